@@ -1,1 +1,25 @@
-//! x
+//! A Kubernetes operator that keeps MLOps projects in AWS and Jenkins as declared.
+//!
+//! ```text
+//!   MlopsProject ──▶ controller ──▶ drive: observe ─▶ decide ─▶ act ─▶ look again
+//!        ▲               │              │adapters     │domain      │adapters
+//!        └── status ◀── publish ◀── conditions ◀── outcome of each resource
+//! ```
+//!
+//! Imports point one way: `controller → adapters → resources → domain → crd`.
+//!
+//! | folder | what stands there |
+//! | --- | --- |
+//! | `crd` | the ask: `MlopsProject`, its status, the condition types and reasons |
+//! | `domain` | the rules: names, ownership, faults, decisions, conditions; pure |
+//! | `resources` | the things, one file or folder each, all of one shape; pure |
+//! | `templates` | files as files: CloudFormation templates, the Lambda, job XML |
+//! | `adapters` | the outside: AWS and Jenkins clients; I/O without decisions |
+//! | `controller` | the loop: the only place that drives, retries and publishes |
+//!
+//! To add a resource, see the README.
+
+pub mod adapters;
+pub mod crd;
+pub mod domain;
+pub mod resources;

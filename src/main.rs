@@ -1,2 +1,2 @@
-//! x
+//! The command line: placeholder of the first commit.
 fn main(){}

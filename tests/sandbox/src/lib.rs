@@ -1,1 +1,25 @@
-//! x
+//! AWS and Jenkins as far as MLOps projects need them, in one process: what the operator's tests, the
+//! crash explorer and the demo run against.
+//!
+//! ```text
+//!            door/http.rs (loopback)   door/in_process.rs (no sockets, paused clock)
+//!                        \               /
+//!                     Sandbox: clock, faults, journal          control.rs  /_sandbox/...
+//!                        |
+//!        aws/mod.rs  (which service? which wire protocol?)     jenkins/
+//!           |  wire/ json · query · xml · cbor
+//!        aws/<service>.rs   fn call(&mut World, &Call) -> Outcome
+//!                        |
+//!                     World: plain data that can be cloned; time passes through `World::advance`
+//! ```
+//!
+//! It does not pretend: what it does not know is refused with an error of the kind that the service gives.
+//! Nothing of it is part of the operator's binary.
+
+pub mod aws;
+pub mod clock;
+pub mod jenkins;
+pub mod world;
+
+pub use clock::Clock;
+pub use world::{Settings, World};

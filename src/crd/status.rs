@@ -1,0 +1,268 @@
+//! What the status says: condition types, reasons, placement and intents. Every string that a user can meet in
+//! a condition is a variant here, and its documentation is the troubleshooting page; no string constants elsewhere.
+
+use std::fmt;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// The types of conditions on an `MlopsProject` (kstatus: `Ready` always, `Reconciling` and `Stalled` only while True).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ConditionType {
+    /// Everything that the spec declares was seen to exist as declared.
+    Ready,
+    /// The operator or a remote side is still working on it.
+    Reconciling,
+    /// A person must change something before it can go on.
+    Stalled,
+    /// Account, roles, connections, Secret and Jenkins are as needed.
+    PrerequisitesMet,
+    /// The artifact bucket holds what the project needs.
+    ArtifactsReady,
+    /// Portfolio, product, version and what ties them exist.
+    CatalogReady,
+    /// The SageMaker project exists as declared.
+    ProjectReady,
+    /// The Jenkins jobs exist as declared.
+    JobsReady,
+    /// The model trigger's stack exists as declared.
+    TriggerReady,
+}
+
+impl ConditionType {
+    /// As it stands in `status.conditions[].type`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Ready => "Ready",
+            Self::Reconciling => "Reconciling",
+            Self::Stalled => "Stalled",
+            Self::PrerequisitesMet => "PrerequisitesMet",
+            Self::ArtifactsReady => "ArtifactsReady",
+            Self::CatalogReady => "CatalogReady",
+            Self::ProjectReady => "ProjectReady",
+            Self::JobsReady => "JobsReady",
+            Self::TriggerReady => "TriggerReady",
+        }
+    }
+}
+
+macro_rules! reasons {
+    ($($(#[$doc:meta])* $name:ident,)*) => {
+        /// Why a condition is as it is.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        pub enum Reason { $($(#[$doc])* $name,)* }
+
+        impl Reason {
+            /// Every reason, in the order of the documentation.
+            pub const ALL: &'static [Self] = &[$(Self::$name,)*];
+
+            /// As it stands in `status.conditions[].reason`.
+            pub fn as_str(self) -> &'static str {
+                match self { $(Self::$name => stringify!($name),)* }
+            }
+        }
+    };
+}
+
+reasons! {
+    /// It exists as declared.
+    InSync,
+    /// Everything exists as declared.
+    Succeeded,
+    /// The remote side is working; nothing to do but wait.
+    Progressing,
+    /// It waits for another thing that is not ready yet; the message names it.
+    Blocked,
+    /// The spec does not ask for it.
+    NotWanted,
+    /// It does not exist yet.
+    Missing,
+    /// It differs from the spec; the message names the field.
+    Drifted,
+    /// The spec asks for something else than before.
+    SpecChanged,
+    /// A Secret that it depends on has changed.
+    SecretChanged,
+    /// `spec.suspend` is true: nothing is looked at or changed.
+    Suspended,
+    /// It is being deleted.
+    Deleting,
+    /// It is deleted.
+    Deleted,
+    /// `deletionPolicy: Retain`: the object goes, the things stay.
+    Retained,
+    /// The spec does not parse, or contradicts itself; the message names the field.
+    InvalidSpec,
+    /// The operator's configuration does not allow this namespace an inline platform with this role or Jenkins host.
+    PlatformNotAllowed,
+    /// What is needed to find the things is neither in the status nor in the spec, so nothing can be deleted safely.
+    PlacementUnknown,
+    /// A thing of that name exists and is not ours.
+    ForeignOwner,
+    /// The bucket's name is taken by another AWS account.
+    BucketNameTaken,
+    /// The credentials belong to another account than `aws.accountId`.
+    WrongAccount,
+    /// AWS does not know the region, or it is not enabled for the account.
+    UnknownRegion,
+    /// AWS refuses the operator's credentials: absent, wrong or expired.
+    CredentialsInvalid,
+    /// AWS or Jenkins knows the operator but does not allow the call; the message names it.
+    AccessDenied,
+    /// The remote side says that the request is wrong; the message is its own.
+    Rejected,
+    /// The remote side asks to be called less often.
+    Throttled,
+    /// The remote side does not answer, or answers that it is not available.
+    Unavailable,
+    /// Another operation on the thing is still running.
+    Conflict,
+    /// An answer that the operator does not understand.
+    Unexpected,
+    /// A quota of the account is used up; the message names it.
+    QuotaExceeded,
+    /// What was just made is not yet known everywhere in AWS (roles, launch paths, associations).
+    Propagating,
+    /// Absence must be seen twice before it counts, since lists lag.
+    ProvingAbsence,
+    /// The server keeps changing what the operator writes; the message names the field.
+    ServerRewrites,
+    /// The Secret, or a key in it, does not exist; the message names it.
+    SecretMissing,
+    /// The CA bundle cannot be read or holds no certificate.
+    CaBundleInvalid,
+    /// The launch, use, stack or runtime role does not exist.
+    RoleMissing,
+    /// The role's trust policy does not let the service assume it.
+    RoleNotTrusted,
+    /// The Git connection does not exist.
+    ConnectionMissing,
+    /// The Git connection waits for a person to finish its handshake in the AWS console.
+    ConnectionPending,
+    /// The Git connection is in an error state.
+    ConnectionFailed,
+    /// No launch path lets the operator's role launch the product.
+    NoLaunchPath,
+    /// The bucket named in the spec does not exist.
+    BucketMissing,
+    /// A parameter that the project template does not declare.
+    UnknownParameter,
+    /// A parameter that the project template requires has no value.
+    ParameterMissing,
+    /// SageMaker could not create the project; the message is the first cause.
+    ProjectFailed,
+    /// The project's update failed; it is as before.
+    ProjectUpdateFailed,
+    /// SageMaker could not delete the project; the message names what is in the way.
+    ProjectDeleteFailed,
+    /// A field that SageMaker cannot change was changed.
+    ImmutableRemote,
+    /// The stack could not be created; it is made again, ever more slowly.
+    StackFailed,
+    /// The stack's update failed and was rolled back: it is as before, not as declared.
+    StackRolledBack,
+    /// The stack's rollback failed and is being continued.
+    StackRollbackFailed,
+    /// The stack could not be deleted; the message names what is in the way.
+    StackDeleteFailed,
+    /// The bucket is not empty and `dataPolicy` is Keep.
+    DataKept,
+    /// Jenkins refuses the user or token.
+    JenkinsCredentialsInvalid,
+    /// Jenkins prepares for a shutdown: configuration works, builds do not start.
+    JenkinsQuietDown,
+    /// Jenkins lacks a plugin that the jobs need; the message names it.
+    PluginMissing,
+    /// Jenkins is older than what the operator works with.
+    JenkinsTooOld,
+    /// The folder above the jobs does not exist and is not ours to make.
+    FolderMissing,
+    /// The URL given answers, but not as Jenkins does.
+    NotJenkins,
+    /// Jenkins holds an item of that name that the user may not see.
+    HiddenItem,
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// Where a project's things live and how they are found: written before the first remote write, so that deletion
+/// works without a spec that parses. It holds names only, never a secret.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, rename_all = "camelCase")]
+pub struct Placement {
+    /// AWS partition: `aws`, `aws-cn` or `aws-us-gov`.
+    pub partition: String,
+    /// AWS account, 12 digits.
+    pub account_id: String,
+    /// AWS region.
+    pub region: String,
+    /// Role that the operator assumes, if any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub role_arn: Option<String>,
+    /// External id that goes with it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub external_id: Option<String>,
+    /// Name of the SageMaker project.
+    pub project_name: String,
+    /// Artifact bucket.
+    pub bucket: String,
+    /// Whether the bucket is the operator's own: made and deleted by it.
+    pub bucket_owned: bool,
+    /// Base URL of Jenkins, without a trailing slash.
+    pub jenkins_url: String,
+    /// Folder path of the jobs, outermost first; empty: the root.
+    pub jenkins_folder: Vec<String>,
+    /// How many of the folder's outer parts belong to the platform.
+    pub jenkins_shared_folders: i32,
+    /// Whether plain HTTP to Jenkins is allowed.
+    pub allow_plain_http: bool,
+    /// Secret with the Jenkins credentials, in the object's own namespace.
+    pub secret_name: String,
+    /// Key of the user name in it.
+    pub username_key: String,
+    /// Key of the API token in it.
+    pub token_key: String,
+    /// Where the CA bundle stands, if one is named.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ca_bundle: Option<CaBundleReference>,
+}
+
+/// A key of a Secret or ConfigMap that holds PEM certificates.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct CaBundleReference {
+    /// `Secret` or `ConfigMap`.
+    pub kind: CaBundleKind,
+    /// Its name, in the object's own namespace.
+    #[schemars(length(min = 1, max = 253))]
+    pub name: String,
+    /// The key in it.
+    #[schemars(length(min = 1, max = 253))]
+    pub key: String,
+}
+
+/// What kind of object holds a CA bundle.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[allow(missing_docs)]
+pub enum CaBundleKind {
+    Secret,
+    ConfigMap,
+}
+
+/// The create of a thing that AWS does not key by name, written down before it is made: whoever finds an intent
+/// without its thing repeats the same create, with the same client token, to learn the id.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Intent {
+    /// Which thing, such as `Portfolio`.
+    pub thing: String,
+    /// The how-manieth such thing of this owner: part of its client token. One higher after each that is gone.
+    pub n: i32,
+    /// Its id, once known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+}

@@ -1,0 +1,7 @@
+//! The rules: names, ownership, faults, decisions. Pure: no async, no client, no clock of its own.
+
+pub mod fault;
+pub mod identity;
+pub mod project;
+pub mod resource;
+pub mod secret;

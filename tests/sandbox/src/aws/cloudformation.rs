@@ -1,0 +1,16 @@
+//! cloudformation: placeholder of the first commit.
+
+use super::{Call, Outcome, Refusal};
+use crate::world::World;
+
+/// What exists.
+#[derive(Clone, Debug, Default)]
+pub struct State {}
+
+/// Answers one call.
+pub fn call(_world: &mut World, call: &Call<'_>) -> Outcome {
+    Err(Refusal::new("UnknownOperationException", format!("{} is not known here", call.operation)))
+}
+
+/// Lets a scheduled thing happen.
+pub fn wake(_world: &mut World, _due: &crate::world::Due) {}

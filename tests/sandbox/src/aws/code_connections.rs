@@ -1,0 +1,13 @@
+//! code_connections: placeholder of the first commit.
+
+use super::{Call, Outcome, Refusal};
+use crate::world::World;
+
+/// What exists.
+#[derive(Clone, Debug, Default)]
+pub struct State {}
+
+/// Answers one call.
+pub fn call(_world: &mut World, call: &Call<'_>) -> Outcome {
+    Err(Refusal::new("UnknownOperationException", format!("{} is not known here", call.operation)))
+}

@@ -1,0 +1,226 @@
+//! Everything that exists in the sandbox, as plain data: accounts, regions, buckets, Jenkins. A world can be
+//! cloned, so that an exploration forks it instead of building it again. It holds no clock, no socket and no
+//! lock; the doors set `now` and call [`World::advance`] before each request.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::aws;
+use crate::jenkins::Jenkins;
+
+/// How the sandbox behaves; all durations are how long AWS or Jenkins takes to do a thing.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, rename_all = "camelCase", deny_unknown_fields)]
+pub struct Settings {
+    /// The account that static credentials belong to (12 digits).
+    pub account: String,
+    /// How long a SageMaker project takes to be created, updated or deleted, at least: its stack may take longer.
+    pub project: Duration,
+    /// How long one stack operation takes in all; it is shared out evenly among the stack's resources.
+    pub stack: Duration,
+    /// How long a product, provisioning artifact or constraint stays CREATING.
+    pub catalog: Duration,
+    /// How long a thing that was just written is not yet seen by reads of it.
+    pub read_after_write: Duration,
+    /// How long a thing that was just created or deleted is not yet reflected in lists.
+    pub list_lag: Duration,
+    /// How long roles, principals and launch paths take to propagate.
+    pub iam_propagation: Duration,
+    /// How long a Jenkins build waits in the queue, and then runs.
+    pub jenkins_queue: Duration,
+    /// How long a Jenkins build runs.
+    pub jenkins_build: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            account: "111122223333".into(),
+            project: Duration::from_secs(4),
+            stack: Duration::from_secs(2),
+            catalog: Duration::from_millis(500),
+            read_after_write: Duration::ZERO,
+            list_lag: Duration::ZERO,
+            iam_propagation: Duration::ZERO,
+            jenkins_queue: Duration::from_millis(200),
+            jenkins_build: Duration::from_secs(1),
+        }
+    }
+}
+
+/// A source of ids that look random and are the same in each run: the n-th id is a digest of n.
+#[derive(Clone, Debug, Default)]
+pub struct Ids {
+    count: u64,
+}
+
+impl Ids {
+    /// The next id: `length` characters out of a-z and 0-9, the first one a letter.
+    pub fn next(&mut self, length: usize) -> String {
+        self.count += 1;
+        let mut id = String::with_capacity(length);
+        let mut block = 0_u64;
+        while id.len() < length {
+            let digest = Sha256::digest(format!("{}/{block}", self.count));
+            for byte in digest {
+                let sign = b"abcdefghijklmnopqrstuvwxyz0123456789"[usize::from(byte % 36)] as char;
+                if id.len() < length && (!id.is_empty() || sign.is_ascii_lowercase()) {
+                    id.push(sign);
+                }
+            }
+            block += 1;
+        }
+        id
+    }
+
+    /// The next id in the form of a UUID.
+    pub fn uuid(&mut self) -> String {
+        self.count += 1;
+        let hex = hex::encode(Sha256::digest(format!("uuid/{}", self.count)));
+        format!("{}-{}-4{}-8{}-{}", &hex[..8], &hex[8..12], &hex[13..16], &hex[17..20], &hex[20..32])
+    }
+}
+
+/// Something that happens by itself later: `wake` of the named service is called at that moment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Due {
+    /// Whose state moves.
+    pub part: Part,
+    /// The account it happens in (empty for Jenkins).
+    pub account: String,
+    /// The region it happens in (empty for Jenkins).
+    pub region: String,
+    /// What moves: an id that the part understands.
+    pub id: String,
+}
+
+/// The parts of the world that have something going on by themselves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum Part {
+    ServiceCatalog,
+    SageMaker,
+    CloudFormation,
+    Jenkins,
+}
+
+/// Work that the world wants done outside itself, in real time: taken by the HTTP door, recorded in process.
+#[derive(Clone, Debug, Serialize)]
+#[serde(tag = "kind", rename_all = "camelCase")]
+pub enum Effect {
+    /// EventBridge matched an event with a rule whose target is this function.
+    #[serde(rename_all = "camelCase")]
+    InvokeLambda {
+        /// Account of the function.
+        account: String,
+        /// Region of the function.
+        region: String,
+        /// Name of the function.
+        function: String,
+        /// The event as the function receives it.
+        event: serde_json::Value,
+    },
+}
+
+/// One account in one region.
+#[derive(Clone, Debug, Default)]
+pub struct Region {
+    /// Service Catalog.
+    pub catalog: aws::service_catalog::State,
+    /// SageMaker.
+    pub sagemaker: aws::sagemaker::State,
+    /// CloudFormation.
+    pub cloudformation: aws::cloudformation::State,
+    /// Secrets Manager.
+    pub secrets: aws::secrets_manager::State,
+    /// CodeConnections.
+    pub connections: aws::code_connections::State,
+    /// EventBridge.
+    pub events: aws::events::State,
+    /// Lambda.
+    pub lambda: aws::lambda::State,
+}
+
+/// Everything that exists.
+#[derive(Clone, Debug)]
+pub struct World {
+    /// The present moment, set by the door before each call.
+    pub now: Timestamp,
+    /// How things behave.
+    pub settings: Settings,
+    /// Where new ids come from.
+    pub ids: Ids,
+    /// What exists in each account and region.
+    pub regions: BTreeMap<(String, String), Region>,
+    /// S3, whose bucket names are global.
+    pub s3: aws::s3::State,
+    /// IAM and STS, which know all accounts.
+    pub iam: aws::iam::State,
+    /// Jenkins.
+    pub jenkins: Jenkins,
+    /// Work for the door.
+    pub effects: Vec<Effect>,
+    timeline: BTreeMap<(Timestamp, u64), Due>,
+    scheduled: u64,
+}
+
+impl World {
+    /// An empty world: one account with nothing in it but the roles that AWS makes, and an empty Jenkins.
+    pub fn new(settings: Settings, now: Timestamp) -> Self {
+        let iam = aws::iam::State::new(&settings.account);
+        Self {
+            now,
+            settings,
+            ids: Ids::default(),
+            regions: BTreeMap::new(),
+            s3: aws::s3::State::default(),
+            iam,
+            jenkins: Jenkins::default(),
+            effects: Vec::new(),
+            timeline: BTreeMap::new(),
+            scheduled: 0,
+        }
+    }
+
+    /// The account's region, which exists from the first time it is named.
+    pub fn region(&mut self, account: &str, region: &str) -> &mut Region {
+        self.regions.entry((account.to_owned(), region.to_owned())).or_default()
+    }
+
+    /// `now` plus a duration.
+    pub fn after(&self, delay: Duration) -> Timestamp {
+        let delay = SignedDuration::try_from(delay).unwrap_or(SignedDuration::MAX);
+        self.now.saturating_add(delay).unwrap_or(Timestamp::MAX)
+    }
+
+    /// Lets `due` happen after `delay`.
+    pub fn schedule(&mut self, delay: Duration, due: Due) {
+        self.scheduled += 1;
+        let at = self.after(delay);
+        self.timeline.insert((at, self.scheduled), due);
+    }
+
+    /// Lets time pass until `now`: everything due by then happens, in order, each at its own moment.
+    pub fn advance(&mut self, now: Timestamp) {
+        while let Some(entry) = self.timeline.first_entry().filter(|entry| entry.key().0 <= now) {
+            let ((at, _), due) = entry.remove_entry();
+            self.now = self.now.max(at);
+            match due.part {
+                Part::ServiceCatalog => aws::service_catalog::wake(self, &due),
+                Part::SageMaker => aws::sagemaker::wake(self, &due),
+                Part::CloudFormation => aws::cloudformation::wake(self, &due),
+                Part::Jenkins => crate::jenkins::wake(self, &due),
+            }
+        }
+        self.now = self.now.max(now);
+    }
+
+    /// The moment of the next thing that happens by itself, if any.
+    pub fn next_due(&self) -> Option<Timestamp> {
+        self.timeline.keys().next().map(|(at, _)| *at)
+    }
+}
