@@ -1,2 +1,4 @@
 //! The things, one file or folder each, all with the same parts in the same order: what it is and never touches,
 //! `Desired`, `Observed`, `Action`, `Output`, `desired()`, `decide()`, table tests.
+
+pub mod outputs;
