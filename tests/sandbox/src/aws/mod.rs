@@ -83,7 +83,9 @@ impl Call<'_> {
         match self.text(member) {
             "" => Err(Refusal::new(
                 "ValidationException",
-                format!("1 validation error detected: Value null at '{member}' failed to satisfy constraint: Member must not be null"),
+                format!(
+                    "1 validation error detected: Value null at '{member}' failed to satisfy constraint: Member must not be null"
+                ),
             )),
             text => Ok(text),
         }

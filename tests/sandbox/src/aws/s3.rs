@@ -10,6 +10,11 @@ use crate::world::World;
 pub struct State {}
 
 /// Answers one request; `region` is that of the request's signature.
-pub fn handle(_world: &mut World, _caller: &Caller, _region: &str, _request: &http::Request<Bytes>) -> http::Response<Bytes> {
+pub fn handle(
+    _world: &mut World,
+    _caller: &Caller,
+    _region: &str,
+    _request: &http::Request<Bytes>,
+) -> http::Response<Bytes> {
     http::Response::new(Bytes::new())
 }

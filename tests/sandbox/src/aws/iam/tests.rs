@@ -1,0 +1,191 @@
+//! IAM as its callers see it: one row per rule.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::*;
+use crate::aws::Caller;
+use crate::world::Settings;
+
+fn world() -> World {
+    World::new(Settings::default(), Timestamp::from_second(1_800_000_000).unwrap())
+}
+
+fn administrator(world: &World) -> Caller {
+    world.iam.caller("AKIDEXAMPLE").unwrap()
+}
+
+fn ask(world: &mut World, operation: &str, input: Value) -> Outcome {
+    let caller = administrator(world);
+    call(world, &Call { operation, input: &input, caller: &caller, region: "us-east-1" })
+}
+
+fn trust_of(service: &str) -> String {
+    json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": {"Service": service}, "Action": "sts:AssumeRole"}]}).to_string()
+}
+
+fn create(world: &mut World, name: &str) -> Outcome {
+    ask(world, "CreateRole", json!({"RoleName": name, "AssumeRolePolicyDocument": trust_of("lambda.amazonaws.com")}))
+}
+
+#[test]
+fn a_new_account_has_the_roles_of_sagemaker_projects() {
+    let mut world = world();
+    let role =
+        ask(&mut world, "GetRole", json!({"RoleName": "AmazonSageMakerServiceCatalogProductsLaunchRole"})).unwrap();
+    let arn = "arn:aws:iam::111122223333:role/service-role/AmazonSageMakerServiceCatalogProductsLaunchRole";
+    assert_eq!(role["Role"]["Arn"], arn);
+    let document = role["Role"]["AssumeRolePolicyDocument"].as_str().unwrap();
+    assert!(document.starts_with("%7B%22"), "the trust policy is URL-encoded: {document}");
+    assert_eq!(world.trust(arn, "servicecatalog.amazonaws.com"), Trust::Given);
+    assert_eq!(world.trust(arn, "lambda.amazonaws.com"), Trust::Refused);
+    assert_eq!(world.trust("arn:aws:iam::111122223333:role/none", "lambda.amazonaws.com"), Trust::Missing);
+}
+
+#[test]
+fn refusals_are_those_of_iam() {
+    let long = "x".repeat(65);
+    let trust = trust_of("lambda.amazonaws.com");
+    let cases = [
+        ("a role that is not there", "GetRole", json!({"RoleName": "none"}), "NoSuchEntity", 404),
+        (
+            "a name too long",
+            "CreateRole",
+            json!({"RoleName": long, "AssumeRolePolicyDocument": trust}),
+            "ValidationError",
+            400,
+        ),
+        (
+            "a name with a slash",
+            "CreateRole",
+            json!({"RoleName": "a/b", "AssumeRolePolicyDocument": trust}),
+            "ValidationError",
+            400,
+        ),
+        (
+            "a name taken",
+            "CreateRole",
+            json!({"RoleName": "taken", "AssumeRolePolicyDocument": trust}),
+            "EntityAlreadyExists",
+            409,
+        ),
+        (
+            "a policy that is no JSON",
+            "CreateRole",
+            json!({"RoleName": "r", "AssumeRolePolicyDocument": "{"}),
+            "MalformedPolicyDocument",
+            400,
+        ),
+        ("a policy still inside", "DeleteRole", json!({"RoleName": "taken"}), "DeleteConflict", 409),
+        (
+            "a policy that is not there",
+            "GetRolePolicy",
+            json!({"RoleName": "taken", "PolicyName": "q"}),
+            "NoSuchEntity",
+            404,
+        ),
+        (
+            "a managed policy that is not there",
+            "AttachRolePolicy",
+            json!({"RoleName": "taken", "PolicyArn": "arn:aws:iam::111122223333:policy/x"}),
+            "NoSuchEntity",
+            404,
+        ),
+        ("an operation that is not known", "CreateGroup", json!({}), "InvalidAction", 400),
+    ];
+    for (name, operation, input, code, status) in cases {
+        let mut world = world();
+        create(&mut world, "taken").unwrap();
+        ask(&mut world, "PutRolePolicy", json!({"RoleName": "taken", "PolicyName": "p", "PolicyDocument": trust}))
+            .unwrap();
+        let refusal = ask(&mut world, operation, input).unwrap_err();
+        assert_eq!((refusal.code.as_str(), refusal.status), (code, status), "{name}");
+    }
+}
+
+#[test]
+fn a_role_lives_and_goes() {
+    let mut world = world();
+    create(&mut world, "job").unwrap();
+    let policy = trust_of("x");
+    ask(&mut world, "PutRolePolicy", json!({"RoleName": "job", "PolicyName": "p", "PolicyDocument": policy})).unwrap();
+    let managed = "arn:aws:iam::aws:policy/service-role/AWSLambdaBasicExecutionRole";
+    ask(&mut world, "AttachRolePolicy", json!({"RoleName": "job", "PolicyArn": managed})).unwrap();
+    ask(
+        &mut world,
+        "TagRole",
+        json!({"RoleName": "job", "Tags": [{"Key": "a", "Value": "1"}, {"Key": "b", "Value": "2"}]}),
+    )
+    .unwrap();
+    ask(&mut world, "UntagRole", json!({"RoleName": "job", "TagKeys": ["a"]})).unwrap();
+    assert_eq!(
+        ask(&mut world, "ListRoleTags", json!({"RoleName": "job"})).unwrap()["Tags"],
+        json!([{"Key": "b", "Value": "2"}])
+    );
+    assert_eq!(ask(&mut world, "ListRolePolicies", json!({"RoleName": "job"})).unwrap()["PolicyNames"], json!(["p"]));
+    let attached = ask(&mut world, "ListAttachedRolePolicies", json!({"RoleName": "job"})).unwrap();
+    assert_eq!(attached["AttachedPolicies"][0]["PolicyName"], "AWSLambdaBasicExecutionRole");
+    assert_eq!(ask(&mut world, "ListRoles", json!({})).unwrap()["Roles"].as_array().unwrap().len(), 3);
+    ask(&mut world, "DetachRolePolicy", json!({"RoleName": "job", "PolicyArn": managed})).unwrap();
+    ask(&mut world, "DeleteRolePolicy", json!({"RoleName": "job", "PolicyName": "p"})).unwrap();
+    ask(&mut world, "DeleteRole", json!({"RoleName": "job"})).unwrap();
+    assert!(world.iam.role("111122223333", "job").is_none());
+}
+
+#[test]
+fn a_young_role_is_hidden_from_reads_lists_and_services_as_long_as_set() {
+    let mut world = world();
+    world.settings.read_after_write = Duration::from_secs(1);
+    world.settings.list_lag = Duration::from_secs(2);
+    world.settings.iam_propagation = Duration::from_secs(3);
+    create(&mut world, "job").unwrap();
+    let arn = "arn:aws:iam::111122223333:role/job";
+    let mut seen = Vec::new();
+    for _ in 0..4 {
+        let got = ask(&mut world, "GetRole", json!({"RoleName": "job"})).is_ok();
+        let listed = ask(&mut world, "ListRoles", json!({})).unwrap().to_string().contains(arn);
+        let trusted = world.trust(arn, "lambda.amazonaws.com") == Trust::Given;
+        seen.push((got, listed, trusted));
+        let next = world.after(Duration::from_secs(1));
+        world.advance(next);
+    }
+    assert_eq!(seen, [(false, false, false), (true, false, false), (true, true, false), (true, true, true)]);
+}
+
+#[test]
+fn what_is_denied_is_refused_in_the_words_of_the_service() {
+    let mut world = world();
+    let role = "arn:aws:iam::111122223333:role/operator";
+    world.iam.deny(role, "s3:Put*");
+    world.iam.deny("*", "servicecatalog:CreatePortfolio");
+    let cases = [
+        (role, "s3:PutObject", Some(("AccessDenied", 403))),
+        (role, "s3:GetObject", None),
+        ("arn:aws:iam::111122223333:role/other", "s3:PutObject", None),
+        ("anyone", "servicecatalog:CreatePortfolio", Some(("AccessDeniedException", 400))),
+    ];
+    for (principal, action, wanted) in cases {
+        let refusal = world.iam.denied(principal, action);
+        assert_eq!(refusal.as_ref().map(|r| (r.code.as_str(), r.status)), wanted, "{principal} {action}");
+    }
+    world.iam.allow(role, "s3:Put*");
+    assert!(world.iam.denied(role, "s3:PutObject").is_none());
+}
+
+#[test]
+fn a_role_is_passed_only_inside_its_account_and_only_if_not_denied() {
+    let mut world = world();
+    let role = world.iam.add_role("111122223333", "/", "job", &["lambda.amazonaws.com"]);
+    let caller = administrator(&world);
+    assert!(world.iam.pass_role(&caller, &role).is_ok());
+    assert!(world.iam.pass_role(&caller, "arn:aws:iam::111122223333:role/none").is_err());
+    let key = world.iam.add_user("999999999999", "stranger");
+    let stranger = world.iam.caller(&key).unwrap();
+    assert!(world.iam.pass_role(&stranger, &role).is_err());
+    world.iam.deny(&caller.principal, "iam:PassRole");
+    assert!(world.iam.pass_role(&caller, &role).is_err());
+    world.iam.revoke(&key);
+    assert!(world.iam.caller(&key).is_none());
+}
