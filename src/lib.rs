@@ -20,6 +20,8 @@
 //! To add a resource, see the README.
 
 pub mod adapters;
+pub mod clock;
+pub mod controller;
 pub mod crd;
 pub mod domain;
 pub mod resources;

@@ -1,2 +1,2 @@
 //! The command line: placeholder of the first commit.
-fn main(){}
+fn main() {}

@@ -56,11 +56,15 @@ impl AwsFactory {
         let region = aws_config::Region::new(placement.region.clone());
         let mut config = self.base.to_builder().region(region.clone()).build();
         if let Some(role_arn) = &placement.role_arn {
-            let mut provider = AssumeRoleProvider::builder(role_arn).session_name(session_name).region(region).configure(&config);
+            let mut provider =
+                AssumeRoleProvider::builder(role_arn).session_name(session_name).region(region).configure(&config);
             if let Some(external_id) = &placement.external_id {
                 provider = provider.external_id(external_id);
             }
-            config = config.into_builder().credentials_provider(SharedCredentialsProvider::new(provider.build().await)).build();
+            config = config
+                .into_builder()
+                .credentials_provider(SharedCredentialsProvider::new(provider.build().await))
+                .build();
         }
         let s3 = aws_sdk_s3::config::Builder::from(&config).force_path_style(self.path_style).build();
         Aws {
@@ -87,14 +91,20 @@ where
             let message = refused.err().message().unwrap_or_default();
             service_fault(attempt, refused.raw().status().as_u16(), code, message)
         }
-        SdkError::TimeoutError(_) => Fault::new(FaultKind::Unavailable, format!("could not {attempt}: no answer in time")),
+        SdkError::TimeoutError(_) => {
+            Fault::new(FaultKind::Unavailable, format!("could not {attempt}: no answer in time"))
+        }
         SdkError::DispatchFailure(failure) if failure.is_other() || failure.is_user() => {
             Fault::new(FaultKind::Denied, format!("could not {attempt}: no usable AWS credentials"))
                 .because(Reason::CredentialsInvalid)
                 .hint("check the operator's AWS credentials and, where a role is assumed, the role's trust policy")
         }
-        SdkError::DispatchFailure(_) => Fault::new(FaultKind::Unavailable, format!("could not {attempt}: AWS does not answer")),
-        SdkError::ResponseError(_) => Fault::new(FaultKind::Unavailable, format!("could not {attempt}: the answer broke off")),
+        SdkError::DispatchFailure(_) => {
+            Fault::new(FaultKind::Unavailable, format!("could not {attempt}: AWS does not answer"))
+        }
+        SdkError::ResponseError(_) => {
+            Fault::new(FaultKind::Unavailable, format!("could not {attempt}: the answer broke off"))
+        }
         _ => Fault::new(FaultKind::Unexpected, format!("could not {attempt}: the request could not be made")),
     }
 }
@@ -103,21 +113,36 @@ where
 pub fn service_fault(attempt: &str, status: u16, code: &str, message: &str) -> Fault {
     let text = format!("could not {attempt}: {code}: {message}");
     match code {
-        "Throttling" | "ThrottlingException" | "ThrottledException" | "RequestThrottled" | "RequestThrottledException"
-        | "TooManyRequestsException" | "RequestLimitExceeded" | "SlowDown" | "BandwidthLimitExceeded"
+        "Throttling"
+        | "ThrottlingException"
+        | "ThrottledException"
+        | "RequestThrottled"
+        | "RequestThrottledException"
+        | "TooManyRequestsException"
+        | "RequestLimitExceeded"
+        | "SlowDown"
+        | "BandwidthLimitExceeded"
         | "ProvisionedThroughputExceededException" => Fault::new(FaultKind::Throttled, text),
         "LimitExceededException" | "ResourceLimitExceeded" | "TooManyBuckets" => Fault::new(FaultKind::Rejected, text)
             .because(Reason::QuotaExceeded)
             .hint("raise the quota in Service Quotas, or remove what is no longer used"),
-        "ConflictException" | "OperationAborted" | "OperationInProgressException" => Fault::new(FaultKind::Conflict, text),
-        "ExpiredToken" | "ExpiredTokenException" | "InvalidClientTokenId" | "UnrecognizedClientException"
-        | "InvalidAccessKeyId" | "SignatureDoesNotMatch" | "AuthFailure" | "InvalidToken" | "IncompleteSignature" => {
-            Fault::new(FaultKind::Denied, text)
-                .because(Reason::CredentialsInvalid)
-                .hint("renew the operator's AWS credentials")
+        "ConflictException" | "OperationAborted" | "OperationInProgressException" => {
+            Fault::new(FaultKind::Conflict, text)
         }
+        "ExpiredToken"
+        | "ExpiredTokenException"
+        | "InvalidClientTokenId"
+        | "UnrecognizedClientException"
+        | "InvalidAccessKeyId"
+        | "SignatureDoesNotMatch"
+        | "AuthFailure"
+        | "InvalidToken"
+        | "IncompleteSignature" => Fault::new(FaultKind::Denied, text)
+            .because(Reason::CredentialsInvalid)
+            .hint("renew the operator's AWS credentials"),
         "AccessDenied" | "AccessDeniedException" | "UnauthorizedOperation" | "Forbidden" | "NotAuthorized" => {
-            Fault::new(FaultKind::Denied, text).hint("allow the operator's role this action; docs list the policy it needs")
+            Fault::new(FaultKind::Denied, text)
+                .hint("allow the operator's role this action; docs list the policy it needs")
         }
         "RegionDisabledException" | "OptInRequired" => Fault::new(FaultKind::Rejected, text)
             .because(Reason::UnknownRegion)

@@ -22,6 +22,16 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// Every kind, in the order in which they are built up.
+    pub const ALL: [Self; 6] = [
+        Self::Prerequisites,
+        Self::ArtifactBucket,
+        Self::CatalogProduct,
+        Self::SagemakerProject,
+        Self::JenkinsJobs,
+        Self::ModelTrigger,
+    ];
+
     /// The condition that speaks of this kind.
     pub fn condition(self) -> ConditionType {
         match self {
@@ -170,6 +180,12 @@ pub trait Resource: 'static {
 
     /// Whether the look found the thing, or any part of it: feeds [`Attempts::absent_since`].
     fn exists(seen: &Self::Observed) -> bool;
+
+    /// The fingerprint of an update that the look shows to have been rolled back by the remote side, if it shows
+    /// one: feeds [`Attempts::rolled_back`].
+    fn rolled_back(_seen: &Self::Observed) -> Option<String> {
+        None
+    }
 }
 
 /// The hands of a resource: I/O without decisions. Identity and hints alone find the thing.

@@ -1,0 +1,318 @@
+//! The loop against a thing made of a script: what it does, when it stops, what it remembers. Time is paused.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use std::collections::VecDeque;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::sync::watch;
+
+use super::*;
+use crate::crd::status::{Intent, Placement};
+use crate::domain::identity::OwnerKey;
+use crate::domain::resource::{Change, Handles, Kind};
+
+/// A number that should have a certain value.
+struct Number;
+
+#[derive(Clone, Debug)]
+struct Seen {
+    value: Option<u32>,
+    busy: Option<Reason>,
+}
+
+impl Resource for Number {
+    const KIND: Kind = Kind::CatalogProduct;
+    type Owner = u32;
+    type Inputs = ();
+    type Desired = u32;
+    type Observed = Seen;
+    type Action = Option<u32>;
+    type Output = u32;
+
+    fn desired(owner: &u32, (): &()) -> u32 {
+        *owner
+    }
+
+    fn forecast(desired: &u32) -> u32 {
+        *desired
+    }
+
+    fn decide(
+        _: &Identity,
+        goal: &Goal<u32>,
+        seen: &Seen,
+        _: Timestamp,
+        tried: &Attempts,
+    ) -> Decision<Option<u32>, u32> {
+        if let Some(why) = seen.busy {
+            return Decision::Wait { why, message: "busy".into(), since: None, early: None };
+        }
+        let step = |change, to: Option<u32>, intent| {
+            let summary = to.map_or("delete the number".to_owned(), |to| format!("set the number to {to}"));
+            Decision::Act(vec![Step { action: to, change, because: Reason::Missing, summary, intent }])
+        };
+        match (goal, seen.value) {
+            (Goal::Absent, None) => Decision::Gone,
+            (Goal::Absent, Some(_)) => step(Change::Delete, None, None),
+            (Goal::Present(wanted), Some(value)) if *wanted == value => Decision::InSync(value),
+            (Goal::Present(wanted), Some(_)) => step(Change::Update, Some(*wanted), None),
+            (Goal::Present(wanted), None) => {
+                let n = tried.intent("Number").map_or(1, |intent| intent.n);
+                step(Change::Create, Some(*wanted), Some(Intent { thing: "Number".into(), n, id: None }))
+            }
+        }
+    }
+
+    fn exists(seen: &Seen) -> bool {
+        seen.value.is_some()
+    }
+}
+
+/// Where the number lives: what it shows, what it does with what it is told, and every call in order.
+#[derive(Default)]
+struct Place {
+    value: Mutex<Option<u32>>,
+    /// Looks show the value of this long ago.
+    lag: Duration,
+    written_at: Mutex<Option<Timestamp>>,
+    clock: Option<Clock>,
+    /// Writes have no effect.
+    stubborn: bool,
+    faults: Mutex<VecDeque<Option<Fault>>>,
+    busy: Mutex<Option<Reason>>,
+    calls: Mutex<Vec<String>>,
+}
+
+impl Place {
+    fn call(&self, text: String) -> Result<(), Fault> {
+        self.calls.lock().unwrap().push(text);
+        match self.faults.lock().unwrap().pop_front().flatten() {
+            Some(fault) => Err(fault),
+            None => Ok(()),
+        }
+    }
+
+    fn calls(&self) -> Vec<String> {
+        std::mem::take(&mut self.calls.lock().unwrap())
+    }
+}
+
+impl Actuator<Number> for Place {
+    async fn observe(&self, _: &Identity, _: &Attempts) -> Result<Seen, Fault> {
+        self.call("look".into())?;
+        let hidden = match (self.clock, *self.written_at.lock().unwrap()) {
+            (Some(clock), Some(at)) => elapsed(at, clock.now()) < self.lag,
+            _ => false,
+        };
+        Ok(Seen { value: self.value.lock().unwrap().filter(|_| !hidden), busy: *self.busy.lock().unwrap() })
+    }
+
+    async fn act(&self, _: &Identity, action: &Option<u32>) -> Result<Handles, Fault> {
+        self.call(format!("set {action:?}"))?;
+        if !self.stubborn {
+            *self.value.lock().unwrap() = *action;
+            *self.written_at.lock().unwrap() = self.clock.map(|clock| clock.now());
+        }
+        Ok(vec![("Number".into(), "id-1".into())])
+    }
+}
+
+/// Intents as they were written, next to the calls that had been made by then.
+#[derive(Default)]
+struct Written(Mutex<Vec<Vec<Intent>>>);
+
+impl IntentJournal for Written {
+    async fn persist(&self, ledger: &Ledger) -> Result<(), Fault> {
+        self.0.lock().unwrap().push(ledger.intents());
+        ledger.written(ledger.intents());
+        Ok(())
+    }
+}
+
+struct Fixture {
+    ledger: Ledger,
+    clock: Clock,
+    journal: Written,
+    stop: watch::Sender<bool>,
+}
+
+impl Fixture {
+    fn new() -> Self {
+        let clock = Clock::starting_at("2026-03-01T12:00:00Z".parse().unwrap());
+        Self { ledger: Ledger::new(Vec::new()), clock, journal: Written::default(), stop: watch::channel(false).0 }
+    }
+
+    async fn pass(&self, place: &Place, goal: Goal<u32>) -> Outcome<u32> {
+        let owner = OwnerKey { cluster: "c".into(), kind: "k".into(), namespace: "n".into(), name: "x".into() };
+        let id = Identity { owner, placement: Placement::default() };
+        let pass = Pass::new(&self.ledger, self.clock, &self.journal, self.stop.subscribe());
+        drive::<Number, _, _>(&pass, &id, &goal, place).await
+    }
+}
+
+fn fault(kind: FaultKind) -> Fault {
+    Fault::new(kind, "could not do it")
+}
+
+#[tokio::test(start_paused = true)]
+async fn it_acts_and_looks_again_until_the_thing_is_in_sync() {
+    let (fixture, place) = (Fixture::new(), Place::default());
+    assert_eq!(fixture.pass(&place, Goal::Present(7)).await, Outcome::InSync { output: 7, changed: true });
+    assert_eq!(place.calls(), ["look", "set Some(7)", "look"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_intent_is_written_before_the_act_and_its_id_noted_after() {
+    let (fixture, place) = (Fixture::new(), Place::default());
+    fixture.pass(&place, Goal::Present(7)).await;
+    let written = fixture.journal.0.lock().unwrap().clone();
+    assert_eq!(written, [vec![Intent { thing: "Number".into(), n: 1, id: None }]]);
+    assert_eq!(fixture.ledger.intents()[0].id.as_deref(), Some("id-1"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_intent_that_is_written_already_costs_no_second_write() {
+    let (fixture, place) = (Fixture::new(), Place::default());
+    place.faults.lock().unwrap().extend([None, Some(fault(FaultKind::Unavailable))]);
+    fixture.pass(&place, Goal::Present(7)).await;
+    fixture.pass(&place, Goal::Present(7)).await;
+    assert_eq!(place.calls(), ["look", "set Some(7)", "look", "set Some(7)", "look"]);
+    assert_eq!(fixture.journal.0.lock().unwrap().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_in_sync_is_not_looked_at_again_while_something_else_is_waited_for() {
+    let (fixture, place) = (Fixture::new(), Place::default());
+    fixture.ledger.begin("1");
+    fixture.pass(&place, Goal::Present(7)).await;
+    place.calls();
+    fixture.ledger.end(false, false);
+    fixture.pass(&place, Goal::Present(7)).await;
+    assert_eq!(place.calls().len(), 0, "the same wait");
+    fixture.ledger.begin("2");
+    fixture.pass(&place, Goal::Present(7)).await;
+    assert_eq!(place.calls(), ["look"], "something has changed");
+    tokio::time::advance(Duration::from_mins(5)).await;
+    fixture.pass(&place, Goal::Present(7)).await;
+    assert_eq!(place.calls(), ["look"], "long ago");
+    fixture.ledger.end(true, false);
+    fixture.pass(&place, Goal::Present(7)).await;
+    assert_eq!(place.calls(), ["look"], "all settled, so the next pass looks at all");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_action_is_not_repeated_while_reads_may_lag() {
+    let fixture = Fixture::new();
+    let place = Place { lag: Duration::from_secs(8), clock: Some(fixture.clock), ..Place::default() };
+    for _ in 0..4 {
+        let outcome = fixture.pass(&place, Goal::Present(7)).await;
+        assert!(matches!(outcome, Outcome::Waiting { .. }));
+        tokio::time::advance(Duration::from_secs(2)).await;
+    }
+    assert!(matches!(fixture.pass(&place, Goal::Present(7)).await, Outcome::InSync { .. }));
+    assert_eq!(place.calls().iter().filter(|call| call.starts_with("set")).count(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_same_action_without_effect_over_two_passes_asks_a_person() {
+    let fixture = Fixture::new();
+    let place = Place { stubborn: true, ..Place::default() };
+    for _ in 0..2 {
+        assert!(matches!(fixture.pass(&place, Goal::Present(7)).await, Outcome::Waiting { .. }));
+        tokio::time::advance(SETTLING).await;
+    }
+    let Outcome::Stuck { why, message, .. } = fixture.pass(&place, Goal::Present(7)).await else { panic!("not stuck") };
+    assert_eq!(why, Reason::ServerRewrites);
+    assert!(message.contains("set the number to 7"), "{message}");
+    assert_eq!(place.calls().iter().filter(|call| call.starts_with("set")).count(), 2);
+    tokio::time::advance(SLOW_RETRY).await;
+    fixture.pass(&place, Goal::Present(7)).await;
+    assert_eq!(place.calls().iter().filter(|call| call.starts_with("set")).count(), 1, "nothing gives up for good");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_fault_keeps_the_time_of_the_first_one_until_it_succeeds() {
+    let (fixture, place) = (Fixture::new(), Place::default());
+    let start = fixture.clock.now();
+    place.faults.lock().unwrap().extend([Some(fault(FaultKind::Throttled)), Some(fault(FaultKind::Unavailable))]);
+    fixture.pass(&place, Goal::Present(7)).await;
+    tokio::time::advance(Duration::from_secs(60)).await;
+    let second = fixture.pass(&place, Goal::Present(7)).await;
+    assert_eq!(second, Outcome::Faulted { fault: fault(FaultKind::Unavailable), since: start });
+    fixture.pass(&place, Goal::Present(7)).await;
+    fixture.ledger.doubt(Kind::CatalogProduct);
+    place.faults.lock().unwrap().push_back(Some(fault(FaultKind::Throttled)));
+    let third = fixture.pass(&place, Goal::Present(7)).await;
+    assert_eq!(third, Outcome::Faulted { fault: fault(FaultKind::Throttled), since: fixture.clock.now() });
+}
+
+#[tokio::test(start_paused = true)]
+async fn propagation_is_waiting_for_two_minutes_and_then_a_refusal_with_its_hint() {
+    let (fixture, place) = (Fixture::new(), Place::default());
+    let refused = || Some(fault(FaultKind::Propagating).because(Reason::NoLaunchPath).hint("add the principal"));
+    place.faults.lock().unwrap().extend([None, refused(), None, refused()]);
+    let first = fixture.pass(&place, Goal::Present(7)).await;
+    assert!(matches!(first, Outcome::Waiting { why: Reason::Propagating, .. }));
+    tokio::time::advance(PROPAGATION).await;
+    let second = fixture.pass(&place, Goal::Present(7)).await;
+    assert!(matches!(second, Outcome::Stuck { why: Reason::NoLaunchPath, hint, .. } if hint == "add the principal"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_wait_counts_from_when_it_was_first_said() {
+    let (fixture, place) = (Fixture::new(), Place::default());
+    let start = fixture.clock.now();
+    *place.busy.lock().unwrap() = Some(Reason::Progressing);
+    fixture.pass(&place, Goal::Present(7)).await;
+    tokio::time::advance(Duration::from_secs(30)).await;
+    let Outcome::Waiting { since, .. } = fixture.pass(&place, Goal::Present(7)).await else { panic!("not waiting") };
+    assert_eq!(since, start);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_thing_that_is_not_wanted_is_removed_and_its_absence_seen() {
+    let (fixture, place) = (Fixture::new(), Place::default());
+    *place.value.lock().unwrap() = Some(1);
+    assert_eq!(fixture.pass(&place, Goal::Absent).await, Outcome::Gone);
+    assert_eq!(place.calls(), ["look", "set None", "look"]);
+    assert_eq!(fixture.ledger.attempts(Kind::CatalogProduct).absent_since, Some(fixture.clock.now()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_without_an_answer_is_given_up() {
+    struct Silent;
+    impl Actuator<Number> for Silent {
+        async fn observe(&self, _: &Identity, _: &Attempts) -> Result<Seen, Fault> {
+            std::future::pending().await
+        }
+        async fn act(&self, _: &Identity, _: &Option<u32>) -> Result<Handles, Fault> {
+            std::future::pending().await
+        }
+    }
+    let fixture = Fixture::new();
+    let owner = OwnerKey { cluster: "c".into(), kind: "k".into(), namespace: "n".into(), name: "x".into() };
+    let id = Identity { owner, placement: Placement::default() };
+    let pass = Pass::new(&fixture.ledger, fixture.clock, &fixture.journal, fixture.stop.subscribe());
+    let outcome = drive::<Number, _, _>(&pass, &id, &Goal::Present(1), &Silent).await;
+    assert!(matches!(outcome, Outcome::Faulted { fault, .. } if fault.kind == FaultKind::Unavailable));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stopping_operator_starts_no_further_call() {
+    let (fixture, place) = (Fixture::new(), Place::default());
+    fixture.stop.send_replace(true);
+    assert_eq!(fixture.pass(&place, Goal::Present(7)).await, Outcome::Interrupted);
+    assert_eq!(place.calls().len(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failed_creation_that_is_cleared_away_is_counted_until_it_succeeds() {
+    let fixture = Fixture::new();
+    let now = fixture.clock.now();
+    fixture.ledger.acted(Kind::ModelTrigger, "delete the stack", Change::Delete, Reason::StackFailed, now);
+    assert_eq!(fixture.ledger.attempts(Kind::ModelTrigger).failed_creations, 1);
+    fixture.ledger.reached(Kind::ModelTrigger);
+    assert_eq!(fixture.ledger.attempts(Kind::ModelTrigger).failed_creations, 0);
+}

@@ -1,0 +1,240 @@
+//! What one process remembers of one object between passes. All of it may be lost: then the answer is still right,
+//! only later. It stands alone so that everything that could grow with the number of objects is in one place and
+//! goes when the object goes.
+
+use std::any::Any;
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use crate::clock::elapsed;
+use crate::crd::status::{Intent, Reason};
+use crate::domain::report::PATIENCE;
+use crate::domain::resource::{Attempts, Change, Handles, Kind};
+
+/// For how long something seen in sync is taken for granted while a pass waits for something else.
+const KEEP: Duration = Duration::from_mins(5);
+/// How many rolled back fingerprints are remembered for each kind.
+const ROLLED_BACK: usize = 16;
+
+/// The memory of one object.
+#[derive(Default)]
+pub struct Ledger {
+    memory: Mutex<Memory>,
+}
+
+#[derive(Default)]
+struct Memory {
+    revision: String,
+    intents: Vec<Intent>,
+    written: Vec<Intent>,
+    failures: u32,
+    kinds: BTreeMap<Kind, KindMemory>,
+}
+
+#[derive(Default)]
+struct KindMemory {
+    tried: Attempts,
+    faulted_since: Option<Timestamp>,
+    propagating_since: Option<Timestamp>,
+    waiting: Option<(Reason, String, Timestamp)>,
+    acts: BTreeMap<String, Act>,
+    kept: Option<Kept>,
+}
+
+/// An action done in an earlier pass whose effect has not been seen yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Act {
+    /// When it was done last.
+    pub at: Timestamp,
+    /// In how many passes.
+    pub passes: u32,
+}
+
+struct Kept {
+    output: Box<dyn Any + Send>,
+    at: Timestamp,
+}
+
+impl Ledger {
+    /// A memory that starts from the intents in the status.
+    pub fn new(intents: Vec<Intent>) -> Self {
+        let memory = Memory { intents: intents.clone(), written: intents, ..Memory::default() };
+        Self { memory: Mutex::new(memory) }
+    }
+
+    fn memory(&self) -> MutexGuard<'_, Memory> {
+        // Nothing here panics while it holds the lock, and a half-made entry would only cost a look more.
+        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn of<T>(&self, kind: Kind, change: impl FnOnce(&mut KindMemory) -> T) -> T {
+        change(self.memory().kinds.entry(kind).or_default())
+    }
+
+    /// Begins a pass. A revision other than the last one (spec, Secrets, a request to look) drops what was taken
+    /// for granted and what seemed to have no effect.
+    pub fn begin(&self, revision: &str) {
+        let mut memory = self.memory();
+        if memory.revision != revision {
+            revision.clone_into(&mut memory.revision);
+            for kind in memory.kinds.values_mut() {
+                kind.kept = None;
+                kind.acts.clear();
+                kind.propagating_since = None;
+            }
+        }
+    }
+
+    /// Ends a pass: once everything has settled, the next one looks at everything. Answers how many failing passes
+    /// there have been in a row.
+    pub fn end(&self, settled: bool, failing: bool) -> u32 {
+        let mut memory = self.memory();
+        memory.failures = if failing { memory.failures.saturating_add(1) } else { 0 };
+        if settled {
+            for kind in memory.kinds.values_mut() {
+                kind.kept = None;
+            }
+        }
+        memory.failures
+    }
+
+    /// What was tried before.
+    pub fn attempts(&self, kind: Kind) -> Attempts {
+        let mut memory = self.memory();
+        let mut tried = memory.kinds.entry(kind).or_default().tried.clone();
+        tried.intents.clone_from(&memory.intents);
+        tried
+    }
+
+    /// All intents, as the status is to have them.
+    pub fn intents(&self) -> Vec<Intent> {
+        self.memory().intents.clone()
+    }
+
+    /// Whether an intent is in the status already; it is noted in any case.
+    pub fn intend(&self, intent: &Intent) -> bool {
+        let mut memory = self.memory();
+        match memory.intents.iter_mut().find(|known| known.thing == intent.thing) {
+            Some(known) if known.n == intent.n => {}
+            Some(known) => known.clone_from(intent),
+            None => memory.intents.push(intent.clone()),
+        }
+        memory.written.iter().any(|known| known.thing == intent.thing && known.n == intent.n)
+    }
+
+    /// Notes that the status has these intents.
+    pub fn written(&self, intents: Vec<Intent>) {
+        self.memory().written = intents;
+    }
+
+    /// Notes ids that an act has told.
+    pub fn learn(&self, handles: Handles) {
+        let mut memory = self.memory();
+        for (thing, id) in handles {
+            match memory.intents.iter_mut().find(|known| known.thing == thing) {
+                Some(known) => known.id = Some(id),
+                None => memory.intents.push(Intent { thing, n: 0, id: Some(id) }),
+            }
+        }
+    }
+
+    /// Notes whether a look found the thing, and what it shows of a rolled back update.
+    pub fn saw(&self, kind: Kind, exists: bool, rolled_back: Option<String>, now: Timestamp) {
+        self.of(kind, |memory| {
+            memory.tried.absent_since = if exists { None } else { memory.tried.absent_since.or(Some(now)) };
+            if let Some(fingerprint) = rolled_back.filter(|new| !memory.tried.rolled_back.contains(new)) {
+                if memory.tried.rolled_back.len() == ROLLED_BACK {
+                    memory.tried.rolled_back.remove(0);
+                }
+                memory.tried.rolled_back.push(fingerprint);
+            }
+        });
+    }
+
+    /// Notes that an action was done, and why.
+    pub fn acted(&self, kind: Kind, summary: &str, change: Change, because: Reason, now: Timestamp) {
+        self.of(kind, |memory| {
+            let act = memory.acts.entry(summary.to_owned()).or_insert(Act { at: now, passes: 0 });
+            *act = Act { at: now, passes: act.passes + 1 };
+            if change == Change::Delete && matches!(because, Reason::ProjectFailed | Reason::StackFailed) {
+                memory.tried.failed_creations += 1;
+                memory.tried.last_failed_creation = Some(now);
+            }
+        });
+    }
+
+    /// The act of that summary in earlier passes, if its effect has not been seen since.
+    pub fn act(&self, kind: Kind, summary: &str) -> Option<Act> {
+        self.of(kind, |memory| memory.acts.get(summary).copied())
+    }
+
+    /// The thing is as it should be: what was tried on the way counts no longer.
+    pub fn reached(&self, kind: Kind) {
+        self.of(kind, |memory| {
+            memory.acts.clear();
+            memory.faulted_since = None;
+            memory.waiting = None;
+            memory.propagating_since = None;
+            memory.tried.failed_creations = 0;
+            memory.tried.last_failed_creation = None;
+        });
+    }
+
+    /// The remote side works on it: since when the same has been said, or since when it propagates.
+    pub fn waits(&self, kind: Kind, why: Reason, message: &str, now: Timestamp) -> Timestamp {
+        self.of(kind, |memory| {
+            memory.faulted_since = None;
+            if why == Reason::Propagating {
+                return *memory.propagating_since.get_or_insert(now);
+            }
+            memory.propagating_since = None;
+            match &memory.waiting {
+                Some((known, text, since)) if *known == why && text == message => *since,
+                _ => {
+                    memory.waiting = Some((why, message.to_owned(), now));
+                    now
+                }
+            }
+        })
+    }
+
+    /// The remote side has taken an action up: doing it once more later would be something new.
+    pub fn took_effect(&self, kind: Kind) {
+        self.of(kind, |memory| memory.acts.clear());
+    }
+
+    /// The remote side has answered all that was asked.
+    pub fn answered(&self, kind: Kind) {
+        self.of(kind, |memory| memory.faulted_since = None);
+    }
+
+    /// Notes a fault, and answers since when there have been only faults.
+    pub fn faulted(&self, kind: Kind, now: Timestamp) -> Timestamp {
+        self.of(kind, |memory| *memory.faulted_since.get_or_insert(now))
+    }
+
+    /// Keeps what a thing in sync hands on, for the next passes of the same wait.
+    pub fn keep<O: Clone + Send + 'static>(&self, kind: Kind, output: &O, now: Timestamp) {
+        let kept = Kept { output: Box::new(output.clone()), at: now };
+        self.of(kind, |memory| memory.kept = Some(kept));
+    }
+
+    /// What a thing that was in sync a moment ago hands on.
+    pub fn kept<O: Clone + 'static>(&self, kind: Kind, now: Timestamp) -> Option<O> {
+        self.of(kind, |memory| {
+            let kept = memory.kept.as_ref().filter(|kept| elapsed(kept.at, now) < KEEP)?;
+            kept.output.downcast_ref::<O>().cloned()
+        })
+    }
+
+    /// Looks at the thing anew next time.
+    pub fn doubt(&self, kind: Kind) {
+        self.of(kind, |memory| memory.kept = None);
+    }
+}
+
+// A passing fault is shown after `PATIENCE`; what is taken for granted must not be older than what is shown.
+const _: () = assert!(KEEP.as_secs() <= PATIENCE.as_secs());
