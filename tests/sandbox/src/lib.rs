@@ -18,8 +18,16 @@
 
 pub mod aws;
 pub mod clock;
+pub mod door;
+pub mod faults;
 pub mod jenkins;
+pub mod journal;
+pub mod sandbox;
+pub mod wire;
 pub mod world;
 
 pub use clock::Clock;
+pub use faults::{Fault, What, When};
+pub use journal::Entry;
+pub use sandbox::{Door, Dropped, Sandbox};
 pub use world::{Settings, World};

@@ -1,0 +1,368 @@
+//! The sandbox as its doors and its tests hold it: the world behind a lock, a clock, the script of faults and
+//! the journal. Each request passes through [`Sandbox::answer`]; nothing else touches the world on its own.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Request, Response, StatusCode};
+use jiff::Timestamp;
+use sha2::{Digest, Sha256};
+
+use crate::aws::{Refusal, dispatch};
+use crate::clock::Clock;
+use crate::faults::{Fault, Faults, Trouble, What};
+use crate::journal::{Entry, Journal, Reply};
+use crate::wire::{self, Address};
+use crate::world::{Effect, Settings, World};
+
+/// Which of the two a request is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum Door {
+    Aws,
+    Jenkins,
+}
+
+/// The connection broke off without an answer, as scripted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the connection was dropped, as the sandbox's script of faults says")]
+pub struct Dropped;
+
+/// A whole sandbox. Clones share everything; [`Sandbox::fork`] shares nothing.
+#[derive(Clone)]
+pub struct Sandbox {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    world: Mutex<World>,
+    clock: Clock,
+    faults: Mutex<Faults>,
+    journal: Mutex<Journal>,
+}
+
+/// The request as far as faults and refusals need to know it.
+enum Asked {
+    Aws(Box<Address>),
+    Jenkins { user: String, operation: String },
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // A test that panicked while it held the world has failed anyway; others may look on.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Sandbox {
+    /// An empty sandbox whose clock starts at 2026-01-05T09:00:00Z and follows tokio's: two runs under a paused
+    /// clock are the same. Call it inside the runtime that will use it.
+    pub fn new(settings: Settings) -> Self {
+        let start = Timestamp::from_second(1_767_603_600).unwrap_or(Timestamp::UNIX_EPOCH);
+        Self::with_clock(settings, Clock::starting_at(start))
+    }
+
+    /// An empty sandbox with a clock of one's own, such as [`Clock::wall`].
+    pub fn with_clock(settings: Settings, clock: Clock) -> Self {
+        Self::assemble(World::new(settings, clock.now()), clock)
+    }
+
+    /// A sandbox that goes on from a saved world, at that world's own moment, with a fresh journal and no faults.
+    /// Works in another runtime than the world came from.
+    pub fn from_world(world: World) -> Self {
+        let clock = Clock::starting_at(world.now);
+        Self::assemble(world, clock)
+    }
+
+    fn assemble(world: World, clock: Clock) -> Self {
+        let (world, faults, journal) = (Mutex::new(world), Mutex::default(), Mutex::default());
+        Self { inner: Arc::new(Inner { world, clock, faults, journal }) }
+    }
+
+    /// A copy that shares nothing with this one: the same world at the same moment, a fresh journal, no faults.
+    pub fn fork(&self) -> Self {
+        Self::from_world(self.world(|world| world.clone()))
+    }
+
+    /// The sandbox's clock.
+    pub fn clock(&self) -> Clock {
+        self.inner.clock
+    }
+
+    /// The present moment.
+    pub fn now(&self) -> Timestamp {
+        self.inner.clock.now()
+    }
+
+    /// Looks at the world or changes it; time has passed in it until now.
+    pub fn world<T>(&self, look: impl FnOnce(&mut World) -> T) -> T {
+        let mut world = lock(&self.inner.world);
+        world.advance(self.now());
+        look(&mut world)
+    }
+
+    /// Everything that was asked so far, in the order in which it came in.
+    pub fn journal(&self) -> Vec<Entry> {
+        lock(&self.inner.journal).entries().to_vec()
+    }
+
+    /// The journal after entry number `since` as JSON lines.
+    pub fn journal_lines(&self, since: u64) -> String {
+        lock(&self.inner.journal).lines(since)
+    }
+
+    /// What was asked so far, as `service Operation`, in order.
+    pub fn calls(&self) -> Vec<String> {
+        lock(&self.inner.journal).entries().iter().map(Entry::call).collect()
+    }
+
+    /// Adds a line to the script of faults.
+    pub fn fault(&self, fault: Fault) {
+        lock(&self.inner.faults).add(fault);
+    }
+
+    /// Forgets all faults.
+    pub fn clear_faults(&self) {
+        lock(&self.inner.faults).clear();
+    }
+
+    /// The script of faults with how many calls matched each line.
+    pub fn faults(&self) -> Vec<(Fault, u64)> {
+        lock(&self.inner.faults).lines().to_vec()
+    }
+
+    /// Work that the world wants done outside itself. In process it is only recorded here (a paused clock and
+    /// processes do not mix); the HTTP door takes it and runs the deployed functions.
+    pub fn effects(&self) -> Vec<Effect> {
+        self.world(|world| world.effects.clone())
+    }
+
+    /// Answers one request: faults before, the effect, faults after, all of it in the journal.
+    ///
+    /// # Errors
+    /// [`Dropped`] where the script says that the connection breaks off.
+    pub async fn answer(&self, door: Door, request: Request<Bytes>) -> Result<Response<Bytes>, Dropped> {
+        let request = if door == Door::Aws { wire::plain(request) } else { request };
+        let asked = Asked::of(door, &request);
+        let (number, trouble) = self.arrived(&asked, &request);
+        let id = request_id(number);
+        pause(trouble.delay_before).await;
+        if let Some(end) = &trouble.before {
+            return self.end(number, &asked, &request, end, &id).await;
+        }
+        let (response, output) = self.effect(number, &asked, &request, &id);
+        pause(trouble.delay_after).await;
+        match &trouble.after {
+            Some(end) => self.end(number, &asked, &request, end, &id).await,
+            None => {
+                self.close(number, &response, output);
+                Ok(response)
+            }
+        }
+    }
+
+    fn arrived(&self, asked: &Asked, request: &Request<Bytes>) -> (u64, Trouble) {
+        let (door, service, operation, caller) = match asked {
+            Asked::Aws(address) => {
+                let key = address.credential.as_ref().map(|credential| credential.access_key_id.clone());
+                ("aws", address.service_name.clone(), address.operation.clone(), key.unwrap_or_default())
+            }
+            Asked::Jenkins { user, operation } => ("jenkins", "jenkins".to_owned(), operation.clone(), user.clone()),
+        };
+        let trouble = lock(&self.inner.faults).meet(&service, &operation);
+        let fault = trouble.before.as_ref().or(trouble.after.as_ref()).map(What::name);
+        let delayed = trouble.delay_before + trouble.delay_after > Duration::ZERO;
+        let fault = fault.or(delayed.then_some("delayed"));
+        let entry = Entry { service, operation, caller, fault, ..Entry::asked(door, self.now(), request) };
+        (lock(&self.inner.journal).open(entry), trouble)
+    }
+
+    fn effect(
+        &self,
+        number: u64,
+        asked: &Asked,
+        request: &Request<Bytes>,
+        id: &str,
+    ) -> (Response<Bytes>, serde_json::Value) {
+        match asked {
+            Asked::Aws(address) => {
+                let answer = self.world(|world| dispatch::answer(world, address, request, id));
+                if let Some(entry) = lock(&self.inner.journal).entry(number) {
+                    entry.input = answer.input;
+                }
+                (answer.response, answer.output)
+            }
+            Asked::Jenkins { .. } => {
+                (self.world(|world| crate::jenkins::handle(world, request)), serde_json::Value::Null)
+            }
+        }
+    }
+
+    /// Ends a call the way the script says.
+    async fn end(
+        &self,
+        number: u64,
+        asked: &Asked,
+        request: &Request<Bytes>,
+        end: &What,
+        id: &str,
+    ) -> Result<Response<Bytes>, Dropped> {
+        let refusal = match (end, asked) {
+            (What::DropConnection, _) => return Err(Dropped),
+            (What::NoAnswer, _) => std::future::pending().await,
+            (What::Throttle, Asked::Aws(address)) => wire::throttled(address),
+            (What::Throttle, Asked::Jenkins { .. }) => {
+                Refusal::new("Too Many Requests", "Too many requests").with_status(429)
+            }
+            (What::Refuse { code, message, status }, _) => Refusal::new(code, message.clone()).with_status(*status),
+            // Delays are over by now: `Faults::meet` keeps them apart from ends.
+            (What::Delay { .. }, _) => return Err(Dropped),
+        };
+        let response = match asked {
+            Asked::Aws(address) => wire::refuse(address, request.headers(), &refusal, id),
+            Asked::Jenkins { .. } => {
+                let mut response = Response::new(Bytes::from(format!("{}: {}", refusal.code, refusal.message)));
+                *response.status_mut() =
+                    StatusCode::from_u16(refusal.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+                response
+            }
+        };
+        self.close(number, &response, serde_json::Value::Null);
+        Ok(response)
+    }
+
+    fn close(&self, number: u64, response: &Response<Bytes>, output: serde_json::Value) {
+        let reply = Reply::of(self.now(), response, output);
+        if let Some(entry) = lock(&self.inner.journal).entry(number) {
+            entry.reply = Some(reply);
+        }
+    }
+}
+
+impl fmt::Debug for Sandbox {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Sandbox")
+    }
+}
+
+impl Asked {
+    fn of(door: Door, request: &Request<Bytes>) -> Self {
+        if door == Door::Aws {
+            return Self::Aws(Box::new(Address::of(request)));
+        }
+        let header = request.headers().get("authorization").and_then(|value| value.to_str().ok());
+        let user = header.map(crate::journal::who).unwrap_or_default();
+        Self::Jenkins { user, operation: format!("{} {}", request.method(), jenkins_action(request.uri().path())) }
+    }
+}
+
+/// What a Jenkins path asks for, without the job it asks it of: `/job/a/job/b/config.xml` → `config.xml`.
+fn jenkins_action(path: &str) -> String {
+    let mut parts = path.split('/').filter(|part| !part.is_empty()).peekable();
+    let mut action = Vec::new();
+    while let Some(part) = parts.next() {
+        match part {
+            "job" if action.is_empty() => drop(parts.next()),
+            number if number.bytes().all(|sign| sign.is_ascii_digit()) => action.push("N"),
+            part => action.push(part),
+        }
+    }
+    action.join("/")
+}
+
+async fn pause(delay: Duration) {
+    if delay > Duration::ZERO {
+        tokio::time::sleep(delay).await;
+    }
+}
+
+/// Request ids look random, are the same in each run, and do not use up the world's ids.
+fn request_id(number: u64) -> String {
+    let hex = hex::encode(Sha256::digest(format!("request/{number}")));
+    format!("{}-{}-4{}-8{}-{}", &hex[..8], &hex[8..12], &hex[13..16], &hex[17..20], &hex[20..32])
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn identity() -> Request<Bytes> {
+        Request::builder()
+            .method("POST")
+            .uri("/")
+            .header(
+                "authorization",
+                "AWS4-HMAC-SHA256 Credential=AKIA1/20260105/eu-west-1/sts/aws4_request, SignedHeaders=host, Signature=0",
+            )
+            .body(Bytes::from_static(b"Action=GetCallerIdentity&Version=2011-06-15"))
+            .unwrap()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_call_is_answered_and_stands_in_the_journal() {
+        let sandbox = Sandbox::new(Settings::default());
+        let response = sandbox.answer(Door::Aws, identity()).await.unwrap();
+        assert_eq!(response.status(), 200);
+        let entry = sandbox.journal().pop().unwrap();
+        assert_eq!((entry.call().as_str(), entry.caller.as_str()), ("sts GetCallerIdentity", "AKIA1"));
+        assert_eq!(entry.headers["authorization"], "AKIA1");
+        assert_eq!(entry.reply.unwrap().output["Account"], "111122223333");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_unsigned_call_is_refused() {
+        let sandbox = Sandbox::new(Settings::default());
+        let mut request = identity();
+        request.headers_mut().remove("authorization");
+        let response = sandbox.answer(Door::Aws, request).await.unwrap();
+        assert_eq!(response.status(), 403);
+        let text = String::from_utf8(response.body().to_vec()).unwrap();
+        assert!(text.contains("<Code>MissingAuthenticationToken</Code>"), "{text}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn faults_end_calls_before_and_after_their_effect() {
+        let sandbox = Sandbox::new(Settings::default());
+        sandbox.fault(Fault::on("sts", "*").nth(1));
+        sandbox.fault(Fault::on("sts", "*").nth(2).after(What::Throttle));
+        sandbox.fault(Fault::on("sts", "*").nth(3).before(What::Delay { millis: 1500 }));
+        assert_eq!(sandbox.answer(Door::Aws, identity()).await.unwrap_err(), Dropped);
+        assert_eq!(sandbox.answer(Door::Aws, identity()).await.unwrap().status(), 400);
+        let before = sandbox.now();
+        assert_eq!(sandbox.answer(Door::Aws, identity()).await.unwrap().status(), 200);
+        assert_eq!(sandbox.now().duration_since(before).as_millis(), 1500);
+        let seen: Vec<_> = sandbox.journal().iter().map(|entry| (entry.fault, entry.reply.is_some())).collect();
+        let expected = [(Some("connection dropped"), false), (Some("throttled"), true), (Some("delayed"), true)];
+        assert_eq!(seen, expected);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_fork_shares_the_past_but_not_the_future() {
+        let sandbox = Sandbox::new(Settings::default());
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        let fork = sandbox.fork();
+        assert_eq!(fork.now(), sandbox.now());
+        fork.world(|world| {
+            world.region("111122223333", "eu-west-1");
+        });
+        assert!(sandbox.world(|world| world.regions.is_empty()));
+        assert!(fork.journal().is_empty());
+    }
+
+    #[test]
+    fn jenkins_operations_leave_job_names_and_numbers_out() {
+        let rows = [
+            ("/createItem", "createItem"),
+            ("/job/folder/job/name/config.xml", "config.xml"),
+            ("/job/folder/createItem", "createItem"),
+            ("/job/job/api/json", "api/json"),
+            ("/job/x/12/api/json", "N/api/json"),
+            ("/queue/item/7/api/json", "queue/item/N/api/json"),
+            ("/", ""),
+        ];
+        for (path, action) in rows {
+            assert_eq!(jenkins_action(path), action, "{path}");
+        }
+    }
+}

@@ -1,0 +1,50 @@
+//! awsJson 1.0 and 1.1: JSON in, JSON out, the error's name in `__type`.
+
+use bytes::Bytes;
+use http::{HeaderMap, Response};
+use serde_json::{Value, json};
+
+use super::reply;
+use crate::aws::Refusal;
+
+pub(super) fn decode(body: &Bytes) -> Result<Value, Refusal> {
+    if body.is_empty() {
+        return Ok(json!({}));
+    }
+    match serde_json::from_slice(body) {
+        Ok(value @ Value::Object(_)) => Ok(value),
+        Ok(_) => Err(Refusal::new("SerializationException", "The request body is not a JSON object")),
+        Err(error) => Err(Refusal::new("SerializationException", format!("The request body is not JSON: {error}"))),
+    }
+}
+
+pub(super) fn encode(headers: &HeaderMap, output: &Value, id: &str) -> Response<Bytes> {
+    let body = if output.is_null() { "{}".to_owned() } else { without_nulls(output).to_string() };
+    reply(200, content_type(headers), "x-amzn-requestid", id, body)
+}
+
+pub(super) fn refuse(headers: &HeaderMap, refusal: &Refusal, id: &str) -> Response<Bytes> {
+    let body = json!({"__type": refusal.code, "message": refusal.message}).to_string();
+    reply(refusal.status, content_type(headers), "x-amzn-requestid", id, body)
+}
+
+/// A reply is written in the version of the protocol that was asked in.
+fn content_type(headers: &HeaderMap) -> &str {
+    let asked = headers.get("content-type").and_then(|value| value.to_str().ok());
+    asked.filter(|asked| asked.starts_with("application/x-amz-json-")).unwrap_or("application/x-amz-json-1.1")
+}
+
+/// The same value without members that are null: AWS leaves absent members out.
+pub(super) fn without_nulls(value: &Value) -> Value {
+    match value {
+        Value::Object(members) => Value::Object(
+            members
+                .iter()
+                .filter(|(_, member)| !member.is_null())
+                .map(|(name, member)| (name.clone(), without_nulls(member)))
+                .collect(),
+        ),
+        Value::Array(members) => Value::Array(members.iter().map(without_nulls).collect()),
+        other => other.clone(),
+    }
+}
