@@ -1,17 +1,386 @@
-//! Jenkins: placeholder of the first commit.
+//! Jenkins as far as pipeline jobs, folders, builds and folder credentials need it. It is a fake, and its fidelity
+//! comes from reading Jenkins' source; a real server must work with the operator too.
+//!
+//! ```text
+//!   handle ─▶ route (mode, context path, user, crumb, path) ─▶ server   whoAmI, plugins, crumbs, quiet-down
+//!                                                          ├─▶ items    create, read, update, delete
+//!                                                          ├─▶ builds   queue, parameters, runs      ◀─ wake
+//!                                                          └─▶ credentials
+//!   config (what Jenkins makes of config.xml)   export + tree (api/json)   access (who may what)
+//! ```
+//!
+//! Jenkins is one process with one memory, so the settings for lagging reads and lists do not concern it.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use bytes::Bytes;
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 
 use crate::world::{Due, World};
 
-/// What exists.
-#[derive(Clone, Debug, Default)]
-pub struct Jenkins {}
+pub mod access;
+mod builds;
+mod classes;
+pub mod config;
+mod credentials;
+mod export;
+mod items;
+pub mod names;
+mod reply;
+mod route;
+mod server;
+mod tree;
+pub mod xml;
 
-/// Answers one request.
-pub fn handle(_world: &mut World, _request: &http::Request<Bytes>) -> http::Response<Bytes> {
-    http::Response::new(Bytes::new())
+#[cfg(test)]
+mod tests;
+
+pub use access::{Permission, User};
+pub use builds::wake;
+
+use xml::Element;
+
+/// What Jenkins is doing as a whole.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Mode {
+    /// It serves.
+    #[default]
+    Normal,
+    /// It starts: 503 for everything.
+    Loading,
+    /// It prepares for a shutdown: configuration works, builds do not start.
+    QuietDown,
 }
 
-/// Lets a scheduled thing happen.
-pub fn wake(_world: &mut World, _due: &Due) {}
+/// What kind of item.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum ItemKind {
+    Folder,
+    Pipeline,
+    Freestyle,
+}
+
+/// A folder or job.
+#[derive(Clone, Debug)]
+pub struct Item {
+    /// Its name as it was created: looked up without regard to case.
+    pub name: String,
+    /// Folder or job.
+    pub kind: ItemKind,
+    /// Its loaded configuration.
+    pub config: Element,
+    /// The file on disk, where it is not what Jenkins would write: as posted, until the next save.
+    pub raw: Option<String>,
+    /// The items in a folder by lower-case name.
+    pub children: BTreeMap<String, Item>,
+    /// The folder's credentials by id.
+    pub credentials: BTreeMap<String, Element>,
+    /// The job's builds, oldest first.
+    pub builds: Vec<Build>,
+    /// The number of the next build.
+    pub next_build: u32,
+    /// Tells an item from one of the same name before it.
+    pub serial: u64,
+}
+
+/// A build.
+#[derive(Clone, Debug)]
+pub struct Build {
+    /// Its number.
+    pub number: u32,
+    /// The queue item that it came from.
+    pub queue_id: u64,
+    /// Its parameters.
+    pub parameters: Vec<(String, String)>,
+    /// Why it runs: short descriptions.
+    pub causes: Vec<String>,
+    /// When it started.
+    pub started: Timestamp,
+    /// When it ended.
+    pub ended: Option<Timestamp>,
+    /// `SUCCESS`, `FAILURE`, `UNSTABLE`, `NOT_BUILT`, `ABORTED`; absent while it runs.
+    pub result: Option<String>,
+}
+
+/// Where a queue item is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum Stage {
+    /// In its quiet period.
+    Waiting { until: Timestamp },
+    /// Ready, but something holds it back.
+    Blocked,
+    /// Became a build.
+    Started { number: u32, at: Timestamp },
+    /// Taken out of the queue.
+    Cancelled { at: Timestamp },
+}
+
+/// Something in the queue, or that left it less than 300 s ago.
+#[derive(Clone, Debug)]
+#[allow(missing_docs)]
+pub struct QueueItem {
+    pub id: u64,
+    pub job: Vec<String>,
+    pub parameters: Vec<(String, String)>,
+    pub causes: Vec<String>,
+    pub since: Timestamp,
+    pub stage: Stage,
+}
+
+/// Everything that Jenkins knows.
+#[derive(Clone, Debug)]
+pub struct Jenkins {
+    /// Version of the core, such as `2.570` or `2.555.3`.
+    pub version: String,
+    /// Path in front of everything: empty, or such as `/jenkins`.
+    pub context: String,
+    /// What it is doing.
+    pub mode: Mode,
+    /// Changes with each start.
+    pub session: u32,
+    /// Whether a POST without an API token needs a crumb.
+    pub use_crumbs: bool,
+    /// Whether a new job with Git polling is built at its first poll. Off: nothing is built unasked.
+    pub polling: bool,
+    /// Whether something vetoes every build that is asked for.
+    pub queue_vetoed: bool,
+    /// Users by name.
+    pub users: BTreeMap<String, User>,
+    /// Installed plugins: short name and version.
+    pub plugins: config::Plugins,
+    /// The items at the root by lower-case name.
+    pub items: BTreeMap<String, Item>,
+    /// The root's credentials by id.
+    pub credentials: BTreeMap<String, Element>,
+    /// The queue, with what left it lately.
+    pub queue: BTreeMap<u64, QueueItem>,
+    /// Results of coming builds by full job name; without one, a build succeeds.
+    pub scripted: BTreeMap<String, VecDeque<String>>,
+    /// Source of numbers for queue items and items.
+    pub serial: u64,
+}
+
+/// Name of the user that exists from the start.
+const OPERATOR: &str = "operator";
+
+impl Default for Jenkins {
+    fn default() -> Self {
+        let plugins = [
+            ("aws-credentials", "254.v978a_5e206a_d8"),
+            ("cloudbees-folder", "6.1073.va_7888eb_dd514"),
+            ("credentials", "1453.v9b_a_29777a_b_fd"),
+            ("git", "5.8.0"),
+            ("job-dsl", "3654.vdf58f53e2d15"),
+            ("pipeline-aws", "1.45"),
+            ("pipeline-model-definition", "2.2277.v00573e73ddf1"),
+            ("plain-credentials", "199.v9f8e1f741799"),
+            ("ssh-credentials", "361.vb_f6760818e8c"),
+            ("workflow-aggregator", "608.v67378e9d3db_1"),
+            ("workflow-cps", "4238.va_6fb_65c1f699"),
+            ("workflow-job", "1540.v295eccc9778f"),
+        ];
+        Self {
+            version: "2.570".into(),
+            context: String::new(),
+            mode: Mode::Normal,
+            session: 1,
+            use_crumbs: true,
+            polling: false,
+            queue_vetoed: false,
+            users: BTreeMap::from([(OPERATOR.into(), User::service(&token_of(OPERATOR)))]),
+            plugins: plugins.map(|(name, version)| (name.to_owned(), version.to_owned())).into(),
+            items: BTreeMap::new(),
+            credentials: BTreeMap::new(),
+            queue: BTreeMap::new(),
+            scripted: BTreeMap::new(),
+            serial: 0,
+        }
+    }
+}
+
+/// An API token in Jenkins' form: `11` and 32 hex digits.
+fn token_of(user: &str) -> String {
+    format!("11{}", &hex::encode(Sha256::digest(format!("jenkins/{user}")))[..32])
+}
+
+/// `A/B/C`.
+fn full_name(path: &[String]) -> String {
+    path.join("/")
+}
+
+impl Jenkins {
+    /// The user that exists from the start, and its API token.
+    pub fn credentials() -> (String, String) {
+        (OPERATOR.to_owned(), token_of(OPERATOR))
+    }
+
+    /// Lets the next builds of a job end like this, one after the other.
+    pub fn script_result(&mut self, job: &str, result: &str) {
+        self.scripted.entry(job.to_owned()).or_default().push_back(result.to_owned());
+    }
+
+    /// Starts anew: the session hash changes, what waited in the queue is still there.
+    pub fn restart(&mut self) {
+        self.session += 1;
+        self.mode = Mode::Normal;
+    }
+
+    /// The item of that full name (`A/B`), whatever its case.
+    pub fn item(&self, full_name: &str) -> Option<&Item> {
+        let path: Vec<String> = full_name.split('/').map(str::to_owned).collect();
+        self.find(&path)
+    }
+
+    /// The same, to change it.
+    pub fn item_mut(&mut self, full_name: &str) -> Option<&mut Item> {
+        let path: Vec<String> = full_name.split('/').map(str::to_owned).collect();
+        self.find_mut(&path)
+    }
+
+    fn find(&self, path: &[String]) -> Option<&Item> {
+        let (first, rest) = path.split_first()?;
+        let mut item = self.items.get(&first.to_lowercase())?;
+        for name in rest {
+            item = item.children.get(&name.to_lowercase())?;
+        }
+        Some(item)
+    }
+
+    fn find_mut(&mut self, path: &[String]) -> Option<&mut Item> {
+        let (first, rest) = path.split_first()?;
+        let mut item = self.items.get_mut(&first.to_lowercase())?;
+        for name in rest {
+            item = item.children.get_mut(&name.to_lowercase())?;
+        }
+        Some(item)
+    }
+
+    /// The items in a folder, or at the root.
+    fn siblings(&self, folder: &[String]) -> Option<&BTreeMap<String, Item>> {
+        if folder.is_empty() { Some(&self.items) } else { self.find(folder).map(|folder| &folder.children) }
+    }
+
+    fn siblings_mut(&mut self, folder: &[String]) -> Option<&mut BTreeMap<String, Item>> {
+        if folder.is_empty() { Some(&mut self.items) } else { self.find_mut(folder).map(|folder| &mut folder.children) }
+    }
+
+    /// Whether this version has a change that came with a weekly release and was brought to an LTS line.
+    fn at_least(&self, weekly: u32, lts: (u32, u32)) -> bool {
+        let mut parts = self.version.split(['.', '-']).skip(1).map(|part| part.parse::<u32>().unwrap_or(0));
+        let minor = parts.next().unwrap_or(0);
+        let patch = parts.next().unwrap_or(0);
+        minor >= weekly || (minor == lts.0 && patch >= lts.1)
+    }
+
+    /// How this version writes config.xml.
+    fn style(&self) -> config::Style {
+        config::Style { double_quotes: self.rereads_config(), seal_tokens: self.at_least(541, (528, 3)) }
+    }
+
+    /// Whether GET config.xml writes the objects out anew (SECURITY-3744) instead of sending the file.
+    fn rereads_config(&self) -> bool {
+        self.at_least(568, (555, 3))
+    }
+
+    fn next_serial(&mut self) -> u64 {
+        self.serial += 1;
+        self.serial
+    }
+
+    /// All that exists; of secrets only their SHA-256.
+    pub fn dump(&self) -> Value {
+        let queue: Vec<Value> = self
+            .queue
+            .values()
+            .filter(|item| matches!(item.stage, Stage::Waiting { .. } | Stage::Blocked))
+            .map(|item| json!({"job": full_name(&item.job), "parameters": item.parameters, "causes": item.causes}))
+            .collect();
+        json!({
+            "version": self.version,
+            "items": self.items.values().map(dump_item).collect::<Vec<_>>(),
+            "credentials": dump_credentials(&self.credentials),
+            "queue": queue,
+        })
+    }
+}
+
+impl Item {
+    /// Child items, whether it can be built, and so on, follow from the kind.
+    pub fn is_folder(&self) -> bool {
+        self.kind == ItemKind::Folder
+    }
+
+    /// The description; empty if absent.
+    pub fn description(&self) -> &str {
+        self.config.child_text("description").unwrap_or_default()
+    }
+
+    /// Whether it is disabled.
+    pub fn disabled(&self) -> bool {
+        self.config.child_text("disabled") == Some("true")
+    }
+
+    /// A property of the configuration by its class.
+    pub fn property(&self, class: &str) -> Option<&Element> {
+        self.config.child("properties")?.child(class)
+    }
+
+    /// Saved by Jenkins itself: the file is now what Jenkins writes.
+    fn saved(&mut self) {
+        self.raw = None;
+    }
+}
+
+fn dump_item(item: &Item) -> Value {
+    let mut config = item.config.clone();
+    if let Some(token) = config.child_mut("authToken") {
+        token.text = sealed(&token.text);
+    }
+    let builds: Vec<Value> = item
+        .builds
+        .iter()
+        .map(|build| json!({"number": build.number, "parameters": build.parameters, "causes": build.causes, "result": build.result}))
+        .collect();
+    json!({
+        "name": item.name,
+        "config": xml::write(&config, ""),
+        "credentials": dump_credentials(&item.credentials),
+        "builds": builds,
+        "items": item.children.values().map(dump_item).collect::<Vec<_>>(),
+    })
+}
+
+fn dump_credentials(store: &BTreeMap<String, Element>) -> Value {
+    store.iter().map(|(id, credential)| (id.clone(), Value::from(sealed(&xml::write(credential, ""))))).collect()
+}
+
+fn sealed(text: &str) -> String {
+    format!("sha256:{}", hex::encode(Sha256::digest(text)))
+}
+
+/// Users, plugins and modes that tests and the control interface change go by these fields; requests come here.
+pub fn handle(world: &mut World, request: &http::Request<Bytes>) -> http::Response<Bytes> {
+    route::answer(world, request)
+}
+
+/// The names of all items, folders with a trailing slash: what tests look at first.
+pub fn item_names(jenkins: &Jenkins) -> BTreeSet<String> {
+    fn below(items: &BTreeMap<String, Item>, prefix: &str, names: &mut BTreeSet<String>) {
+        for item in items.values() {
+            let name = format!("{prefix}{}", item.name);
+            if item.is_folder() {
+                below(&item.children, &format!("{name}/"), names);
+                names.insert(format!("{name}/"));
+            } else {
+                names.insert(name);
+            }
+        }
+    }
+    let mut names = BTreeSet::new();
+    below(&jenkins.items, "", &mut names);
+    names
+}

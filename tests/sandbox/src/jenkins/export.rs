@@ -1,0 +1,195 @@
+//! `api/json`: items, builds and queue items as Jenkins exports them. With `tree=` only what it asks for; without it
+//! the first level, and with `depth` all of it.
+
+use serde_json::{Value, json};
+
+use super::access::{self, Permission};
+use super::builds;
+use super::reply::{self, Answer};
+use super::route::{Ask, url_path};
+use super::{Build, Item, ItemKind, QueueItem, Stage, classes, full_name, tree};
+use crate::world::World;
+
+/// What is exported without `tree` and `depth`.
+const FIRST_LEVEL: &str = "mode,nodeName,nodeDescription,numExecutors,quietingDown,useCrumbs,useSecurity,url,\
+    name,displayName,fullName,fullDisplayName,description,buildable,color,inQueue,keepDependencies,disabled,concurrentBuild,\
+    nextBuildNumber,resumeBlocked,number,result,building,timestamp,duration,queueId,id,why,blocked,stuck,inQueueSince,params,\
+    cancelled,anonymous,authenticated,authorities,crumb,crumbRequestField,typeName,plugins[shortName],\
+    jobs[name,url,color],builds[number,url],lastBuild[number,url],lastCompletedBuild[number,url],\
+    lastSuccessfulBuild[number,url],lastFailedBuild[number,url],queueItem[id],items[*],task[name,url,color],\
+    executable[number,url],actions[parameters[name,value],causes[shortDescription]],\
+    property[parameterDefinitions[name,type,description,defaultParameterValue[name,value]]],\
+    credentials[id,typeName,description,displayName]";
+
+/// Sends a value as its request asks for it.
+pub(super) fn answer(ask: &Ask<'_>, value: &Value) -> Answer {
+    let deep = ask.field("depth").and_then(|depth| depth.parse::<u32>().ok()).unwrap_or(0) > 0;
+    match ask.field("tree") {
+        Some(tree) => {
+            tree::pick(value, tree).map(|picked| reply::json(&picked)).map_err(|error| reply::failure(&error))
+        }
+        None if deep => Ok(reply::json(value)),
+        None => {
+            tree::pick(value, FIRST_LEVEL).map(|picked| reply::json(&picked)).map_err(|error| reply::broken(&error))
+        }
+    }
+}
+
+/// The items in a folder (or at the root) that the caller may see.
+pub(super) fn items(world: &World, ask: &Ask<'_>, folder: &[String]) -> Vec<Value> {
+    let Some(siblings) = world.jenkins.siblings(folder) else { return Vec::new() };
+    let path = |child: &Item| [folder, std::slice::from_ref(&child.name)].concat();
+    siblings
+        .values()
+        .map(path)
+        .filter(|path| access::may(&world.jenkins, &ask.caller, Permission::ItemRead, path))
+        .filter_map(|path| world.jenkins.find(&path).map(|found| item(world, ask, &path, found)))
+        .collect()
+}
+
+/// One item.
+pub(super) fn item(world: &World, ask: &Ask<'_>, path: &[String], item: &Item) -> Value {
+    let class = match item.kind {
+        ItemKind::Folder => classes::FOLDER,
+        ItemKind::Pipeline => "org.jenkinsci.plugins.workflow.job.WorkflowJob",
+        ItemKind::Freestyle => "hudson.model.FreeStyleProject",
+    };
+    let mut value = json!({
+        "_class": class,
+        "name": item.name,
+        "displayName": item.config.child_text("displayName").unwrap_or(&item.name),
+        "fullName": full_name(path),
+        "fullDisplayName": path.join(" » "),
+        "description": item.config.child_text("description"),
+        "url": format!("{}/", url_path(&ask.base, path)),
+    });
+    let more = if item.is_folder() { json!({"jobs": items(world, ask, path)}) } else { job(world, ask, path, item) };
+    if let (Some(value), Value::Object(more)) = (value.as_object_mut(), more) {
+        value.extend(more);
+    }
+    value
+}
+
+fn job(world: &World, ask: &Ask<'_>, path: &[String], item: &Item) -> Value {
+    let queued = world.jenkins.queue.values().find(|queued| queued.job == path && !builds::has_left(queued));
+    let last = |wanted: &dyn Fn(&Build) -> bool| {
+        item.builds.iter().rev().find(|found| wanted(found)).map(|found| build(ask, path, found))
+    };
+    let color = match item.builds.iter().rev().find_map(|build| build.result.as_deref()) {
+        _ if item.disabled() => "disabled",
+        None => "notbuilt",
+        Some("SUCCESS") => "blue",
+        Some("UNSTABLE") => "yellow",
+        Some("FAILURE") => "red",
+        Some(_) => "aborted",
+    };
+    let running = item.builds.iter().any(|build| build.result.is_none());
+    json!({
+        "buildable": !item.disabled(),
+        "disabled": item.disabled(),
+        "concurrentBuild": item.property(classes::ONE_AT_A_TIME).is_none(),
+        "keepDependencies": false,
+        "color": format!("{color}{}", if running { "_anime" } else { "" }),
+        "inQueue": queued.is_some(),
+        "queueItem": queued.map(|queued| queue_item(world, ask, queued)),
+        "nextBuildNumber": item.next_build,
+        "builds": item.builds.iter().rev().map(|found| build(ask, path, found)).collect::<Vec<_>>(),
+        "lastBuild": last(&|_| true),
+        "lastCompletedBuild": last(&|build| build.result.is_some()),
+        "lastSuccessfulBuild": last(&|build| matches!(build.result.as_deref(), Some("SUCCESS" | "UNSTABLE"))),
+        "lastFailedBuild": last(&|build| build.result.as_deref() == Some("FAILURE")),
+        "property": properties(item),
+    })
+}
+
+fn properties(item: &Item) -> Vec<Value> {
+    let parameter = |definition: &super::Element| {
+        let text = |name: &str| definition.child_text(name).unwrap_or_default().to_owned();
+        let kind = definition.name.rsplit('.').next().unwrap_or_default();
+        json!({
+            "_class": definition.name, "name": text("name"), "type": kind, "description": text("description"),
+            "defaultParameterValue": {"name": text("name"), "value": text("defaultValue")},
+        })
+    };
+    let all = item.config.child("properties").map(|list| list.children.as_slice()).unwrap_or_default();
+    let one = |property: &super::Element| match property.child("parameterDefinitions") {
+        Some(list) => json!({
+            "_class": property.name,
+            "parameterDefinitions": list.children.iter().map(parameter).collect::<Vec<_>>(),
+        }),
+        None => json!({"_class": property.name}),
+    };
+    all.iter().map(one).collect()
+}
+
+fn actions(parameters: &[(String, String)], causes: &[String]) -> Value {
+    let mut actions = Vec::new();
+    if !parameters.is_empty() {
+        let parameters: Vec<Value> = parameters
+            .iter()
+            .map(|(name, value)| json!({"_class": "hudson.model.StringParameterValue", "name": name, "value": value}))
+            .collect();
+        actions.push(json!({"_class": "hudson.model.ParametersAction", "parameters": parameters}));
+    }
+    let causes: Vec<Value> =
+        causes.iter().map(|cause| json!({"_class": "hudson.model.Cause", "shortDescription": cause})).collect();
+    actions.push(json!({"_class": "hudson.model.CauseAction", "causes": causes}));
+    Value::Array(actions)
+}
+
+/// One build.
+pub(super) fn build(ask: &Ask<'_>, path: &[String], build: &Build) -> Value {
+    let duration = build.ended.map_or(0, |ended| ended.as_millisecond() - build.started.as_millisecond());
+    json!({
+        "_class": "org.jenkinsci.plugins.workflow.job.WorkflowRun",
+        "number": build.number,
+        "id": build.number.to_string(),
+        "queueId": build.queue_id,
+        "url": format!("{}/{}/", url_path(&ask.base, path), build.number),
+        "fullDisplayName": format!("{} #{}", path.join(" » "), build.number),
+        "building": build.result.is_none(),
+        "result": build.result,
+        "timestamp": build.started.as_millisecond(),
+        "duration": duration,
+        "actions": actions(&build.parameters, &build.causes),
+    })
+}
+
+/// One queue item.
+pub(super) fn queue_item(world: &World, ask: &Ask<'_>, queued: &QueueItem) -> Value {
+    let params: String = queued.parameters.iter().map(|(name, value)| format!("\n{name}={value}")).collect();
+    let job = url_path(&ask.base, &queued.job);
+    let (class, why) = match queued.stage {
+        Stage::Waiting { .. } => ("hudson.model.Queue$WaitingItem", Some("In the quiet period".to_owned())),
+        Stage::Blocked => ("hudson.model.Queue$BlockedItem", Some(builds::why_blocked(world, queued))),
+        Stage::Started { .. } | Stage::Cancelled { .. } => ("hudson.model.Queue$LeftItem", None),
+    };
+    let mut value = json!({
+        "_class": class,
+        "id": queued.id,
+        "why": why,
+        "blocked": queued.stage == Stage::Blocked,
+        "buildable": false,
+        "stuck": false,
+        "inQueueSince": queued.since.as_millisecond(),
+        "params": params,
+        "url": format!("queue/item/{}/", queued.id),
+        "task": {"_class": "org.jenkinsci.plugins.workflow.job.WorkflowJob", "name": queued.job.last(), "url": format!("{job}/")},
+        "actions": actions(&queued.parameters, &queued.causes),
+    });
+    match queued.stage {
+        Stage::Waiting { until } => value["timestamp"] = json!(until.as_millisecond()),
+        Stage::Blocked => {}
+        Stage::Started { number, .. } => {
+            value["cancelled"] = json!(false);
+            value["executable"] = json!({
+                "_class": "org.jenkinsci.plugins.workflow.job.WorkflowRun", "number": number, "url": format!("{job}/{number}/"),
+            });
+        }
+        Stage::Cancelled { .. } => {
+            value["cancelled"] = json!(true);
+            value["executable"] = Value::Null;
+        }
+    }
+    value
+}

@@ -1,0 +1,228 @@
+//! Folders and jobs: create, copy, read, update, rename, delete. The texts and statuses are those of ItemGroupMixIn and
+//! AbstractItem.
+
+use std::time::Duration;
+
+use http::{Method, StatusCode};
+
+use super::access::{self, Permission};
+use super::classes::{FOLDER, FOLDER_CREDENTIALS, FREESTYLE, PIPELINE, PIPELINE_TRIGGERS};
+use super::names::check_good_name;
+use super::reply::{self, Answer, Reply};
+use super::route::{Ask, url_path};
+use super::xml::Element;
+use super::{Item, ItemKind, builds, config, credentials, export, full_name};
+use crate::world::{Due, Part, World};
+
+/// Creates an item in a folder, or at the root.
+pub(super) fn create(world: &mut World, ask: &Ask<'_>, folder: &[String]) -> Answer {
+    ask.require_post()?;
+    access::require(&world.jenkins, &ask.caller, Permission::ItemCreate, folder)?;
+    let name = ask.field("name").ok_or_else(|| reply::failure("Query parameter 'name' is required"))?;
+    let name = check_good_name(name).map_err(|error| reply::failure(&error))?.to_owned();
+    let siblings = world.jenkins.siblings(folder).ok_or_else(reply::not_found)?;
+    if let Some(taken) = siblings.get(&name.to_lowercase()) {
+        return Err(reply::failure(&format!("A job already exists with the name ‘{}’", taken.name)));
+    }
+    let copied = ask.field("mode") == Some("copy");
+    let (config, raw) = if copied { copy_source(world, ask, folder)? } else { posted(world, ask)? };
+    let kind = kind_of(&config).ok_or_else(|| reply::broken("Failed to persist config.xml"))?;
+    let path = [folder, &[name.clone()]].concat();
+    let serial = world.jenkins.next_serial();
+    let item = Item {
+        name: name.clone(),
+        kind,
+        config,
+        raw,
+        children: Default::default(),
+        credentials: Default::default(),
+        builds: Vec::new(),
+        next_build: 1,
+        serial,
+    };
+    let polled = world.jenkins.polling && polls(&item);
+    let siblings = world.jenkins.siblings_mut(folder).ok_or_else(reply::not_found)?;
+    siblings.insert(name.to_lowercase(), item);
+    if polled {
+        let wait = 60 - world.now.as_second().rem_euclid(60).unsigned_abs();
+        let id = format!("poll {serial} {}", full_name(&path));
+        world.schedule(
+            Duration::from_secs(wait),
+            Due { part: Part::Jenkins, account: String::new(), region: String::new(), id },
+        );
+    }
+    if copied {
+        return Ok(reply::located(StatusCode::FOUND, &format!("{}/configure", url_path(&ask.base, &path))));
+    }
+    Ok(reply::empty(StatusCode::OK))
+}
+
+fn copy_source(world: &World, ask: &Ask<'_>, folder: &[String]) -> Result<(Element, Option<String>), Reply> {
+    let from =
+        ask.field("from").filter(|from| !from.is_empty()).ok_or_else(|| reply::failure("Specify which job to copy"))?;
+    let path: Vec<String> = match from.strip_prefix('/') {
+        Some(absolute) => absolute.split('/').map(str::to_owned).collect(),
+        None => [folder, &from.split('/').map(str::to_owned).collect::<Vec<_>>()].concat(),
+    };
+    let visible = access::may(&world.jenkins, &ask.caller, Permission::ItemRead, &path);
+    let source = world.jenkins.find(&path).filter(|_| visible);
+    let source = source.ok_or_else(|| reply::failure(&format!("No such job: {from}")))?;
+    access::require(&world.jenkins, &ask.caller, Permission::ItemExtendedRead, &path)?;
+    Ok((source.config.clone(), None))
+}
+
+fn posted(world: &World, ask: &Ask<'_>) -> Result<(Element, Option<String>), Reply> {
+    let source = ask.require_xml("No mode given")?;
+    let loaded = config::load(&source, &world.jenkins.plugins)
+        .map_err(|error| reply::broken(&format!("Failed to persist config.xml: {error}")))?;
+    let raw = (!config::moves_triggers(&source)).then_some(source);
+    Ok((loaded, raw))
+}
+
+fn kind_of(config: &Element) -> Option<ItemKind> {
+    match config.name.as_str() {
+        FOLDER => Some(ItemKind::Folder),
+        PIPELINE => Some(ItemKind::Pipeline),
+        FREESTYLE => Some(ItemKind::Freestyle),
+        _ => None,
+    }
+}
+
+/// Whether Git polling is on.
+pub(super) fn polls(item: &Item) -> bool {
+    let of_property = item.property(PIPELINE_TRIGGERS).and_then(|property| property.child("triggers"));
+    let lists = [of_property, item.config.child("triggers")];
+    lists.into_iter().flatten().any(|list| list.child("hudson.triggers.SCMTrigger").is_some())
+}
+
+/// Everything that is asked of one item and is not a build.
+pub(super) fn answer(world: &mut World, ask: &Ask<'_>, path: &[String], rest: &[&str]) -> Answer {
+    let item = world.jenkins.find(path).ok_or_else(reply::not_found)?;
+    let is_folder = item.is_folder();
+    match rest {
+        ["api", "json"] => export::answer(ask, &export::item(world, ask, path, item)),
+        ["config.xml"] if ask.method == Method::GET => read_config(world, ask, path),
+        ["config.xml"] if ask.method == Method::POST => update_config(world, ask, path),
+        ["config.xml"] => Err(reply::failure(&format!("Unexpected request method {}", ask.method))),
+        ["doDelete"] => {
+            ask.require_post()?;
+            delete(world, ask, path, StatusCode::FOUND)
+        }
+        ["disable" | "enable"] if !is_folder => configure(world, ask, path, |item| {
+            item.config.set_child("disabled", if rest == ["disable"] { "true" } else { "false" })
+        }),
+        ["submitDescription"] => {
+            let description = ask.field("description").unwrap_or_default().to_owned();
+            configure(world, ask, path, |item| item.config.set_child("description", &description))
+        }
+        ["confirmRename"] => rename(world, ask, path),
+        ["doRename"] if !is_folder => rename(world, ask, path),
+        ["createItem"] if is_folder => create(world, ask, path),
+        _ => Err(reply::not_found()),
+    }
+}
+
+fn configure(world: &mut World, ask: &Ask<'_>, path: &[String], change: impl FnOnce(&mut Item)) -> Answer {
+    ask.require_post()?;
+    access::require(&world.jenkins, &ask.caller, Permission::ItemConfigure, path)?;
+    let item = world.jenkins.find_mut(path).ok_or_else(reply::not_found)?;
+    change(item);
+    item.saved();
+    Ok(reply::located(StatusCode::FOUND, "."))
+}
+
+fn read_config(world: &World, ask: &Ask<'_>, path: &[String]) -> Answer {
+    access::require(&world.jenkins, &ask.caller, Permission::ItemExtendedRead, path)?;
+    let jenkins = &world.jenkins;
+    let item = jenkins.find(path).ok_or_else(reply::not_found)?;
+    let secrets_shown = access::may(jenkins, &ask.caller, Permission::ItemConfigure, path);
+    let raw = item.raw.clone().filter(|_| !jenkins.rereads_config() && secrets_shown);
+    if let Some(raw) = raw {
+        return Ok(reply::xml(raw));
+    }
+    let mut shown = item.config.clone();
+    if !item.credentials.is_empty() {
+        let property = credentials::as_property(&item.credentials);
+        match shown.child_mut("properties") {
+            Some(list) => list.children.push(property),
+            None => shown.children.push(Element { children: vec![property], ..Element::new("properties") }),
+        }
+    }
+    let text = config::save(&shown, &jenkins.plugins, jenkins.style());
+    Ok(reply::xml(if secrets_shown { text } else { mask(&text) }))
+}
+
+/// What ExtendedRead alone may see of encrypted values.
+fn mask(text: &str) -> String {
+    let mut masked = String::new();
+    let mut rest = text;
+    while let Some((before, secret)) = rest.split_once("{AQAA") {
+        let after = secret.split_once('}').map_or("", |(_, after)| after);
+        masked.push_str(before);
+        masked.push_str("********");
+        rest = after;
+    }
+    masked + rest
+}
+
+fn update_config(world: &mut World, ask: &Ask<'_>, path: &[String]) -> Answer {
+    access::require(&world.jenkins, &ask.caller, Permission::ItemConfigure, path)?;
+    let source = String::from_utf8(ask.body.to_vec()).map_err(|_| reply::broken("Failed to process config.xml"))?;
+    let mut loaded = config::load(&source, &world.jenkins.plugins)
+        .map_err(|error| reply::broken(&format!("Failed to process config.xml: {error}")))?;
+    let item = world.jenkins.find_mut(path).ok_or_else(reply::not_found)?;
+    if kind_of(&loaded) != Some(item.kind) {
+        return Err(reply::broken(&format!("Expecting class {} but got {}", item.config.name, loaded.name)));
+    }
+    // The store of a folder is one of its properties: what the new document does not hold is gone.
+    let mut kept = std::collections::BTreeMap::new();
+    if let Some(list) = loaded.child_mut("properties") {
+        for property in list.children.iter().filter(|property| property.name == FOLDER_CREDENTIALS) {
+            kept.extend(credentials::from_property(property, &item.credentials));
+        }
+        list.children.retain(|property| property.name != FOLDER_CREDENTIALS);
+    }
+    item.credentials = kept;
+    item.config = loaded;
+    item.raw = (!config::moves_triggers(&source)).then_some(source);
+    Ok(reply::empty(StatusCode::OK))
+}
+
+fn rename(world: &mut World, ask: &Ask<'_>, path: &[String]) -> Answer {
+    ask.require_post()?;
+    access::require(&world.jenkins, &ask.caller, Permission::ItemConfigure, path)?;
+    let new = ask.field("newName").ok_or_else(|| reply::failure("Query parameter 'newName' is required"))?;
+    let new = check_good_name(new).map_err(|error| reply::failure(&error))?.to_owned();
+    let (old, folder) = path.split_last().ok_or_else(reply::not_found)?;
+    let item = world.jenkins.find(path).ok_or_else(reply::not_found)?;
+    if item.name == new {
+        return Err(reply::failure("The new name is the same as the current name"));
+    }
+    if item.builds.iter().any(|build| build.result.is_none()) {
+        return Err(reply::failure("Unable to rename a job while it is building"));
+    }
+    let siblings = world.jenkins.siblings_mut(folder).ok_or_else(reply::not_found)?;
+    if new.to_lowercase() != old.to_lowercase() && siblings.contains_key(&new.to_lowercase()) {
+        return Err(reply::failure(&format!("The name “{new}” is already in use.")));
+    }
+    if let Some(mut item) = siblings.remove(&old.to_lowercase()) {
+        item.name = new.clone();
+        item.saved();
+        siblings.insert(new.to_lowercase(), item);
+    }
+    let encoded = url_path("", &[new]).replace("/job/", "");
+    Ok(reply::located(StatusCode::FOUND, &format!("../{encoded}")))
+}
+
+/// Deletes an item with all below it; running builds and queued ones go with it.
+pub(super) fn delete(world: &mut World, ask: &Ask<'_>, path: &[String], status: StatusCode) -> Answer {
+    access::require(&world.jenkins, &ask.caller, Permission::ItemDelete, path)?;
+    let (name, folder) = path.split_last().ok_or_else(reply::not_found)?;
+    let siblings = world.jenkins.siblings_mut(folder).ok_or_else(reply::not_found)?;
+    siblings.remove(&name.to_lowercase()).ok_or_else(reply::not_found)?;
+    builds::forget(world, path);
+    match status {
+        StatusCode::NO_CONTENT => Ok(reply::empty(status)),
+        _ => Ok(reply::located(status, &format!("{}/", url_path(&ask.base, folder)))),
+    }
+}
