@@ -1,3 +1,13 @@
-//! The ask: the kinds that users write, and the status that they read. Types only; no rule of behaviour lives here.
+//! The ask: the kinds that users write, and the status that they read. Types and bounds only; behaviour lives in
+//! `domain` and below.
 
+// KubeSchema puts a copy of each struct into a function, where `pub` reaches nothing.
+#![allow(unreachable_pub)]
+
+pub mod generate;
+pub mod platform;
+pub mod project;
+pub mod schema;
 pub mod status;
+
+pub use project::{MlopsProject, MlopsProjectSpec};

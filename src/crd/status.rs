@@ -3,7 +3,8 @@
 
 use std::fmt;
 
-use schemars::JsonSchema;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
 /// The types of conditions on an `MlopsProject` (kstatus: `Ready` always, `Reconciling` and `Stalled` only while True).
@@ -265,4 +266,121 @@ pub struct Intent {
     /// Its id, once known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
+}
+
+/// What the operator last saw and did. Nothing in it changes while nothing happens.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, rename_all = "camelCase")]
+pub struct MlopsProjectStatus {
+    /// The generation of the spec that the conditions speak of.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+    /// `Ready` always; `Reconciling` and `Stalled` only while True; then one per thing.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(schema_with = "conditions")]
+    pub conditions: Vec<Condition>,
+    /// Where the things live and how they are found. The operator needs it to delete them: do not edit it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub placement: Option<Placement>,
+    /// Creations under way of things that AWS does not key by name.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(schema_with = "intents")]
+    pub intents: Vec<Intent>,
+    /// The artifacts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub artifacts: Option<ArtifactStatus>,
+    /// The catalog product.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub catalog: Option<CatalogStatus>,
+    /// The SageMaker project.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub project: Option<ProjectStatus>,
+    /// The Jenkins jobs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub jobs: Option<JobsStatus>,
+    /// The model trigger.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trigger: Option<TriggerStatus>,
+}
+
+fn conditions(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "array", "maxItems": 16, "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"],
+        "items": {
+            "type": "object", "required": ["type", "status", "reason", "message", "lastTransitionTime"],
+            "properties": {
+                "type": {"type": "string", "maxLength": 64, "description": "What the condition speaks of."},
+                "status": {"type": "string", "enum": ["True", "False", "Unknown"], "description": "Whether it holds."},
+                "reason": {"type": "string", "maxLength": 64, "description": "Why, in one word."},
+                "message": {"type": "string", "maxLength": 32768, "description": "Why, in sentences; with a hint where a person must act."},
+                "lastTransitionTime": {"type": "string", "format": "date-time", "description": "When the status flipped last."},
+                "observedGeneration": {"type": "integer", "format": "int64", "description": "The generation of the spec that it speaks of."}
+            }
+        }
+    })
+}
+
+fn intents(generator: &mut SchemaGenerator) -> Schema {
+    let intent = Intent::json_schema(generator);
+    json_schema!({
+        "type": "array", "maxItems": 64, "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["thing"], "items": intent
+    })
+}
+
+/// The artifacts.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, rename_all = "camelCase")]
+pub struct ArtifactStatus {
+    /// Bucket that holds them.
+    pub bucket: String,
+    /// URL of the project template.
+    pub template_url: String,
+    /// Hex SHA-256 of the project template.
+    pub template_sha256: String,
+}
+
+/// The catalog product.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, rename_all = "camelCase")]
+pub struct CatalogStatus {
+    /// Id of the portfolio.
+    pub portfolio_id: String,
+    /// Id of the product.
+    pub product_id: String,
+    /// Id of the provisioning artifact that the project uses.
+    pub artifact_id: String,
+    /// Name of that version.
+    pub version: String,
+}
+
+/// The SageMaker project.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, rename_all = "camelCase")]
+pub struct ProjectStatus {
+    /// Id, such as `p-idy6c3e1fiqj`.
+    pub id: String,
+    /// ARN.
+    pub arn: String,
+    /// The project's own bucket.
+    pub bucket: String,
+    /// The group that models are registered in.
+    pub model_package_group: String,
+}
+
+/// The Jenkins jobs.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, rename_all = "camelCase")]
+pub struct JobsStatus {
+    /// Folder path; empty: the root.
+    pub folder: String,
+    /// URLs of the jobs: preprocess, modelbuild, modeldeploy.
+    pub urls: Vec<String>,
+}
+
+/// The model trigger.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, rename_all = "camelCase")]
+pub struct TriggerStatus {
+    /// ARN of its stack.
+    pub stack_id: String,
 }

@@ -3,6 +3,7 @@
 pub mod conditions;
 pub mod fault;
 pub mod identity;
+pub mod parse;
 pub mod project;
 pub mod report;
 pub mod resource;

@@ -1,0 +1,319 @@
+//! The ground that projects stand on: account, artifacts, catalog, Jenkins. One struct for `spec.platform` of a
+//! project, so that a platform shared by many projects can have the very same settings.
+
+use std::collections::BTreeMap;
+
+use kube::KubeSchema;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::crd::schema;
+use crate::crd::status::CaBundleKind;
+
+/// Where a project lives and what it is made with.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PlatformSettings {
+    /// The AWS account and region, and the roles in it.
+    pub aws: AwsSettings,
+    /// Where the project template and other artifacts are kept. Absent: in a bucket that the operator makes.
+    #[serde(default)]
+    pub artifacts: ArtifactSettings,
+    /// What the Service Catalog portfolio and product look like. Absent: named after the project.
+    #[serde(default)]
+    pub catalog: CatalogSettings,
+    /// How the model trigger's Lambda runs and reaches Jenkins. Absent: outside any VPC, with a role of its own, by `jenkins.url`.
+    #[serde(default)]
+    pub model_trigger: TriggerSettings,
+    /// The Jenkins that runs the jobs.
+    pub jenkins: JenkinsServer,
+    /// Tags of everything that is made and takes tags. At most 16 together with the project's own.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(schema_with = "schema::tags")]
+    pub tags: BTreeMap<String, String>,
+}
+
+/// The AWS account and region, and the roles in it. All of it is immutable but the roles.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("self.region == oldSelf.region").message("aws.region is immutable: make a new project in the other region"))]
+#[x_kube(validation = Rule::new("self.accountId == oldSelf.accountId").message("aws.accountId is immutable: make a new project in the other account"))]
+#[x_kube(validation = Rule::new("has(self.assumeRole) == has(oldSelf.assumeRole) && (!has(self.assumeRole) || self.assumeRole == oldSelf.assumeRole)").message("aws.assumeRole is immutable: it is how the project's things are found"))]
+#[x_kube(validation = Rule::new("!has(self.roles.launch) || self.roles.launch.split(':')[4] == self.accountId").message("roles.launch must be a role of the account in aws.accountId"))]
+#[x_kube(validation = Rule::new("!has(self.roles.use) || self.roles.use.split(':')[4] == self.accountId").message("roles.use must be a role of the account in aws.accountId"))]
+#[x_kube(validation = Rule::new("!has(self.roles.stack) || self.roles.stack.split(':')[4] == self.accountId").message("roles.stack must be a role of the account in aws.accountId"))]
+pub struct AwsSettings {
+    /// Region code, such as `eu-central-1`. Immutable.
+    #[schemars(schema_with = "schema::region")]
+    pub region: String,
+    /// Account id, 12 digits, quoted. Credentials of any other account are refused before anything is read or changed. Immutable.
+    #[schemars(schema_with = "schema::account_id")]
+    pub account_id: String,
+    /// A role that the operator assumes to reach the account. Absent: its own credentials. Immutable.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub assume_role: Option<AssumeRole>,
+    /// Roles that the things use. Absent: the roles that SageMaker makes by convention.
+    #[serde(default)]
+    pub roles: RoleSettings,
+}
+
+/// A role to assume. The external id is always `<cluster id>/<namespace>`, so that its trust policy can tell tenants apart.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct AssumeRole {
+    /// ARN of the role. Its trust policy must allow the operator, with external id `<cluster id>/<namespace>`.
+    #[schemars(schema_with = "schema::role_arn")]
+    pub role_arn: String,
+}
+
+/// Roles in the account.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RoleSettings {
+    /// Launch role: Service Catalog launches the project template with it. Trusts `servicecatalog.amazonaws.com`.
+    /// Absent: `service-role/AmazonSageMakerServiceCatalogProductsLaunchRole`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::role_arn")]
+    pub launch: Option<String>,
+    /// Use role: what pipelines, processing and training run as.
+    /// Absent: `service-role/AmazonSageMakerServiceCatalogProductsUseRole`.
+    #[serde(rename = "use", skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::role_arn")]
+    pub usage: Option<String>,
+    /// Stack role: CloudFormation makes the model trigger with it. Trusts `cloudformation.amazonaws.com`.
+    /// Absent: the operator's own permissions.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::role_arn")]
+    pub stack: Option<String>,
+}
+
+/// Where artifacts are kept.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("has(self.bucket) == has(oldSelf.bucket) && (!has(self.bucket) || self.bucket == oldSelf.bucket)").message("artifacts.bucket is immutable: make a new project for another bucket"))]
+#[x_kube(validation = Rule::new("!(has(self.bucket) && has(self.kmsKeyId))").message("artifacts.kmsKeyId goes with a bucket of the operator's own: an existing bucket keeps its encryption"))]
+pub struct ArtifactSettings {
+    /// An existing bucket; only the operator's own prefix in it is touched. Absent: the operator makes one. Immutable.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::bucket")]
+    pub bucket: Option<String>,
+    /// KMS key of the operator's bucket. Absent: keys that S3 manages.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::kms_key_id")]
+    pub kms_key_id: Option<String>,
+}
+
+/// Portfolio, product, template and principals.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("self.principals.filter(p, p.type == 'IAM_PATTERN').size() <= 10").message("a portfolio takes at most 10 principals of type IAM_PATTERN"))]
+pub struct CatalogSettings {
+    /// The portfolio that holds the product.
+    #[serde(default)]
+    pub portfolio: PortfolioSettings,
+    /// The product that projects are launched from.
+    #[serde(default)]
+    pub product: ProductSettings,
+    /// The project template.
+    #[serde(default)]
+    pub template: TemplateSettings,
+    /// Who may launch the product besides the operator.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 50))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["arn".into()]))]
+    pub principals: Vec<PrincipalSettings>,
+}
+
+/// A Service Catalog portfolio.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PortfolioSettings {
+    /// Display name. Absent: `MLOps <projectName>`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::portfolio_name")]
+    pub name: Option<String>,
+    /// Provider. Absent: the namespace.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::provider_name")]
+    pub provider_name: Option<String>,
+    /// Description.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::catalog_text")]
+    pub description: Option<String>,
+}
+
+/// A Service Catalog product.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ProductSettings {
+    /// Name, as Studio shows it under organization templates. Absent: `MLOps <projectName>`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::product_text")]
+    pub name: Option<String>,
+    /// Owner. Absent: the namespace.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::product_text")]
+    pub owner: Option<String>,
+    /// Description.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::catalog_text")]
+    pub description: Option<String>,
+    /// How users get help.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::catalog_text")]
+    pub support_description: Option<String>,
+    /// Where users write to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::support_email")]
+    pub support_email: Option<String>,
+    /// Where users look.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::support_url")]
+    pub support_url: Option<String>,
+}
+
+/// The project template.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct TemplateSettings {
+    /// A template that the operator carries. Its name holds its version; its content never changes.
+    #[serde(default)]
+    pub built_in: BuiltInTemplate,
+}
+
+/// Templates that the operator carries.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum BuiltInTemplate {
+    /// Jenkins with Git repositories, first version.
+    #[default]
+    #[serde(rename = "jenkins-git-v1")]
+    JenkinsGitV1,
+}
+
+impl BuiltInTemplate {
+    /// Its name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::JenkinsGitV1 => "jenkins-git-v1",
+        }
+    }
+}
+
+/// Who may launch the product.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("self.type == 'IAM_PATTERN' ? self.arn.contains(':iam:::') : !self.arn.contains(':iam:::') && !self.arn.contains('*') && !self.arn.contains('?')").message("type IAM takes a full ARN with its account and no wildcards; type IAM_PATTERN takes an ARN with an empty account, such as arn:aws:iam:::role/team-*"))]
+pub struct PrincipalSettings {
+    /// ARN of a role, user or group; for `IAM_PATTERN` with an empty account and `*` or `?` in the name.
+    #[schemars(schema_with = "schema::principal_arn")]
+    pub arn: String,
+    /// `IAM`: this principal. `IAM_PATTERN`: all that match.
+    #[serde(rename = "type", default)]
+    pub kind: PrincipalType,
+}
+
+/// How a principal is named.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[allow(missing_docs)]
+pub enum PrincipalType {
+    #[default]
+    #[serde(rename = "IAM")]
+    Iam,
+    #[serde(rename = "IAM_PATTERN")]
+    IamPattern,
+}
+
+/// How the model trigger's Lambda runs and reaches Jenkins.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct TriggerSettings {
+    /// Role that the Lambda runs as. Trusts `lambda.amazonaws.com`. Absent: the stack makes one with least privilege.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::role_arn")]
+    pub runtime_role_arn: Option<String>,
+    /// Jenkins as the Lambda reaches it. Absent: `jenkins.url`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::jenkins_url")]
+    pub jenkins_url: Option<String>,
+    /// Where the Lambda runs, for a Jenkins that only a VPC reaches. Absent: outside any VPC.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub vpc: Option<Vpc>,
+    /// PEM certificates that the Lambda trusts besides the public ones, at most 4096 characters. Absent: none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ca_bundle_ref: Option<CaBundleRef>,
+}
+
+/// Subnets and security groups.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Vpc {
+    /// Subnets, such as `subnet-0a1b2c3d`. 1 to 16.
+    #[schemars(schema_with = "schema::subnet_ids")]
+    pub subnet_ids: Vec<String>,
+    /// Security groups, such as `sg-0a1b2c3d`. 1 to 5.
+    #[schemars(schema_with = "schema::security_group_ids")]
+    pub security_group_ids: Vec<String>,
+}
+
+/// The Jenkins that runs the jobs. Its URL and folder are immutable.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("self.url == oldSelf.url").message("jenkins.url is immutable: make a new project for another Jenkins"))]
+#[x_kube(validation = Rule::new("has(self.folder) == has(oldSelf.folder) && (!has(self.folder) || self.folder == oldSelf.folder)").message("jenkins.folder is immutable: jobs cannot be moved without losing their history"))]
+#[x_kube(validation = Rule::new("self.url.startsWith('https://') || self.allowPlainHttp").message("jenkins.url must start with https://; set jenkins.allowPlainHttp if the token may travel in the clear"))]
+pub struct JenkinsServer {
+    /// Base URL, with its context path if it has one. Immutable.
+    #[schemars(schema_with = "schema::jenkins_url")]
+    pub url: String,
+    /// Secret with the user name and API token, in the object's own namespace.
+    pub credentials_secret_ref: CredentialsSecretRef,
+    /// Certificates that Jenkins' own is checked against, for a private CA. Absent: the public ones.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ca_bundle_ref: Option<CaBundleRef>,
+    /// Folder above all jobs, such as `ml/team`; made if it does not exist. Absent: the root. Immutable.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::jenkins_folder")]
+    pub folder: Option<String>,
+    /// Allows a `http://` URL: the API token then travels in the clear.
+    #[serde(default)]
+    pub allow_plain_http: bool,
+}
+
+/// A Secret with a user name and an API token.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct CredentialsSecretRef {
+    /// Its name.
+    #[schemars(schema_with = "schema::object_name")]
+    pub name: String,
+    /// Key of the user name.
+    #[serde(default = "username_key")]
+    #[schemars(schema_with = "schema::data_key")]
+    pub username_key: String,
+    /// Key of the API token (a token, not a password).
+    #[serde(default = "token_key")]
+    #[schemars(schema_with = "schema::data_key")]
+    pub token_key: String,
+}
+
+fn username_key() -> String {
+    "username".into()
+}
+
+fn token_key() -> String {
+    "token".into()
+}
+
+/// A key of a Secret or ConfigMap that holds PEM certificates.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct CaBundleRef {
+    /// `Secret` or `ConfigMap`.
+    pub kind: CaBundleKind,
+    /// Its name, in the object's own namespace.
+    #[schemars(schema_with = "schema::object_name")]
+    pub name: String,
+    /// The key in it.
+    #[schemars(schema_with = "schema::data_key")]
+    pub key: String,
+}

@@ -1,0 +1,224 @@
+//! `MlopsProject`: one ML project, as a user writes it.
+
+use std::collections::BTreeMap;
+
+use kube::{CustomResource, KubeSchema};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::crd::platform::PlatformSettings;
+use crate::crd::schema;
+use crate::crd::status::MlopsProjectStatus;
+
+/// One ML project: three Git repositories in SageMaker, the Jenkins jobs that build them, and the chain from an
+/// approved model to its deployment.
+#[derive(CustomResource, KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[kube(
+    group = "mlops-operator.io",
+    version = "v1alpha1",
+    kind = "MlopsProject",
+    namespaced,
+    status = "MlopsProjectStatus",
+    derive = "PartialEq",
+    shortname = "mlp",
+    category = "mlops",
+    printcolumn(name = "Ready", type_ = "string", json_path = r#".status.conditions[?(@.type=="Ready")].status"#),
+    printcolumn(name = "Reason", type_ = "string", json_path = r#".status.conditions[?(@.type=="Ready")].reason"#),
+    printcolumn(name = "Project", type_ = "string", json_path = ".status.project.id"),
+    printcolumn(name = "Version", type_ = "string", json_path = ".status.catalog.version"),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
+    printcolumn(name = "Folder", type_ = "string", json_path = ".status.jobs.folder", priority = 1),
+    printcolumn(name = "Message", type_ = "string", json_path = r#".status.conditions[?(@.type=="Ready")].message"#, priority = 1),
+    validation = Rule::new("has(self.spec.projectName) || (size(self.metadata.name) <= 32 && self.metadata.name.matches('^[a-zA-Z](-*[a-zA-Z0-9])*$'))").message("metadata.name cannot serve as the project's name (at most 32 letters, digits and hyphens, starting with a letter): set spec.projectName")
+)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("has(self.projectName) == has(oldSelf.projectName) && (!has(self.projectName) || self.projectName == oldSelf.projectName)").message("projectName is immutable: make a new MlopsProject for another name"))]
+#[x_kube(validation = Rule::new("(has(self.jenkins.folder) == has(oldSelf.jenkins.folder)) && (!has(self.jenkins.folder) || self.jenkins.folder == oldSelf.jenkins.folder)").message("jenkins.folder is immutable: jobs cannot be moved without losing their history"))]
+#[x_kube(validation = Rule::new("(has(self.tags) ? size(self.tags) : 0) + (has(self.platform.tags) ? self.platform.tags.filter(key, !has(self.tags) || !(key in self.tags)).size() : 0) <= 16").message("tags and platform.tags together may have at most 16 keys: Service Catalog takes 20, and four are the operator's"))]
+pub struct MlopsProjectSpec {
+    /// The ground that the project stands on; everything it needs there is made for it and belongs to it.
+    pub platform: PlatformSettings,
+    /// Name of the SageMaker project: letters, digits and hyphens, at most 32. Absent: `metadata.name`. Immutable.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::project_name")]
+    pub project_name: Option<String>,
+    /// Description of the SageMaker project, at most 1024 characters.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::project_description")]
+    pub description: Option<String>,
+    /// Tags of everything that is made and takes tags; they win over the platform's.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(schema_with = "schema::tags")]
+    pub tags: BTreeMap<String, String>,
+    /// The project's Git repositories.
+    pub repositories: Repositories,
+    /// Further parameters of the project template; those that the operator fills itself are refused.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 60))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
+    pub parameters: Vec<Parameter>,
+    /// How the Jenkins jobs run.
+    #[serde(default)]
+    pub jenkins: JobSettings,
+    /// Present: an approved model starts the deploy job. Absent: nothing does, and a trigger made before is removed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub model_trigger: Option<ModelTriggerSpec>,
+    /// Stops all looking and changing; deletion still works.
+    #[serde(default)]
+    pub suspend: bool,
+    /// What happens to the things when this object is deleted: `Delete` removes them, `Retain` leaves them.
+    #[serde(default)]
+    pub deletion_policy: DeletionPolicy,
+    /// What happens to what users put into them (the project bucket's contents, registered models) when the things
+    /// are deleted: `Keep` leaves bucket and model package group, `Delete` removes them with all they hold.
+    #[serde(default)]
+    pub data_policy: DataPolicy,
+}
+
+/// The project's Git repositories.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Repositories {
+    /// Prepares the data.
+    pub preprocess: Repository,
+    /// Trains, evaluates and registers the model.
+    pub build: Repository,
+    /// Deploys an approved model.
+    pub deploy: Repository,
+}
+
+/// One Git repository.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Repository {
+    /// HTTPS clone URL.
+    #[schemars(schema_with = "schema::repository_url")]
+    pub url: String,
+    /// Branch that is built.
+    #[serde(default = "main_branch")]
+    #[schemars(schema_with = "schema::branch")]
+    pub branch: String,
+    /// Owner and name, as the connection knows it: `team/model-build`.
+    #[schemars(schema_with = "schema::full_name")]
+    pub full_name: String,
+    /// ARN of the connection (CodeConnections) that reaches it. Its handshake must be complete.
+    #[schemars(schema_with = "schema::connection_arn")]
+    pub connection_arn: String,
+}
+
+fn main_branch() -> String {
+    "main".into()
+}
+
+/// A template parameter.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("has(self.value) != has(self.valueFrom)").message("a parameter takes exactly one of value and valueFrom"))]
+pub struct Parameter {
+    /// Its name in the template.
+    #[schemars(schema_with = "schema::parameter_name")]
+    pub name: String,
+    /// Its value, at most 4096 characters.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 4096))]
+    pub value: Option<String>,
+    /// Where its value stands, for one that must not be read here.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub value_from: Option<ValueFrom>,
+}
+
+/// Where a value stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ValueFrom {
+    /// A key of a Secret in the object's own namespace.
+    pub secret_key_ref: SecretKeyRef,
+}
+
+/// A key of a Secret.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SecretKeyRef {
+    /// Name of the Secret.
+    #[schemars(schema_with = "schema::object_name")]
+    pub name: String,
+    /// The key in it.
+    #[schemars(schema_with = "schema::data_key")]
+    pub key: String,
+}
+
+/// How the Jenkins jobs run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct JobSettings {
+    /// Folder of the jobs below the platform's, such as `fares`; made if it does not exist. Absent: the platform's own. Immutable.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::jenkins_folder")]
+    pub folder: Option<String>,
+    /// How often Jenkins looks for new commits: a Jenkins cron line.
+    #[serde(default = "every_minute")]
+    #[schemars(schema_with = "schema::poll_schedule")]
+    pub poll_schedule: String,
+    /// Id of the Jenkins credential with AWS keys that the builds use. Absent: the agents' own role.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::credentials_id")]
+    pub aws_credentials_id: Option<String>,
+    /// Id of the Jenkins credential that reads the repositories. Absent: they need none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::credentials_id")]
+    pub git_credentials_id: Option<String>,
+    /// Further string parameters of all jobs, with their defaults.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(schema_with = "schema::extra_parameters")]
+    pub extra_parameters: BTreeMap<String, String>,
+}
+
+impl Default for JobSettings {
+    fn default() -> Self {
+        Self {
+            folder: None,
+            poll_schedule: every_minute(),
+            aws_credentials_id: None,
+            git_credentials_id: None,
+            extra_parameters: BTreeMap::new(),
+        }
+    }
+}
+
+fn every_minute() -> String {
+    "* * * * *".into()
+}
+
+/// When the deploy job starts by itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ModelTriggerSpec {
+    /// Approval statuses of a model package that start the deploy job.
+    #[serde(default = "approved")]
+    #[schemars(schema_with = "schema::approval_statuses")]
+    pub approval_statuses: Vec<String>,
+}
+
+fn approved() -> Vec<String> {
+    vec!["Approved".into()]
+}
+
+/// What happens to the things.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum DeletionPolicy {
+    /// They are deleted.
+    #[default]
+    Delete,
+    /// They stay.
+    Retain,
+}
+
+/// What happens to what users put into the things.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum DataPolicy {
+    /// It stays.
+    #[default]
+    Keep,
+    /// It is deleted.
+    Delete,
+}

@@ -1,0 +1,301 @@
+//! Schemas of the texts that AWS and Jenkins bound: each with its length, its pattern and the sentence that a user
+//! reads when `kubectl apply` refuses it. They stand together so that one bound is written once. A schema-level
+//! `pattern` would answer with a bare regular expression, so patterns are CEL rules with a message.
+
+use schemars::{Schema, SchemaGenerator, json_schema};
+
+/// Parameters of the Jenkins jobs that the operator fills itself.
+pub const RESERVED_JOB_PARAMETERS: [&str; 9] = [
+    "ARTIFACT_BUCKET",
+    "SAGEMAKER_PROJECT_NAME",
+    "SAGEMAKER_PROJECT_ID",
+    "SAGEMAKER_PROJECT_ARN",
+    "AWS_REGION",
+    "SAGEMAKER_PIPELINE_ROLE_ARN",
+    "AWS_CREDENTIAL",
+    "MODEL_PACKAGE_ARN",
+    "EVENT_ID",
+];
+
+/// ARN of an IAM role: path and name in the characters that IAM allows.
+const ROLE_ARN: &str = r"^arn:aws[a-z-]*:iam::[0-9]{12}:role/[A-Za-z0-9_+=,.@/-]+$";
+/// Characters that SageMaker takes in a description: everything printable, but no line breaks or control characters.
+const PRINTABLE: &str = r"^[\\p{L}\\p{M}\\p{Z}\\p{S}\\p{N}\\p{P}]*$";
+/// Characters that AWS takes in tags.
+const TAG_TEXT: &str = r"^[\\p{L}\\p{Z}\\p{N}_.:/=+@-]*$";
+/// Characters that Jenkins refuses in item names (`Jenkins.checkGoodName`), and what makes a path.
+const FOLDER: &str = r"^[^?*\\\\%!@#$^&|<>\\[\\]:;/\\p{Cc} .][^?*\\\\%!@#$^&|<>\\[\\]:;/\\p{Cc}]*(/[^?*\\\\%!@#$^&|<>\\[\\]:;/\\p{Cc} .][^?*\\\\%!@#$^&|<>\\[\\]:;/\\p{Cc}]*)*$";
+
+fn text(min: u32, max: u32, rules: &[(&str, &str)]) -> Schema {
+    let rules: Vec<_> =
+        rules.iter().map(|(rule, message)| serde_json::json!({"rule": rule, "message": message})).collect();
+    if rules.is_empty() {
+        return json_schema!({"type": "string", "minLength": min, "maxLength": max});
+    }
+    json_schema!({"type": "string", "minLength": min, "maxLength": max, "x-kubernetes-validations": rules})
+}
+
+fn matching(min: u32, max: u32, pattern: &str, message: &str) -> Schema {
+    text(min, max, &[(&format!("self.matches('{pattern}')"), message)])
+}
+
+/// Name of a SageMaker project.
+pub fn project_name(_: &mut SchemaGenerator) -> Schema {
+    matching(
+        1,
+        32,
+        "^[a-zA-Z](-*[a-zA-Z0-9])*$",
+        "projectName takes letters, digits and hyphens, starts with a letter and ends with a letter or digit",
+    )
+}
+
+/// Description of a SageMaker project.
+pub fn project_description(_: &mut SchemaGenerator) -> Schema {
+    matching(0, 1024, PRINTABLE, "description takes printable characters on one line")
+}
+
+/// AWS region.
+pub fn region(_: &mut SchemaGenerator) -> Schema {
+    matching(9, 32, "^[a-z]{2}(-[a-z]+)+-[0-9]{1,2}$", "region is the code of an AWS region, such as eu-central-1")
+}
+
+/// AWS account id.
+pub fn account_id(_: &mut SchemaGenerator) -> Schema {
+    matching(12, 12, "^[0-9]{12}$", "accountId is an AWS account id of 12 digits; quote it in YAML")
+}
+
+/// ARN of an IAM role.
+pub fn role_arn(_: &mut SchemaGenerator) -> Schema {
+    matching(20, 2048, ROLE_ARN, "must be the ARN of an IAM role, such as arn:aws:iam::111122223333:role/name")
+}
+
+/// ARN or ARN pattern of a portfolio principal.
+pub fn principal_arn(_: &mut SchemaGenerator) -> Schema {
+    matching(
+        1,
+        1000,
+        "^arn:aws[a-z-]*:iam::([0-9]{12})?:(role|user|group)/[A-Za-z0-9_+=,.@/*?-]+$",
+        "must be the ARN of an IAM role, user or group, or a pattern of one with an empty account",
+    )
+}
+
+/// Name of an S3 bucket that can be reached over TLS by its own host name.
+pub fn bucket(_: &mut SchemaGenerator) -> Schema {
+    matching(
+        3,
+        63,
+        "^[a-z0-9][a-z0-9-]*[a-z0-9]$",
+        "bucket takes lower-case letters, digits and hyphens; names with dots cannot be reached over TLS",
+    )
+}
+
+/// KMS key: id, alias or ARN.
+pub fn kms_key_id(_: &mut SchemaGenerator) -> Schema {
+    matching(1, 2048, "^[A-Za-z0-9:/_-]+$", "kmsKeyId is the id, alias or ARN of a KMS key")
+}
+
+/// Display name of a portfolio.
+pub fn portfolio_name(_: &mut SchemaGenerator) -> Schema {
+    matching(1, 100, PRINTABLE, "portfolio.name takes printable characters on one line")
+}
+
+/// Provider of a portfolio.
+pub fn provider_name(_: &mut SchemaGenerator) -> Schema {
+    matching(1, 50, PRINTABLE, "portfolio.providerName takes printable characters on one line")
+}
+
+/// Texts of a portfolio or product on one line.
+pub fn catalog_text(_: &mut SchemaGenerator) -> Schema {
+    matching(1, 2000, PRINTABLE, "takes printable characters on one line")
+}
+
+/// Name or owner of a product.
+pub fn product_text(_: &mut SchemaGenerator) -> Schema {
+    matching(1, 100, PRINTABLE, "takes printable characters on one line")
+}
+
+/// E-mail address for support.
+pub fn support_email(_: &mut SchemaGenerator) -> Schema {
+    matching(3, 254, r"^[^@\\s]+@[^@\\s]+$", "supportEmail is an e-mail address")
+}
+
+/// Web address for support.
+pub fn support_url(_: &mut SchemaGenerator) -> Schema {
+    matching(8, 2083, r"^https?://[^\\s]+$", "supportUrl is an http or https URL")
+}
+
+/// Base URL of Jenkins.
+pub fn jenkins_url(_: &mut SchemaGenerator) -> Schema {
+    text(
+        8,
+        1024,
+        &[
+            (
+                r"self.matches('^https?://[^\\s/?#@]+(/[^\\s?#]*)?$')",
+                "must be the http or https URL of Jenkins, with no user, query or fragment",
+            ),
+            (
+                r"!self.matches('^https?://(169[.]254[.]|\\[[fF][eE]80:|\\[[fF][dD]00:[eE][cC]2:)')",
+                "must not be a link-local or metadata address",
+            ),
+        ],
+    )
+}
+
+/// Path of a Jenkins folder.
+pub fn jenkins_folder(_: &mut SchemaGenerator) -> Schema {
+    text(
+        1,
+        255,
+        &[
+            (
+                &format!("self.matches('{FOLDER}')"),
+                r"folder is a path such as team/project, of names without ? * / \ % ! @ # $ ^ & | < > [ ] : ; that do not start with a dot or blank",
+            ),
+            (
+                "!self.endsWith('.') && !self.endsWith(' ') && !self.contains('./') && !self.contains(' /')",
+                "no part of folder may end with a dot or blank",
+            ),
+            ("self.split('/').size() <= 8", "folder takes at most 8 parts"),
+        ],
+    )
+}
+
+/// Cron line of Git polling, in Jenkins' own form.
+pub fn poll_schedule(_: &mut SchemaGenerator) -> Schema {
+    matching(
+        1,
+        255,
+        r"^(@(hourly|daily|midnight|weekly|monthly|annually|yearly)|[0-9H*/,()-]+( +[0-9H*/,()-]+){4})$",
+        "pollSchedule is one Jenkins cron line of five fields (H is allowed), or @hourly, @daily, @midnight, @weekly, @monthly or @yearly",
+    )
+}
+
+/// Id of a Jenkins credential.
+pub fn credentials_id(_: &mut SchemaGenerator) -> Schema {
+    matching(
+        1,
+        255,
+        "^[A-Za-z0-9._-]+$",
+        "takes letters, digits, dots, underscores and hyphens, as Jenkins does in credential ids",
+    )
+}
+
+/// HTTPS URL of a Git repository.
+pub fn repository_url(_: &mut SchemaGenerator) -> Schema {
+    matching(
+        11,
+        1024,
+        r"^https://[^\\s/?#@]+/[^\\s?#@]+$",
+        "url is the https clone URL of the repository, with no user, query or fragment",
+    )
+}
+
+/// Branch.
+pub fn branch(_: &mut SchemaGenerator) -> Schema {
+    text(
+        1,
+        255,
+        &[
+            (
+                "self.matches('^[A-Za-z0-9_][A-Za-z0-9_./+-]*$')",
+                "branch takes letters, digits and _ . / + -, and starts with a letter or digit",
+            ),
+            (
+                "!self.contains('..') && !self.contains('//') && !self.contains('/.') && !self.endsWith('/') && !self.endsWith('.') && !self.endsWith('.lock')",
+                "branch must be a valid Git branch name",
+            ),
+        ],
+    )
+}
+
+/// `owner/name` of a repository.
+pub fn full_name(_: &mut SchemaGenerator) -> Schema {
+    matching(
+        3,
+        255,
+        "^[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)+$",
+        "fullName is the repository's owner and name, such as team/model-build",
+    )
+}
+
+/// ARN of a Git connection.
+pub fn connection_arn(_: &mut SchemaGenerator) -> Schema {
+    matching(
+        20,
+        256,
+        "^arn:aws[a-z-]*:(codeconnections|codestar-connections):[a-z0-9-]+:[0-9]{12}:connection/[A-Za-z0-9-]+$",
+        "connectionArn is the ARN of a CodeConnections (or CodeStar) connection",
+    )
+}
+
+/// Name of a template parameter.
+pub fn parameter_name(_: &mut SchemaGenerator) -> Schema {
+    matching(1, 255, "^[A-Za-z0-9]+$", "a template parameter's name takes letters and digits")
+}
+
+/// Name of a Kubernetes object.
+pub fn object_name(_: &mut SchemaGenerator) -> Schema {
+    matching(
+        1,
+        253,
+        "^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$",
+        "must be the name of an object in this namespace: lower-case letters, digits, dots and hyphens",
+    )
+}
+
+/// Key of a Secret or ConfigMap.
+pub fn data_key(_: &mut SchemaGenerator) -> Schema {
+    matching(1, 253, "^[A-Za-z0-9_.-]+$", "must be a key of it: letters, digits, dots, underscores and hyphens")
+}
+
+/// Subnet id.
+pub fn subnet_ids(_: &mut SchemaGenerator) -> Schema {
+    ids("subnet", 16)
+}
+
+/// Security group id.
+pub fn security_group_ids(_: &mut SchemaGenerator) -> Schema {
+    ids("sg", 5)
+}
+
+fn ids(prefix: &str, max: u32) -> Schema {
+    json_schema!({
+        "type": "array", "minItems": 1, "maxItems": max, "x-kubernetes-list-type": "set",
+        "items": {"type": "string", "maxLength": 32, "x-kubernetes-validations": [
+            {"rule": format!("self.matches('^{prefix}-[0-9a-f]+$')"), "message": format!("must be an id such as {prefix}-0a1b2c3d")}]}
+    })
+}
+
+/// Tags that a user may set: what AWS takes, less the keys that others own.
+pub fn tags(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "object", "maxProperties": 16, "additionalProperties": {"type": "string", "minLength": 1, "maxLength": 256},
+        "x-kubernetes-validations": [
+            {"rule": "self.all(key, size(key) >= 1 && size(key) <= 128)", "message": "a tag's key has 1 to 128 characters"},
+            {"rule": format!("self.all(key, key.matches('{TAG_TEXT}') && self[key].matches('{TAG_TEXT}'))"), "message": "tags take letters, digits, blanks and _ . : / = + - @"},
+            {"rule": "self.all(key, !key.lowerAscii().startsWith('aws:') && !key.startsWith('sagemaker:') && !key.startsWith('mlops-operator.io/'))", "message": "tag keys that start with aws:, sagemaker: or mlops-operator.io/ are reserved"}
+        ]
+    })
+}
+
+/// Further string parameters of the Jenkins jobs.
+pub fn extra_parameters(_: &mut SchemaGenerator) -> Schema {
+    let reserved = RESERVED_JOB_PARAMETERS.map(|name| format!("'{name}'")).join(", ");
+    json_schema!({
+        "type": "object", "maxProperties": 20, "additionalProperties": {"type": "string", "maxLength": 1024},
+        "x-kubernetes-validations": [
+            {"rule": "self.all(name, size(name) <= 64 && name.matches('^[A-Za-z_][A-Za-z0-9_]*$'))", "message": "a job parameter's name has at most 64 letters, digits and underscores, and does not start with a digit"},
+            {"rule": format!("self.all(name, !(name in [{reserved}]))"), "message": format!("these job parameters are set by the operator: {}", RESERVED_JOB_PARAMETERS.join(", "))},
+            {"rule": format!("self.all(name, self[name].matches('{PRINTABLE}'))"), "message": "a job parameter's default takes printable characters on one line"}
+        ]
+    })
+}
+
+/// Approval statuses that start the deploy job.
+pub fn approval_statuses(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "array", "minItems": 1, "maxItems": 3, "x-kubernetes-list-type": "set",
+        "items": {"type": "string", "enum": ["Approved", "Rejected", "PendingManualApproval"]}
+    })
+}

@@ -1,0 +1,64 @@
+//! The CustomResourceDefinition: its files match the types, its schema is structural and bounded, and every example
+//! parses.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use std::path::Path;
+
+use mlops_operator::crd::{MlopsProject, generate};
+use serde_json::Value;
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+#[test]
+fn the_files_match_the_types() {
+    for folder in generate::FOLDERS {
+        for (name, text) in generate::files().unwrap() {
+            let path = root().join(folder).join(name);
+            if std::env::var_os("UPDATE_GOLDEN").is_some() {
+                std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+                std::fs::write(&path, &text).unwrap();
+            }
+            let found = std::fs::read_to_string(&path).unwrap_or_default();
+            assert!(found == text, "{folder}/{name} does not match the types: run `mlops-operator crd`");
+        }
+    }
+}
+
+#[test]
+fn every_property_has_a_type_and_every_property_of_the_spec_a_description_and_a_bound() {
+    let crd = serde_json::to_value(<MlopsProject as kube::CustomResourceExt>::crd()).unwrap();
+    let schema = &crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"];
+    let mut faults = Vec::new();
+    walk("spec", &schema["properties"]["spec"], true, &mut faults);
+    walk("status", &schema["properties"]["status"], false, &mut faults);
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+fn walk(path: &str, schema: &Value, bounded: bool, faults: &mut Vec<String>) {
+    let kind = schema["type"].as_str().unwrap_or_default();
+    if kind.is_empty() {
+        faults.push(format!("{path} has no type"));
+    }
+    if bounded {
+        let limit = match kind {
+            "string" if schema.get("enum").is_none() => schema.get("maxLength"),
+            "array" => schema.get("maxItems"),
+            "object" if schema.get("properties").is_none() => schema.get("maxProperties"),
+            _ => Some(&Value::Null),
+        };
+        if limit.is_none() {
+            faults.push(format!("{path} has no maximum"));
+        }
+    }
+    for (name, property) in schema["properties"].as_object().into_iter().flatten() {
+        if bounded && property["description"].as_str().unwrap_or_default().is_empty() {
+            faults.push(format!("{path}.{name} has no description"));
+        }
+        walk(&format!("{path}.{name}"), property, bounded, faults);
+    }
+    if let Some(items) = schema.get("items") {
+        walk(&format!("{path}[]"), items, bounded, faults);
+    }
+}
