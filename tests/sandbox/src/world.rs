@@ -121,6 +121,8 @@ pub enum Effect {
         region: String,
         /// Name of the function.
         function: String,
+        /// Id of the invocation, as `aws::lambda::State::invocations` has it.
+        id: String,
         /// The event as the function receives it.
         event: serde_json::Value,
     },

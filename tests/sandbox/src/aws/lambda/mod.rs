@@ -1,0 +1,201 @@
+//! Lambda: functions as uploaded archives, their resource policies, and who may invoke them. What runs the code is
+//! behind the HTTP door (`door/functions.rs`); here an invocation is queued as an effect of the world. Reads see
+//! writes at once: `Settings::read_after_write` does not apply, since CloudFormation alone makes functions here.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::{Call, Outcome, Refusal};
+use crate::world::World;
+
+mod functions;
+mod invocations;
+mod permissions;
+#[cfg(test)]
+mod tests;
+
+pub use invocations::{deliver, event_of, synchronous};
+
+/// What exists.
+#[derive(Clone, Debug, Default)]
+pub struct State {
+    functions: BTreeMap<String, Function>,
+    /// Every invocation that a rule or a caller asked for, oldest first.
+    pub invocations: Vec<Invocation>,
+}
+
+/// A deployed function.
+#[derive(Clone, Debug)]
+pub struct Function {
+    /// 1-64 characters.
+    pub name: String,
+    /// `arn:aws:lambda:…:function:NAME`.
+    pub arn: String,
+    /// Such as `python3.13`.
+    pub runtime: String,
+    /// ARN of the execution role.
+    pub role: String,
+    /// `module.function`.
+    pub handler: String,
+    /// The zip archive.
+    pub archive: Vec<u8>,
+    /// Seconds that one run may take.
+    pub timeout: u64,
+    /// Megabytes.
+    pub memory: u64,
+    /// The environment.
+    pub environment: BTreeMap<String, String>,
+    /// How many runs at once are kept for it; no more are allowed. `None`: as many as the account has.
+    pub reserved_concurrency: Option<u64>,
+    /// How often an asynchronous run is tried again, at most (0-2).
+    pub retries: u64,
+    description: String,
+    architectures: Value,
+    vpc: Value,
+    logging: Value,
+    dead_letter: Value,
+    invoke_config: Option<Value>,
+    tags: BTreeMap<String, String>,
+    modified: Timestamp,
+    revision: String,
+    /// Statements of the resource policy.
+    policy: Vec<Value>,
+}
+
+/// One asked-for run of a function.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Invocation {
+    /// The request id.
+    pub id: String,
+    /// Name of the function.
+    pub function: String,
+    /// What asked for it: a rule's ARN or a caller's.
+    pub source: String,
+    /// The event.
+    pub event: Value,
+    /// When it was asked for.
+    pub at: Timestamp,
+    /// How it stands.
+    pub status: Status,
+    /// The runs so far; the first, and what was tried again.
+    pub attempts: Vec<Attempt>,
+}
+
+/// How an invocation stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Status {
+    /// Not begun. In process it stays so.
+    Queued,
+    /// A run is under way or will be tried again.
+    Running,
+    /// The last run returned.
+    Succeeded,
+    /// The last run failed and no more follow.
+    Failed,
+}
+
+/// One run.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Attempt {
+    /// When it began.
+    pub started: Timestamp,
+    /// When it ended.
+    pub ended: Timestamp,
+    /// What the handler returned.
+    pub result: Value,
+    /// What went wrong: `errorType`, `errorMessage`, `stackTrace`. Null for a run that returned.
+    pub error: Value,
+    /// What it wrote to standard output and error: its log.
+    pub log: String,
+}
+
+impl State {
+    /// A function by its name.
+    pub fn function(&self, name: &str) -> Option<&Function> {
+        self.functions.get(name)
+    }
+
+    /// All of it, in a stable order.
+    pub fn dump(&self) -> Value {
+        let functions: Vec<Value> = self
+            .functions
+            .values()
+            .map(|function| {
+                let mut shown = function.configuration();
+                shown["Policy"] = json!(function.policy);
+                shown["Tags"] = json!(function.tags);
+                shown["ReservedConcurrentExecutions"] = json!(function.reserved_concurrency);
+                shown["EventInvokeConfig"] = json!(function.invoke_config);
+                shown
+            })
+            .collect();
+        json!({"functions": functions, "invocations": self.invocations})
+    }
+}
+
+/// Answers one call.
+pub fn call(world: &mut World, call: &Call<'_>) -> Outcome {
+    match call.operation {
+        "CreateFunction" => functions::create(world, call),
+        "GetFunction" => functions::get(world, call),
+        "GetFunctionConfiguration" => find(world, call).map(|function| function.configuration()),
+        "ListFunctions" => functions::list(world, call),
+        "UpdateFunctionCode" => functions::update_code(world, call),
+        "UpdateFunctionConfiguration" => functions::update_configuration(world, call),
+        "DeleteFunction" => functions::delete(world, call),
+        "TagResource" => functions::tag(world, call),
+        "UntagResource" => functions::untag(world, call),
+        "ListTags" => functions::list_tags(world, call),
+        "AddPermission" => permissions::add(world, call),
+        "RemovePermission" => permissions::remove(world, call),
+        "GetPolicy" => permissions::get(world, call),
+        "PutFunctionConcurrency" => invocations::put_concurrency(world, call),
+        "GetFunctionConcurrency" => {
+            find(world, call).map(|function| json!({"ReservedConcurrentExecutions": function.reserved_concurrency}))
+        }
+        "DeleteFunctionConcurrency" => {
+            find(world, call)?.reserved_concurrency = None;
+            Ok(Value::Null)
+        }
+        "PutFunctionEventInvokeConfig" => invocations::put_invoke_config(world, call),
+        "GetFunctionEventInvokeConfig" => invocations::get_invoke_config(world, call),
+        "DeleteFunctionEventInvokeConfig" => invocations::delete_invoke_config(world, call),
+        "Invoke" => invocations::invoke(world, call),
+        other => Err(Refusal::new("UnknownOperationException", format!("The sandbox's Lambda has no {other}"))),
+    }
+}
+
+/// The name in a function's name, partial ARN or ARN; a qualifier is left out.
+fn name_of(given: &str) -> &str {
+    let from_arn = given.split_once(":function:").or_else(|| given.split_once("function:")).map(|(_, name)| name);
+    from_arn.unwrap_or(given).split(':').next().unwrap_or_default()
+}
+
+fn find<'a>(world: &'a mut World, call: &Call<'_>) -> Result<&'a mut Function, Refusal> {
+    let given = match call.text("FunctionName") {
+        "" => call.required("Resource")?,
+        name => name,
+    };
+    let name = name_of(given);
+    let missing = missing(call.region, &call.caller.account, name);
+    world.region(&call.caller.account, call.region).lambda.functions.get_mut(name).ok_or(missing)
+}
+
+fn missing(region: &str, account: &str, name: &str) -> Refusal {
+    let arn = arn(region, account, name);
+    Refusal::new("ResourceNotFoundException", format!("Function not found: {arn}")).with_status(404)
+}
+
+fn arn(region: &str, account: &str, name: &str) -> String {
+    format!("arn:aws:lambda:{region}:{account}:function:{name}")
+}
+
+fn invalid(message: impl Into<String>) -> Refusal {
+    Refusal::new("InvalidParameterValueException", message)
+}
