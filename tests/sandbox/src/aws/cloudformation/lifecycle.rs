@@ -1,0 +1,277 @@
+//! How a stack moves: one resource after the other, in the order of their dependencies, each in its slice of the
+//! operation's time; and what follows when one of them fails. `undo` has the ways back.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::bring::{bring, outputs, physical_id};
+use super::order::{self, Dependencies};
+use super::stack::{Applied, OnFailure, Operation, Phase, Stack, StackResource, Told};
+use super::undo;
+use crate::world::{Due, Part, World};
+
+/// Starts the creation of a stack whose request has been checked.
+pub(super) fn create(world: &mut World, stack: &mut Stack, needs: Dependencies, token: Option<String>) {
+    let todo = order::order(&needs).unwrap_or_default();
+    begin(world, stack, Phase::Create, todo, token);
+    if let Some(operation) = &mut stack.operation {
+        operation.needs = needs;
+    }
+    stack.turn(world, "CREATE_IN_PROGRESS", Some("User Initiated".into()));
+    announce(world, stack);
+}
+
+/// Starts an update to what `stack.applied` now says; `previous` is what it said before.
+pub(super) fn update(
+    world: &mut World,
+    stack: &mut Stack,
+    previous: Applied,
+    needs: Dependencies,
+    token: Option<String>,
+) {
+    let todo = order::order(&needs).unwrap_or_default();
+    begin(world, stack, Phase::Update, todo, token);
+    if let Some(operation) = &mut stack.operation {
+        operation.needs = needs;
+        operation.previous = Some(previous);
+    }
+    stack.updated = Some(world.now);
+    stack.turn(world, "UPDATE_IN_PROGRESS", Some("User Initiated".into()));
+}
+
+/// Starts the deletion of a stack.
+pub(super) fn delete(
+    world: &mut World,
+    stack: &mut Stack,
+    retain: BTreeSet<String>,
+    force: bool,
+    token: Option<String>,
+) {
+    let todo = reverse_order(&stack.resources);
+    begin(world, stack, Phase::Delete, todo, token);
+    if let Some(operation) = &mut stack.operation {
+        operation.retain = retain;
+        operation.force = force;
+    }
+    stack.turn(world, "DELETE_IN_PROGRESS", Some("User Initiated".into()));
+}
+
+/// Replaces whatever goes on by a new operation and schedules its first step.
+fn begin(world: &mut World, stack: &mut Stack, phase: Phase, todo: Vec<String>, token: Option<String>) {
+    stack.operations += 1;
+    // The last slice of an update belongs to its cleanup.
+    let slice = share(world.settings.stack, todo.len() + usize::from(phase == Phase::Update));
+    stack.operation = Some(Operation {
+        number: stack.operations,
+        phase,
+        slice,
+        token,
+        todo: VecDeque::from(todo),
+        needs: Dependencies::new(),
+        announced: BTreeSet::new(),
+        failed: Vec::new(),
+        previous: None,
+        undo: Vec::new(),
+        leftovers: Vec::new(),
+        retain: BTreeSet::new(),
+        force: false,
+    });
+    schedule(world, stack);
+}
+
+/// Goes on with the same operation in another phase.
+pub(super) fn turn_to(world: &mut World, stack: &mut Stack, phase: Phase, todo: Vec<String>) {
+    stack.operations += 1;
+    let number = stack.operations;
+    if let Some(operation) = &mut stack.operation {
+        operation.number = number;
+        operation.phase = phase;
+        operation.todo = VecDeque::from(todo);
+        operation.failed.clear();
+    }
+    schedule(world, stack);
+}
+
+pub(super) fn schedule(world: &mut World, stack: &Stack) {
+    if let Some(operation) = &stack.operation {
+        let due = Due {
+            part: Part::CloudFormation,
+            account: stack.account.clone(),
+            region: stack.region.clone(),
+            id: format!("{}#{}", stack.id, operation.number),
+        };
+        world.schedule(operation.slice, due);
+    }
+}
+
+fn share(whole: Duration, parts: usize) -> Duration {
+    whole / u32::try_from(parts.max(1)).unwrap_or(u32::MAX)
+}
+
+/// The next step of the operation.
+pub(super) fn step(world: &mut World, stack: &mut Stack) {
+    let Some(operation) = &mut stack.operation else { return };
+    let (phase, next) = (operation.phase, operation.todo.pop_front());
+    match (phase, next) {
+        (Phase::Create | Phase::Update, Some(name)) => match bring(world, stack, &name) {
+            Ok(()) => {
+                announce(world, stack);
+                go_on(world, stack, phase);
+            }
+            Err(reason) => fail(world, stack, &name, &reason),
+        },
+        (Phase::Rollback | Phase::Delete, Some(name)) => {
+            undo::remove(world, stack, &name);
+            go_on(world, stack, phase);
+        }
+        (Phase::UpdateRollback, _) => undo::step(world, stack),
+        (phase, _) => finish(world, stack, phase),
+    }
+}
+
+/// Schedules the next step, or finishes where a phase ends with its last resource.
+fn go_on(world: &mut World, stack: &mut Stack, phase: Phase) {
+    if stack.operation.as_ref().is_some_and(|operation| operation.todo.is_empty()) {
+        finish(world, stack, phase);
+    } else {
+        schedule(world, stack);
+    }
+}
+
+/// Tells of every resource whose turn has come: CloudFormation starts at once whatever can start.
+fn announce(world: &World, stack: &mut Stack) {
+    let Some(operation) = stack.operation.as_mut().filter(|operation| operation.phase == Phase::Create) else { return };
+    let waiting: BTreeSet<&String> = operation.todo.iter().collect();
+    let ready: Vec<String> = operation
+        .todo
+        .iter()
+        .filter(|name| !operation.announced.contains(*name))
+        .filter(|name| operation.needs.get(*name).is_none_or(|needs| needs.iter().all(|need| !waiting.contains(need))))
+        .cloned()
+        .collect();
+    operation.announced.extend(ready.iter().cloned());
+    for name in ready {
+        let Some(declared) = stack.applied.template.resources.get(&name) else { continue };
+        let kind = declared.kind.clone();
+        let resource = StackResource {
+            kind: kind.clone(),
+            status: "CREATE_IN_PROGRESS",
+            reason: None,
+            updated: world.now,
+            made: None,
+            properties: Value::Null,
+            deletion: declared.deletion,
+            replacement: declared.replacement,
+            needs: BTreeSet::new(),
+        };
+        stack.resources.insert(name.clone(), resource);
+        stack.tell(world, &name, &Told { kind: &kind, status: "CREATE_IN_PROGRESS", ..Told::default() });
+    }
+}
+
+/// A resource could not be brought about: the others that had started are cancelled, and the way back begins.
+fn fail(world: &mut World, stack: &mut Stack, name: &str, reason: &str) {
+    let creating = stack.operation.as_ref().is_some_and(|operation| operation.phase == Phase::Create);
+    let exists = stack.resources.get(name).is_some_and(|resource| resource.made.is_some());
+    let status = if exists { "UPDATE_FAILED" } else { "CREATE_FAILED" };
+    let physical = physical_id(stack.resources.get(name).and_then(|resource| resource.made.as_ref()));
+    let kind = stack.applied.template.resources.get(name).map(|declared| declared.kind.clone()).unwrap_or_default();
+    stack.tell(
+        world,
+        name,
+        &Told { kind: &kind, status, physical_id: &physical, reason: Some(reason), properties: None },
+    );
+    let mut failed = vec![name.to_owned()];
+    if creating {
+        let started: Vec<(String, String)> = stack
+            .resources
+            .iter()
+            .filter(|(_, resource)| resource.status == "CREATE_IN_PROGRESS")
+            .map(|(name, resource)| (name.clone(), resource.kind.clone()))
+            .collect();
+        for (other, kind) in started {
+            let told = Told {
+                kind: &kind,
+                status: "CREATE_FAILED",
+                reason: Some("Resource creation cancelled"),
+                ..Told::default()
+            };
+            stack.tell(world, &other, &told);
+            failed.push(other);
+        }
+    }
+    failed.sort();
+    let verb = if exists { "update" } else { "create" };
+    give_up(world, stack, creating, &format!("The following resource(s) failed to {verb}: [{}]. ", failed.join(", ")));
+}
+
+/// What follows a failed creation or update.
+pub(super) fn give_up(world: &mut World, stack: &mut Stack, creating: bool, summary: &str) {
+    if !creating {
+        if stack.disable_rollback {
+            return stack.turn(world, "UPDATE_FAILED", Some(summary.to_owned()));
+        }
+        return undo::start(world, stack, Some(summary.to_owned()));
+    }
+    match stack.on_failure {
+        OnFailure::DoNothing => stack.turn(world, "CREATE_FAILED", Some(summary.to_owned())),
+        OnFailure::Rollback => {
+            undo::roll_back_creation(world, stack, Some(format!("{summary}Rollback requested by user.")))
+        }
+        OnFailure::Delete => {
+            stack.turn(world, "DELETE_IN_PROGRESS", Some(format!("{summary}Delete requested by user.")));
+            let todo = reverse_order(&stack.resources);
+            turn_to(world, stack, Phase::Delete, todo);
+        }
+    }
+}
+
+/// The resources that are not gone, each after all that need it.
+pub(super) fn reverse_order(resources: &BTreeMap<String, StackResource>) -> Vec<String> {
+    let needs: Dependencies = resources
+        .iter()
+        .map(|(name, resource)| {
+            (name.clone(), resource.needs.iter().filter(|need| resources.contains_key(*need)).cloned().collect())
+        })
+        .collect();
+    let gone = |name: &String| {
+        resources.get(name).is_some_and(|resource| matches!(resource.status, "DELETE_COMPLETE" | "DELETE_SKIPPED"))
+    };
+    let mut order = order::order(&needs).unwrap_or_else(|_| resources.keys().cloned().collect());
+    order.retain(|name| !gone(name));
+    order.reverse();
+    order
+}
+
+fn finish(world: &mut World, stack: &mut Stack, phase: Phase) {
+    match phase {
+        Phase::Create => match outputs(world, stack) {
+            Ok(outputs) => {
+                stack.outputs = outputs;
+                stack.turn(world, "CREATE_COMPLETE", None);
+            }
+            Err(reason) => give_up(world, stack, true, &format!("{reason}. ")),
+        },
+        Phase::Update => match outputs(world, stack) {
+            Ok(outputs) => {
+                stack.outputs = outputs;
+                undo::retire_undeclared(stack);
+                stack.turn(world, "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS", None);
+                turn_to(world, stack, Phase::Cleanup, Vec::new());
+            }
+            Err(reason) => give_up(world, stack, false, &format!("{reason}. ")),
+        },
+        Phase::Cleanup => {
+            undo::clean_up(world, stack);
+            stack.turn(world, "UPDATE_COMPLETE", None);
+        }
+        Phase::UpdateRollbackCleanup => {
+            undo::clean_up(world, stack);
+            stack.turn(world, "UPDATE_ROLLBACK_COMPLETE", None);
+        }
+        Phase::Rollback | Phase::Delete => undo::removed(world, stack, phase),
+        Phase::UpdateRollback => {}
+    }
+}

@@ -1,0 +1,241 @@
+//! `AWS::S3::Bucket` and `AWS::S3::BucketPolicy`, over S3's own HTTP interface.
+
+use bytes::Bytes;
+use http::{Method, Request, StatusCode};
+use serde_json::{Value, json};
+
+use super::{Kind, Place, document, made, missing, tags, text, told};
+use crate::aws::Refusal;
+use crate::aws::cloudformation::evaluate::{Made, partition};
+use crate::world::World;
+
+pub(super) const KINDS: &[Kind] = &[
+    Kind {
+        name: "AWS::S3::Bucket",
+        properties: &[
+            "BucketName",
+            "VersioningConfiguration",
+            "BucketEncryption",
+            "PublicAccessBlockConfiguration",
+            "Tags",
+            "LifecycleConfiguration",
+            "OwnershipControls",
+        ],
+        required: &[],
+        replaced_by: &["BucketName"],
+        attributes: &["Arn", "DomainName", "RegionalDomainName"],
+        tagged: true,
+        create: create_bucket,
+        update: |world, place, name, old, new| {
+            settings(world, place, name, old, new)?;
+            Ok(bucket(place, name))
+        },
+        delete: delete_bucket,
+    },
+    Kind {
+        name: "AWS::S3::BucketPolicy",
+        properties: &["Bucket", "PolicyDocument"],
+        required: &["Bucket", "PolicyDocument"],
+        replaced_by: &["Bucket"],
+        attributes: &[],
+        tagged: false,
+        create: put_policy,
+        update: |world, place, _, _, new| put_policy(world, place, new),
+        delete: |world, place, name, _| retire(world, place, &format!("/{name}?policy")),
+    },
+];
+
+fn send(world: &mut World, place: &Place<'_>, method: Method, path: &str, body: String) -> Result<(), Refusal> {
+    let request = Request::builder()
+        .method(method)
+        .uri(path)
+        .body(Bytes::from(body))
+        .map_err(|error| Refusal::new("InvalidURI", error.to_string()))?;
+    let response = crate::aws::s3::handle(world, place.caller, place.region, &request);
+    let status = response.status();
+    if status.is_success() {
+        return Ok(());
+    }
+    let body = String::from_utf8_lossy(response.body()).into_owned();
+    let code = element(&body, "Code")
+        .unwrap_or_else(|| if status == StatusCode::NOT_FOUND { "NoSuchBucket".into() } else { "Unknown".into() });
+    Err(Refusal::new(&code, element(&body, "Message").unwrap_or_default()).with_status(status.as_u16()))
+}
+
+/// The text of the first element of this name.
+fn element(xml: &str, name: &str) -> Option<String> {
+    let (_, rest) = xml.split_once(&format!("<{name}>"))?;
+    let (text, _) = rest.split_once(&format!("</{name}>"))?;
+    quick_xml::escape::unescape(text).ok().map(std::borrow::Cow::into_owned)
+}
+
+fn put(world: &mut World, place: &Place<'_>, path: &str, body: String) -> Result<(), String> {
+    send(world, place, Method::PUT, path, body).map_err(|refusal| told(world, "S3", &refusal))
+}
+
+fn retire(world: &mut World, place: &Place<'_>, path: &str) -> Result<(), String> {
+    match send(world, place, Method::DELETE, path, String::new()) {
+        Err(refusal) if !missing(&refusal) => Err(told(world, "S3", &refusal)),
+        _ => Ok(()),
+    }
+}
+
+fn bucket(place: &Place<'_>, name: &str) -> Made {
+    let (partition, domain) = partition(place.region);
+    made(
+        name,
+        &[
+            ("Arn", json!(format!("arn:{partition}:s3:::{name}"))),
+            ("DomainName", json!(format!("{name}.s3.{domain}"))),
+            ("RegionalDomainName", json!(format!("{name}.s3.{}.{domain}", place.region))),
+        ],
+    )
+}
+
+fn create_bucket(world: &mut World, place: &Place<'_>, properties: &Value) -> Result<Made, String> {
+    let name = text(properties, "BucketName").unwrap_or_else(|| super::generated(world, place, 63).to_lowercase());
+    let body = match place.region {
+        "us-east-1" => String::new(),
+        region => format!(
+            "<CreateBucketConfiguration xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"><LocationConstraint>{region}</LocationConstraint></CreateBucketConfiguration>"
+        ),
+    };
+    put(world, place, &format!("/{name}"), body)?;
+    if let Err(reason) = settings(world, place, &name, &json!({}), properties) {
+        retire(world, place, &format!("/{name}"))?;
+        return Err(reason);
+    }
+    Ok(bucket(place, &name))
+}
+
+/// Writes a property as the XML that S3 takes.
+type Writer = fn(&Value) -> Result<String, String>;
+
+/// Brings the bucket's settings from the old to the new properties.
+fn settings(world: &mut World, place: &Place<'_>, name: &str, old: &Value, new: &Value) -> Result<(), String> {
+    let setting: [(&str, &str, Writer); 6] = [
+        ("VersioningConfiguration", "versioning", versioning),
+        ("BucketEncryption", "encryption", encryption),
+        ("PublicAccessBlockConfiguration", "publicAccessBlock", public_access),
+        ("OwnershipControls", "ownershipControls", ownership),
+        ("LifecycleConfiguration", "lifecycle", lifecycle),
+        ("Tags", "tagging", tagging),
+    ];
+    for (property, sub_resource, write) in setting {
+        let path = format!("/{name}?{sub_resource}");
+        match (old.get(property), new.get(property)) {
+            (before, Some(now)) if before != Some(now) => {
+                let body = write(if property == "Tags" { new } else { now })?;
+                put(world, place, &path, body)?;
+            }
+            (Some(_), None) if property == "VersioningConfiguration" => {
+                put(world, place, &path, versioning(&json!({"Status": "Suspended"}))?)?
+            }
+            (Some(_), None) => retire(world, place, &path)?,
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+fn known(value: &Value, members: &[&str]) -> Result<(), String> {
+    match value.as_object().and_then(|object| object.keys().find(|key| !members.contains(&key.as_str()))) {
+        Some(unknown) => Err(format!("Encountered unsupported property {unknown}")),
+        None => Ok(()),
+    }
+}
+
+fn tag(name: &str, value: Option<String>) -> String {
+    value.map(|value| format!("<{name}>{}</{name}>", quick_xml::escape::escape(value.as_str()))).unwrap_or_default()
+}
+
+fn versioning(value: &Value) -> Result<String, String> {
+    known(value, &["Status"])?;
+    Ok(format!("<VersioningConfiguration>{}</VersioningConfiguration>", tag("Status", text(value, "Status"))))
+}
+
+fn encryption(value: &Value) -> Result<String, String> {
+    known(value, &["ServerSideEncryptionConfiguration"])?;
+    let mut rules = String::new();
+    for rule in value["ServerSideEncryptionConfiguration"].as_array().into_iter().flatten() {
+        known(rule, &["ServerSideEncryptionByDefault", "BucketKeyEnabled"])?;
+        let by_default = &rule["ServerSideEncryptionByDefault"];
+        known(by_default, &["SSEAlgorithm", "KMSMasterKeyID"])?;
+        rules.push_str(&format!(
+            "<Rule><ApplyServerSideEncryptionByDefault>{}{}</ApplyServerSideEncryptionByDefault>{}</Rule>",
+            tag("SSEAlgorithm", text(by_default, "SSEAlgorithm")),
+            tag("KMSMasterKeyID", text(by_default, "KMSMasterKeyID")),
+            tag("BucketKeyEnabled", text(rule, "BucketKeyEnabled")),
+        ));
+    }
+    Ok(format!("<ServerSideEncryptionConfiguration>{rules}</ServerSideEncryptionConfiguration>"))
+}
+
+fn public_access(value: &Value) -> Result<String, String> {
+    let flags = ["BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets"];
+    known(value, &flags)?;
+    let members: String =
+        flags.iter().map(|flag| tag(flag, Some(text(value, flag).unwrap_or_else(|| "false".into())))).collect();
+    Ok(format!("<PublicAccessBlockConfiguration>{members}</PublicAccessBlockConfiguration>"))
+}
+
+fn ownership(value: &Value) -> Result<String, String> {
+    known(value, &["Rules"])?;
+    let rules = value["Rules"].as_array().into_iter().flatten();
+    let rules: String =
+        rules.map(|rule| format!("<Rule>{}</Rule>", tag("ObjectOwnership", text(rule, "ObjectOwnership")))).collect();
+    Ok(format!("<OwnershipControls>{rules}</OwnershipControls>"))
+}
+
+fn lifecycle(value: &Value) -> Result<String, String> {
+    known(value, &["Rules"])?;
+    let mut rules = String::new();
+    for rule in value["Rules"].as_array().into_iter().flatten() {
+        known(
+            rule,
+            &[
+                "Id",
+                "Status",
+                "Prefix",
+                "ExpirationInDays",
+                "NoncurrentVersionExpiration",
+                "AbortIncompleteMultipartUpload",
+            ],
+        )?;
+        let noncurrent = text(&rule["NoncurrentVersionExpiration"], "NoncurrentDays");
+        let abort = text(&rule["AbortIncompleteMultipartUpload"], "DaysAfterInitiation");
+        let wrap =
+            |name: &str, inner: String| if inner.is_empty() { inner } else { format!("<{name}>{inner}</{name}>") };
+        rules.push_str(&format!(
+            "<Rule>{}<Filter>{}</Filter>{}{}{}{}</Rule>",
+            tag("ID", text(rule, "Id")),
+            tag("Prefix", Some(text(rule, "Prefix").unwrap_or_default())),
+            tag("Status", text(rule, "Status")),
+            wrap("Expiration", tag("Days", text(rule, "ExpirationInDays"))),
+            wrap("NoncurrentVersionExpiration", tag("NoncurrentDays", noncurrent)),
+            wrap("AbortIncompleteMultipartUpload", tag("DaysAfterInitiation", abort)),
+        ));
+    }
+    Ok(format!("<LifecycleConfiguration>{rules}</LifecycleConfiguration>"))
+}
+
+fn tagging(properties: &Value) -> Result<String, String> {
+    let list = tags(properties);
+    let set: String = list
+        .as_array()
+        .into_iter()
+        .flatten()
+        .map(|one| format!("<Tag>{}{}</Tag>", tag("Key", text(one, "Key")), tag("Value", text(one, "Value"))))
+        .collect();
+    Ok(format!("<Tagging><TagSet>{set}</TagSet></Tagging>"))
+}
+
+fn delete_bucket(world: &mut World, place: &Place<'_>, name: &str, _properties: &Value) -> Result<(), String> {
+    retire(world, place, &format!("/{name}"))
+}
+
+fn put_policy(world: &mut World, place: &Place<'_>, properties: &Value) -> Result<Made, String> {
+    let name = text(properties, "Bucket").unwrap_or_default();
+    put(world, place, &format!("/{name}?policy"), document(properties, "PolicyDocument").unwrap_or_default())?;
+    Ok(made(name, &[]))
+}

@@ -1,0 +1,309 @@
+//! The operations that start something.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use super::evaluate::partition;
+use super::request::{actor, applied, dependencies, flag, invalid, keep_token, named, new_name, only, repeated};
+use super::stack::{OnFailure, Phase, Stack, Undo};
+use super::template::{scalar, texts};
+use super::{lifecycle, undo};
+use crate::aws::{Call, Outcome, Refusal};
+use crate::world::World;
+
+/// Refuses what a resting place does not allow.
+type Allowed<'a> = &'a [&'a str];
+
+fn missing(name: &str) -> Refusal {
+    invalid(format!("Stack [{name}] does not exist"))
+}
+
+/// Takes the living stack out, lets `act` work on it and on the world, and puts it back.
+fn with<T>(
+    world: &mut World,
+    call: &Call<'_>,
+    act: impl FnOnce(&mut World, &mut Stack) -> Result<T, Refusal>,
+) -> Result<T, Refusal> {
+    let name = named(call)?;
+    let state = &mut world.region(&call.caller.account, call.region).cloudformation;
+    let id = state.living(name).map(|stack| stack.id.clone()).ok_or_else(|| missing(name))?;
+    let mut stack = state.stacks.remove(&id).ok_or_else(|| missing(name))?;
+    let result = act(world, &mut stack);
+    world.region(&call.caller.account, call.region).cloudformation.stacks.insert(id, stack);
+    result
+}
+
+fn token(call: &Call<'_>) -> Option<String> {
+    Some(call.text("ClientRequestToken").to_owned()).filter(|token| !token.is_empty())
+}
+
+fn on_failure(call: &Call<'_>) -> Result<OnFailure, Refusal> {
+    match (call.text("OnFailure"), flag(call, "DisableRollback")) {
+        ("", Some(true)) => Ok(OnFailure::DoNothing),
+        ("" | "ROLLBACK", None) | ("", Some(false)) => Ok(OnFailure::Rollback),
+        ("DO_NOTHING", None) => Ok(OnFailure::DoNothing),
+        ("DELETE", None) => Ok(OnFailure::Delete),
+        (_, Some(_)) => Err(invalid("You can specify either OnFailure or DisableRollback, but not both.")),
+        (other, None) => Err(invalid(format!(
+            "1 validation error detected: Value '{other}' at 'onFailure' failed to satisfy constraint: Member must satisfy enum value set: [DO_NOTHING, ROLLBACK, DELETE]"
+        ))),
+    }
+}
+
+pub(super) fn create(world: &mut World, call: &Call<'_>) -> Outcome {
+    only(
+        call,
+        &[
+            "StackName",
+            "TemplateBody",
+            "TemplateURL",
+            "Parameters",
+            "DisableRollback",
+            "NotificationARNs",
+            "Capabilities",
+            "RoleARN",
+            "OnFailure",
+            "Tags",
+            "ClientRequestToken",
+            "EnableTerminationProtection",
+            "StackPolicyBody",
+        ],
+    )?;
+    let name = new_name(call)?;
+    if let Some(id) = repeated(world, call)? {
+        return Ok(json!({"StackId": id}));
+    }
+    let (account, region) = (call.caller.account.clone(), call.region.to_owned());
+    if world.region(&account, &region).cloudformation.living(name).is_some() {
+        return Err(Refusal::new("AlreadyExistsException", format!("Stack [{name}] already exists")));
+    }
+    let on_failure = on_failure(call)?;
+    let applied = applied(world, call, None)?;
+    let role_arn = Some(call.text("RoleARN").to_owned()).filter(|arn| !arn.is_empty());
+    let actor = actor(world, call, role_arn.as_deref())?;
+    let id =
+        format!("arn:{}:cloudformation:{region}:{account}:stack/{name}/{}", partition(&region).0, world.ids.uuid());
+    let mut stack = Stack {
+        id: id.clone(),
+        name: name.to_owned(),
+        account: account.clone(),
+        region: region.clone(),
+        created: world.now,
+        updated: None,
+        deleted: None,
+        status: "CREATE_IN_PROGRESS",
+        reason: None,
+        applied,
+        resources: BTreeMap::new(),
+        outputs: Vec::new(),
+        events: Vec::new(),
+        role_arn,
+        disable_rollback: on_failure == OnFailure::DoNothing,
+        on_failure,
+        protected: flag(call, "EnableTerminationProtection") == Some(true),
+        policy: Some(call.text("StackPolicyBody").to_owned()).filter(|policy| !policy.is_empty()),
+        actor,
+        operation: None,
+        operations: 0,
+    };
+    let needs = dependencies(&stack)?;
+    lifecycle::create(world, &mut stack, needs, token(call));
+    keep_token(world, call, &id);
+    world.region(&account, &region).cloudformation.stacks.insert(id.clone(), stack);
+    Ok(json!({"StackId": id}))
+}
+
+pub(super) fn update(world: &mut World, call: &Call<'_>) -> Outcome {
+    only(
+        call,
+        &[
+            "StackName",
+            "TemplateBody",
+            "TemplateURL",
+            "UsePreviousTemplate",
+            "Parameters",
+            "Capabilities",
+            "RoleARN",
+            "Tags",
+            "ClientRequestToken",
+            "NotificationARNs",
+            "DisableRollback",
+            "StackPolicyBody",
+        ],
+    )?;
+    if let Some(id) = repeated(world, call)? {
+        return Ok(json!({"StackId": id}));
+    }
+    let id = with(world, call, |world, stack| {
+        let allowed: Allowed<'_> =
+            &["CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE", "UPDATE_FAILED", "IMPORT_COMPLETE"];
+        if !allowed.contains(&stack.status) {
+            return Err(invalid(format!("Stack:{} is in {} state and can not be updated.", stack.id, stack.status)));
+        }
+        let applied = applied(world, call, Some(&stack.applied))?;
+        let retyped: Vec<&str> = applied
+            .template
+            .resources
+            .iter()
+            .filter(|(name, declared)| {
+                stack.resources.get(*name).is_some_and(|resource| resource.kind != declared.kind)
+            })
+            .map(|(name, _)| name.as_str())
+            .collect();
+        if !retyped.is_empty() {
+            return Err(invalid(format!(
+                "Update of resource type is not permitted. The new template modifies resource type of the following resources: [{}]",
+                retyped.join(", ")
+            )));
+        }
+        let role_arn =
+            Some(call.text("RoleARN").to_owned()).filter(|arn| !arn.is_empty()).or_else(|| stack.role_arn.clone());
+        let actor = actor(world, call, role_arn.as_deref())?;
+        if applied.same_as(&stack.applied) && stack.status != "UPDATE_FAILED" {
+            return Err(invalid("No updates are to be performed."));
+        }
+        let previous = std::mem::replace(&mut stack.applied, applied);
+        let needs = match dependencies(stack) {
+            Ok(needs) => needs,
+            Err(refusal) => {
+                stack.applied = previous;
+                return Err(refusal);
+            }
+        };
+        stack.role_arn = role_arn;
+        stack.actor = actor;
+        stack.disable_rollback = flag(call, "DisableRollback") == Some(true);
+        if let Some(policy) = call.input.get("StackPolicyBody").and_then(scalar) {
+            stack.policy = Some(policy);
+        }
+        lifecycle::update(world, stack, previous, needs, token(call));
+        Ok(stack.id.clone())
+    })?;
+    keep_token(world, call, &id);
+    Ok(json!({"StackId": id}))
+}
+
+pub(super) fn delete(world: &mut World, call: &Call<'_>) -> Outcome {
+    only(call, &["StackName", "RetainResources", "RoleARN", "ClientRequestToken", "DeletionMode"])?;
+    let name = named(call)?;
+    if repeated(world, call)?.is_some()
+        || world.region(&call.caller.account, call.region).cloudformation.living(name).is_none()
+    {
+        return Ok(Value::Null);
+    }
+    let id = with(world, call, |world, stack| {
+        if stack.protected {
+            return Err(invalid(format!(
+                "Stack [{}] cannot be deleted while TerminationProtection is enabled",
+                stack.name
+            )));
+        }
+        if stack.status == "DELETE_IN_PROGRESS" {
+            return Ok(stack.id.clone());
+        }
+        let busy: Allowed<'_> = &[
+            "UPDATE_IN_PROGRESS",
+            "UPDATE_ROLLBACK_IN_PROGRESS",
+            "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS",
+            "UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS",
+        ];
+        if busy.contains(&stack.status) {
+            return Err(invalid(format!("Stack [{}] cannot be deleted while in status {}", stack.id, stack.status)));
+        }
+        let retain = texts(call.input.get("RetainResources"));
+        let force = call.text("DeletionMode") == "FORCE_DELETE_STACK";
+        if (!retain.is_empty() || force) && stack.status != "DELETE_FAILED" {
+            return Err(invalid(format!(
+                "Invalid operation on stack [{}]. RetainResources and FORCE_DELETE_STACK are allowed only when the stack is in DELETE_FAILED state",
+                stack.id
+            )));
+        }
+        let role_arn =
+            Some(call.text("RoleARN").to_owned()).filter(|arn| !arn.is_empty()).or_else(|| stack.role_arn.clone());
+        stack.actor = actor(world, call, role_arn.as_deref())?;
+        stack.role_arn = role_arn;
+        lifecycle::delete(world, stack, retain.into_iter().collect(), force, token(call));
+        Ok(stack.id.clone())
+    })?;
+    keep_token(world, call, &id);
+    Ok(Value::Null)
+}
+
+pub(super) fn continue_rollback(world: &mut World, call: &Call<'_>) -> Outcome {
+    only(call, &["StackName", "RoleARN", "ResourcesToSkip", "ClientRequestToken"])?;
+    if repeated(world, call)?.is_some() {
+        return Ok(json!({}));
+    }
+    let id = with(world, call, |world, stack| {
+        if stack.status != "UPDATE_ROLLBACK_FAILED" {
+            return Err(invalid(format!("Stack:{} is in {} state and can not be continued.", stack.id, stack.status)));
+        }
+        let role_arn =
+            Some(call.text("RoleARN").to_owned()).filter(|arn| !arn.is_empty()).or_else(|| stack.role_arn.clone());
+        stack.actor = actor(world, call, role_arn.as_deref())?;
+        let skip = texts(call.input.get("ResourcesToSkip"));
+        if let Some(operation) = &mut stack.operation {
+            operation.token = token(call);
+            operation.undo.retain(|undo: &Undo| !skip.iter().any(|name| name == undo.logical_id()));
+        }
+        undo::start(world, stack, Some("User Initiated".into()));
+        Ok(stack.id.clone())
+    })?;
+    keep_token(world, call, &id);
+    Ok(json!({}))
+}
+
+pub(super) fn roll_back(world: &mut World, call: &Call<'_>) -> Outcome {
+    only(call, &["StackName", "RoleARN", "ClientRequestToken"])?;
+    if let Some(id) = repeated(world, call)? {
+        return Ok(json!({"StackId": id}));
+    }
+    let id = with(world, call, |world, stack| {
+        if let Some(operation) = &mut stack.operation {
+            operation.token = token(call);
+        }
+        match stack.status {
+            "CREATE_FAILED" => undo::roll_back_creation(world, stack, Some("User Initiated".into())),
+            "UPDATE_FAILED" => undo::start(world, stack, Some("User Initiated".into())),
+            status => {
+                return Err(invalid(format!("Stack:{} is in {status} state and can not be rolled back.", stack.id)));
+            }
+        }
+        Ok(stack.id.clone())
+    })?;
+    keep_token(world, call, &id);
+    Ok(json!({"StackId": id}))
+}
+
+pub(super) fn cancel_update(world: &mut World, call: &Call<'_>) -> Outcome {
+    only(call, &["StackName", "ClientRequestToken"])?;
+    with(world, call, |world, stack| {
+        let updating = stack.operation.as_ref().is_some_and(|operation| operation.phase == Phase::Update);
+        if stack.status != "UPDATE_IN_PROGRESS" || !updating {
+            return Err(invalid("CancelUpdateStack cannot be called from current stack status"));
+        }
+        undo::start(world, stack, Some("User Initiated".into()));
+        Ok(Value::Null)
+    })
+}
+
+pub(super) fn protect(world: &mut World, call: &Call<'_>) -> Outcome {
+    only(call, &["StackName", "EnableTerminationProtection"])?;
+    with(world, call, |_, stack| {
+        stack.protected = flag(call, "EnableTerminationProtection") == Some(true);
+        Ok(json!({"StackId": stack.id}))
+    })
+}
+
+pub(super) fn set_policy(world: &mut World, call: &Call<'_>) -> Outcome {
+    only(call, &["StackName", "StackPolicyBody"])?;
+    let body = call.text("StackPolicyBody").to_owned();
+    if serde_json::from_str::<Value>(&body).is_err() {
+        return Err(invalid("Error validating stack policy: the policy is not valid JSON"));
+    }
+    with(world, call, |_, stack| {
+        stack.policy = Some(body);
+        Ok(Value::Null)
+    })
+}
