@@ -18,7 +18,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use crate::world::{Due, World};
+use crate::world::World;
 
 pub mod access;
 mod builds;

@@ -92,7 +92,7 @@ pub fn call(world: &mut World, call: &Call<'_>) -> Outcome {
 
 /// Lets an event come to the default bus of an account and region: each enabled rule that matches it invokes its
 /// targets, if their resource policies let it. Members of the envelope that are absent are filled in.
-pub fn publish(world: &mut World, account: &str, region: &str, event: Value) {
+pub fn publish(world: &mut World, account: &str, region: &str, event: &Value) {
     let event = enveloped(world, account, region, event);
     let events = &mut world.region(account, region).events;
     events.counts.0 += 1;
@@ -118,12 +118,12 @@ pub fn publish(world: &mut World, account: &str, region: &str, event: Value) {
 }
 
 /// The event with all members that EventBridge gives every event.
-fn enveloped(world: &mut World, account: &str, region: &str, event: Value) -> Value {
+fn enveloped(world: &mut World, account: &str, region: &str, event: &Value) -> Value {
     let id = world.ids.uuid();
     let mut whole = json!({"version": "0", "id": id, "account": account, "time": seconds(world.now),
         "region": region, "resources": []});
     if let (Some(whole), Value::Object(given)) = (whole.as_object_mut(), event) {
-        whole.extend(given);
+        whole.extend(given.clone());
     }
     whole
 }
@@ -172,7 +172,7 @@ fn put_event(world: &mut World, call: &Call<'_>, entry: &Value) -> Result<String
     let id = world.ids.uuid();
     let event = json!({"id": id, "source": source, "detail-type": text("DetailType"), "detail": detail,
         "resources": entry.get("Resources").cloned().unwrap_or_else(|| json!([]))});
-    publish(world, &call.caller.account, call.region, event);
+    publish(world, &call.caller.account, call.region, &event);
     Ok(id)
 }
 

@@ -55,7 +55,7 @@ impl Bench {
 
     fn approve(&mut self, status: &str) {
         let event = json!({"source": "aws.sagemaker", "detail-type": "x", "detail": {"ModelApprovalStatus": status}});
-        events::publish(&mut self.world, ACCOUNT, REGION, event);
+        events::publish(&mut self.world, ACCOUNT, REGION, &event);
     }
 }
 
