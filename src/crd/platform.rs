@@ -50,7 +50,7 @@ pub struct AwsSettings {
     #[schemars(schema_with = "schema::account_id")]
     pub account_id: String,
     /// A role that the operator assumes to reach the account. Absent: its own credentials. Immutable.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub assume_role: Option<AssumeRole>,
     /// Roles that the things use. Absent: the roles that SageMaker makes by convention.
     #[serde(default)]
@@ -72,17 +72,17 @@ pub struct AssumeRole {
 pub struct RoleSettings {
     /// Launch role: Service Catalog launches the project template with it. Trusts `servicecatalog.amazonaws.com`.
     /// Absent: `service-role/AmazonSageMakerServiceCatalogProductsLaunchRole`.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::role_arn")]
     pub launch: Option<String>,
     /// Use role: what pipelines, processing and training run as.
     /// Absent: `service-role/AmazonSageMakerServiceCatalogProductsUseRole`.
-    #[serde(rename = "use", skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "use", default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::role_arn")]
     pub usage: Option<String>,
     /// Stack role: CloudFormation makes the model trigger with it. Trusts `cloudformation.amazonaws.com`.
     /// Absent: the operator's own permissions.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::role_arn")]
     pub stack: Option<String>,
 }
@@ -94,11 +94,11 @@ pub struct RoleSettings {
 #[x_kube(validation = Rule::new("!(has(self.bucket) && has(self.kmsKeyId))").message("artifacts.kmsKeyId goes with a bucket of the operator's own: an existing bucket keeps its encryption"))]
 pub struct ArtifactSettings {
     /// An existing bucket; only the operator's own prefix in it is touched. Absent: the operator makes one. Immutable.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::bucket")]
     pub bucket: Option<String>,
     /// KMS key of the operator's bucket. Absent: keys that S3 manages.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::kms_key_id")]
     pub kms_key_id: Option<String>,
 }
@@ -106,7 +106,7 @@ pub struct ArtifactSettings {
 /// Portfolio, product, template and principals.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
-#[x_kube(validation = Rule::new("self.principals.filter(p, p.type == 'IAM_PATTERN').size() <= 10").message("a portfolio takes at most 10 principals of type IAM_PATTERN"))]
+#[x_kube(validation = Rule::new("!has(self.principals) || self.principals.filter(p, p.type == 'IAM_PATTERN').size() <= 10").message("a portfolio takes at most 10 principals of type IAM_PATTERN"))]
 pub struct CatalogSettings {
     /// The portfolio that holds the product.
     #[serde(default)]
@@ -129,15 +129,15 @@ pub struct CatalogSettings {
 #[serde(rename_all = "camelCase")]
 pub struct PortfolioSettings {
     /// Display name. Absent: `MLOps <projectName>`.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::portfolio_name")]
     pub name: Option<String>,
     /// Provider. Absent: the namespace.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::provider_name")]
     pub provider_name: Option<String>,
     /// Description.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::catalog_text")]
     pub description: Option<String>,
 }
@@ -147,27 +147,27 @@ pub struct PortfolioSettings {
 #[serde(rename_all = "camelCase")]
 pub struct ProductSettings {
     /// Name, as Studio shows it under organization templates. Absent: `MLOps <projectName>`.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::product_text")]
     pub name: Option<String>,
     /// Owner. Absent: the namespace.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::product_text")]
     pub owner: Option<String>,
     /// Description.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::catalog_text")]
     pub description: Option<String>,
     /// How users get help.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::catalog_text")]
     pub support_description: Option<String>,
     /// Where users write to.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::support_email")]
     pub support_email: Option<String>,
     /// Where users look.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::support_url")]
     pub support_url: Option<String>,
 }
@@ -228,18 +228,18 @@ pub enum PrincipalType {
 #[serde(rename_all = "camelCase")]
 pub struct TriggerSettings {
     /// Role that the Lambda runs as. Trusts `lambda.amazonaws.com`. Absent: the stack makes one with least privilege.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::role_arn")]
     pub runtime_role_arn: Option<String>,
     /// Jenkins as the Lambda reaches it. Absent: `jenkins.url`.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::jenkins_url")]
     pub jenkins_url: Option<String>,
     /// Where the Lambda runs, for a Jenkins that only a VPC reaches. Absent: outside any VPC.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub vpc: Option<Vpc>,
     /// PEM certificates that the Lambda trusts besides the public ones, at most 4096 characters. Absent: none.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ca_bundle_ref: Option<CaBundleRef>,
 }
 
@@ -268,10 +268,10 @@ pub struct JenkinsServer {
     /// Secret with the user name and API token, in the object's own namespace.
     pub credentials_secret_ref: CredentialsSecretRef,
     /// Certificates that Jenkins' own is checked against, for a private CA. Absent: the public ones.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ca_bundle_ref: Option<CaBundleRef>,
     /// Folder above all jobs, such as `ml/team`; made if it does not exist. Absent: the root. Immutable.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::jenkins_folder")]
     pub folder: Option<String>,
     /// Allows a `http://` URL: the API token then travels in the clear.

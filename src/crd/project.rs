@@ -39,11 +39,11 @@ pub struct MlopsProjectSpec {
     /// The ground that the project stands on; everything it needs there is made for it and belongs to it.
     pub platform: PlatformSettings,
     /// Name of the SageMaker project: letters, digits and hyphens, at most 32. Absent: `metadata.name`. Immutable.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::project_name")]
     pub project_name: Option<String>,
     /// Description of the SageMaker project, at most 1024 characters.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::project_description")]
     pub description: Option<String>,
     /// Tags of everything that is made and takes tags; they win over the platform's.
@@ -61,7 +61,7 @@ pub struct MlopsProjectSpec {
     #[serde(default)]
     pub jenkins: JobSettings,
     /// Present: an approved model starts the deploy job. Absent: nothing does, and a trigger made before is removed.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model_trigger: Option<ModelTriggerSpec>,
     /// Stops all looking and changing; deletion still works.
     #[serde(default)]
@@ -119,11 +119,11 @@ pub struct Parameter {
     #[schemars(schema_with = "schema::parameter_name")]
     pub name: String,
     /// Its value, at most 4096 characters.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 4096))]
     pub value: Option<String>,
     /// Where its value stands, for one that must not be read here.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub value_from: Option<ValueFrom>,
 }
 
@@ -152,7 +152,7 @@ pub struct SecretKeyRef {
 #[serde(rename_all = "camelCase")]
 pub struct JobSettings {
     /// Folder of the jobs below the platform's, such as `fares`; made if it does not exist. Absent: the platform's own. Immutable.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::jenkins_folder")]
     pub folder: Option<String>,
     /// How often Jenkins looks for new commits: a Jenkins cron line.
@@ -160,11 +160,11 @@ pub struct JobSettings {
     #[schemars(schema_with = "schema::poll_schedule")]
     pub poll_schedule: String,
     /// Id of the Jenkins credential with AWS keys that the builds use. Absent: the agents' own role.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::credentials_id")]
     pub aws_credentials_id: Option<String>,
     /// Id of the Jenkins credential that reads the repositories. Absent: they need none.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::credentials_id")]
     pub git_credentials_id: Option<String>,
     /// Further string parameters of all jobs, with their defaults.

@@ -262,6 +262,8 @@ pub struct Intent {
     /// Which thing, such as `Portfolio`.
     pub thing: String,
     /// The how-manieth such thing of this owner: part of its client token. One higher after each that is gone.
+    // A property called `n` would be read as false by parsers of YAML 1.1.
+    #[serde(rename = "number")]
     pub n: i32,
     /// Its id, once known.
     #[serde(skip_serializing_if = "Option::is_none")]
