@@ -21,7 +21,11 @@
 
 pub mod adapters;
 pub mod clock;
+pub mod config;
 pub mod controller;
 pub mod crd;
 pub mod domain;
+pub mod metrics;
 pub mod resources;
+pub mod server;
+pub mod telemetry;

@@ -92,8 +92,10 @@ where
     A: Actuator<R>,
     J: IntentJournal,
 {
-    if let (Goal::Present(_), Some(output)) = (goal, pass.ledger.kept::<R::Output>(R::KIND, pass.clock.now())) {
-        return Outcome::InSync { output, changed: false };
+    match (goal, pass.ledger.kept::<R::Output>(R::KIND, pass.clock.now())) {
+        (Goal::Present(_), Some(Some(output))) => return Outcome::InSync { output, changed: false },
+        (Goal::Absent, Some(None)) => return Outcome::Gone,
+        _ => {}
     }
     let mut done = BTreeSet::new();
     for _ in 0..ROUNDS {
@@ -130,11 +132,12 @@ where
     match decision {
         Decision::InSync(output) => {
             pass.ledger.reached(R::KIND);
-            pass.ledger.keep(R::KIND, &output, now);
+            pass.ledger.keep(R::KIND, Some(&output), now);
             Outcome::InSync { output, changed }
         }
         Decision::Gone => {
             pass.ledger.reached(R::KIND);
+            pass.ledger.keep::<R::Output>(R::KIND, None, now);
             Outcome::Gone
         }
         Decision::Wait { why, message, since, early } => {

@@ -8,6 +8,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
+use serde_json::Value;
 
 use crate::clock::elapsed;
 use crate::crd::status::{Intent, Reason};
@@ -31,6 +32,8 @@ struct Memory {
     intents: Vec<Intent>,
     written: Vec<Intent>,
     failures: u32,
+    ready: Option<String>,
+    published: Option<(u64, Value)>,
     kinds: BTreeMap<Kind, KindMemory>,
 }
 
@@ -54,7 +57,8 @@ pub struct Act {
 }
 
 struct Kept {
-    output: Box<dyn Any + Send>,
+    /// `None`: it is gone, as wanted.
+    output: Option<Box<dyn Any + Send>>,
     at: Timestamp,
 }
 
@@ -216,18 +220,36 @@ impl Ledger {
         self.of(kind, |memory| *memory.faulted_since.get_or_insert(now))
     }
 
-    /// Keeps what a thing in sync hands on, for the next passes of the same wait.
-    pub fn keep<O: Clone + Send + 'static>(&self, kind: Kind, output: &O, now: Timestamp) {
-        let kept = Kept { output: Box::new(output.clone()), at: now };
-        self.of(kind, |memory| memory.kept = Some(kept));
+    /// Keeps what a thing in sync hands on, for the next passes of the same wait; `None`: that it is gone.
+    pub fn keep<O: Clone + Send + 'static>(&self, kind: Kind, output: Option<&O>, now: Timestamp) {
+        let output = output.cloned().map(|output| Box::new(output) as Box<dyn Any + Send>);
+        self.of(kind, |memory| memory.kept = Some(Kept { output, at: now }));
     }
 
-    /// What a thing that was in sync a moment ago hands on.
-    pub fn kept<O: Clone + 'static>(&self, kind: Kind, now: Timestamp) -> Option<O> {
+    /// What a thing that was as wanted a moment ago hands on; `Some(None)`: it was gone.
+    pub fn kept<O: Clone + 'static>(&self, kind: Kind, now: Timestamp) -> Option<Option<O>> {
         self.of(kind, |memory| {
             let kept = memory.kept.as_ref().filter(|kept| elapsed(kept.at, now) < KEEP)?;
-            kept.output.downcast_ref::<O>().cloned()
+            match &kept.output {
+                None => Some(None),
+                Some(output) => output.downcast_ref::<O>().map(|output| Some(output.clone())),
+            }
         })
+    }
+
+    /// The status that this process wrote last, if the server's answer is newer than version `seen`.
+    pub fn published(&self, seen: u64) -> Option<Value> {
+        self.memory().published.as_ref().filter(|(version, _)| *version > seen).map(|(_, status)| status.clone())
+    }
+
+    /// Notes the status that this process wrote, as the server has it since.
+    pub fn publish(&self, version: u64, status: Value) {
+        self.memory().published = Some((version, status));
+    }
+
+    /// Notes the status of `Ready`, and answers what it was.
+    pub fn turn_ready(&self, now: Option<String>) -> Option<String> {
+        std::mem::replace(&mut self.memory().ready, now)
     }
 
     /// Looks at the thing anew next time.

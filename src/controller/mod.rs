@@ -2,3 +2,7 @@
 
 pub mod drive;
 pub mod ledger;
+pub mod object;
+pub mod publish;
+pub mod secrets;
+pub mod sieve;

@@ -8,3 +8,4 @@ pub mod project;
 pub mod report;
 pub mod resource;
 pub mod secret;
+pub mod tenancy;

@@ -22,6 +22,7 @@ pub mod door;
 pub mod faults;
 pub mod jenkins;
 pub mod journal;
+pub mod kubernetes;
 pub mod sandbox;
 pub mod wire;
 pub mod world;

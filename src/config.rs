@@ -1,0 +1,127 @@
+//! Flags, environment and file become one [`Config`]. It is the only reader of the environment; AWS credentials and
+//! endpoint and the kubeconfig are read by their own libraries, in their usual ways.
+
+use std::path::{Path, PathBuf};
+
+use clap::{Args, ValueEnum};
+use serde::Deserialize;
+
+use crate::domain::tenancy::InlinePlatform;
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// For machines: one JSON object a line.
+    Json,
+}
+
+/// Flags of `mlops-operator run`.
+#[derive(Args, Clone, Debug)]
+pub struct Flags {
+    /// Configuration file (YAML), as the chart mounts it. Without one, inline platforms are allowed nowhere.
+    #[arg(long, env = "MLOPS_OPERATOR_CONFIG")]
+    pub config: Option<PathBuf>,
+    /// The operator's own namespace: its Lease and the key of the fingerprints are kept there.
+    #[arg(long, env = "POD_NAMESPACE", default_value = "mlops-operator")]
+    pub namespace: String,
+    /// The operator's name among its replicas.
+    #[arg(long, env = "POD_NAME")]
+    pub instance: Option<String>,
+    /// Port of /healthz, /readyz and /metrics; 0 takes a free one and logs it.
+    #[arg(long, default_value_t = 8081)]
+    pub health_port: u16,
+    /// Address of /healthz, /readyz and /metrics.
+    #[arg(long, default_value = "0.0.0.0")]
+    pub health_address: std::net::IpAddr,
+    /// How log lines look.
+    #[arg(long, value_enum, default_value = "text")]
+    pub log_format: LogFormat,
+    /// Works without a Lease: for local runs of a single operator.
+    #[arg(long)]
+    pub no_leader_election: bool,
+}
+
+/// The configuration file.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, rename_all = "camelCase", deny_unknown_fields)]
+pub struct Config {
+    /// Names this cluster in ownership tags; empty: the uid of the namespace `kube-system`.
+    pub cluster_id: String,
+    /// How many objects are worked on at once, 1-256.
+    pub concurrency: u16,
+    /// Who may describe a platform in the project itself, and with what.
+    pub inline_platforms: Vec<InlinePlatform>,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self { cluster_id: String::new(), concurrency: 8, inline_platforms: Vec::new() }
+    }
+}
+
+/// Why there is no configuration.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("cannot read the configuration file {path}: {source}")]
+    Unreadable {
+        /// Which file.
+        path: String,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// The file does not say what it may say.
+    #[error("the configuration file {path} is not valid: {message}")]
+    Invalid {
+        /// Which file.
+        path: String,
+        /// What is wrong with it.
+        message: String,
+    },
+}
+
+impl Config {
+    /// Reads the file, if one is named.
+    ///
+    /// # Errors
+    /// The file cannot be read, holds a key that does not exist, or a value out of bounds.
+    pub fn read(path: Option<&Path>) -> Result<Self, ConfigError> {
+        let Some(path) = path else { return Ok(Self::default()) };
+        let shown = path.display().to_string();
+        let text =
+            std::fs::read_to_string(path).map_err(|source| ConfigError::Unreadable { path: shown.clone(), source })?;
+        Self::parse(&text).map_err(|message| ConfigError::Invalid { path: shown, message })
+    }
+
+    fn parse(text: &str) -> Result<Self, String> {
+        let config: Option<Self> = serde_yaml::from_str(text).map_err(|error| error.to_string())?;
+        let config = config.unwrap_or_default();
+        if !(1..=256).contains(&config.concurrency) {
+            return Err(format!("concurrency is {}, but must be from 1 to 256", config.concurrency));
+        }
+        Ok(config)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+    use super::*;
+
+    #[test]
+    fn the_file_that_the_chart_mounts_is_understood() {
+        let text = "clusterId: blue\nconcurrency: 4\ninlinePlatforms:\n- namespaces: [team-a]\n  roles: ['arn:aws:iam::111122223333:role/mlops-*']\n  jenkinsHosts: [jenkins.example.com]\n";
+        let config = Config::parse(text).unwrap();
+        assert_eq!((config.cluster_id.as_str(), config.concurrency), ("blue", 4));
+        assert_eq!(config.inline_platforms[0].jenkins_hosts, ["jenkins.example.com"]);
+        assert_eq!(Config::parse("").unwrap(), Config::default());
+    }
+
+    #[test]
+    fn what_it_does_not_know_or_cannot_do_is_refused_by_name() {
+        assert!(Config::parse("concurency: 4").unwrap_err().contains("concurency"));
+        assert!(Config::parse("concurrency: 0").unwrap_err().contains("from 1 to 256"));
+    }
+}

@@ -1,0 +1,88 @@
+//! An `MlopsProject` as it was watched: raw, so that one that does not parse spoils no list. This reads the few
+//! fields that the loop needs in any case, each by itself.
+
+use kube::ResourceExt;
+use kube::core::{DynamicObject, ObjectMeta};
+use serde_json::Value;
+
+use crate::crd::project::{DataPolicy, DeletionPolicy};
+use crate::crd::status::{Intent, MlopsProjectStatus, Placement};
+use crate::domain::identity::OwnerKey;
+
+/// The operator's finalizer.
+pub const FINALIZER: &str = "mlops-operator.io/finalizer";
+/// Annotation whose change asks for a look at once.
+pub const REQUESTED_AT: &str = "mlops-operator.io/reconcile-requested-at";
+/// The kind, as owner keys have it.
+pub const KIND: &str = "MlopsProject";
+
+/// Namespace and name.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Key {
+    /// Namespace.
+    pub namespace: String,
+    /// Name.
+    pub name: String,
+}
+
+impl Key {
+    /// Of an object.
+    pub fn of(object: &DynamicObject) -> Self {
+        Self { namespace: object.namespace().unwrap_or_default(), name: object.name_any() }
+    }
+
+    /// As the owner of things in a cluster of this id.
+    pub fn owner(&self, cluster: &str) -> OwnerKey {
+        OwnerKey {
+            cluster: cluster.to_owned(),
+            kind: KIND.to_owned(),
+            namespace: self.namespace.clone(),
+            name: self.name.clone(),
+        }
+    }
+}
+
+/// The spec as it stands; null where there is none.
+pub fn spec(object: &DynamicObject) -> &Value {
+    object.data.get("spec").unwrap_or(&Value::Null)
+}
+
+/// The status, each field by itself: one that does not parse counts as absent.
+pub fn status(object: &DynamicObject) -> MlopsProjectStatus {
+    let Some(raw) = object.data.get("status") else { return MlopsProjectStatus::default() };
+    if let Ok(status) = serde_json::from_value(raw.clone()) {
+        return status;
+    }
+    MlopsProjectStatus {
+        placement: field::<Placement>(raw, "placement"),
+        intents: field::<Vec<Intent>>(raw, "intents").unwrap_or_default(),
+        conditions: field(raw, "conditions").unwrap_or_default(),
+        ..MlopsProjectStatus::default()
+    }
+}
+
+fn field<T: serde::de::DeserializeOwned>(raw: &Value, name: &str) -> Option<T> {
+    serde_json::from_value(raw.get(name)?.clone()).ok()
+}
+
+/// What happens to the things when the object goes, even if the rest of the spec does not parse.
+pub fn deletion_policy(object: &DynamicObject) -> DeletionPolicy {
+    field(spec(object), "deletionPolicy").unwrap_or_default()
+}
+
+/// What happens to the data in them, even if the rest of the spec does not parse.
+pub fn data_policy(object: &DynamicObject) -> DataPolicy {
+    field(spec(object), "dataPolicy").unwrap_or_default()
+}
+
+/// Whether our finalizer is on it.
+pub fn is_finalized(metadata: &ObjectMeta) -> bool {
+    metadata.finalizers.iter().flatten().any(|finalizer| finalizer == FINALIZER)
+}
+
+/// Changes when there is a reason to look at everything anew: the spec, a deletion, a request.
+pub fn revision(object: &DynamicObject) -> String {
+    let requested = object.annotations().get(REQUESTED_AT).map_or("", String::as_str);
+    let deleting = object.metadata.deletion_timestamp.is_some();
+    format!("{}|{}|{deleting}|{requested}", object.uid().unwrap_or_default(), object.metadata.generation.unwrap_or(0))
+}

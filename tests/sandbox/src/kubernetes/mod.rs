@@ -1,0 +1,19 @@
+//! A small Kubernetes API in memory, for tests under tokio's paused clock: a real server and processes do not mix
+//! with time that jumps. It knows the verbs and rules that the operator uses: get, list, watch, create, delete,
+//! patch (merge, JSON, apply) with resourceVersion, the status subresource, finalizers and deletionTimestamp,
+//! generation, defaults and pruning by the schema of a CRD.
+//!
+//! It does not validate, evaluates no CEL rule, knows no RBAC, and serves one field manager for each part of an object;
+//! the real API server of `tests/cluster` is there for those. A request that it does not know is refused.
+
+mod patch;
+mod route;
+mod schema;
+mod serve;
+mod store;
+
+pub use serve::{KubernetesService, ResponseBody};
+pub use store::{KindInfo, Kubernetes, Refused};
+
+#[cfg(test)]
+mod tests;

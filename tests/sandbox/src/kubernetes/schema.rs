@@ -1,0 +1,47 @@
+//! Pruning and defaults by a CRD's structural schema, as the API server does both before it stores an object.
+
+use serde_json::Value;
+
+/// Drops what the schema does not know and fills in its defaults; metadata and the type stay as they are.
+pub(super) fn keep(schema: Option<&Value>, object: &mut Value) {
+    let Some(schema) = schema else { return };
+    let Some(fields) = object.as_object_mut() else { return };
+    let properties = &schema["properties"];
+    fields.retain(|field, _| {
+        matches!(field.as_str(), "apiVersion" | "kind" | "metadata") || properties.get(field).is_some()
+    });
+    for (field, value) in fields.iter_mut() {
+        if !matches!(field.as_str(), "apiVersion" | "kind" | "metadata") {
+            level(&properties[field], value);
+        }
+    }
+}
+
+fn level(schema: &Value, value: &mut Value) {
+    match value {
+        Value::Object(fields) => {
+            let free = schema["x-kubernetes-preserve-unknown-fields"] == true;
+            let others = schema.get("additionalProperties");
+            let properties = schema.get("properties").and_then(Value::as_object);
+            let known = |field: &str| properties.and_then(|properties| properties.get(field));
+            fields.retain(|field, value| {
+                // A null where the schema has a default, or allows none, is the same as nothing.
+                let nullable = known(field).is_none_or(|schema| schema["nullable"] == true);
+                let kept = free || others.is_some() || known(field).is_some();
+                kept && (nullable || !value.is_null())
+            });
+            for (field, schema) in properties.into_iter().flatten() {
+                if let (false, Some(default)) = (fields.contains_key(field), schema.get("default")) {
+                    fields.insert(field.clone(), default.clone());
+                }
+            }
+            for (field, value) in fields.iter_mut() {
+                if let Some(schema) = known(field).or(others) {
+                    level(schema, value);
+                }
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(|item| level(&schema["items"], item)),
+        _ => {}
+    }
+}
