@@ -1,4 +1,5 @@
 //! The things, one file or folder each, all with the same parts in the same order: what it is and never touches,
 //! `Desired`, `Observed`, `Action`, `Output`, `desired()`, `decide()`, table tests.
 
+pub mod jenkins_jobs;
 pub mod outputs;

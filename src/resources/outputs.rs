@@ -52,6 +52,8 @@ pub struct ProjectFacts {
 pub struct Jobs {
     /// URLs of the three jobs, in the order preprocess, modelbuild, modeldeploy; each with a trailing slash.
     pub urls: Vec<String>,
+    /// Whether Jenkins prepares for a shutdown: configuration works, builds do not start. Worth a word, no fault.
+    pub quieting_down: bool,
 }
 
 /// The model trigger.

@@ -11,6 +11,9 @@
 //!
 //! Jenkins is one process with one memory, so the settings for lagging reads and lists do not concern it.
 
+// A refusal is a whole HTTP answer here, on purpose: `?` ends a request with it.
+#![allow(clippy::result_large_err)]
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use bytes::Bytes;

@@ -1,0 +1,223 @@
+//! One call at a time to one Jenkins, as one user. The client adds credentials, encoding, time limits and, once, a
+//! crumb; it does not retry, follows no redirect and decides nothing.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use http::header::{AUTHORIZATION, CONTENT_TYPE, COOKIE, HOST, SET_COOKIE};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode};
+use serde_json::Value;
+use tokio::sync::Semaphore;
+use tower::ServiceExt;
+use tower::util::BoxCloneSyncService;
+
+use super::connect::{self, BaseUrl};
+use super::faults;
+use crate::crd::status::{Placement, Reason};
+use crate::domain::fault::{Fault, FaultKind};
+use crate::domain::project::JenkinsCredentials;
+
+/// What a transport may fail with.
+pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
+pub(super) type Transport = BoxCloneSyncService<Request<Bytes>, Response<Bytes>, BoxError>;
+
+/// The time that a read may take, connecting included.
+const READ_TIMEOUT: Duration = Duration::from_secs(10);
+/// The time that a write may take: posting a configuration restarts triggers.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
+/// Larger answers are refused.
+pub(super) const MAX_BODY: usize = 8 * 1024 * 1024;
+/// Writes of one client at once: Jenkins locks the parent of what is written.
+const WRITES_AT_ONCE: usize = 2;
+
+/// A client of one Jenkins as one user. Cloning is cheap, and clones share the limit on writes.
+#[derive(Clone)]
+pub struct JenkinsClient {
+    transport: Transport,
+    base: BaseUrl,
+    authorization: HeaderValue,
+    writes: Arc<Semaphore>,
+}
+
+/// An answer that came, whatever its status.
+pub(super) struct Answer {
+    pub(super) status: StatusCode,
+    pub(super) headers: HeaderMap,
+    pub(super) body: Bytes,
+}
+
+impl Answer {
+    /// A header's text. Jetty writes ISO-8859-1.
+    pub(super) fn header(&self, name: &str) -> Option<String> {
+        self.headers.get(name).map(|value| value.as_bytes().iter().map(|byte| char::from(*byte)).collect())
+    }
+
+    /// The body's text.
+    pub(super) fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+}
+
+/// A call, before credentials.
+struct Call {
+    method: Method,
+    target: String,
+    body: Option<String>,
+}
+
+impl JenkinsClient {
+    /// A client of the real Jenkins of a placement. `ca_bundle` holds PEM certificates that are trusted besides the
+    /// system's; it may be empty.
+    ///
+    /// # Errors
+    /// `Rejected` for a URL that is not allowed or a CA bundle without certificates; `Denied` for unusable credentials.
+    pub fn connect(placement: &Placement, credentials: &JenkinsCredentials, ca_bundle: &str) -> Result<Self, Fault> {
+        let base = BaseUrl::parse(&placement.jenkins_url, placement.allow_plain_http)?;
+        Self::assemble(connect::transport(ca_bundle)?, base, credentials)
+    }
+
+    /// A client over a transport of the caller's: the sandbox, in tests. The URL's rules hold all the same.
+    ///
+    /// # Errors
+    /// As [`JenkinsClient::connect`].
+    pub fn over<S>(service: S, placement: &Placement, credentials: &JenkinsCredentials) -> Result<Self, Fault>
+    where
+        S: tower::Service<Request<Bytes>, Response = Response<Bytes>> + Clone + Send + Sync + 'static,
+        S::Error: Into<BoxError>,
+        S::Future: Send + 'static,
+    {
+        let base = BaseUrl::parse(&placement.jenkins_url, placement.allow_plain_http)?;
+        Self::assemble(BoxCloneSyncService::new(service.map_err(Into::into)), base, credentials)
+    }
+
+    fn assemble(transport: Transport, base: BaseUrl, credentials: &JenkinsCredentials) -> Result<Self, Fault> {
+        let user = &credentials.username;
+        if user.is_empty() || user.contains(':') {
+            return Err(Fault::new(FaultKind::Denied, "the Jenkins user name is empty or contains a colon")
+                .because(Reason::JenkinsCredentialsInvalid)
+                .hint("put the user name and an API token of that user into the Secret"));
+        }
+        let encoded = STANDARD.encode(format!("{user}:{}", credentials.token.value.reveal().trim()));
+        let mut authorization = HeaderValue::from_str(&format!("Basic {encoded}"))
+            .map_err(|_| Fault::new(FaultKind::Denied, "the Jenkins credentials make no HTTP header"))?;
+        authorization.set_sensitive(true);
+        Ok(Self { transport, base, authorization, writes: Arc::new(Semaphore::new(WRITES_AT_ONCE)) })
+    }
+
+    /// Reads anything; every status is an answer here. `path` starts with a slash and is already encoded.
+    pub(super) async fn read(&self, attempt: &str, path: &str, query: &[(&str, &str)]) -> Result<Answer, Fault> {
+        self.send(attempt, &Call { method: Method::GET, target: target(path, query), body: None }, None, READ_TIMEOUT)
+            .await
+    }
+
+    /// Reads JSON together with the version that the server gives itself. Not found is `None`.
+    pub(super) async fn json(&self, attempt: &str, path: &str, tree: &str) -> Result<Option<Value>, Fault> {
+        let answer = self.read(attempt, &format!("{path}/api/json"), &[("tree", tree)]).await?;
+        match answer.status {
+            StatusCode::OK => faults::json(attempt, &answer).map(Some),
+            StatusCode::NOT_FOUND => Ok(None),
+            _ => Err(faults::refusal(attempt, &answer)),
+        }
+    }
+
+    /// Reads a file such as `config.xml`. Not found is `None`.
+    pub(super) async fn file(&self, attempt: &str, path: &str) -> Result<Option<String>, Fault> {
+        let answer = self.read(attempt, path, &[]).await?;
+        match answer.status {
+            StatusCode::OK => Ok(Some(answer.text())),
+            StatusCode::NOT_FOUND => Ok(None),
+            _ => Err(faults::refusal(attempt, &answer)),
+        }
+    }
+
+    /// Posts; every status is an answer here, a request for a crumb excepted: that is met once.
+    pub(super) async fn post(
+        &self,
+        attempt: &str,
+        path: &str,
+        query: &[(&str, &str)],
+        xml: Option<String>,
+    ) -> Result<Answer, Fault> {
+        // The semaphore is never closed; if it were, writing without a permit would still be right.
+        let _permit = self.writes.acquire().await.ok();
+        let call = Call { method: Method::POST, target: target(path, query), body: xml };
+        let answer = self.send(attempt, &call, None, WRITE_TIMEOUT).await?;
+        if answer.status != StatusCode::FORBIDDEN || !answer.text().contains("No valid crumb") {
+            return Ok(answer);
+        }
+        match self.crumb(attempt).await? {
+            Some(crumb) => self.send(attempt, &call, Some(crumb), WRITE_TIMEOUT).await,
+            None => Ok(answer),
+        }
+    }
+
+    /// A crumb as headers, with the session that it belongs to (SECURITY-626).
+    async fn crumb(&self, attempt: &str) -> Result<Option<HeaderMap>, Fault> {
+        let answer = self.read(attempt, "/crumbIssuer/api/json", &[]).await?;
+        if answer.status != StatusCode::OK {
+            return Ok(None);
+        }
+        let value = faults::json(attempt, &answer)?;
+        let field = value.get("crumbRequestField").and_then(Value::as_str).unwrap_or("Jenkins-Crumb");
+        let crumb = value.get("crumb").and_then(Value::as_str).unwrap_or_default();
+        let mut headers = HeaderMap::new();
+        if let (Ok(name), Ok(mut value)) = (HeaderName::try_from(field), HeaderValue::from_str(crumb)) {
+            value.set_sensitive(true);
+            headers.insert(name, value);
+        }
+        let cookies = answer.headers.get_all(SET_COOKIE).iter().filter_map(|cookie| cookie.to_str().ok());
+        let pairs: Vec<&str> = cookies.filter_map(|cookie| cookie.split(';').next()).map(str::trim).collect();
+        if let Ok(mut value) = HeaderValue::from_str(&pairs.join("; ")) {
+            value.set_sensitive(true);
+            headers.insert(COOKIE, value);
+        }
+        Ok(Some(headers))
+    }
+
+    async fn send(
+        &self,
+        attempt: &str,
+        call: &Call,
+        more: Option<HeaderMap>,
+        limit: Duration,
+    ) -> Result<Answer, Fault> {
+        let impossible = || Fault::new(FaultKind::Rejected, format!("could not {attempt}: its name makes no URL"));
+        let mut request = Request::builder()
+            .method(&call.method)
+            .uri(format!("{}{}", self.base.text(), call.target))
+            .header(HOST, self.base.authority())
+            .header(AUTHORIZATION, self.authorization.clone())
+            .body(Bytes::from(call.body.clone().unwrap_or_default()))
+            .map_err(|_| impossible())?;
+        if call.body.is_some() {
+            // Jenkins reads a posted config.xml in the charset that this header names.
+            request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/xml; charset=utf-8"));
+        }
+        request.headers_mut().extend(more.unwrap_or_default());
+        match tokio::time::timeout(limit, self.transport.clone().oneshot(request)).await {
+            Ok(Ok(response)) => {
+                let (parts, body) = response.into_parts();
+                if body.len() > MAX_BODY {
+                    return Err(faults::too_large(attempt));
+                }
+                Ok(Answer { status: parts.status, headers: parts.headers, body })
+            }
+            Ok(Err(error)) => Err(faults::transport(attempt, error.as_ref())),
+            Err(_) => {
+                Err(Fault::new(FaultKind::Unavailable, format!("could not {attempt}: Jenkins does not answer in time")))
+            }
+        }
+    }
+}
+
+fn target(path: &str, query: &[(&str, &str)]) -> String {
+    if query.is_empty() {
+        return path.to_owned();
+    }
+    let mut encoded = url::form_urlencoded::Serializer::new(String::new());
+    encoded.extend_pairs(query);
+    format!("{path}?{}", encoded.finish())
+}

@@ -1,0 +1,162 @@
+//! What Jenkins, a proxy before it or the network answers when a call does not succeed, sorted by what happens next.
+//! Texts of the remote side are cut to one line: they end up in a status.
+
+use std::time::Duration;
+
+use http::StatusCode;
+use serde_json::Value;
+
+use super::client::Answer;
+use crate::crd::status::Reason;
+use crate::domain::fault::{Fault, FaultKind};
+
+/// Sorts an answer that is no success.
+pub(super) fn refusal(attempt: &str, answer: &Answer) -> Fault {
+    let is_jenkins = answer.headers.contains_key("x-jenkins");
+    let status = answer.status.as_u16();
+    let said = |kind: FaultKind, text: &str| Fault::new(kind, format!("could not {attempt}: {text}"));
+    match answer.status {
+        StatusCode::UNAUTHORIZED => said(FaultKind::Denied, "Jenkins refuses the user or API token (401)")
+            .because(Reason::JenkinsCredentialsInvalid)
+            .hint("put a valid user and API token into the Secret; tokens are made and revoked on the user's security page"),
+        StatusCode::FORBIDDEN => match answer.header("x-required-permission") {
+            Some(permission) => said(FaultKind::Denied, &format!("the user lacks the permission {} (403)", one_line(&permission)))
+                .hint("give the user that permission in Jenkins, on the folder or everywhere"),
+            None => said(FaultKind::Denied, "Jenkins forbids it (403)").hint("check the user's permissions in Jenkins"),
+        },
+        StatusCode::NOT_FOUND if is_jenkins => said(FaultKind::Conflict, "it, or the folder around it, is gone (404)"),
+        StatusCode::TOO_MANY_REQUESTS => {
+            let seconds = answer.header("retry-after").and_then(|text| text.trim().parse().ok());
+            Fault { retry_after: seconds.map(Duration::from_secs), ..said(FaultKind::Throttled, "asked to slow down (429)") }
+        }
+        StatusCode::BAD_GATEWAY | StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT => {
+            said(FaultKind::Unavailable, &format!("Jenkins is not available ({status})"))
+        }
+        StatusCode::BAD_REQUEST | StatusCode::CONFLICT if is_jenkins => match answer.header("x-error") {
+            Some(text) => said(FaultKind::Rejected, &one_line(&text)),
+            None => said(FaultKind::Rejected, &format!("Jenkins refuses the request ({status})")),
+        },
+        StatusCode::INTERNAL_SERVER_ERROR if is_jenkins => {
+            said(FaultKind::Unexpected, "Jenkins failed inside (500)").hint("its log tells why")
+        }
+        other if other.is_server_error() => said(FaultKind::Unavailable, &format!("the server failed ({status})")),
+        other if other.is_redirection() => not_jenkins(attempt, &format!("it redirects elsewhere ({status})")),
+        _ if !is_jenkins => not_jenkins(attempt, &format!("the answer ({status}) is not Jenkins'")),
+        _ => said(FaultKind::Unexpected, &format!("Jenkins answers {status}")),
+    }
+}
+
+/// Whether a post was done: 2xx, or a redirect that does not lead to the login page.
+pub(super) fn done(answer: &Answer) -> bool {
+    let location = answer.header("location").unwrap_or_default();
+    // Only the path counts: behind a proxy, Jenkins names itself by an inner host.
+    let path = location.split(['?', '#']).next().unwrap_or_default().to_owned();
+    let to_login = path.contains("/login") || path.contains("/securityRealm");
+    answer.status.is_success() || (matches!(answer.status, StatusCode::FOUND | StatusCode::SEE_OTHER) && !to_login)
+}
+
+/// The JSON of a 200.
+pub(super) fn json(attempt: &str, answer: &Answer) -> Result<Value, Fault> {
+    if !answer.headers.contains_key("x-jenkins") {
+        return Err(not_jenkins(attempt, "the answer lacks the header X-Jenkins"));
+    }
+    serde_json::from_slice(&answer.body).map_err(|_| not_jenkins(attempt, "the answer is no JSON"))
+}
+
+fn not_jenkins(attempt: &str, what: &str) -> Fault {
+    Fault::new(FaultKind::Rejected, format!("could not {attempt}: {what}"))
+        .because(Reason::NotJenkins)
+        .hint("check jenkins.url, its path, and what a proxy in between answers")
+}
+
+/// No answer came.
+pub(super) fn transport(attempt: &str, error: &(dyn std::error::Error + 'static)) -> Fault {
+    let mut cause = Some(error);
+    while let Some(inner) = cause {
+        if inner.is::<super::connect::TooLarge>() || inner.is::<http_body_util::LengthLimitError>() {
+            return too_large(attempt);
+        }
+        if let Some(forbidden) = inner.downcast_ref::<super::connect::ForbiddenAddress>() {
+            return Fault::new(FaultKind::Rejected, format!("could not {attempt}: {forbidden}"))
+                .hint("jenkins.url must not lead to link-local addresses");
+        }
+        cause = inner.source();
+    }
+    Fault::new(FaultKind::Unavailable, format!("could not {attempt}: no connection to Jenkins"))
+        .hint("check jenkins.url, the network between, and, with HTTPS, that the CA is trusted")
+}
+
+/// An answer beyond the limit.
+pub(super) fn too_large(attempt: &str) -> Fault {
+    Fault::new(FaultKind::Rejected, format!("could not {attempt}: the answer has more than 8 MiB"))
+        .hint("choose a folder with fewer jobs")
+}
+
+/// A remote text as one line of at most 300 characters.
+pub(super) fn one_line(text: &str) -> String {
+    let words = text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty());
+    words.collect::<Vec<_>>().join(" ").chars().take(300).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+    use bytes::Bytes;
+    use http::HeaderMap;
+
+    use super::*;
+
+    fn answer(status: u16, headers: &[(&'static str, &str)]) -> Answer {
+        let headers: HeaderMap =
+            headers.iter().map(|(name, value)| (http::HeaderName::from_static(name), value.parse().unwrap())).collect();
+        Answer { status: StatusCode::from_u16(status).unwrap(), headers, body: Bytes::new() }
+    }
+
+    #[test]
+    fn a_refusal_is_sorted_by_what_happens_next() {
+        use FaultKind::*;
+        let jenkins = ("x-jenkins", "2.570");
+        let rows = [
+            ("a wrong token", answer(401, &[jenkins]), Denied, Reason::JenkinsCredentialsInvalid),
+            (
+                "a permission",
+                answer(403, &[jenkins, ("x-required-permission", "hudson.model.Item.Create")]),
+                Denied,
+                Reason::AccessDenied,
+            ),
+            ("a refusal without a reason", answer(403, &[]), Denied, Reason::AccessDenied),
+            ("a vanished folder", answer(404, &[jenkins]), Conflict, Reason::Conflict),
+            ("another server's 404", answer(404, &[]), Rejected, Reason::NotJenkins),
+            ("a proxy's limit", answer(429, &[("retry-after", "7")]), Throttled, Reason::Throttled),
+            ("loading", answer(503, &[]), Unavailable, Reason::Unavailable),
+            ("a dead backend", answer(502, &[]), Unavailable, Reason::Unavailable),
+            ("a slow backend", answer(504, &[]), Unavailable, Reason::Unavailable),
+            ("a bad name", answer(400, &[jenkins, ("x-error", "No name")]), Rejected, Reason::Rejected),
+            ("a failure inside", answer(500, &[jenkins]), Unexpected, Reason::Unexpected),
+            ("a proxy's failure", answer(500, &[]), Unavailable, Reason::Unavailable),
+            ("a login page", answer(302, &[("location", "https://sso/login")]), Rejected, Reason::NotJenkins),
+        ];
+        for (name, answer, kind, reason) in rows {
+            let fault = refusal("read it", &answer);
+            assert_eq!((fault.kind, fault.reason), (kind, reason), "{name}: {}", fault.message);
+        }
+        let named = refusal("read it", &answer(403, &[("x-required-permission", "hudson.model.Item.Create")]));
+        assert!(named.message.contains("hudson.model.Item.Create"), "{}", named.message);
+        assert_eq!(refusal("x", &answer(429, &[("retry-after", "7")])).retry_after, Some(Duration::from_secs(7)));
+    }
+
+    #[test]
+    fn a_redirect_counts_as_done_unless_it_leads_to_the_login() {
+        let rows = [
+            ("created", answer(200, &[]), true),
+            ("to the parent", answer(302, &[("location", "http://internal:8080/job/a/")]), true),
+            ("to the login", answer(302, &[("location", "https://h/login?from=%2F")]), false),
+            ("to the identity provider", answer(302, &[("location", "/securityRealm/commenceLogin")]), false),
+            ("a failure", answer(400, &[]), false),
+        ];
+        for (name, answer, expected) in rows {
+            assert_eq!(done(&answer), expected, "{name}");
+        }
+        assert_eq!(one_line("a\r\n  b\tc"), "a b c");
+    }
+}

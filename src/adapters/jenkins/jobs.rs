@@ -1,0 +1,236 @@
+//! The hands of `resources::jenkins_jobs`: looks at folders and jobs, and does one action. What an action is about is
+//! looked at once more right before it, so that nothing is overwritten or deleted that changed hands since the look.
+
+use futures::future::{try_join_all, try_join3};
+use http::StatusCode;
+use serde_json::Value;
+
+use super::client::JenkinsClient;
+use super::faults;
+use crate::crd::status::Reason;
+use crate::domain::fault::{Fault, FaultKind};
+use crate::domain::identity::Identity;
+use crate::domain::resource::{Actuator, Attempts, Handles};
+use crate::resources::jenkins_jobs::document::{self, Element};
+use crate::resources::jenkins_jobs::marker::{self, Marker};
+use crate::resources::jenkins_jobs::{
+    Action, FolderSeen, ItemSeen, JenkinsJobs, Observed, Server, item_path, may_be_a_job, xml,
+};
+
+/// Class of a pipeline job in `api/json`.
+const PIPELINE_CLASS: &str = "org.jenkinsci.plugins.workflow.job.WorkflowJob";
+
+impl Actuator<JenkinsJobs> for JenkinsClient {
+    async fn observe(&self, id: &Identity, _: &Attempts) -> Result<Observed, Fault> {
+        let server = self.server().await?;
+        if server.version.is_none() || !server.authenticated {
+            return Ok(Observed { server, folders: Vec::new(), items: Vec::new() });
+        }
+        let (quieting_down, plugins, (folders, items)) =
+            try_join3(self.quieting_down(), self.plugins(), self.folders_and_items(id)).await?;
+        Ok(Observed { server: Server { quieting_down, plugins, ..server }, folders, items })
+    }
+
+    async fn act(&self, id: &Identity, action: &Action) -> Result<Handles, Fault> {
+        match action {
+            Action::CreateFolder { path, document } | Action::CreateJob { path, document } => {
+                self.create(id, path, document).await?;
+            }
+            Action::UpdateJob { path, job, marker } => {
+                let attempt = format!("update job \"{}\"", path.join("/"));
+                let file = format!("{}/config.xml", item_path(path));
+                let mut live = self.document(&attempt, &file).await?.ok_or_else(|| moved(&attempt))?;
+                if !is_ours(id, live.text_at(&["description"])) {
+                    return Err(moved(&attempt));
+                }
+                xml::patch(&mut live, job, marker);
+                let answer = self.post(&attempt, &file, &[], Some(written(&attempt, &live)?)).await?;
+                if !faults::done(&answer) {
+                    return Err(faults::refusal(&attempt, &answer));
+                }
+            }
+            Action::ReplaceJob { path, document } => {
+                self.delete(id, path).await?;
+                self.create(id, path, document).await?;
+            }
+            Action::Delete { path } => self.delete(id, path).await?,
+        }
+        Ok(Handles::new())
+    }
+}
+
+impl JenkinsClient {
+    /// Whether Jenkins answers, which, and as whom it takes us.
+    async fn server(&self) -> Result<Server, Fault> {
+        let attempt = "ask Jenkins who we are";
+        let answer = self.read(attempt, "/whoAmI/api/json", &[("tree", "name,authenticated")]).await?;
+        if answer.status != StatusCode::OK {
+            return Err(faults::refusal(attempt, &answer));
+        }
+        let Some(version) = answer.header("x-jenkins") else { return Ok(Server::default()) };
+        let value = faults::json(attempt, &answer)?;
+        let authenticated = value.get("authenticated").and_then(Value::as_bool).unwrap_or(false);
+        Ok(Server { authenticated, version: Some(faults::one_line(&version)), ..Server::default() })
+    }
+
+    async fn quieting_down(&self) -> Result<bool, Fault> {
+        let value = self.json("read the state of Jenkins", "", "quietingDown").await?;
+        Ok(value.is_some_and(|value| value.get("quietingDown").and_then(Value::as_bool).unwrap_or(false)))
+    }
+
+    /// The active plugins; users without Overall/SystemRead may not see them.
+    async fn plugins(&self) -> Result<Option<Vec<String>>, Fault> {
+        let attempt = "list the plugins of Jenkins";
+        let query = [("depth", "1"), ("tree", "plugins[shortName,active]")];
+        let answer = self.read(attempt, "/pluginManager/api/json", &query).await?;
+        match answer.status {
+            StatusCode::OK => {}
+            StatusCode::FORBIDDEN | StatusCode::NOT_FOUND => return Ok(None),
+            _ => return Err(faults::refusal(attempt, &answer)),
+        }
+        let value = faults::json(attempt, &answer)?;
+        let active = list(&value, "plugins").iter().filter(|plugin| plugin.get("active") == Some(&Value::Bool(true)));
+        Ok(Some(active.map(|plugin| text(plugin, "shortName").to_owned()).collect()))
+    }
+
+    /// Follows the folder path as far as it exists, then looks at what is where the jobs belong.
+    async fn folders_and_items(&self, id: &Identity) -> Result<(Vec<FolderSeen>, Vec<ItemSeen>), Fault> {
+        let path = &id.placement.jenkins_folder;
+        let tree = "description,jobs[name,description]";
+        let root = if path.is_empty() { "jobs[name,description]" } else { "mode" };
+        // Reading the root proves that a folder which is not found is absent, not the whole of Jenkins hidden.
+        let mut innermost = self.json("list the jobs of Jenkins", "", root).await?.unwrap_or_default();
+        let mut folders = Vec::new();
+        for depth in 1..=path.len() {
+            let part = &path[..depth];
+            let attempt = format!("look at folder \"{}\"", part.join("/"));
+            let Some(value) = self.json(&attempt, &item_path(part), tree).await? else {
+                return Ok((folders, Vec::new()));
+            };
+            let folder = self.folder(id, &attempt, part, &value).await?;
+            let is_folder = folder.is_folder;
+            folders.push(folder);
+            if !is_folder {
+                return Ok((folders, Vec::new()));
+            }
+            innermost = value;
+        }
+        let items = self.items(id, &innermost).await?;
+        Ok((folders, items))
+    }
+
+    async fn folder(&self, id: &Identity, attempt: &str, path: &[String], value: &Value) -> Result<FolderSeen, Fault> {
+        let (_, marker) = marker::split(text(value, "description"));
+        let items = list(value, "jobs").len();
+        let mut holds_more = false;
+        // Only a folder that may be deleted next needs the closer look.
+        if items == 0 && marker.as_ref().is_some_and(|marker| marker.is_of(&id.owner)) {
+            let document = self.document(attempt, &format!("{}/config.xml", item_path(path))).await?;
+            holds_more = document.is_some_and(|document| xml::folder_holds_more(&document));
+        }
+        let name = path.last().cloned().unwrap_or_default();
+        Ok(FolderSeen { name, is_folder: text(value, "_class") == xml::FOLDER, marker, items, holds_more })
+    }
+
+    async fn items(&self, id: &Identity, folder: &Value) -> Result<Vec<ItemSeen>, Fault> {
+        let path = &id.placement.jenkins_folder;
+        let looks = list(folder, "jobs").iter().filter_map(|item| {
+            let name = text(item, "name");
+            let (_, marker) = marker::split(text(item, "description"));
+            let ours = marker.as_ref().is_some_and(|marker| marker.is_of(&id.owner));
+            let wanted = ours || may_be_a_job(name, &id.placement.project_name);
+            let is_pipeline = ours && text(item, "_class") == PIPELINE_CLASS;
+            wanted.then(|| self.item([path, &[name.to_owned()][..]].concat(), marker, is_pipeline))
+        });
+        Ok(try_join_all(looks).await?.into_iter().flatten().collect())
+    }
+
+    async fn item(
+        &self,
+        path: Vec<String>,
+        marker: Option<Marker>,
+        is_pipeline: bool,
+    ) -> Result<Option<ItemSeen>, Fault> {
+        let name = path.last().cloned().unwrap_or_default();
+        if !is_pipeline {
+            return Ok(Some(ItemSeen { name, marker, job: None }));
+        }
+        let attempt = format!("look at job \"{}\"", path.join("/"));
+        let document = self.document(&attempt, &format!("{}/config.xml", item_path(&path))).await?;
+        Ok(document.map(|document| ItemSeen { name, marker, job: Some(xml::read(&document).0) }))
+    }
+
+    async fn document(&self, attempt: &str, file: &str) -> Result<Option<Element>, Fault> {
+        let Some(source) = self.file(attempt, file).await? else { return Ok(None) };
+        let unreadable = |error: String| {
+            let what = format!("could not {attempt}: its config.xml does not parse: {}", faults::one_line(&error));
+            Fault::new(FaultKind::Unexpected, what)
+        };
+        document::parse(&source).map(Some).map_err(unreadable)
+    }
+
+    async fn create(&self, id: &Identity, path: &[String], document: &Element) -> Result<(), Fault> {
+        let (name, folder) =
+            path.split_last().ok_or_else(|| Fault::new(FaultKind::Unexpected, "an item has no name"))?;
+        let attempt = format!("create \"{}\"", path.join("/"));
+        let target = format!("{}/createItem", item_path(folder));
+        let answer = self.post(&attempt, &target, &[("name", name)], Some(written(&attempt, document)?)).await?;
+        if faults::done(&answer) {
+            return Ok(());
+        }
+        let refused = faults::refusal(&attempt, &answer);
+        if !matches!(answer.status, StatusCode::BAD_REQUEST | StatusCode::INTERNAL_SERVER_ERROR) {
+            return Err(refused);
+        }
+        // It may exist: by an earlier call whose answer was lost, by somebody else, or where the user may not look.
+        match self.json(&attempt, &item_path(path), "description").await? {
+            Some(item) if is_ours(id, text(&item, "description")) => Ok(()),
+            Some(_) => Err(moved(&attempt)),
+            None if answer.header("x-error").is_some_and(|said| said.contains("already exists")) => {
+                let what =
+                    format!("could not {attempt}: Jenkins has an item of that name, and the user may not see it");
+                Err(Fault::new(FaultKind::Rejected, what)
+                    .because(Reason::HiddenItem)
+                    .hint("give the user Item/Read there, or choose another folder"))
+            }
+            None => Err(refused),
+        }
+    }
+
+    async fn delete(&self, id: &Identity, path: &[String]) -> Result<(), Fault> {
+        let attempt = format!("delete \"{}\"", path.join("/"));
+        let Some(item) = self.json(&attempt, &item_path(path), "description,jobs[name]").await? else { return Ok(()) };
+        if !is_ours(id, text(&item, "description")) || !list(&item, "jobs").is_empty() {
+            return Err(moved(&attempt));
+        }
+        let answer = self.post(&attempt, &format!("{}/doDelete", item_path(path)), &[], None).await?;
+        match answer.status {
+            StatusCode::NOT_FOUND => Ok(()),
+            // Somebody else's delete is under way.
+            StatusCode::BAD_REQUEST => Err(Fault { kind: FaultKind::Conflict, ..faults::refusal(&attempt, &answer) }),
+            _ if faults::done(&answer) => Ok(()),
+            _ => Err(faults::refusal(&attempt, &answer)),
+        }
+    }
+}
+
+fn is_ours(id: &Identity, description: &str) -> bool {
+    marker::split(description).1.is_some_and(|marker| marker.is_of(&id.owner))
+}
+
+fn moved(attempt: &str) -> Fault {
+    Fault::new(FaultKind::Conflict, format!("could not {attempt}: it changed in the meantime"))
+}
+
+fn written(attempt: &str, document: &Element) -> Result<String, Fault> {
+    document::write(document)
+        .map_err(|_| Fault::new(FaultKind::Unexpected, format!("could not {attempt}: its document cannot be written")))
+}
+
+fn text<'a>(value: &'a Value, member: &str) -> &'a str {
+    value.get(member).and_then(Value::as_str).unwrap_or_default()
+}
+
+fn list<'a>(value: &'a Value, member: &str) -> &'a [Value] {
+    value.get(member).and_then(Value::as_array).map_or(&[], Vec::as_slice)
+}

@@ -1,0 +1,94 @@
+//! The line at the end of a description that says whose an item is and what was last applied to it. Descriptions are
+//! the only text that Jenkins keeps, exports and lets others read (unknown XML is dropped, comments are not kept).
+
+use crate::domain::identity::OwnerKey;
+
+const START: &str = "[mlops-operator.io/v1 ";
+
+/// What the marker says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Marker {
+    /// The owner's hash, 40 hex digits.
+    pub owner: String,
+    /// The owner as people know it: `namespace/name`.
+    pub object: String,
+    /// Fingerprint of what was last applied; empty for folders.
+    pub hash: String,
+}
+
+impl Marker {
+    /// The marker of an owner's thing.
+    pub fn new(owner: &OwnerKey, hash: &str) -> Self {
+        Self { owner: owner.hash(), object: format!("{}/{}", owner.namespace, owner.name), hash: hash.to_owned() }
+    }
+
+    /// As it stands in a description.
+    pub fn line(&self) -> String {
+        let Self { owner, object, hash } = self;
+        format!("{START}owner={owner} object={object} hash={hash}]")
+    }
+
+    /// Whether the thing is this owner's.
+    pub fn is_of(&self, owner: &OwnerKey) -> bool {
+        self.owner == owner.hash()
+    }
+}
+
+/// A description with its marker as the last line.
+pub fn describe(text: &str, marker: &Marker) -> String {
+    if text.is_empty() { marker.line() } else { format!("{text}\n{}", marker.line()) }
+}
+
+/// Takes a description apart: its text, and the marker if the last line is one. Browsers send CRLF, which counts as LF.
+pub fn split(description: &str) -> (String, Option<Marker>) {
+    let description = description.replace("\r\n", "\n");
+    let whole = description.trim_end_matches('\n');
+    let (text, last) = whole.rsplit_once('\n').unwrap_or(("", whole));
+    match parse(last.trim()) {
+        Some(marker) => (text.to_owned(), Some(marker)),
+        None => (description, None),
+    }
+}
+
+fn parse(line: &str) -> Option<Marker> {
+    let mut parts = line.strip_prefix(START)?.strip_suffix(']')?.split(' ');
+    let mut value = |key: &str| parts.next()?.strip_prefix(key)?.strip_prefix('=').map(str::to_owned);
+    let marker = Marker { owner: value("owner")?, object: value("object")?, hash: value("hash")? };
+    (parts.next().is_none() && marker.owner.len() == 40).then_some(marker)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+    use super::*;
+
+    fn owner(name: &str) -> OwnerKey {
+        OwnerKey { cluster: "c".into(), kind: "MlopsProject".into(), namespace: "ns".into(), name: name.into() }
+    }
+
+    #[test]
+    fn a_marker_is_the_last_line_and_nothing_else_is_one() {
+        let mine = Marker::new(&owner("a"), "f00");
+        let line = mine.line();
+        let rows = [
+            ("after text", describe("text\nmore", &mine), "text\nmore", true),
+            ("alone", describe("", &mine), "", true),
+            ("sent by a browser", describe("text", &mine).replace('\n', "\r\n"), "text", true),
+            ("with a line end after it", format!("text\n{line}\n"), "text", true),
+            ("not in the last line", format!("{line}\ntext"), "", false),
+            ("with another owner's length", "[mlops-operator.io/v1 owner=ab object=x/y hash=z]".to_owned(), "", false),
+            ("broken off", line[..line.len() - 1].to_owned(), "", false),
+            ("none", "text".to_owned(), "", false),
+        ];
+        for (name, description, text, found) in rows {
+            let (rest, marker) = split(&description);
+            assert_eq!(marker.is_some(), found, "{name}");
+            if found {
+                assert_eq!((rest.as_str(), marker.unwrap()), (text, mine.clone()), "{name}");
+            } else {
+                assert_eq!(rest, description, "{name}");
+            }
+        }
+        assert!(mine.is_of(&owner("a")) && !mine.is_of(&owner("b")));
+    }
+}

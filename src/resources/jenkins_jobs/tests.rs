@@ -1,0 +1,451 @@
+//! One row per state and reason of the jobs, and what is and is not drift.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use crate::crd::status::Placement;
+use crate::domain::identity::OwnerKey;
+use crate::domain::project::{Catalog, JenkinsCredentials, JenkinsSettings, Project, Repositories, Repository, Roles};
+use crate::domain::resource::Change;
+use crate::domain::secret::{SealedSecret, Secret};
+
+use super::*;
+
+fn project() -> Project {
+    let repository = |name: &str| Repository {
+        url: format!("https://git.example/team/{name}.git"),
+        branch: "main".into(),
+        full_name: format!("team/{name}"),
+        connection_arn: "arn:aws:codeconnections:eu-west-1:111122223333:connection/c".into(),
+    };
+    let text = || String::new();
+    Project {
+        identity: Identity {
+            owner: OwnerKey {
+                cluster: "c".into(),
+                kind: "MlopsProject".into(),
+                namespace: "ml".into(),
+                name: "taxi".into(),
+            },
+            placement: Placement {
+                region: "eu-west-1".into(),
+                project_name: "taxi".into(),
+                jenkins_url: "https://ci.example/jenkins".into(),
+                jenkins_folder: vec!["ml".into(), "taxi".into()],
+                ..Placement::default()
+            },
+        },
+        description: "Fares".into(),
+        tags: BTreeMap::new(),
+        roles: Roles { launch: text(), usage: "arn:aws:iam::111122223333:role/use".into(), stack: None },
+        kms_key_id: None,
+        catalog: Catalog {
+            portfolio_name: text(),
+            portfolio_provider: text(),
+            portfolio_description: text(),
+            product_name: text(),
+            product_owner: text(),
+            product_description: text(),
+            support_description: text(),
+            support_email: text(),
+            support_url: text(),
+            template: text(),
+            principals: Vec::new(),
+        },
+        repositories: Repositories {
+            preprocess: repository("pre"),
+            build: repository("build"),
+            deploy: repository("deploy"),
+        },
+        parameters: BTreeMap::new(),
+        jenkins: JenkinsSettings {
+            poll_schedule: "* * * * *".into(),
+            aws_credentials_id: "aws".into(),
+            git_credentials_id: "git".into(),
+            extra_parameters: BTreeMap::from([("EXTRA".to_owned(), "e".to_owned())]),
+        },
+        jenkins_credentials: JenkinsCredentials {
+            username: "operator".into(),
+            token: SealedSecret { value: Secret::new("t"), fingerprint: "f".into() },
+        },
+        model_trigger: None,
+        delete_data: false,
+    }
+}
+
+fn facts() -> ProjectFacts {
+    ProjectFacts {
+        project_id: "p-1".into(),
+        project_arn: "arn:aws:sagemaker:eu-west-1:111122223333:project/taxi".into(),
+        project_name: "taxi".into(),
+        model_package_group: "taxi-p-1".into(),
+        bucket: "sagemaker-project-p-1".into(),
+    }
+}
+
+fn desired() -> Desired {
+    JenkinsJobs::desired(&project(), &facts())
+}
+
+fn owner() -> OwnerKey {
+    project().identity.owner
+}
+
+fn other() -> OwnerKey {
+    OwnerKey { name: "other".into(), ..owner() }
+}
+
+fn item(name: &str, job: Option<PipelineJob>, owner: &OwnerKey) -> ItemSeen {
+    let hash = job.as_ref().map(PipelineJob::fingerprint).unwrap_or_default();
+    ItemSeen { name: name.into(), marker: Some(Marker::new(owner, &hash)), job }
+}
+
+fn folder(name: &str, items: usize, owner: Option<&OwnerKey>) -> FolderSeen {
+    let marker = owner.map(|owner| Marker::new(owner, ""));
+    FolderSeen { name: name.into(), is_folder: true, marker, items, holds_more: false }
+}
+
+/// Everything as it should be: the outer folder is somebody's, the inner one ours.
+fn in_sync() -> Observed {
+    let plugins = ["workflow-job", "workflow-cps", "git", "credentials", "cloudbees-folder", "aws-credentials"];
+    Observed {
+        server: Server {
+            authenticated: true,
+            version: Some("2.570".into()),
+            plugins: Some(plugins.map(str::to_owned).into()),
+            quieting_down: false,
+        },
+        folders: vec![folder("ml", 1, None), folder("taxi", 3, Some(&owner()))],
+        items: desired().jobs.into_iter().map(|(name, job)| item(&name, Some(job), &owner())).collect(),
+    }
+}
+
+/// What was decided, in words.
+fn told(goal: &Goal<Desired>, seen: &Observed) -> String {
+    match JenkinsJobs::decide(&project().identity, goal, seen, Timestamp::UNIX_EPOCH, &Attempts::default()) {
+        Decision::InSync(jobs) => format!("in sync{}", if jobs.quieting_down { ", quieting down" } else { "" }),
+        Decision::Gone => "gone".into(),
+        Decision::Wait { why, .. } => format!("wait: {why}"),
+        Decision::Stuck { why, .. } => format!("stuck: {why}"),
+        Decision::Act(steps) => {
+            let step = |step: &crate::domain::resource::Step<Action>| {
+                let change = match step.change {
+                    Change::Create => "+",
+                    Change::Update => "~",
+                    Change::Replace => "±",
+                    Change::Delete => "-",
+                };
+                format!("{change} {} ({})", step.summary, step.because)
+            };
+            steps.iter().map(step).collect::<Vec<_>>().join("; ")
+        }
+    }
+}
+
+type Row = (&'static str, fn(&mut Observed), &'static str);
+
+#[test]
+fn every_state_of_wanted_jobs_has_its_move() {
+    let rows: &[Row] = &[
+        ("all as declared", |_| {}, "in sync"),
+        ("a shutdown ahead is no fault", |seen| seen.server.quieting_down = true, "in sync, quieting down"),
+        ("plugins that may not be seen are taken for there", |seen| seen.server.plugins = None, "in sync"),
+        ("no Jenkins", |seen| seen.server.version = None, "stuck: NotJenkins"),
+        ("an old one", |seen| seen.server.version = Some("2.439.3".into()), "stuck: JenkinsTooOld"),
+        ("a version in another form is let pass", |seen| seen.server.version = Some("cloud".into()), "in sync"),
+        ("anonymous", |seen| seen.server.authenticated = false, "stuck: JenkinsCredentialsInvalid"),
+        (
+            "a missing plugin",
+            |seen| seen.server.plugins.as_mut().unwrap().retain(|p| p != "git"),
+            "stuck: PluginMissing",
+        ),
+        (
+            "nothing there",
+            |seen| (seen.folders, seen.items) = (vec![], vec![]),
+            "+ create folder \"ml\" (Missing); + create folder \"ml/taxi\" (Missing); \
+             + create job \"sagemaker-taxi-p-1-preprocess\" (Missing); \
+             + create job \"sagemaker-taxi-p-1-modelbuild\" (Missing); \
+             + create job \"sagemaker-taxi-p-1-modeldeploy\" (Missing)",
+        ),
+        ("a job where a folder belongs", |seen| seen.folders[0].is_folder = false, "stuck: ForeignOwner"),
+        (
+            "one job missing",
+            |seen| drop(seen.items.remove(1)),
+            "+ create job \"sagemaker-taxi-p-1-modelbuild\" (Missing)",
+        ),
+        (
+            "somebody changed a job",
+            |seen| seen.items[0].job.as_mut().unwrap().disabled = true,
+            "~ update job \"sagemaker-taxi-p-1-preprocess\": disabled (Drifted)",
+        ),
+        (
+            "the spec changed",
+            |seen| {
+                let mut before = desired().jobs[1].clone();
+                before.1.poll_schedule = "H * * * *".into();
+                seen.items[1] = item(&before.0, Some(before.1), &owner());
+            },
+            "~ update job \"sagemaker-taxi-p-1-modelbuild\": poll schedule (SpecChanged)",
+        ),
+        (
+            "only the marker is old",
+            |seen| seen.items[0].marker.as_mut().unwrap().hash = "old".into(),
+            "~ update job \"sagemaker-taxi-p-1-preprocess\": marker (SpecChanged)",
+        ),
+        (
+            "of another type",
+            |seen| seen.items[0].job = None,
+            "± replace job \"sagemaker-taxi-p-1-preprocess\": it is no pipeline (Drifted)",
+        ),
+        ("without a marker", |seen| seen.items[0].marker = None, "stuck: ForeignOwner"),
+        ("another project's", |seen| seen.items[0].marker = Some(Marker::new(&other(), "")), "stuck: ForeignOwner"),
+        (
+            "somebody's in another case",
+            |seen| (seen.items[0].name, seen.items[0].marker) = ("SageMaker-taxi-p-1-preprocess".into(), None),
+            "stuck: ForeignOwner",
+        ),
+        (
+            "ours in another case",
+            |seen| seen.items[0].name = "SageMaker-taxi-p-1-preprocess".into(),
+            "- delete job \"ml/taxi/SageMaker-taxi-p-1-preprocess\" (SpecChanged); \
+             + create job \"sagemaker-taxi-p-1-preprocess\" (Missing)",
+        ),
+        (
+            "one of an earlier project id",
+            |seen| seen.items.push(item("sagemaker-taxi-p-0-preprocess", None, &owner())),
+            "- delete job \"ml/taxi/sagemaker-taxi-p-0-preprocess\" (SpecChanged)",
+        ),
+        (
+            "somebody's job of a similar name is left alone",
+            |seen| seen.items.push(item("sagemaker-taxi-p-9-preprocess", None, &other())),
+            "in sync",
+        ),
+    ];
+    for (name, change, expected) in rows {
+        let mut seen = in_sync();
+        change(&mut seen);
+        assert_eq!(told(&Goal::Present(desired()), &seen), *expected, "{name}");
+    }
+}
+
+#[test]
+fn every_state_of_unwanted_jobs_has_its_move() {
+    let rows: &[Row] = &[
+        ("ours go", |seen| seen.items.truncate(1), "- delete job \"ml/taxi/sagemaker-taxi-p-1-preprocess\" (Deleting)"),
+        (
+            "those of any project id",
+            |seen| seen.items = vec![item("sagemaker-taxi-p-0-modeldeploy", None, &owner())],
+            "- delete job \"ml/taxi/sagemaker-taxi-p-0-modeldeploy\" (Deleting)",
+        ),
+        (
+            "then our empty folder",
+            |seen| (seen.items, seen.folders[1].items) = (vec![], 0),
+            "- delete folder \"ml/taxi\" (Deleting)",
+        ),
+        ("not one that holds items of others", |seen| seen.items.clear(), "gone"),
+        (
+            "not one that holds credentials",
+            |seen| {
+                seen.items.clear();
+                (seen.folders[1].items, seen.folders[1].holds_more) = (0, true);
+            },
+            "gone",
+        ),
+        (
+            "not somebody's",
+            |seen| {
+                seen.items.clear();
+                (seen.folders[1].items, seen.folders[1].marker) = (0, None);
+            },
+            "gone",
+        ),
+        ("nothing there", |seen| (seen.items, seen.folders) = (vec![], vec![]), "gone"),
+        ("somebody's jobs stay", |seen| seen.items.iter_mut().for_each(|item| item.marker = None), "gone"),
+        ("absence is not believed of a stranger's answer", |seen| seen.server.version = None, "stuck: NotJenkins"),
+        ("nor when anonymous", |seen| seen.server.authenticated = false, "stuck: JenkinsCredentialsInvalid"),
+        (
+            "a missing plugin is in nobody's way",
+            |seen| (seen.server.plugins, seen.items, seen.folders) = (Some(vec![]), vec![], vec![]),
+            "gone",
+        ),
+    ];
+    for (name, change, expected) in rows {
+        let mut seen = in_sync();
+        change(&mut seen);
+        assert_eq!(told(&Goal::Absent, &seen), *expected, "{name}");
+    }
+}
+
+#[test]
+fn the_jobs_are_what_the_seed_repositories_expect() {
+    let desired = desired();
+    let names: Vec<&str> = desired.jobs.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(
+        names,
+        ["sagemaker-taxi-p-1-preprocess", "sagemaker-taxi-p-1-modelbuild", "sagemaker-taxi-p-1-modeldeploy"]
+    );
+    let (build, deploy) = (&desired.jobs[1].1, &desired.jobs[2].1);
+    assert!(build.concurrent && !deploy.concurrent);
+    let added: Vec<&String> = deploy.parameters.keys().filter(|name| !build.parameters.contains_key(*name)).collect();
+    assert_eq!(added, ["EVENT_ID", "MODEL_PACKAGE_ARN"]);
+    assert_eq!(build.parameters["AWS_CREDENTIAL"].kind, job::ParameterKind::AwsCredentials);
+    assert_eq!(build.parameters["SAGEMAKER_PIPELINE_ROLE_ARN"].default, "arn:aws:iam::111122223333:role/use");
+    let urls = JenkinsJobs::forecast(&desired).urls;
+    assert_eq!(urls[2], "https://ci.example/jenkins/job/ml/job/taxi/job/sagemaker-taxi-p-1-modeldeploy/");
+    let mut without = project();
+    without.jenkins.aws_credentials_id.clear();
+    without.identity.placement.jenkins_folder.clear();
+    let without = JenkinsJobs::desired(&without, &facts());
+    assert_eq!(without.plugins, ["workflow-job", "workflow-cps", "git", "credentials"]);
+    assert_eq!(without.jobs[0].1.parameters["AWS_CREDENTIAL"].kind, job::ParameterKind::Text);
+}
+
+#[test]
+fn what_is_rendered_reads_back_as_it_was_meant_whatever_users_write() {
+    for text in [
+        "]]><x/>",
+        "it's \"so\" & <b>",
+        "a\nb\tc",
+        "\u{1}\u{7f}\u{85}\u{2028}\0",
+        "🚀",
+        "${GROOVY}",
+        "[mlops-operator.io/v1 x]",
+        "",
+    ] {
+        let mut project = project();
+        project.description = text.into();
+        project.jenkins.extra_parameters = BTreeMap::from([(format!("N{text}"), text.to_owned())]);
+        project.jenkins.git_credentials_id = text.trim().into();
+        for (name, wanted) in JenkinsJobs::desired(&project, &facts()).jobs {
+            let marker = Marker::new(&owner(), &wanted.fingerprint());
+            let written = document::write(&xml::render(&wanted, &marker)).unwrap();
+            let (read, found) = xml::read(&document::parse(&written).unwrap());
+            assert_eq!((read, found), (wanted, Some(marker)), "{text:?} in {name}");
+        }
+    }
+}
+
+/// A live job as Jenkins shows it, changed by `change`.
+fn live(change: impl Fn(String) -> String) -> PipelineJob {
+    let job = &desired().jobs[2].1;
+    let document = xml::render(job, &Marker::new(&owner(), &job.fingerprint()));
+    let before = document::write(&document).unwrap();
+    let after = change(before.clone());
+    assert_ne!(before, after, "the change must change something");
+    xml::read(&document::parse(&after).unwrap()).0
+}
+
+#[test]
+fn what_jenkins_rewrites_by_itself_is_no_drift() {
+    let wanted = desired().jobs[2].1.clone();
+    type Rewrite = (&'static str, fn(String) -> String);
+    let rows: &[Rewrite] = &[
+        ("1: another declaration", |x| {
+            x.replace("version=\"1.1\" encoding=\"UTF-8\"", "version='1.0' encoding='UTF-8'")
+        }),
+        ("2: plugin versions", |x| x.replace("<flow-definition>", "<flow-definition plugin=\"workflow-job@1540.v2\">")),
+        ("3: blanks between elements", |x| x.replace("><", ">\n  <")),
+        ("3: empty elements in the other form", |x| x.replace("<extensions/>", "<extensions></extensions>")),
+        ("3: entities for quotes", |x| x.replace("Fares", "&#70;ares")),
+        ("4: added defaults", |x| x.replace("<disabled>", "<actions/><quietPeriod>5</quietPeriod><disabled>")),
+        ("4: another class for an empty list", |x| x.replace("empty-list", "list")),
+        ("4: an absent flag that is false", |x| x.replace("<disabled>false</disabled>", "")),
+        ("5: actions after the first run", |x| {
+            x.replace("<disabled>", "<actions><org.jenkinsci.plugins.pipeline.modeldefinition.actions.DeclarativeJobAction/></actions><disabled>")
+        }),
+        ("6: triggers at the root", |x| {
+            let start = x.find("<org.jenkinsci.plugins.workflow.job.properties.PipelineTriggersJobProperty>").unwrap();
+            let end_tag = "</org.jenkinsci.plugins.workflow.job.properties.PipelineTriggersJobProperty>";
+            let end = x.find(end_tag).unwrap() + end_tag.len();
+            let triggers =
+                "<triggers><hudson.triggers.SCMTrigger><spec>* * * * *</spec></hudson.triggers.SCMTrigger></triggers>";
+            format!("{}{}", &x[..start], &x[end..])
+                .replace("</flow-definition>", &format!("{triggers}</flow-definition>"))
+        }),
+        ("6: a property more, in front", |x| x.replace("<properties>", "<properties><com.example.Property/>")),
+        ("7: an encrypted value outside the subset", |x| {
+            x.replace("<properties>", "<properties><com.example.Secret>{AQAA}</com.example.Secret>")
+        }),
+        ("8: a description from a browser", |x| x.replace("pipeline\nFares", "pipeline&#13;\nFares")),
+    ];
+    for (name, change) in rows {
+        assert_eq!(compare::difference(&wanted, &live(change)), None, "{name}");
+    }
+}
+
+#[test]
+fn what_people_change_is_drift_and_is_named() {
+    let wanted = desired().jobs[2].1.clone();
+    type Edit = (&'static str, fn(String) -> String);
+    let rows: &[Edit] = &[
+        ("description", |x| x.replace("Fares", "Fees")),
+        ("disabled", |x| x.replace("<disabled>false", "<disabled>true")),
+        ("concurrent builds", |x| x.replace("DisableConcurrentBuildsJobProperty", "Other")),
+        ("builds to keep", |x| x.replace("<numToKeep>30", "<numToKeep>5")),
+        ("poll schedule", |x| x.replace("* * * * *", "H * * * *")),
+        ("repository URL", |x| x.replace("deploy.git", "evil.git")),
+        ("branch", |x| x.replace("*/main", "*/dev")),
+        ("branch", |x| x.replace("*/main", "**/main")),
+        ("Git credentials", |x| x.replace("<credentialsId>git", "<credentialsId>other")),
+        ("script path", |x| x.replace("jenkins/Jenkinsfile", "Jenkinsfile")),
+        ("lightweight checkout", |x| x.replace("<lightweight>true", "<lightweight>false")),
+        ("remote trigger token", |x| x.replace("<disabled>", "<authToken>{AQAA}</authToken><disabled>")),
+        ("parameter AWS_REGION", |x| x.replace("eu-west-1</defaultValue>", "us-east-1</defaultValue>")),
+        ("parameter ADDED", |x| {
+            x.replace("<parameterDefinitions>", "<parameterDefinitions><hudson.model.StringParameterDefinition><name>ADDED</name></hudson.model.StringParameterDefinition>")
+        }),
+    ];
+    for (field, change) in rows {
+        assert_eq!(compare::difference(&wanted, &live(change)).as_deref(), Some(*field));
+    }
+}
+
+#[test]
+fn a_patch_makes_the_subset_right_and_keeps_the_rest() {
+    let wanted = &desired().jobs[0].1;
+    let marker = Marker::new(&owner(), &wanted.fingerprint());
+    let foreign = "<flow-definition plugin='workflow-job@1'><actions><a.B/></actions><description>x</description><displayName>Shown</displayName>\
+        <properties><com.example.Kept><deep>1</deep></com.example.Kept>\
+        <jenkins.model.BuildDiscarderProperty><strategy class='hudson.tasks.LogRotator'><daysToKeep>7</daysToKeep><numToKeep>1</numToKeep></strategy></jenkins.model.BuildDiscarderProperty>\
+        <org.jenkinsci.plugins.workflow.job.properties.DisableConcurrentBuildsJobProperty/></properties>\
+        <definition class='org.jenkinsci.plugins.workflow.cps.CpsFlowDefinition'><script>evil</script></definition>\
+        <triggers><hudson.triggers.SCMTrigger><spec>H H * * *</spec></hudson.triggers.SCMTrigger><hudson.triggers.TimerTrigger><spec>@daily</spec></hudson.triggers.TimerTrigger></triggers>\
+        <authToken>token</authToken><disabled>true</disabled></flow-definition>";
+    let mut document = document::parse(foreign).unwrap();
+    xml::patch(&mut document, wanted, &marker);
+    assert_eq!(xml::read(&document), (wanted.clone(), Some(marker.clone())));
+    let written = document::write(&document).unwrap();
+    for kept in ["com.example.Kept", "<deep>1</deep>", "Shown", "<daysToKeep>7", "@daily", "<a.B/>"] {
+        assert!(written.contains(kept), "{kept}: {written}");
+    }
+    for gone in ["evil", "authToken", "H H * * *", "DisableConcurrentBuilds"] {
+        assert!(!written.contains(gone), "{gone}: {written}");
+    }
+    let before = document.clone();
+    xml::patch(&mut document, wanted, &marker);
+    assert_eq!(document, before, "patching twice changes nothing");
+}
+
+#[test]
+fn a_fingerprint_covers_every_field() {
+    let base = desired().jobs[0].1.clone();
+    let edits: &[fn(&mut PipelineJob)] = &[
+        |job| job.description.push('x'),
+        |job| job.disabled = true,
+        |job| job.concurrent = false,
+        |job| job.builds_kept.push('1'),
+        |job| job.parameters.get_mut("AWS_REGION").unwrap().default.push('x'),
+        |job| job.parameters.get_mut("AWS_CREDENTIAL").unwrap().kind = job::ParameterKind::Text,
+        |job| job.poll_schedule.push('x'),
+        |job| job.repositories.push("x".into()),
+        |job| job.branches.push("x".into()),
+        |job| job.credentials_id.push('x'),
+        |job| job.script_path.push('x'),
+        |job| job.lightweight = false,
+        |job| job.remote_token = true,
+    ];
+    for (n, edit) in edits.iter().enumerate() {
+        let mut edited = base.clone();
+        edit(&mut edited);
+        assert_ne!(edited.fingerprint(), base.fingerprint(), "edit {n}");
+        assert!(compare::difference(&base, &edited).is_some(), "edit {n}");
+    }
+}

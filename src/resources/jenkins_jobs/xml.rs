@@ -1,0 +1,186 @@
+//! Pipeline jobs and folders as config.xml: render one, read the typed subset out of one, and patch a live one so that
+//! all that is not ours in it stays. Element names are those of the Java classes (WorkflowJob, CpsScmFlowDefinition,
+//! GitSCM, LogRotator, CredentialsParameterDefinition).
+
+use super::document::Element;
+use super::job::{Parameter, ParameterKind, PipelineJob};
+use super::marker::{self, Marker};
+
+/// Root element of a pipeline job.
+pub const PIPELINE: &str = "flow-definition";
+/// Root element of a folder.
+pub const FOLDER: &str = "com.cloudbees.hudson.plugins.folder.Folder";
+
+const ONE_AT_A_TIME: &str = "org.jenkinsci.plugins.workflow.job.properties.DisableConcurrentBuildsJobProperty";
+const DISCARDER: &str = "jenkins.model.BuildDiscarderProperty";
+const PARAMETERS: &str = "hudson.model.ParametersDefinitionProperty";
+const TRIGGERS: &str = "org.jenkinsci.plugins.workflow.job.properties.PipelineTriggersJobProperty";
+const POLLING: &str = "hudson.triggers.SCMTrigger";
+const TEXT_PARAMETER: &str = "hudson.model.StringParameterDefinition";
+const CREDENTIALS_PARAMETER: &str = "com.cloudbees.plugins.credentials.CredentialsParameterDefinition";
+const AWS_CREDENTIALS: &str = "com.cloudbees.jenkins.plugins.awscredentials.AWSCredentialsImpl";
+const DEFINITION: &str = "org.jenkinsci.plugins.workflow.cps.CpsScmFlowDefinition";
+const GIT: &str = "hudson.plugins.git.GitSCM";
+const REMOTE: &str = "hudson.plugins.git.UserRemoteConfig";
+const BRANCH: &str = "hudson.plugins.git.BranchSpec";
+
+/// A new job.
+pub fn render(job: &PipelineJob, marker: &Marker) -> Element {
+    let mut root = Element::new(PIPELINE);
+    root.put(Element::leaf("keepDependencies", "false"));
+    patch(&mut root, job, marker);
+    root
+}
+
+/// A new folder.
+pub fn render_folder(marker: &Marker) -> Element {
+    Element::new(FOLDER).with([Element::leaf("description", &marker.line()), Element::new("properties")])
+}
+
+/// Makes the job's subset of a live document as it should be, and leaves the rest alone.
+pub fn patch(root: &mut Element, job: &PipelineJob, marker: &Marker) {
+    root.put(Element::leaf("description", &marker::describe(&job.description, marker)));
+    patch_properties(root.ensure("properties"), job);
+    patch_definition(root.ensure("definition"), job);
+    // WorkflowJob moves what stands here into the property, where it would win over ours.
+    if let Some(triggers) = root.children.iter_mut().find(|child| child.name == "triggers") {
+        triggers.remove(POLLING);
+    }
+    root.remove("concurrentBuild");
+    root.remove("authToken");
+    root.put(Element::leaf("disabled", flag(job.disabled)));
+}
+
+fn patch_properties(properties: &mut Element, job: &PipelineJob) {
+    if job.concurrent {
+        properties.remove(ONE_AT_A_TIME);
+    } else if properties.child(ONE_AT_A_TIME).is_none() {
+        properties.put(Element::new(ONE_AT_A_TIME).with([Element::leaf("abortPrevious", "false")]));
+    }
+    let strategy = properties.ensure(DISCARDER).ensure("strategy");
+    if strategy.attribute("class").is_empty() {
+        *strategy = Element::new("strategy").with_attribute("class", "hudson.tasks.LogRotator").with([
+            Element::leaf("daysToKeep", "-1"),
+            Element::leaf("numToKeep", "-1"),
+            Element::leaf("artifactDaysToKeep", "-1"),
+            Element::leaf("artifactNumToKeep", "-1"),
+            Element::leaf("removeLastBuild", "false"),
+        ]);
+    }
+    strategy.put(Element::leaf("numToKeep", &job.builds_kept));
+    let definitions = job.parameters.iter().map(|(name, parameter)| parameter_definition(name, parameter));
+    let list = Element::new("parameterDefinitions").with(definitions);
+    properties.put(Element::new(PARAMETERS).with([list]));
+    let triggers = properties.ensure(TRIGGERS).ensure("triggers");
+    if job.poll_schedule.is_empty() {
+        triggers.remove(POLLING);
+    } else {
+        let polling = triggers.ensure(POLLING);
+        polling.put(Element::leaf("spec", &job.poll_schedule));
+        polling.ensure("ignorePostCommitHooks");
+        if polling.text_at(&["ignorePostCommitHooks"]).is_empty() {
+            polling.put(Element::leaf("ignorePostCommitHooks", "false"));
+        }
+    }
+}
+
+fn parameter_definition(name: &str, parameter: &Parameter) -> Element {
+    let start = |class: &str| {
+        Element::new(class).with([Element::leaf("name", name), Element::leaf("defaultValue", &parameter.default)])
+    };
+    match &parameter.kind {
+        ParameterKind::AwsCredentials => start(CREDENTIALS_PARAMETER)
+            .with([Element::leaf("credentialType", AWS_CREDENTIALS), Element::leaf("required", "true")]),
+        ParameterKind::Text => start(TEXT_PARAMETER).with([Element::leaf("trim", "false")]),
+        ParameterKind::Other(class) => start(class),
+    }
+}
+
+fn patch_definition(definition: &mut Element, job: &PipelineJob) {
+    if definition.attribute("class") != DEFINITION {
+        *definition = Element::new("definition").with_attribute("class", DEFINITION);
+    }
+    let scm = definition.ensure("scm");
+    if scm.attribute("class") != GIT {
+        // Without configVersion 2, GitSCM turns each `*` of a branch into `**`.
+        *scm = Element::new("scm").with_attribute("class", GIT).with([
+            Element::leaf("configVersion", "2"),
+            Element::new("userRemoteConfigs"),
+            Element::new("branches"),
+            Element::leaf("doGenerateSubmoduleConfigurations", "false"),
+            Element::new("submoduleCfg").with_attribute("class", "empty-list"),
+            Element::new("extensions"),
+        ]);
+    }
+    let remotes = job.repositories.iter().map(|url| {
+        let remote = Element::new(REMOTE).with([Element::leaf("url", url)]);
+        let credentials = (!job.credentials_id.is_empty()).then(|| Element::leaf("credentialsId", &job.credentials_id));
+        remote.with(credentials)
+    });
+    scm.put(Element::new("userRemoteConfigs").with(remotes));
+    let branches = job.branches.iter().map(|branch| Element::new(BRANCH).with([Element::leaf("name", branch)]));
+    scm.put(Element::new("branches").with(branches));
+    definition.put(Element::leaf("scriptPath", &job.script_path));
+    definition.put(Element::leaf("lightweight", flag(job.lightweight)));
+}
+
+fn flag(value: bool) -> &'static str {
+    if value { "true" } else { "false" }
+}
+
+/// The typed subset of a live job, and its marker. What is written in other forms than the operator's own (plugin
+/// versions, order, defaults, triggers at the root) reads the same.
+pub fn read(root: &Element) -> (PipelineJob, Option<Marker>) {
+    let (description, marker) = marker::split(root.text_at(&["description"]));
+    let empty = Element::default();
+    let properties = root.child("properties").unwrap_or(&empty);
+    let definition = root.child("definition").unwrap_or(&empty);
+    let scm = definition.child("scm").filter(|scm| scm.attribute("class") == GIT).unwrap_or(&empty);
+    let remotes = scm.child("userRemoteConfigs").map_or(&[] as &[Element], |list| &list.children);
+    let branches = scm.child("branches").map_or(&[] as &[Element], |list| &list.children);
+    let kept = properties.child(DISCARDER).map_or("", |property| property.text_at(&["strategy", "numToKeep"]));
+    let job = PipelineJob {
+        description,
+        disabled: root.text_at(&["disabled"]) == "true",
+        concurrent: properties.child(ONE_AT_A_TIME).is_none() && root.text_at(&["concurrentBuild"]) != "false",
+        builds_kept: if kept == "-1" { String::new() } else { kept.to_owned() },
+        parameters: read_parameters(properties),
+        poll_schedule: poll_schedule(root, properties),
+        repositories: remotes.iter().map(|remote| remote.text_at(&["url"]).trim().to_owned()).collect(),
+        branches: branches.iter().map(|branch| branch.text_at(&["name"]).to_owned()).collect(),
+        credentials_id: remotes.first().map_or("", |remote| remote.text_at(&["credentialsId"])).to_owned(),
+        script_path: definition.text_at(&["scriptPath"]).to_owned(),
+        lightweight: definition.text_at(&["lightweight"]) == "true",
+        remote_token: !root.text_at(&["authToken"]).is_empty(),
+    };
+    (job, marker)
+}
+
+fn read_parameters(properties: &Element) -> std::collections::BTreeMap<String, Parameter> {
+    let list = properties.child(PARAMETERS).and_then(|property| property.child("parameterDefinitions"));
+    let parameter = |definition: &Element| {
+        let kind = match definition.name.as_str() {
+            TEXT_PARAMETER => ParameterKind::Text,
+            CREDENTIALS_PARAMETER if definition.text_at(&["credentialType"]) == AWS_CREDENTIALS => {
+                ParameterKind::AwsCredentials
+            }
+            other => ParameterKind::Other(other.to_owned()),
+        };
+        let default = definition.text_at(&["defaultValue"]).to_owned();
+        (definition.text_at(&["name"]).to_owned(), Parameter { kind, default })
+    };
+    list.map_or(&[] as &[Element], |list| &list.children).iter().map(parameter).collect()
+}
+
+fn poll_schedule(root: &Element, properties: &Element) -> String {
+    let of_property =
+        properties.child(TRIGGERS).map_or("", |property| property.text_at(&["triggers", POLLING, "spec"]));
+    let of_root = root.text_at(&["triggers", POLLING, "spec"]);
+    if of_root.is_empty() { of_property.to_owned() } else { of_root.to_owned() }
+}
+
+/// Whether a folder's document holds more than the folder itself: credentials of users, above all.
+pub fn folder_holds_more(root: &Element) -> bool {
+    let properties = root.child("properties").map_or(&[] as &[Element], |list| &list.children);
+    properties.iter().any(|property| !property.children.is_empty())
+}
