@@ -1,0 +1,177 @@
+//! Lists of a bucket's objects and versions, page by page. S3 lists objects without a lag (since December 2020).
+
+use std::collections::BTreeSet;
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+
+use super::super::Refusal;
+use super::buckets::{millis, of};
+use super::objects::Version;
+use super::xml::{self, leaf};
+use super::{Asked, Reply};
+use crate::world::World;
+
+/// Keys are URL-encoded on demand, but for these.
+const IN_LISTS: &AsciiSet = &NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'_').remove(b'.');
+
+/// What the parameters of a list ask for.
+struct Range<'a> {
+    prefix: &'a str,
+    delimiter: &'a str,
+    most: usize,
+    encoded: bool,
+}
+
+fn range<'a>(asked: &'a Asked<'_>) -> Result<Range<'a>, Refusal> {
+    let most = match asked.parameter("max-keys") {
+        "" => 1000,
+        text => text
+            .parse::<usize>()
+            .map_err(|_| Refusal::new("InvalidArgument", "Provided max-keys not an integer or within integer range"))?,
+    };
+    Ok(Range {
+        prefix: asked.parameter("prefix"),
+        delimiter: asked.parameter("delimiter"),
+        most: most.min(1000),
+        encoded: asked.parameter("encoding-type") == "url",
+    })
+}
+
+impl Range<'_> {
+    fn shown(&self, key: &str) -> String {
+        match self.encoded {
+            true => utf8_percent_encode(key, IN_LISTS).to_string(),
+            false => key.to_owned(),
+        }
+    }
+
+    /// The common prefix that stands for this key, if a delimiter follows the prefix in it.
+    fn group(&self, key: &str) -> Option<String> {
+        let rest = key.strip_prefix(self.prefix)?;
+        let at = rest.find(self.delimiter).filter(|_| !self.delimiter.is_empty())?;
+        Some(format!("{}{}", self.prefix, &rest[..at + self.delimiter.len()]))
+    }
+
+    fn echo(&self, asked: &Asked<'_>) -> String {
+        let mut text = leaf("Name", &asked.bucket) + &leaf("Prefix", &self.shown(self.prefix));
+        text += &leaf("MaxKeys", &self.most.to_string());
+        if !self.delimiter.is_empty() {
+            text += &leaf("Delimiter", &self.shown(self.delimiter));
+        }
+        if self.encoded {
+            text += &leaf("EncodingType", "url");
+        }
+        text
+    }
+}
+
+fn common(groups: &BTreeSet<String>, range: &Range<'_>) -> String {
+    groups
+        .iter()
+        .map(|group| format!("<CommonPrefixes>{}</CommonPrefixes>", leaf("Prefix", &range.shown(group))))
+        .collect()
+}
+
+fn entry(range: &Range<'_>, key: &str, version: &Version) -> String {
+    let size = version.body.as_ref().map_or(0, bytes::Bytes::len);
+    let mut text = leaf("Key", &range.shown(key)) + &leaf("LastModified", &millis(version.modified));
+    text += &(leaf("ETag", &version.etag) + &leaf("Size", &size.to_string()) + &leaf("StorageClass", "STANDARD"));
+    text
+}
+
+/// ListObjectsV2, and the older ListObjects.
+pub(super) fn objects(world: &World, asked: &Asked<'_>) -> Reply {
+    let range = range(asked)?;
+    let newer = asked.parameter("list-type") == "2";
+    let token = hex::decode(asked.parameter("continuation-token")).ok().and_then(|raw| String::from_utf8(raw).ok());
+    let token = token.ok_or_else(|| Refusal::new("InvalidArgument", "The continuation token provided is incorrect"))?;
+    let after = match (newer, token.is_empty()) {
+        (true, false) => token,
+        (true, true) => asked.parameter("start-after").to_owned(),
+        (false, _) => asked.parameter("marker").to_owned(),
+    };
+    let (mut entries, mut groups, mut count, mut last) = (String::new(), BTreeSet::new(), 0, String::new());
+    let mut truncated = false;
+    for (key, versions) in &of(world, asked)?.objects {
+        let Some(version) = versions.last().filter(|version| version.body.is_some()) else { continue };
+        let group = range.group(key);
+        let place = group.as_ref().unwrap_or(key);
+        if !key.starts_with(range.prefix) || *place <= after || groups.contains(place) {
+            continue;
+        }
+        if count == range.most {
+            truncated = true;
+            break;
+        }
+        count += 1;
+        last.clone_from(place);
+        match group {
+            Some(group) => _ = groups.insert(group),
+            None => entries += &format!("<Contents>{}</Contents>", entry(&range, key, version)),
+        }
+    }
+    let mut text = range.echo(asked) + &leaf("IsTruncated", &truncated.to_string());
+    if newer {
+        text += &leaf("KeyCount", &count.to_string());
+    }
+    if truncated && newer {
+        text += &leaf("NextContinuationToken", &hex::encode(&last));
+    }
+    if truncated && !newer {
+        text += &leaf("NextMarker", &range.shown(&last));
+    }
+    Ok(xml::document("ListBucketResult", &(text + &entries + &common(&groups, &range))))
+}
+
+/// ListObjectVersions: the newest version of each key first.
+pub(super) fn versions(world: &World, asked: &Asked<'_>) -> Reply {
+    let range = range(asked)?;
+    let (key_marker, id_marker) = (asked.parameter("key-marker"), asked.parameter("version-id-marker"));
+    let (mut entries, mut groups, mut count) = (String::new(), BTreeSet::new(), 0);
+    let (mut last, mut truncated) = ((String::new(), String::new()), false);
+    'keys: for (key, versions) in &of(world, asked)?.objects {
+        let group = range.group(key);
+        let place = group.as_deref().unwrap_or(key);
+        let passed = place < key_marker || (place == key_marker && id_marker.is_empty() && !key_marker.is_empty());
+        if !key.starts_with(range.prefix) || passed || groups.contains(place) {
+            continue;
+        }
+        // Inside the marker's key the list goes on behind the marker's version.
+        let mut skipping = place == key_marker && !id_marker.is_empty();
+        for (at, version) in versions.iter().rev().enumerate() {
+            if skipping {
+                skipping = version.id != id_marker;
+                continue;
+            }
+            if count == range.most {
+                truncated = true;
+                break 'keys;
+            }
+            count += 1;
+            last = (place.to_owned(), version.id.clone());
+            if let Some(group) = &group {
+                groups.insert(group.clone());
+                last.1.clear();
+                break;
+            }
+            entries += &version_entry(&range, key, version, at == 0);
+        }
+    }
+    let mut text = range.echo(asked) + &leaf("IsTruncated", &truncated.to_string());
+    text += &(leaf("KeyMarker", &range.shown(key_marker)) + &leaf("VersionIdMarker", id_marker));
+    if truncated {
+        text += &(leaf("NextKeyMarker", &range.shown(&last.0)) + &leaf("NextVersionIdMarker", &last.1));
+    }
+    Ok(xml::document("ListVersionsResult", &(text + &entries + &common(&groups, &range))))
+}
+
+fn version_entry(range: &Range<'_>, key: &str, version: &Version, latest: bool) -> String {
+    let id = leaf("VersionId", &version.id) + &leaf("IsLatest", &latest.to_string());
+    match version.body {
+        Some(_) => format!("<Version>{}{id}</Version>", entry(range, key, version)),
+        None => {
+            let marker = leaf("Key", &range.shown(key)) + &leaf("LastModified", &millis(version.modified));
+            format!("<DeleteMarker>{marker}{id}</DeleteMarker>")
+        }
+    }
+}

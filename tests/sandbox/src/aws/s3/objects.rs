@@ -1,0 +1,251 @@
+//! Objects and their versions: put, get, head, delete, tags.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use http::{Method, Response};
+use jiff::Timestamp;
+use percent_encoding::percent_decode_str;
+
+use super::super::Refusal;
+use super::buckets::{of, of_mut};
+use super::xml::{self, leaf};
+use super::{Asked, Reply, checksum, settings};
+use crate::world::World;
+
+/// One version of an object, or a delete marker.
+#[derive(Clone, Debug)]
+pub struct Version {
+    /// `null` where the bucket was not versioned when it came.
+    pub id: String,
+    /// The content; `None`: a delete marker.
+    pub body: Option<Bytes>,
+    /// In quotation marks.
+    pub etag: String,
+    /// Media type.
+    pub content_type: String,
+    /// Tags, at most ten.
+    pub tags: BTreeMap<String, String>,
+    /// `x-amz-meta-…` by name.
+    pub metadata: BTreeMap<String, String>,
+    /// Algorithm and checksum, if the client sent or asked for one.
+    pub checksum: Option<(String, String)>,
+    /// When it came.
+    pub modified: Timestamp,
+}
+
+fn no_such_key() -> Refusal {
+    Refusal::new("NoSuchKey", "The specified key does not exist.").with_status(404)
+}
+
+pub(super) fn operation(world: &mut World, asked: &Asked<'_>, method: &Method) -> Reply {
+    if asked.key.len() > 1024 {
+        return Err(Refusal::new("KeyTooLongError", "Your key is too long"));
+    }
+    match (method, asked.has("tagging")) {
+        (&Method::GET, true) => get_tags(world, asked),
+        (&Method::PUT, true) => put_tags(world, asked),
+        (&Method::DELETE, true) => set_tags(world, asked, BTreeMap::new(), 204),
+        (&Method::GET | &Method::HEAD, false) if !asked.has("acl") => get(world, asked),
+        (&Method::PUT, false) if !asked.has("acl") && asked.header("x-amz-copy-source").is_empty() => put(world, asked),
+        (&Method::DELETE, false) => {
+            let (marker, id) = delete(world, &asked.bucket, &asked.key, asked.query.get("versionId"))?;
+            let marker = if marker { "true" } else { "" };
+            Ok(xml::reply(204, &[("x-amz-version-id", &id), ("x-amz-delete-marker", marker)], Bytes::new()))
+        }
+        (&Method::PUT, false) | (&Method::GET, false) => {
+            let message = "A header or query you provided implies functionality that is not implemented: copy or acl";
+            Err(Refusal::new("NotImplemented", message).with_status(501))
+        }
+        _ => Err(super::not_allowed()),
+    }
+}
+
+/// The id of the next version written: it follows from the count of writes.
+fn next_version(world: &mut World) -> String {
+    world.s3.writes += 1;
+    super::sha256(format!("version/{}", world.s3.writes).as_bytes())[..32].to_owned()
+}
+
+/// Puts a version on top. Where versioning is not enabled it takes the place of the version `null`.
+fn stack(world: &mut World, bucket: &str, key: &str, mut version: Version) -> Result<String, Refusal> {
+    let fresh = next_version(world);
+    let bucket = world.s3.buckets.get_mut(bucket).ok_or_else(super::buckets::no_such_bucket)?;
+    let versions = bucket.objects.entry(key.to_owned()).or_default();
+    match bucket.settings.versioning.as_str() {
+        "Enabled" => version.id = fresh,
+        _ => versions.retain(|one| one.id != "null"),
+    }
+    let shown = if bucket.settings.versioning.is_empty() { String::new() } else { version.id.clone() };
+    versions.push(version);
+    Ok(shown)
+}
+
+fn put(world: &mut World, asked: &Asked<'_>) -> Reply {
+    let kept = checksum::verify(asked)?;
+    if asked.header("if-none-match") == "*" {
+        let last = of(world, asked)?.versions(&asked.key).last();
+        if last.is_some_and(|version| version.body.is_some()) {
+            let message = "At least one of the pre-conditions you specified did not hold";
+            return Err(Refusal::new("PreconditionFailed", message).with_status(412));
+        }
+    }
+    let decoded = |text: &str| percent_decode_str(&text.replace('+', " ")).decode_utf8_lossy().into_owned();
+    let pairs = asked.header("x-amz-tagging").split('&').filter(|pair| !pair.is_empty());
+    let pairs = pairs.map(|pair| pair.split_once('=').unwrap_or((pair, "")));
+    let tags = settings::checked_tags(pairs.map(|(key, value)| (decoded(key), decoded(value))).collect(), 10)?;
+    let metadata = asked.request.headers().iter().filter_map(|(name, value)| {
+        let name = name.as_str().strip_prefix("x-amz-meta-")?;
+        Some((name.to_owned(), value.to_str().ok()?.to_owned()))
+    });
+    let etag = checksum::etag(asked.body());
+    let given = asked.header("content-type");
+    let version = Version {
+        id: "null".into(),
+        body: Some(asked.body().clone()),
+        etag: etag.clone(),
+        content_type: if given.is_empty() { "binary/octet-stream".into() } else { given.to_owned() },
+        tags,
+        metadata: metadata.collect(),
+        checksum: kept.clone(),
+        modified: world.now,
+    };
+    let id = stack(world, &asked.bucket, &asked.key, version)?;
+    let encryption = of(world, asked)?.settings.encryption.0.clone();
+    let (algorithm, sum) = kept.unwrap_or_default();
+    let checksum = format!("x-amz-checksum-{algorithm}");
+    let headers = [
+        ("etag", etag.as_str()),
+        ("x-amz-version-id", &id),
+        ("x-amz-server-side-encryption", &encryption),
+        (&checksum, &sum),
+    ];
+    Ok(xml::reply(200, &headers, Bytes::new()))
+}
+
+/// The version asked for, or the last one; a delete marker counts as absent.
+fn asked_version<'w>(world: &'w World, asked: &Asked<'_>) -> Result<&'w Version, Refusal> {
+    let versions = of(world, asked)?.versions(&asked.key);
+    match asked.query.get("versionId") {
+        Some(id) => {
+            let message = "The specified version does not exist.";
+            let version = versions.iter().find(|version| version.id == *id);
+            let version = version.ok_or_else(|| Refusal::new("NoSuchVersion", message).with_status(404))?;
+            version.body.as_ref().map(|_| version).ok_or_else(super::not_allowed)
+        }
+        None => versions.last().filter(|version| version.body.is_some()).ok_or_else(no_such_key),
+    }
+}
+
+fn get(world: &World, asked: &Asked<'_>) -> Reply {
+    let bucket = of(world, asked)?;
+    let version = asked_version(world, asked)?;
+    if !asked.header("range").is_empty() {
+        let message = "A header you provided implies functionality that is not implemented: Range";
+        return Err(Refusal::new("NotImplemented", message).with_status(501));
+    }
+    let body = version.body.clone().unwrap_or_default();
+    let shown = if bucket.settings.versioning.is_empty() { "" } else { version.id.as_str() };
+    let modified = version.modified.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string();
+    let tags = if version.tags.is_empty() { String::new() } else { version.tags.len().to_string() };
+    let length = body.len().to_string();
+    let mut headers: Vec<(String, String)> = [
+        ("etag", version.etag.as_str()),
+        ("content-type", &version.content_type),
+        ("content-length", &length),
+        ("last-modified", &modified),
+        ("x-amz-version-id", shown),
+        ("x-amz-tagging-count", &tags),
+        ("x-amz-server-side-encryption", &bucket.settings.encryption.0),
+        ("accept-ranges", "bytes"),
+    ]
+    .map(|(name, value)| (name.to_owned(), value.to_owned()))
+    .to_vec();
+    headers.extend(version.metadata.iter().map(|(name, value)| (format!("x-amz-meta-{name}"), value.clone())));
+    if let (Some((algorithm, sum)), "ENABLED") = (&version.checksum, asked.header("x-amz-checksum-mode")) {
+        headers.push((format!("x-amz-checksum-{algorithm}"), sum.clone()));
+    }
+    let head = asked.request.method() == Method::HEAD;
+    let headers: Vec<(&str, &str)> = headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    let response: Response<Bytes> = xml::reply(200, &headers, if head { Bytes::new() } else { body });
+    Ok(response)
+}
+
+/// Deletes a version for good, or puts a delete marker on top; gives whether a marker is concerned, and its id.
+fn delete(world: &mut World, name: &str, key: &str, version: Option<&String>) -> Result<(bool, String), Refusal> {
+    let now = world.now;
+    let bucket = world.s3.buckets.get_mut(name).ok_or_else(super::buckets::no_such_bucket)?;
+    if let Some(id) = version {
+        let versions = bucket.objects.entry(key.to_owned()).or_default();
+        let marker = versions.iter().any(|one| one.id == *id && one.body.is_none());
+        versions.retain(|one| one.id != *id);
+        if versions.is_empty() {
+            bucket.objects.remove(key);
+        }
+        return Ok((marker, id.clone()));
+    }
+    if bucket.settings.versioning.is_empty() {
+        bucket.objects.remove(key);
+        return Ok((false, String::new()));
+    }
+    let marker = Version {
+        id: "null".into(),
+        body: None,
+        etag: String::new(),
+        content_type: String::new(),
+        tags: BTreeMap::new(),
+        metadata: BTreeMap::new(),
+        checksum: None,
+        modified: now,
+    };
+    Ok((true, stack(world, name, key, marker)?))
+}
+
+pub(super) fn delete_many(world: &mut World, asked: &Asked<'_>) -> Reply {
+    // S3 insists on an integrity header here (DeleteObjects API reference).
+    if checksum::verify(asked)?.is_none() && asked.header("content-md5").is_empty() {
+        let message = "Missing required header for this request: Content-MD5 OR x-amz-checksum-*";
+        return Err(Refusal::new("InvalidRequest", message));
+    }
+    let root = xml::parse(asked.text()?, "Delete")?;
+    let wanted: Vec<&xml::Element> = root.all("Object").collect();
+    if wanted.is_empty() || wanted.len() > 1000 {
+        return Err(xml::malformed());
+    }
+    let mut entries = String::new();
+    for object in wanted {
+        let (key, id) = (object.at(&["Key"]), object.at(&["VersionId"]).to_owned());
+        let given = Some(&id).filter(|id| !id.is_empty());
+        let (marker, made) = delete(world, &asked.bucket, key, given)?;
+        let version = if id.is_empty() { String::new() } else { leaf("VersionId", &id) };
+        let marked = match marker {
+            true => leaf("DeleteMarker", "true") + &leaf("DeleteMarkerVersionId", &made),
+            false => String::new(),
+        };
+        entries += &format!("<Deleted>{}{version}{marked}</Deleted>", leaf("Key", key));
+    }
+    let quiet = root.at(&["Quiet"]) == "true";
+    Ok(xml::document("DeleteResult", if quiet { "" } else { &entries }))
+}
+
+fn get_tags(world: &World, asked: &Asked<'_>) -> Reply {
+    let version = asked_version(world, asked)?;
+    Ok(xml::document("Tagging", &settings::tag_set(&version.tags)))
+}
+
+fn put_tags(world: &mut World, asked: &Asked<'_>) -> Reply {
+    checksum::verify(asked)?;
+    let tags = settings::read_tags(asked.text()?, 10)?;
+    set_tags(world, asked, tags, 200)
+}
+
+fn set_tags(world: &mut World, asked: &Asked<'_>, tags: BTreeMap<String, String>, status: u16) -> Reply {
+    let id = asked_version(world, asked)?.id.clone();
+    let bucket = of_mut(world, asked)?;
+    let shown = if bucket.settings.versioning.is_empty() { String::new() } else { id.clone() };
+    let versions = bucket.objects.get_mut(&asked.key).ok_or_else(no_such_key)?;
+    for version in versions.iter_mut().filter(|version| version.id == id) {
+        version.tags = tags.clone();
+    }
+    Ok(xml::reply(status, &[("x-amz-version-id", &shown)], Bytes::new()))
+}
