@@ -29,3 +29,4 @@ pub mod metrics;
 pub mod resources;
 pub mod server;
 pub mod telemetry;
+pub mod templates;

@@ -1,0 +1,52 @@
+//! Files as files: the built-in project templates, and what can be read from a template without launching it.
+//! A published template's bytes never change: a new form is a new name.
+
+use std::collections::BTreeMap;
+
+use serde_yaml::Value;
+
+/// The text of a built-in project template.
+pub fn project_template(name: &str) -> Option<&'static str> {
+    match name {
+        "jenkins-git-v1" => Some(include_str!("jenkins-git-v1.yaml")),
+        _ => None,
+    }
+}
+
+/// The parameters that a template declares, and whether each has a default. Empty for a text that is no template.
+pub fn declared_parameters(template: &str) -> BTreeMap<String, bool> {
+    let Ok(document) = serde_yaml::from_str::<Value>(template) else { return BTreeMap::new() };
+    let declared = document.get("Parameters").and_then(Value::as_mapping).into_iter().flatten();
+    declared
+        .filter_map(|(name, parameter)| Some((name.as_str()?.to_owned(), parameter.get("Default").is_some())))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn the_template_declares_what_the_operator_fills_in() {
+        let declared = declared_parameters(project_template("jenkins-git-v1").unwrap());
+        for repository in ["ModelPreprocess", "ModelBuild", "ModelDeploy"] {
+            for (part, has_default) in
+                [("Url", false), ("Branch", true), ("Fullname", false), ("CodestarConnectionArn", false)]
+            {
+                assert_eq!(declared.get(&format!("{repository}CodeRepository{part}")), Some(&has_default));
+            }
+        }
+        assert_eq!(declared.get("SageMakerProjectName"), Some(&false));
+        assert_eq!(declared.get("ArtifactBucketKmsKeyArn"), Some(&true));
+        assert_eq!(declared.len(), 15);
+    }
+
+    #[test]
+    fn a_text_that_is_no_template_declares_nothing() {
+        for text in ["", "a: [", "Parameters: 3", "Resources: {}"] {
+            assert!(declared_parameters(text).is_empty(), "{text}");
+        }
+        assert!(project_template("other").is_none());
+    }
+}
