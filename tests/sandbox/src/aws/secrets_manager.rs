@@ -1,13 +1,518 @@
-//! secrets_manager: placeholder of the first commit.
+//! Secrets Manager: secrets with their versions, found by name, ARN or an ARN without its random suffix, and deleted
+//! at once or after a recovery window. Values leave by GetSecretValue alone; a dump shows their SHA-256.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use base64::Engine;
+use jiff::{Timestamp, ToSpan};
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 
 use super::{Call, Outcome, Refusal};
 use crate::world::World;
 
-/// What exists.
+/// What exists in one account and region: secrets by name.
 #[derive(Clone, Debug, Default)]
-pub struct State {}
+pub struct State {
+    secrets: BTreeMap<String, SecretEntry>,
+    /// When secrets that are gone for good went: lists show them a while longer.
+    deleted: BTreeMap<String, (Timestamp, SecretEntry)>,
+}
+
+/// A secret.
+#[derive(Clone, Debug)]
+struct SecretEntry {
+    arn: String,
+    name: String,
+    description: String,
+    kms_key: String,
+    tags: BTreeMap<String, String>,
+    /// The versions, oldest first; the last one with the stage AWSCURRENT counts.
+    versions: Vec<SecretVersion>,
+    created: Timestamp,
+    changed: Timestamp,
+    /// Set while the recovery window runs: when it was asked for, and when it ends.
+    deletion: Option<(Timestamp, Timestamp)>,
+}
+
+#[derive(Clone, Debug)]
+struct SecretVersion {
+    id: String,
+    value: SecretValue,
+    stages: Vec<&'static str>,
+    created: Timestamp,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+enum SecretValue {
+    Text(String),
+    /// Base64, as it stands in the request.
+    Binary(String),
+}
+
+impl SecretEntry {
+    fn current(&self) -> Option<&SecretVersion> {
+        self.versions.iter().rev().find(|version| version.stages.contains(&"AWSCURRENT"))
+    }
+}
+
+impl State {
+    /// Everything that exists, for the dump; the current value as its SHA-256.
+    pub fn dump(&self) -> Value {
+        let shown = |secret: &SecretEntry| {
+            let sum = secret.current().map(|version| match &version.value {
+                SecretValue::Text(text) | SecretValue::Binary(text) => hex::encode(Sha256::digest(text)),
+            });
+            json!({
+                "arn": secret.arn, "name": secret.name, "description": secret.description, "tags": secret.tags,
+                "kmsKey": secret.kms_key, "valueSha256": sum, "deleting": secret.deletion.is_some(),
+            })
+        };
+        self.secrets.values().map(shown).collect()
+    }
+}
 
 /// Answers one call.
-pub fn call(_world: &mut World, call: &Call<'_>) -> Outcome {
-    Err(Refusal::new("UnknownOperationException", format!("{} is not known here", call.operation)))
+pub fn call(world: &mut World, call: &Call<'_>) -> Outcome {
+    sweep(world, call);
+    match call.operation {
+        "CreateSecret" => create(world, call),
+        "DescribeSecret" => Ok(describe(readable(world, call)?)),
+        "GetSecretValue" => get_value(world, call),
+        "PutSecretValue" => put_value(world, call),
+        "UpdateSecret" => update(world, call),
+        "DeleteSecret" => delete(world, call),
+        "RestoreSecret" => restore(world, call),
+        "ListSecrets" => list(world, call),
+        "TagResource" => {
+            let added = tags(call)?;
+            writable(world, call)?.tags.extend(added);
+            Ok(json!({}))
+        }
+        "UntagResource" => {
+            let keys: Vec<&str> = call.list("TagKeys").iter().filter_map(Value::as_str).collect();
+            writable(world, call)?.tags.retain(|key, _| !keys.contains(&key.as_str()));
+            Ok(json!({}))
+        }
+        "GetRandomPassword" => Ok(json!({ "RandomPassword": world.ids.next(32) })),
+        other => Err(Refusal::new("UnknownOperationException", format!("{other} is not known here"))),
+    }
+}
+
+fn younger(now: Timestamp, moment: Timestamp, delay: Duration) -> bool {
+    Duration::try_from(now.duration_since(moment)).unwrap_or_default() < delay
+}
+
+fn state<'w>(world: &'w mut World, call: &Call<'_>) -> &'w mut State {
+    &mut world.region(&call.caller.account, call.region).secrets
+}
+
+/// Removes what has outlived its recovery window.
+fn sweep(world: &mut World, call: &Call<'_>) {
+    let now = world.now;
+    state(world, call).secrets.retain(|_, secret| secret.deletion.is_none_or(|(_, end)| end > now));
+}
+
+fn not_found() -> Refusal {
+    Refusal::new("ResourceNotFoundException", "Secrets Manager can't find the specified secret.")
+}
+
+fn invalid_request(message: &str) -> Refusal {
+    Refusal::new("InvalidRequestException", message)
+}
+
+fn invalid_parameter(message: impl Into<String>) -> Refusal {
+    Refusal::new("InvalidParameterException", message)
+}
+
+/// The name behind a secret's id: the name itself, its ARN, or its ARN without the suffix of six characters.
+fn name_of(state: &State, id: &str) -> Option<String> {
+    let fits = |secret: &&SecretEntry| {
+        secret.name == id || secret.arn == id || secret.arn.get(..secret.arn.len() - 7) == Some(id)
+    };
+    state.secrets.values().find(fits).map(|secret| secret.name.clone())
+}
+
+fn id<'a>(call: &Call<'a>) -> Result<&'a str, Refusal> {
+    match call.input["SecretId"].as_str() {
+        None | Some("") => Err(invalid_parameter("You must provide a SecretId.")),
+        Some(id) => Ok(id),
+    }
+}
+
+fn readable<'w>(world: &'w mut World, call: &Call<'_>) -> Result<&'w SecretEntry, Refusal> {
+    let (now, lag) = (world.now, world.settings.read_after_write);
+    let state = state(world, call);
+    let name = name_of(state, id(call)?).ok_or_else(not_found)?;
+    state.secrets.get(&name).filter(|secret| !younger(now, secret.created, lag)).ok_or_else(not_found)
+}
+
+/// The secret, unless it is about to go.
+fn writable<'w>(world: &'w mut World, call: &Call<'_>) -> Result<&'w mut SecretEntry, Refusal> {
+    let state = state(world, call);
+    let name = name_of(state, id(call)?).ok_or_else(not_found)?;
+    let secret = state.secrets.get_mut(&name).ok_or_else(not_found)?;
+    if secret.deletion.is_some() {
+        return Err(invalid_request(
+            "You can't perform this operation on the secret because it was marked for deletion.",
+        ));
+    }
+    Ok(secret)
+}
+
+fn tags(call: &Call<'_>) -> Result<BTreeMap<String, String>, Refusal> {
+    let text = |tag: &Value, member: &str| tag[member].as_str().unwrap_or_default().to_owned();
+    let tags: BTreeMap<String, String> =
+        call.list("Tags").iter().map(|tag| (text(tag, "Key"), text(tag, "Value"))).collect();
+    let bad = |(key, value): &(&String, &String)| {
+        key.is_empty() || key.starts_with("aws:") || key.chars().count() > 128 || value.chars().count() > 256
+    };
+    match tags.iter().find(bad) {
+        Some((key, _)) => Err(invalid_parameter(format!("Invalid tag key: {key}"))),
+        None if tags.len() > 50 => Err(invalid_parameter("A secret can have at most 50 tags.")),
+        None => Ok(tags),
+    }
+}
+
+fn value(call: &Call<'_>) -> Result<Option<SecretValue>, Refusal> {
+    let text = call.input.get("SecretString").and_then(Value::as_str);
+    let binary = call.input.get("SecretBinary").and_then(Value::as_str);
+    match (text, binary) {
+        (Some(_), Some(_)) => Err(invalid_parameter(
+            "You can't specify both a binary secret value and a string secret value in the same secret.",
+        )),
+        (Some(text), None) if text.is_empty() || text.len() > 65_536 => {
+            Err(invalid_parameter("SecretString must have between 1 and 65536 bytes."))
+        }
+        (Some(text), None) => Ok(Some(SecretValue::Text(text.to_owned()))),
+        (None, Some(base64)) => match base64::engine::general_purpose::STANDARD.decode(base64) {
+            Ok(_) => Ok(Some(SecretValue::Binary(base64.to_owned()))),
+            Err(_) => Err(invalid_parameter("SecretBinary is not Base64.")),
+        },
+        (None, None) => Ok(None),
+    }
+}
+
+/// Makes a value the current one and the one before it the previous one; the same token again changes nothing.
+fn add_version(secret: &mut SecretEntry, id: String, value: SecretValue, now: Timestamp) -> Result<(), Refusal> {
+    if let Some(version) = secret.versions.iter().find(|version| version.id == id) {
+        return match version.value == value {
+            true => Ok(()),
+            false => Err(Refusal::new(
+                "ResourceExistsException",
+                "You can't use this ClientRequestToken because it belongs to a version with another value.",
+            )),
+        };
+    }
+    for version in &mut secret.versions {
+        let was_current = version.stages.contains(&"AWSCURRENT");
+        version.stages = if was_current { vec!["AWSPREVIOUS"] } else { Vec::new() };
+    }
+    secret.versions.push(SecretVersion { id, value, stages: vec!["AWSCURRENT"], created: now });
+    secret.changed = now;
+    Ok(())
+}
+
+fn token(world: &mut World, call: &Call<'_>) -> String {
+    match call.text("ClientRequestToken") {
+        "" => world.ids.uuid(),
+        token => token.to_owned(),
+    }
+}
+
+fn create(world: &mut World, call: &Call<'_>) -> Outcome {
+    let name = call.text("Name").to_owned();
+    let good = |sign: char| sign.is_ascii_alphanumeric() || "/_+=.@-".contains(sign);
+    if !(1..=512).contains(&name.len()) || !name.chars().all(good) {
+        return Err(invalid_parameter(
+            "Invalid name. Must be a valid name containing alphanumeric characters, or any of the following: -/_+=.@!",
+        ));
+    }
+    let (tags, value) = (tags(call)?, value(call)?);
+    let (now, version, suffix) = (world.now, token(world, call), world.ids.next(6));
+    let account = &call.caller.account;
+    let arn = format!("arn:aws:secretsmanager:{}:{account}:secret:{name}-{suffix}", call.region);
+    let state = state(world, call);
+    if let Some(existing) = state.secrets.get(&name) {
+        // CreateSecret is idempotent by its token, as long as value and secret are the same.
+        let same = existing.versions.iter().any(|it| it.id == version && Some(&it.value) == value.as_ref());
+        if same {
+            return Ok(json!({ "ARN": existing.arn, "Name": name, "VersionId": version }));
+        }
+        return Err(match existing.deletion {
+            Some(_) => invalid_request(
+                "You can't create this secret because a secret with this name is already scheduled for deletion.",
+            ),
+            None => Refusal::new(
+                "ResourceExistsException",
+                format!("The operation failed because the secret {name} already exists."),
+            ),
+        });
+    }
+    let mut secret = SecretEntry {
+        arn: arn.clone(),
+        name: name.clone(),
+        description: call.text("Description").to_owned(),
+        kms_key: call.text("KmsKeyId").to_owned(),
+        tags,
+        versions: Vec::new(),
+        created: now,
+        changed: now,
+        deletion: None,
+    };
+    let has_value = value.is_some();
+    if let Some(value) = value {
+        add_version(&mut secret, version.clone(), value, now)?;
+    }
+    state.secrets.insert(name.clone(), secret);
+    Ok(json!({ "ARN": arn, "Name": name, "VersionId": if has_value { json!(version) } else { Value::Null } }))
+}
+
+fn seconds(moment: Timestamp) -> Value {
+    json!(moment.as_millisecond() as f64 / 1000.0)
+}
+
+fn describe(secret: &SecretEntry) -> Value {
+    let stages: BTreeMap<&String, &Vec<&str>> = secret
+        .versions
+        .iter()
+        .filter(|version| !version.stages.is_empty())
+        .map(|version| (&version.id, &version.stages))
+        .collect();
+    let text = |text: &str| if text.is_empty() { Value::Null } else { json!(text) };
+    json!({
+        "ARN": secret.arn, "Name": secret.name, "Description": text(&secret.description), "KmsKeyId": text(&secret.kms_key),
+        "CreatedDate": seconds(secret.created), "LastChangedDate": seconds(secret.changed),
+        "DeletedDate": secret.deletion.map(|(asked, _)| seconds(asked)),
+        "Tags": secret.tags.iter().map(|(key, value)| json!({"Key": key, "Value": value})).collect::<Value>(),
+        "VersionIdsToStages": stages,
+    })
+}
+
+fn get_value(world: &mut World, call: &Call<'_>) -> Outcome {
+    let secret = readable(world, call)?;
+    if secret.deletion.is_some() {
+        return Err(invalid_request(
+            "You can't perform this operation on the secret because it was marked for deletion.",
+        ));
+    }
+    let (id, stage) = (call.text("VersionId"), call.text("VersionStage"));
+    let stage = if stage.is_empty() && id.is_empty() { "AWSCURRENT" } else { stage };
+    let fits = |version: &&SecretVersion| {
+        (id.is_empty() || version.id == id) && (stage.is_empty() || version.stages.contains(&stage))
+    };
+    let Some(version) = secret.versions.iter().rev().find(fits) else {
+        let message = format!("Secrets Manager can't find the specified secret value for staging label: {stage}");
+        return Err(Refusal::new("ResourceNotFoundException", message));
+    };
+    let (text, binary) = match &version.value {
+        SecretValue::Text(text) => (Some(text), None),
+        SecretValue::Binary(base64) => (None, Some(base64)),
+    };
+    Ok(json!({
+        "ARN": secret.arn, "Name": secret.name, "VersionId": version.id, "VersionStages": version.stages,
+        "CreatedDate": seconds(version.created), "SecretString": text, "SecretBinary": binary,
+    }))
+}
+
+fn put_value(world: &mut World, call: &Call<'_>) -> Outcome {
+    let value =
+        value(call)?.ok_or_else(|| invalid_parameter("You must provide either SecretString or SecretBinary."))?;
+    let (now, version) = (world.now, token(world, call));
+    let secret = writable(world, call)?;
+    add_version(secret, version.clone(), value, now)?;
+    Ok(json!({ "ARN": secret.arn, "Name": secret.name, "VersionId": version, "VersionStages": ["AWSCURRENT"] }))
+}
+
+fn update(world: &mut World, call: &Call<'_>) -> Outcome {
+    let value = value(call)?;
+    let (now, version) = (world.now, token(world, call));
+    let secret = writable(world, call)?;
+    if let Some(text) = call.input.get("Description").and_then(Value::as_str) {
+        text.clone_into(&mut secret.description);
+    }
+    if let Some(text) = call.input.get("KmsKeyId").and_then(Value::as_str) {
+        text.clone_into(&mut secret.kms_key);
+    }
+    let changed = value.is_some();
+    if let Some(value) = value {
+        add_version(secret, version.clone(), value, now)?;
+    }
+    Ok(json!({
+        "ARN": secret.arn, "Name": secret.name, "VersionId": if changed { json!(version) } else { Value::Null },
+    }))
+}
+
+fn delete(world: &mut World, call: &Call<'_>) -> Outcome {
+    let force = call.input.get("ForceDeleteWithoutRecovery").is_some_and(|flag| *flag == json!(true));
+    let window = call.input.get("RecoveryWindowInDays").and_then(Value::as_i64);
+    let days = window.unwrap_or(30);
+    if (force && window.is_some()) || !(7..=30).contains(&days) {
+        let message = "You can use either ForceDeleteWithoutRecovery, or RecoveryWindowInDays between 7 and 30 days.";
+        return Err(invalid_parameter(message));
+    }
+    let now = world.now;
+    let end = if force { now } else { now.checked_add((days * 24).hours()).unwrap_or(Timestamp::MAX) };
+    let state = state(world, call);
+    let Some(name) = name_of(state, id(call)?) else {
+        // Without recovery a secret that is not there counts as deleted (DeleteSecret API reference).
+        return if force { Ok(json!({ "Name": id(call)?, "DeletionDate": seconds(now) })) } else { Err(not_found()) };
+    };
+    let secret = state.secrets.get_mut(&name).ok_or_else(not_found)?;
+    secret.deletion = Some((now, end));
+    let answer = json!({ "ARN": secret.arn, "Name": secret.name, "DeletionDate": seconds(end) });
+    if force && let Some(gone) = state.secrets.remove(&name) {
+        state.deleted.insert(name, (now, gone));
+    }
+    Ok(answer)
+}
+
+fn restore(world: &mut World, call: &Call<'_>) -> Outcome {
+    let state = state(world, call);
+    let name = name_of(state, id(call)?).ok_or_else(not_found)?;
+    let secret = state.secrets.get_mut(&name).ok_or_else(not_found)?;
+    secret.deletion = None;
+    Ok(json!({ "ARN": secret.arn, "Name": secret.name }))
+}
+
+fn list(world: &mut World, call: &Call<'_>) -> Outcome {
+    if !call.list("Filters").is_empty() {
+        return Err(invalid_parameter("Filters are not known here; list all and filter."));
+    }
+    let (now, lag) = (world.now, world.settings.list_lag);
+    let planned = call.input.get("IncludePlannedDeletion").is_some_and(|flag| *flag == json!(true));
+    let state = state(world, call);
+    let here = state.secrets.values().filter(|it| !younger(now, it.created, lag));
+    let still = state.deleted.values().filter(|(when, _)| younger(now, *when, lag)).map(|(_, it)| it);
+    let shown: Vec<Value> = here.filter(|it| planned || it.deletion.is_none()).chain(still).map(describe).collect();
+    Ok(json!({ "SecretList": shown }))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+    use super::*;
+    use crate::world::Settings;
+
+    fn world() -> World {
+        let mut world = World::new(Settings::default(), Timestamp::from_second(1_800_000_000).unwrap());
+        ask(
+            &mut world,
+            "CreateSecret",
+            json!({"Name": "team/jenkins", "SecretString": "one", "Tags": [{"Key": "a", "Value": "1"}]}),
+        )
+        .unwrap();
+        world
+    }
+
+    fn ask(world: &mut World, operation: &str, input: Value) -> Outcome {
+        let caller = world.iam.caller("AKIDEXAMPLE").unwrap();
+        call(world, &Call { operation, input: &input, caller: &caller, region: "eu-west-1" })
+    }
+
+    fn code(outcome: Outcome) -> String {
+        outcome.map_or_else(|refusal| refusal.code, |_| String::new())
+    }
+
+    #[test]
+    fn a_value_is_found_by_name_arn_and_arn_without_suffix() {
+        let mut world = world();
+        let arn = ask(&mut world, "DescribeSecret", json!({"SecretId": "team/jenkins"})).unwrap()["ARN"]
+            .as_str()
+            .unwrap()
+            .to_owned();
+        let suffix = arn.strip_prefix("arn:aws:secretsmanager:eu-west-1:111122223333:secret:team/jenkins-").unwrap();
+        assert_eq!(suffix.len(), 6);
+        for (name, id, found) in [
+            ("name", "team/jenkins", true),
+            ("ARN", arn.as_str(), true),
+            ("ARN without suffix", &arn[..arn.len() - 7], true),
+            ("part of the name", "team/jenk", false),
+        ] {
+            let got = ask(&mut world, "GetSecretValue", json!({"SecretId": id}));
+            assert_eq!(got.is_ok_and(|value| value["SecretString"] == "one"), found, "{name}");
+        }
+        assert!(!world.region("111122223333", "eu-west-1").secrets.dump().to_string().contains("\"one\""));
+    }
+
+    #[test]
+    fn refusals_are_those_of_secrets_manager() {
+        let rows = [
+            ("none of that name", "GetSecretValue", json!({"SecretId": "none"}), "ResourceNotFoundException"),
+            (
+                "taken",
+                "CreateSecret",
+                json!({"Name": "team/jenkins", "SecretString": "two"}),
+                "ResourceExistsException",
+            ),
+            ("a bad name", "CreateSecret", json!({"Name": "a b", "SecretString": "x"}), "InvalidParameterException"),
+            (
+                "two values",
+                "PutSecretValue",
+                json!({"SecretId": "team/jenkins", "SecretString": "x", "SecretBinary": "eA=="}),
+                "InvalidParameterException",
+            ),
+            ("no value", "PutSecretValue", json!({"SecretId": "team/jenkins"}), "InvalidParameterException"),
+            (
+                "a window too short",
+                "DeleteSecret",
+                json!({"SecretId": "team/jenkins", "RecoveryWindowInDays": 1}),
+                "InvalidParameterException",
+            ),
+            (
+                "both ways to delete",
+                "DeleteSecret",
+                json!({"SecretId": "team/jenkins", "RecoveryWindowInDays": 7, "ForceDeleteWithoutRecovery": true}),
+                "InvalidParameterException",
+            ),
+            ("deleting none", "DeleteSecret", json!({"SecretId": "none"}), "ResourceNotFoundException"),
+            (
+                "deleting none by force",
+                "DeleteSecret",
+                json!({"SecretId": "none", "ForceDeleteWithoutRecovery": true}),
+                "",
+            ),
+            (
+                "a filter",
+                "ListSecrets",
+                json!({"Filters": [{"Key": "name", "Values": ["x"]}]}),
+                "InvalidParameterException",
+            ),
+        ];
+        for (name, operation, input, wanted) in rows {
+            assert_eq!(code(ask(&mut world(), operation, input)), wanted, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_new_value_is_current_and_the_old_one_previous() {
+        let mut world = world();
+        ask(&mut world, "PutSecretValue", json!({"SecretId": "team/jenkins", "SecretString": "two"})).unwrap();
+        ask(&mut world, "UpdateSecret", json!({"SecretId": "team/jenkins", "Description": "for jobs"})).unwrap();
+        let value = |world: &mut World, stage: &str| {
+            ask(world, "GetSecretValue", json!({"SecretId": "team/jenkins", "VersionStage": stage})).unwrap()["SecretString"].clone()
+        };
+        assert_eq!((value(&mut world, "AWSCURRENT"), value(&mut world, "AWSPREVIOUS")), (json!("two"), json!("one")));
+        let token = json!({"SecretId": "team/jenkins", "SecretString": "three", "ClientRequestToken": "t-1"});
+        ask(&mut world, "PutSecretValue", token.clone()).unwrap();
+        ask(&mut world, "PutSecretValue", token).unwrap();
+        assert_eq!(value(&mut world, "AWSPREVIOUS"), "two", "the same token again makes no second version");
+    }
+
+    #[test]
+    fn a_deleted_secret_can_come_back_until_its_window_ends() {
+        let mut world = world();
+        let id = json!({"SecretId": "team/jenkins"});
+        ask(&mut world, "DeleteSecret", json!({"SecretId": "team/jenkins", "RecoveryWindowInDays": 7})).unwrap();
+        assert_eq!(code(ask(&mut world, "GetSecretValue", id.clone())), "InvalidRequestException");
+        assert_eq!(code(ask(&mut world, "CreateSecret", json!({"Name": "team/jenkins"}))), "InvalidRequestException");
+        ask(&mut world, "RestoreSecret", id.clone()).unwrap();
+        assert_eq!(code(ask(&mut world, "GetSecretValue", id.clone())), "");
+        ask(&mut world, "DeleteSecret", id.clone()).unwrap();
+        let later = world.after(Duration::from_secs(31 * 86_400));
+        world.advance(later);
+        assert_eq!(code(ask(&mut world, "DescribeSecret", id)), "ResourceNotFoundException");
+        assert_eq!(code(ask(&mut world, "CreateSecret", json!({"Name": "team/jenkins"}))), "");
+    }
 }
