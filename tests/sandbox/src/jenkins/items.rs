@@ -27,7 +27,7 @@ pub(super) fn create(world: &mut World, ask: &Ask<'_>, folder: &[String]) -> Ans
     let copied = ask.field("mode") == Some("copy");
     let (config, raw) = if copied { copy_source(world, ask, folder)? } else { posted(world, ask)? };
     let kind = kind_of(&config).ok_or_else(|| reply::broken("Failed to persist config.xml"))?;
-    let path = [folder, &[name.clone()]].concat();
+    let path = [folder, std::slice::from_ref(&name)].concat();
     let serial = world.jenkins.next_serial();
     let item = Item {
         name: name.clone(),

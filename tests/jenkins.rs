@@ -1,0 +1,503 @@
+//! The Jenkins client and the jobs against the sandbox's Jenkins, in process: a job's whole life, drift, foreign items,
+//! folders with credentials, both ways in which versions of Jenkins show config.xml, and every kind of refusal.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use std::collections::BTreeMap;
+
+use base64::Engine;
+use bytes::Bytes;
+use jiff::Timestamp;
+use mlops_operator::adapters::jenkins::JenkinsClient;
+use mlops_operator::crd::status::{Placement, Reason};
+use mlops_operator::domain::fault::{Fault, FaultKind};
+use mlops_operator::domain::identity::{Identity, OwnerKey};
+use mlops_operator::domain::project::{
+    Catalog, JenkinsCredentials, JenkinsSettings, Project, Repositories, Repository, Roles,
+};
+use mlops_operator::domain::resource::{Actuator, Attempts, Decision, Goal, Resource};
+use mlops_operator::domain::secret::{SealedSecret, Secret};
+use mlops_operator::resources::jenkins_jobs::marker::{Marker, describe};
+use mlops_operator::resources::jenkins_jobs::{Desired, JenkinsJobs};
+use mlops_operator::resources::outputs::{Jobs, ProjectFacts};
+use mlops_sandbox::jenkins::{Jenkins, Mode, Permission, User, item_names};
+use mlops_sandbox::{Sandbox, Settings, What};
+use tower::ServiceExt;
+
+const FOLDER_XML: &str = "<com.cloudbees.hudson.plugins.folder.Folder/>";
+
+fn project(folder: &[&str]) -> Project {
+    let repository = |name: &str| Repository {
+        url: format!("https://git.example/team/{name}.git"),
+        branch: "main".into(),
+        full_name: format!("team/{name}"),
+        connection_arn: String::new(),
+    };
+    let text = String::new;
+    Project {
+        identity: Identity {
+            owner: OwnerKey {
+                cluster: "c".into(),
+                kind: "MlopsProject".into(),
+                namespace: "ml".into(),
+                name: "taxi".into(),
+            },
+            placement: Placement {
+                region: "eu-west-1".into(),
+                project_name: "taxi".into(),
+                jenkins_url: "https://ci.example".into(),
+                jenkins_folder: folder.iter().map(|part| (*part).to_owned()).collect(),
+                ..Placement::default()
+            },
+        },
+        description: "It's <b>\"ours\"</b> ]]> \u{1} 🚀\nsecond line".into(),
+        tags: BTreeMap::new(),
+        roles: Roles { launch: text(), usage: "arn:aws:iam::111122223333:role/use".into(), stack: None },
+        kms_key_id: None,
+        catalog: Catalog {
+            portfolio_name: text(),
+            portfolio_provider: text(),
+            portfolio_description: text(),
+            product_name: text(),
+            product_owner: text(),
+            product_description: text(),
+            support_description: text(),
+            support_email: text(),
+            support_url: text(),
+            template: text(),
+            principals: Vec::new(),
+        },
+        repositories: Repositories {
+            preprocess: repository("pre"),
+            build: repository("build"),
+            deploy: repository("deploy"),
+        },
+        parameters: BTreeMap::new(),
+        jenkins: JenkinsSettings {
+            poll_schedule: "* * * * *".into(),
+            aws_credentials_id: "aws".into(),
+            git_credentials_id: "git".into(),
+            extra_parameters: BTreeMap::from([("EXTRA".to_owned(), "a&b\r\n".to_owned())]),
+        },
+        jenkins_credentials: credentials(&Jenkins::credentials().1),
+        model_trigger: None,
+        delete_data: false,
+    }
+}
+
+fn credentials(token: &str) -> JenkinsCredentials {
+    let token = SealedSecret { value: Secret::new(token), fingerprint: String::new() };
+    JenkinsCredentials { username: Jenkins::credentials().0, token }
+}
+
+fn facts(project_id: &str) -> ProjectFacts {
+    ProjectFacts {
+        project_id: project_id.into(),
+        project_arn: "arn:aws:sagemaker:eu-west-1:111122223333:project/taxi".into(),
+        project_name: "taxi".into(),
+        model_package_group: format!("taxi-{project_id}"),
+        bucket: format!("sagemaker-project-{project_id}"),
+    }
+}
+
+fn job(suffix: &str) -> String {
+    format!("sagemaker-taxi-p-1-{suffix}")
+}
+
+/// A sandbox and the operator's hands in it.
+struct Stage {
+    sandbox: Sandbox,
+    client: JenkinsClient,
+    project: Project,
+}
+
+impl Stage {
+    fn new(folder: &[&str]) -> Self {
+        let sandbox = Sandbox::new(Settings::default());
+        let project = project(folder);
+        let client =
+            JenkinsClient::over(sandbox.jenkins(), &project.identity.placement, &project.jenkins_credentials).unwrap();
+        Self { sandbox, client, project }
+    }
+
+    fn wanted(&self) -> Goal<Desired> {
+        Goal::Present(JenkinsJobs::desired(&self.project, &facts("p-1")))
+    }
+
+    async fn look(&self, goal: &Goal<Desired>) -> Result<Decision<<JenkinsJobs as Resource>::Action, Jobs>, Fault> {
+        let seen = self.client.observe(&self.project.identity, &Attempts::default()).await?;
+        Ok(JenkinsJobs::decide(&self.project.identity, goal, &seen, Timestamp::UNIX_EPOCH, &Attempts::default()))
+    }
+
+    /// Looks and acts until there is nothing to do; gives what was done, and where it ended.
+    async fn settle(&self, goal: &Goal<Desired>) -> Result<(Vec<String>, String), Fault> {
+        let mut done = Vec::new();
+        for _ in 0..8 {
+            match self.look(goal).await? {
+                Decision::InSync(_) => return Ok((done, "in sync".into())),
+                Decision::Gone => return Ok((done, "gone".into())),
+                Decision::Stuck { why, .. } => return Ok((done, why.to_string())),
+                Decision::Wait { why, .. } => return Ok((done, why.to_string())),
+                Decision::Act(steps) => {
+                    for step in steps {
+                        self.client.act(&self.project.identity, &step.action).await?;
+                        done.push(format!("{} ({})", step.summary, step.because));
+                    }
+                }
+            }
+        }
+        panic!("it does not settle: {done:#?}");
+    }
+
+    async fn apply(&self) -> Vec<String> {
+        let (done, end) = self.settle(&self.wanted()).await.unwrap();
+        assert_eq!(end, "in sync", "{done:#?}");
+        done
+    }
+
+    async fn fault(&self) -> Fault {
+        self.settle(&self.wanted()).await.expect_err("a fault")
+    }
+
+    fn jenkins<T>(&self, look: impl FnOnce(&mut Jenkins) -> T) -> T {
+        self.sandbox.world(|world| look(&mut world.jenkins))
+    }
+
+    fn names(&self) -> Vec<String> {
+        self.jenkins(|jenkins| item_names(jenkins).into_iter().collect())
+    }
+
+    fn posts(&self) -> usize {
+        self.sandbox.calls().iter().filter(|call| call.contains("POST")).count()
+    }
+
+    /// A request by a person at the keyboard.
+    async fn by_hand(&self, method: &str, path: &str, xml: &str) -> String {
+        let (user, token) = Jenkins::credentials();
+        let basic = base64::engine::general_purpose::STANDARD.encode(format!("{user}:{token}"));
+        let request = http::Request::builder()
+            .method(method)
+            .uri(format!("http://ci.example{path}"))
+            .header("Authorization", format!("Basic {basic}"))
+            .header("Content-Type", "application/xml")
+            .body(Bytes::from(xml.to_owned()))
+            .unwrap();
+        let answer = self.sandbox.jenkins().oneshot(request).await.unwrap();
+        assert!(answer.status().as_u16() < 400, "{method} {path}: {}", answer.status());
+        String::from_utf8(answer.body().to_vec()).unwrap()
+    }
+
+    async fn edit(&self, path: &str, change: impl Fn(String) -> String) {
+        let before = self.by_hand("GET", &format!("{path}/config.xml"), "").await;
+        let after = change(before.clone());
+        assert_ne!(before, after, "the edit changes something");
+        self.by_hand("POST", &format!("{path}/config.xml"), &after).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn jobs_live_and_go_in_every_version_of_jenkins() {
+    for version in ["2.440.1", "2.555.2", "2.555.3", "2.567", "2.570"] {
+        let mut stage = Stage::new(&["ml", "team ü +1"]);
+        stage.jenkins(|jenkins| jenkins.version = version.into());
+        let made = stage.apply().await;
+        assert_eq!(made.len(), 5, "{version}: two folders and three jobs: {made:#?}");
+        assert_eq!(stage.names().len(), 5, "{version}");
+        let quiet = stage.posts();
+        assert_eq!(quiet, 5, "{version}: one write each");
+        assert!(stage.apply().await.is_empty(), "{version}: in sync");
+        assert_eq!(stage.posts(), quiet, "{version}: looking writes nothing");
+
+        type Edit = (&'static str, fn(&mut Project), usize);
+        let edits: &[Edit] = &[
+            ("description", |project| project.description = "other".into(), 3),
+            ("poll schedule", |project| project.jenkins.poll_schedule = "H/5 * * * *".into(), 3),
+            ("branch", |project| project.repositories.build.branch = "release".into(), 1),
+            ("repository URL", |project| project.repositories.deploy.url = "https://git.example/x.git".into(), 1),
+            ("Git credentials", |project| project.jenkins.git_credentials_id.clear(), 3),
+            ("parameter AWS_CREDENTIAL", |project| project.jenkins.aws_credentials_id.clear(), 3),
+            ("parameter EXTRA", |project| project.jenkins.extra_parameters.clear(), 3),
+        ];
+        for (field, edit, jobs) in edits {
+            edit(&mut stage.project);
+            let changed = stage.apply().await;
+            assert_eq!(changed.len(), *jobs, "{version}: {changed:#?}");
+            assert!(
+                changed.iter().all(|line| line.ends_with(&format!("{field} (SpecChanged)"))),
+                "{version}: {changed:#?}"
+            );
+        }
+
+        let (gone, end) = stage.settle(&Goal::Absent).await.unwrap();
+        assert_eq!((gone.len(), end.as_str()), (5, "gone"), "{version}: {gone:#?}");
+        assert!(stage.names().is_empty(), "{version}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_people_change_is_put_right_and_what_they_add_stays() {
+    for version in ["2.567", "2.570"] {
+        let stage = Stage::new(&[]);
+        stage.jenkins(|jenkins| jenkins.version = version.into());
+        stage.apply().await;
+        let path = format!("/job/{}", job("modeldeploy"));
+        let hint = "<org.jenkinsci.plugins.workflow.job.properties.DurabilityHintJobProperty><hint>SURVIVABLE</hint></org.jenkinsci.plugins.workflow.job.properties.DurabilityHintJobProperty>";
+        stage.edit(&path, |xml| xml.replace("<properties>", &format!("<properties>{hint}"))).await;
+        assert!(stage.apply().await.is_empty(), "{version}: an added property is no drift");
+        type Drift = (&'static str, fn(String) -> String);
+        let drifts: &[Drift] = &[
+            ("disabled", |xml| xml.replace("<disabled>false", "<disabled>true")),
+            ("branch", |xml| xml.replace("*/main", "*/evil")),
+            ("poll schedule", |xml| xml.replace("* * * * *", "@daily")),
+            ("remote trigger token", |xml| xml.replace("<disabled>", "<authToken>token</authToken><disabled>")),
+        ];
+        for (field, change) in drifts {
+            stage.edit(&path, change).await;
+            let done = stage.apply().await;
+            assert_eq!(done, [format!("update job \"{}\": {field} (Drifted)", job("modeldeploy"))], "{version}");
+        }
+        let kept = stage.by_hand("GET", &format!("{path}/config.xml"), "").await;
+        assert!(kept.contains("SURVIVABLE"), "{version}: {kept}");
+        stage.by_hand("POST", &format!("{path}/doDelete"), "").await;
+        assert_eq!(stage.apply().await, [format!("create job \"{}\" (Missing)", job("modeldeploy"))]);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_plugin_upgrade_a_restart_and_a_shutdown_ahead_are_no_drift() {
+    let stage = Stage::new(&["ml"]);
+    stage.apply().await;
+    stage.jenkins(|jenkins| {
+        jenkins.plugins.values_mut().for_each(|version| version.push_str(".1"));
+        jenkins.restart();
+        jenkins.mode = Mode::QuietDown;
+    });
+    let Decision::InSync(jobs) = stage.look(&stage.wanted()).await.unwrap() else { panic!("in sync") };
+    assert!(jobs.quieting_down);
+    assert_eq!(jobs.urls[0], format!("https://ci.example/job/ml/job/{}/", job("preprocess")));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_not_ours_is_neither_changed_nor_deleted() {
+    let rows =
+        [("of that name", job("preprocess")), ("of that name in another case", job("preprocess").to_uppercase())];
+    for (name, taken) in rows {
+        let stage = Stage::new(&[]);
+        stage.by_hand("POST", &format!("/createItem?name={taken}"), "<flow-definition/>").await;
+        let before = stage.jenkins(|jenkins| jenkins.dump());
+        let (done, end) = stage.settle(&stage.wanted()).await.unwrap();
+        assert_eq!((done.len(), end.as_str()), (0, "ForeignOwner"), "a job {name}");
+        assert_eq!(stage.settle(&Goal::Absent).await.unwrap().1, "gone", "a job {name}");
+        assert_eq!(stage.jenkins(|jenkins| jenkins.dump()), before, "a job {name} is as it was");
+    }
+    let stage = Stage::new(&["x"]);
+    stage.by_hand("POST", "/createItem?name=x", "<flow-definition/>").await;
+    assert_eq!(stage.settle(&stage.wanted()).await.unwrap().1, "ForeignOwner", "a job where the folder belongs");
+}
+
+#[tokio::test(start_paused = true)]
+async fn folders_of_others_and_what_they_hold_survive() {
+    let stage = Stage::new(&["team", "ours"]);
+    stage.by_hand("POST", "/createItem?name=Team", FOLDER_XML).await;
+    let credential = "<org.jenkinsci.plugins.plaincredentials.impl.StringCredentialsImpl><scope>GLOBAL</scope><id>i</id><secret>s</secret></org.jenkinsci.plugins.plaincredentials.impl.StringCredentialsImpl>";
+    for folder in ["/job/Team", "/job/Team/job/ours"] {
+        if folder.ends_with("ours") {
+            stage.apply().await;
+        }
+        stage
+            .by_hand("POST", &format!("{folder}/credentials/store/folder/domain/_/createCredentials"), credential)
+            .await;
+    }
+    stage.apply().await;
+    let (_, end) = stage.settle(&Goal::Absent).await.unwrap();
+    assert_eq!(end, "gone");
+    assert_eq!(stage.names(), ["Team/", "Team/ours/"], "our folder holds credentials of users, so it stays");
+    let kept = stage.jenkins(|jenkins| ["Team", "Team/ours"].map(|name| jenkins.item(name).unwrap().credentials.len()));
+    assert_eq!(kept, [1, 1]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn jobs_of_an_earlier_project_id_and_of_another_type_make_place() {
+    let stage = Stage::new(&["ml"]);
+    let earlier = Goal::Present(JenkinsJobs::desired(&stage.project, &facts("p-0")));
+    stage.settle(&earlier).await.unwrap();
+    let marker = Marker::new(&stage.project.identity.owner, "");
+    let freestyle = format!("<project><description>{}</description></project>", describe("", &marker));
+    stage.by_hand("POST", &format!("/job/ml/createItem?name={}", job("modelbuild")), &freestyle).await;
+    stage.apply().await;
+    let expected: Vec<String> =
+        ["", &job("modelbuild"), &job("modeldeploy"), &job("preprocess")].map(|name| format!("ml/{name}")).into();
+    assert_eq!(stage.names(), expected);
+    let kind = stage.jenkins(|jenkins| jenkins.item(&expected[1]).unwrap().kind);
+    assert_eq!(kind, mlops_sandbox::jenkins::ItemKind::Pipeline);
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_refusal_has_its_kind_and_reason() {
+    type Case = (&'static str, fn(&mut Jenkins), FaultKind, Reason, &'static str);
+    fn deny(jenkins: &mut Jenkins, permission: Permission) {
+        jenkins.users.get_mut("operator").unwrap().permissions.remove(&permission);
+    }
+    let rows: &[Case] = &[
+        (
+            "a revoked token",
+            |jenkins| drop(jenkins.users.insert("operator".into(), User::service("new"))),
+            FaultKind::Denied,
+            Reason::JenkinsCredentialsInvalid,
+            "401",
+        ),
+        (
+            "no permission to look",
+            |jenkins| deny(jenkins, Permission::OverallRead),
+            FaultKind::Denied,
+            Reason::AccessDenied,
+            "Hudson.Read",
+        ),
+        (
+            "no permission to create",
+            |jenkins| deny(jenkins, Permission::ItemCreate),
+            FaultKind::Denied,
+            Reason::AccessDenied,
+            "Item.Create",
+        ),
+        ("starting", |jenkins| jenkins.mode = Mode::Loading, FaultKind::Unavailable, Reason::Unavailable, "503"),
+        (
+            "at another path",
+            |jenkins| jenkins.context = "/jenkins".into(),
+            FaultKind::Rejected,
+            Reason::NotJenkins,
+            "404",
+        ),
+        (
+            "an item that the user may not see",
+            |jenkins| {
+                let denied = [(job("preprocess"), [Permission::ItemRead].into())];
+                jenkins.users.get_mut("operator").unwrap().denied = denied.into();
+            },
+            FaultKind::Rejected,
+            Reason::HiddenItem,
+            "may not see it",
+        ),
+    ];
+    for (name, change, kind, reason, part) in rows {
+        let stage = Stage::new(&[]);
+        stage.by_hand("POST", &format!("/createItem?name={}", job("preprocess")), "<flow-definition/>").await;
+        stage.jenkins(|jenkins| {
+            if *reason != Reason::HiddenItem {
+                jenkins.items.clear();
+            }
+            change(jenkins);
+        });
+        let fault = stage.fault().await;
+        assert_eq!((fault.kind, fault.reason), (*kind, *reason), "{name}: {}", fault.message);
+        assert!(fault.message.contains(part), "{name}: {}", fault.message);
+        let token = Jenkins::credentials().1;
+        assert!(!fault.message.contains(&token), "{name}: no secret in a message");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_jenkins_lacks_is_named_before_anything_is_written() {
+    type Case = (&'static str, fn(&mut Jenkins), &'static str);
+    let rows: &[Case] = &[
+        ("a plugin", |jenkins| drop(jenkins.plugins.remove("workflow-cps")), "PluginMissing"),
+        ("the folder plugin", |jenkins| drop(jenkins.plugins.remove("cloudbees-folder")), "PluginMissing"),
+        ("a recent version", |jenkins| jenkins.version = "2.426.3".into(), "JenkinsTooOld"),
+    ];
+    for (name, change, expected) in rows {
+        let stage = Stage::new(&["ml"]);
+        stage.jenkins(change);
+        assert_eq!(stage.settle(&stage.wanted()).await.unwrap().1, *expected, "{name}");
+        assert_eq!(stage.posts(), 0, "{name}");
+    }
+    let stage = Stage::new(&["ml"]);
+    stage.jenkins(|jenkins| {
+        jenkins.users.get_mut("operator").unwrap().permissions.remove(&Permission::OverallSystemRead);
+    });
+    assert_eq!(stage.apply().await.len(), 4, "a user who may not list plugins can work all the same");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lost_answer_costs_a_look_and_makes_nothing_twice() {
+    for n in 1..=4 {
+        let stage = Stage::new(&["ml"]);
+        stage.sandbox.fault(mlops_sandbox::Fault::on("jenkins", "POST createItem").nth(n).after(What::DropConnection));
+        let fault = stage.fault().await;
+        assert_eq!(fault.kind, FaultKind::Unavailable, "{}", fault.message);
+        stage.apply().await;
+        assert_eq!(stage.names().len(), 4, "answer {n}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_password_instead_of_a_token_works_with_one_crumb() {
+    let sandbox = Sandbox::new(Settings::default());
+    sandbox.world(|world| world.jenkins.users.get_mut("operator").unwrap().password = Some("pw".into()));
+    let project = project(&[]);
+    let client = JenkinsClient::over(sandbox.jenkins(), &project.identity.placement, &credentials("pw")).unwrap();
+    let stage = Stage { sandbox, client, project };
+    assert_eq!(stage.apply().await.len(), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn jenkins_may_live_below_a_path() {
+    let sandbox = Sandbox::new(Settings::default());
+    sandbox.world(|world| world.jenkins.context = "/ci/jenkins".into());
+    let mut project = project(&["ml"]);
+    project.identity.placement.jenkins_url = "https://ci.example/ci/jenkins/".into();
+    let client =
+        JenkinsClient::over(sandbox.jenkins(), &project.identity.placement, &project.jenkins_credentials).unwrap();
+    let stage = Stage { sandbox, client, project };
+    assert_eq!(stage.apply().await.len(), 4);
+}
+
+/// A server that gives every request the same answer.
+async fn canned(answer: Vec<u8>) -> String {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((mut socket, _)) = listener.accept().await {
+            let answer = answer.clone();
+            tokio::spawn(async move {
+                let mut buffer = [0; 4096];
+                let _ = socket.read(&mut buffer).await;
+                let _ = socket.write_all(&answer).await;
+            });
+        }
+    });
+    format!("http://{address}")
+}
+
+#[tokio::test]
+async fn over_a_real_socket_strangers_are_told_from_jenkins() {
+    let head = |head: &str| head.replace('\n', "\r\n").into_bytes();
+    let mut endless = head("HTTP/1.1 200 OK\nX-Jenkins: 2.570\nContent-Length: 9000000\n\n");
+    endless.resize(endless.len() + 9_000_000, b' ');
+    let rows = [
+        ("a web page", head("HTTP/1.1 200 OK\nContent-Length: 2\n\nhi"), "NotJenkins"),
+        (
+            "a login page elsewhere",
+            head("HTTP/1.1 302 Found\nLocation: http://sso.example/\nContent-Length: 0\n\n"),
+            "fault NotJenkins",
+        ),
+        ("an endless answer", endless, "fault Rejected"),
+        ("no HTTP at all", b"SSH-2.0-OpenSSH\r\n".to_vec(), "fault Unavailable"),
+        (
+            "somebody anonymous",
+            head("HTTP/1.1 200 OK\nX-Jenkins: 2.570\nContent-Length: 23\n\n{\"authenticated\":false}"),
+            "JenkinsCredentialsInvalid",
+        ),
+    ];
+    for (name, answer, expected) in rows {
+        let mut project = project(&[]);
+        project.identity.placement.jenkins_url = canned(answer).await;
+        project.identity.placement.allow_plain_http = true;
+        let client = JenkinsClient::connect(&project.identity.placement, &project.jenkins_credentials, "").unwrap();
+        let stage = Stage { sandbox: Sandbox::new(Settings::default()), client, project };
+        let told = match stage.settle(&stage.wanted()).await {
+            Ok((_, end)) => end,
+            Err(fault) => format!("fault {}", fault.reason),
+        };
+        assert_eq!(told, expected, "{name}");
+    }
+}
