@@ -501,3 +501,75 @@ async fn over_a_real_socket_strangers_are_told_from_jenkins() {
         assert_eq!(told, expected, "{name}");
     }
 }
+
+/// A TLS server on loopback that shows the certificate of `tests/tls` and gives every request the same answer.
+fn canned_tls(answer: &'static [u8]) -> String {
+    use std::io::{Read, Write};
+
+    use rustls::pki_types::pem::PemObject;
+    use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+
+    let chain = CertificateDer::pem_slice_iter(include_bytes!("tls/server.pem")).map(Result::unwrap).collect();
+    let key = PrivateKeyDer::from_pem_slice(include_bytes!("tls/server-key.pem")).unwrap();
+    let provider = std::sync::Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(chain, key)
+        .unwrap();
+    let config = std::sync::Arc::new(config);
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for socket in listener.incoming().flatten() {
+            let connection = rustls::ServerConnection::new(config.clone()).unwrap();
+            let mut stream = rustls::StreamOwned::new(connection, socket);
+            // A client that refuses the certificate ends the handshake here: the next one is served all the same.
+            if stream.read(&mut [0; 4096]).is_ok() {
+                let _ = stream.write_all(answer);
+            }
+        }
+    });
+    format!("https://{address}")
+}
+
+#[tokio::test]
+async fn a_private_ca_is_trusted_when_it_is_given_and_only_then() {
+    let answer = b"HTTP/1.1 200 OK\r\nX-Jenkins: 2.570\r\nConnection: close\r\nContent-Length: 23\r\n\r\n{\"authenticated\":false}";
+    let mut project = project(&[]);
+    project.identity.placement.jenkins_url = canned_tls(answer);
+    let rows = [
+        ("with the CA", include_str!("tls/ca.pem"), Ok("JenkinsCredentialsInvalid")),
+        ("without", "", Err(FaultKind::Unavailable)),
+    ];
+    for (name, ca_bundle, expected) in rows {
+        let client =
+            JenkinsClient::connect(&project.identity.placement, &project.jenkins_credentials, ca_bundle).unwrap();
+        let stage = Stage { sandbox: Sandbox::new(Settings::default()), client, project: project.clone() };
+        let told = stage.settle(&stage.wanted()).await;
+        let told = told.as_ref().map(|(_, end)| end.as_str()).map_err(|fault| fault.kind);
+        assert_eq!(told, expected, "{name}");
+    }
+}
+
+/// What the sandbox claims of Jenkins, put to a real one: `JENKINS_URL`, `JENKINS_USER` and `JENKINS_TOKEN` name it. It
+/// needs the plugins that jobs need, and leaves nothing behind.
+#[tokio::test]
+#[ignore = "needs a Jenkins server"]
+async fn a_real_jenkins_agrees() {
+    let setting = |name: &str| std::env::var(name).unwrap_or_else(|_| panic!("set {name}"));
+    let mut project = project(&["mlops-operator-test", "taxi"]);
+    project.identity.placement.jenkins_url = setting("JENKINS_URL");
+    project.identity.placement.allow_plain_http = true;
+    project.jenkins_credentials = credentials(&setting("JENKINS_TOKEN"));
+    project.jenkins_credentials.username = setting("JENKINS_USER");
+    let client = JenkinsClient::connect(&project.identity.placement, &project.jenkins_credentials, "").unwrap();
+    let mut stage = Stage { sandbox: Sandbox::new(Settings::default()), client, project };
+    assert_eq!(stage.apply().await.len(), 5);
+    assert!(stage.apply().await.is_empty());
+    stage.project.repositories.build.branch = "release".into();
+    assert_eq!(stage.apply().await.len(), 1);
+    let (gone, end) = stage.settle(&Goal::Absent).await.unwrap();
+    assert_eq!((gone.len(), end.as_str()), (5, "gone"));
+}

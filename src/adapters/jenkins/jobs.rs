@@ -203,6 +203,12 @@ impl JenkinsClient {
         if !is_ours(id, text(&item, "description")) || !list(&item, "jobs").is_empty() {
             return Err(moved(&attempt));
         }
+        if text(&item, "_class") == xml::FOLDER {
+            let document = self.document(&attempt, &format!("{}/config.xml", item_path(path))).await?;
+            if document.is_some_and(|document| xml::folder_holds_more(&document)) {
+                return Err(moved(&attempt));
+            }
+        }
         let answer = self.post(&attempt, &format!("{}/doDelete", item_path(path)), &[], None).await?;
         match answer.status {
             StatusCode::NOT_FOUND => Ok(()),
