@@ -1,0 +1,57 @@
+# Everything a developer runs. All caches live outside the checkout, so that a fresh clone starts warm.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.ONESHELL:
+.SILENT:
+
+CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/mlops-operator
+export CARGO_TARGET_DIR ?= $(CACHE)/target
+PYTHON := $(CACHE)/venv/bin/python
+export MLOPS_SANDBOX_PYTHON := $(PYTHON)
+
+.PHONY: help
+help: ## lists the targets
+	grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 16
+
+.PHONY: test
+test: lint test-templates test-rust test-chart ## everything: lints, unit and table tests, golden lifecycles, API server, end to end, chart
+
+.PHONY: lint
+lint: tools ## format, clippy with warnings as errors, licences and sources of dependencies
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --quiet -- -D warnings
+	$(CACHE)/tools/bin/cargo-deny --log-level error check bans licenses sources
+
+.PHONY: test-rust
+test-rust: tools cluster ## all Rust tests
+	cargo test --workspace
+
+.PHONY: test-templates
+test-templates: tools ## CloudFormation templates through cfn-lint, the Lambda's own tests
+	$(CACHE)/venv/bin/cfn-lint src/templates/*.yaml
+	$(PYTHON) -m unittest discover --quiet --start-directory tests/lambda
+
+.PHONY: test-chart
+test-chart: cluster ## helm lint, rendering, and what the API server says of it
+	tests/cluster/chart-test
+
+.PHONY: demo
+demo: tools cluster ## the whole story of one project against a real API server and the sandbox; KEEP=1 leaves it running
+	tests/demo/demo
+
+.PHONY: crd
+crd: ## writes the CustomResourceDefinitions from the types
+	cargo run --quiet -- crd
+
+.PHONY: golden
+golden: tools ## writes the golden files anew; read the difference before you commit it
+	UPDATE_GOLDEN=1 cargo test --test golden --test crd
+
+.PHONY: cluster
+cluster: ## builds the test API server, kubectl and helm into the cache
+	tests/cluster/build >/dev/null
+
+.PHONY: tools
+tools: ## installs pinned Python packages and cargo-deny into the cache
+	tests/tools/install
