@@ -18,6 +18,7 @@
 
 pub mod aws;
 pub mod clock;
+mod control;
 pub mod door;
 pub mod faults;
 pub mod jenkins;

@@ -2,7 +2,7 @@
 //! the journal. Each request passes through [`Sandbox::answer`]; nothing else touches the world on its own.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -10,8 +10,11 @@ use http::{Request, Response, StatusCode};
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
-use crate::aws::{Refusal, dispatch};
+use crate::aws::Refusal;
+use crate::aws::dispatch::{self, Answer};
 use crate::clock::Clock;
+use crate::control;
+use crate::door::functions::Functions;
 use crate::faults::{Fault, Faults, Trouble, What};
 use crate::journal::{Entry, Journal, Reply};
 use crate::wire::{self, Address};
@@ -41,6 +44,8 @@ struct Inner {
     clock: Clock,
     faults: Mutex<Faults>,
     journal: Mutex<Journal>,
+    /// What runs functions; only the HTTP door sets it.
+    functions: OnceLock<Functions>,
 }
 
 /// The request as far as faults and refusals need to know it.
@@ -76,7 +81,7 @@ impl Sandbox {
 
     fn assemble(world: World, clock: Clock) -> Self {
         let (world, faults, journal) = (Mutex::new(world), Mutex::default(), Mutex::default());
-        Self { inner: Arc::new(Inner { world, clock, faults, journal }) }
+        Self { inner: Arc::new(Inner { world, clock, faults, journal, functions: OnceLock::new() }) }
     }
 
     /// A copy that shares nothing with this one: the same world at the same moment, a fresh journal, no faults.
@@ -142,6 +147,9 @@ impl Sandbox {
     /// # Errors
     /// [`Dropped`] where the script says that the connection breaks off.
     pub async fn answer(&self, door: Door, request: Request<Bytes>) -> Result<Response<Bytes>, Dropped> {
+        if request.uri().path().starts_with(control::PREFIX) {
+            return Ok(control::answer(self, &request));
+        }
         let request = if door == Door::Aws { wire::plain(request) } else { request };
         let asked = Asked::of(door, &request);
         let (number, trouble) = self.arrived(&asked, &request);
@@ -150,7 +158,7 @@ impl Sandbox {
         if let Some(end) = &trouble.before {
             return self.end(number, &asked, &request, end, &id).await;
         }
-        let (response, output) = self.effect(number, &asked, &request, &id);
+        let (response, output) = self.effect(number, &asked, &request, &id).await;
         pause(trouble.delay_after).await;
         match &trouble.after {
             Some(end) => self.end(number, &asked, &request, end, &id).await,
@@ -177,7 +185,7 @@ impl Sandbox {
         (lock(&self.inner.journal).open(entry), trouble)
     }
 
-    fn effect(
+    async fn effect(
         &self,
         number: u64,
         asked: &Asked,
@@ -186,7 +194,10 @@ impl Sandbox {
     ) -> (Response<Bytes>, serde_json::Value) {
         match asked {
             Asked::Aws(address) => {
-                let answer = self.world(|world| dispatch::answer(world, address, request, id));
+                let answer = match self.run(address, request, id).await {
+                    Some(answer) => answer,
+                    None => self.world(|world| dispatch::answer(world, address, request, id)),
+                };
                 if let Some(entry) = lock(&self.inner.journal).entry(number) {
                     entry.input = answer.input;
                 }
@@ -195,6 +206,32 @@ impl Sandbox {
             Asked::Jenkins { .. } => {
                 (self.world(|world| crate::jenkins::handle(world, request)), serde_json::Value::Null)
             }
+        }
+    }
+
+    /// The answer to a caller who waits for the result of a function, where functions run at all.
+    async fn run(&self, address: &Address, request: &Request<Bytes>, id: &str) -> Option<Answer> {
+        let functions = self.inner.functions.get()?;
+        let asked = self.world(|world| dispatch::invocation(world, address, request))?;
+        let input = wire::decode(address, request).unwrap_or_default();
+        let outcome = match asked {
+            Ok(asked) => functions.invoke(self, asked).await,
+            Err(refusal) => Err(refusal),
+        };
+        let response = wire::encode(address, request, &outcome, id);
+        Some(Answer { response, input, output: outcome.unwrap_or_default() })
+    }
+
+    /// From now on, functions run: in `python3` processes that find AWS at `aws_url`.
+    pub(crate) fn run_functions(&self, aws_url: &str) {
+        self.inner.functions.get_or_init(|| Functions::new(aws_url));
+    }
+
+    /// Takes the work that the world wants done and begins it, if functions run.
+    pub(crate) fn begin_effects(&self) {
+        if let Some(functions) = self.inner.functions.get() {
+            let effects = self.world(|world| std::mem::take(&mut world.effects));
+            functions.begin(self, effects);
         }
     }
 

@@ -7,33 +7,47 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::aws;
 use crate::jenkins::Jenkins;
 
-/// How the sandbox behaves; all durations are how long AWS or Jenkins takes to do a thing.
+/// How the sandbox behaves; all durations are how long AWS or Jenkins takes to do a thing. As JSON or YAML they
+/// are seconds: `{"project": 240, "stack": 0.5}`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default, rename_all = "camelCase", deny_unknown_fields)]
 pub struct Settings {
     /// The account that static credentials belong to (12 digits).
     pub account: String,
     /// How long a SageMaker project takes to be created, updated or deleted, at least: its stack may take longer.
+    #[serde(with = "seconds")]
     pub project: Duration,
     /// How long one stack operation takes in all; it is shared out evenly among the stack's resources.
+    #[serde(with = "seconds")]
     pub stack: Duration,
     /// How long a product, provisioning artifact or constraint stays CREATING.
+    #[serde(with = "seconds")]
     pub catalog: Duration,
     /// How long a thing that was just written is not yet seen by reads of it.
+    #[serde(with = "seconds")]
     pub read_after_write: Duration,
     /// How long a thing that was just created or deleted is not yet reflected in lists.
+    #[serde(with = "seconds")]
     pub list_lag: Duration,
     /// How long roles, principals and launch paths take to propagate.
+    #[serde(with = "seconds")]
     pub iam_propagation: Duration,
     /// How long a Jenkins build waits in the queue, and then runs.
+    #[serde(with = "seconds")]
     pub jenkins_queue: Duration,
     /// How long a Jenkins build runs.
+    #[serde(with = "seconds")]
     pub jenkins_build: Duration,
+    /// How long after a failed asynchronous run a function is tried again, and twice as long the second time
+    /// (AWS: one minute, then two). Only the HTTP door runs functions.
+    #[serde(with = "seconds")]
+    pub lambda_retry: Duration,
 }
 
 impl Default for Settings {
@@ -48,7 +62,25 @@ impl Default for Settings {
             iam_propagation: Duration::ZERO,
             jenkins_queue: Duration::from_millis(200),
             jenkins_build: Duration::from_secs(1),
+            lambda_retry: Duration::from_secs(1),
         }
+    }
+}
+
+/// Durations as seconds.
+mod seconds {
+    use std::time::Duration;
+
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    pub(super) fn serialize<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_f64(duration.as_secs_f64())
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+        let seconds = f64::deserialize(deserializer)?;
+        Duration::try_from_secs_f64(seconds)
+            .map_err(|_| D::Error::custom(format!("{seconds} is not a number of seconds, 0 or more")))
     }
 }
 
@@ -224,5 +256,32 @@ impl World {
     /// The moment of the next thing that happens by itself, if any.
     pub fn next_due(&self) -> Option<Timestamp> {
         self.timeline.keys().next().map(|(at, _)| *at)
+    }
+
+    /// Everything that exists, in a stable order; secrets are included as digests only.
+    pub fn dump(&self) -> Value {
+        let regions: serde_json::Map<String, Value> = self
+            .regions
+            .iter()
+            .map(|((account, region), parts)| (format!("{account}/{region}"), parts.dump()))
+            .collect();
+        json!({
+            "now": self.now,
+            "regions": regions,
+            "iam": self.iam.dump(),
+            "jenkins": self.jenkins.dump(),
+            "effects": self.effects,
+        })
+    }
+}
+
+impl Region {
+    fn dump(&self) -> Value {
+        json!({
+            "servicecatalog": self.catalog.dump(),
+            "sagemaker": self.sagemaker.dump(),
+            "events": self.events.dump(),
+            "lambda": self.lambda.dump(),
+        })
     }
 }

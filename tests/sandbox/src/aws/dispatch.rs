@@ -41,6 +41,21 @@ pub fn answer(world: &mut World, address: &Address, request: &Request<Bytes>, id
     Answer { response, input: read, output: outcome.unwrap_or_default() }
 }
 
+/// What a caller asks who waits for the result of a function: where it is, and the event. `None` for all other
+/// requests, which [`answer`] answers.
+pub fn invocation(
+    world: &mut World,
+    address: &Address,
+    request: &Request<Bytes>,
+) -> Option<Result<super::lambda::Asked, Refusal>> {
+    if address.service != Some(Service::Lambda) || address.operation != "Invoke" {
+        return None;
+    }
+    let (_, caller, region) = admit(world, address).ok()?;
+    let input = wire::decode(address, request).ok()?;
+    super::lambda::asked(world, &Call { operation: "Invoke", input: &input, caller: &caller, region: &region })
+}
+
 /// One call to a service, past the question who may.
 pub fn serve(world: &mut World, service: Service, call: &Call<'_>) -> Outcome {
     match service {

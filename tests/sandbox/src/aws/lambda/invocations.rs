@@ -31,7 +31,7 @@ pub fn deliver(world: &mut World, arn: &str, service: &str, source: &str, event:
     Ok(())
 }
 
-fn queue(world: &mut World, account: &str, region: &str, name: &str, source: &str, event: Value) {
+fn record(world: &mut World, account: &str, region: &str, name: &str, source: &str, event: &Value) -> String {
     let id = world.ids.uuid();
     let invocation = Invocation {
         id: id.clone(),
@@ -43,6 +43,11 @@ fn queue(world: &mut World, account: &str, region: &str, name: &str, source: &st
         attempts: Vec::new(),
     };
     world.region(account, region).lambda.invocations.push(invocation);
+    id
+}
+
+fn queue(world: &mut World, account: &str, region: &str, name: &str, source: &str, event: Value) {
+    let id = record(world, account, region, name, source, &event);
     world.effects.push(Effect::InvokeLambda {
         account: account.to_owned(),
         region: region.to_owned(),
@@ -52,16 +57,40 @@ fn queue(world: &mut World, account: &str, region: &str, name: &str, source: &st
     });
 }
 
-/// Whether a call wants the result of the run at once. Only the HTTP door can give that.
-pub fn synchronous(call: &Call<'_>) -> bool {
-    call.operation == "Invoke" && matches!(call.text("InvocationType"), "" | "RequestResponse")
+/// An invocation whose caller waits for the result.
+#[derive(Clone, Debug)]
+pub struct Asked {
+    /// Account of the function.
+    pub account: String,
+    /// Region of the function.
+    pub region: String,
+    /// Its name.
+    pub function: String,
+    /// Id of the invocation, which is recorded already.
+    pub id: String,
+    /// The event.
+    pub event: Value,
+}
+
+/// Records an invocation whose caller waits for the result, which only the HTTP door can give. `None` for
+/// invocations that nobody waits for.
+pub fn asked(world: &mut World, call: &Call<'_>) -> Option<Result<Asked, Refusal>> {
+    if !matches!(call.text("InvocationType"), "" | "RequestResponse") {
+        return None;
+    }
+    let found = find(world, call).map(|function| (function.name.clone(), function.reserved_concurrency));
+    Some(found.and_then(|(function, limit)| {
+        if limit == Some(0) {
+            return Err(Refusal::new("TooManyRequestsException", "Rate Exceeded.").with_status(429));
+        }
+        let (account, region, event) = (call.caller.account.clone(), call.region.to_owned(), event_of(call)?);
+        let id = record(world, &account, &region, &function, &call.caller.arn, &event);
+        Ok(Asked { account, region, function, id, event })
+    }))
 }
 
 /// The event that a caller sends.
-///
-/// # Errors
-/// `InvalidRequestContentException` where it is not JSON.
-pub fn event_of(call: &Call<'_>) -> Result<Value, Refusal> {
+fn event_of(call: &Call<'_>) -> Result<Value, Refusal> {
     let payload = STANDARD.decode(call.text("Payload")).unwrap_or_default();
     if payload.is_empty() {
         return Ok(json!({}));

@@ -17,7 +17,7 @@ mod permissions;
 #[cfg(test)]
 mod tests;
 
-pub use invocations::{deliver, event_of, synchronous};
+pub use invocations::{Asked, asked, deliver};
 
 /// What exists.
 #[derive(Clone, Debug, Default)]

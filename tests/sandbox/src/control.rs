@@ -1,0 +1,323 @@
+//! The control interface, `/_sandbox/…` on both ports: what a test or a demo does to the sandbox itself. Nothing
+//! of it stands in the journal. JSON in, JSON out; what is not understood is refused with `{"error": "…"}`.
+//!
+//! ```text
+//! GET    /_sandbox/world                     everything that exists
+//! GET    /_sandbox/journal?since=N           requests and replies after number N, JSON lines
+//! GET    /_sandbox/invocations               runs of functions with their logs
+//! GET    /_sandbox/faults                    the script of faults, with how many calls matched each line
+//! POST   /_sandbox/faults                    one line or a list: {service, operation, calls, when, what}
+//! DELETE /_sandbox/faults                    forget them all
+//! GET    /_sandbox/settings                  how the sandbox behaves; durations are seconds
+//! POST   /_sandbox/settings                  some of them: {"stack": 1.5}
+//! POST   /_sandbox/model-packages            {group, approve, account?, region?} registers a model; it may be approved
+//! POST   /_sandbox/roles                     {name, path?, account?, services? or trust?} makes an IAM role
+//! POST   /_sandbox/users                     {name, account?} makes an IAM user; gives its access key id
+//! POST   /_sandbox/connections               {name, provider?, account?, region?} an AVAILABLE Git connection
+//! POST   /_sandbox/iam/deny  …/iam/allow     {principal?, actions: ["s3:PutObject"]}
+//! POST   /_sandbox/jenkins/results           {job, result} how the next build of a job ends
+//! ```
+
+use bytes::Bytes;
+use http::{Request, Response, StatusCode, header};
+use serde_json::{Value, json};
+
+use crate::aws::dispatch::administrator;
+use crate::aws::{Call, sagemaker};
+use crate::faults::Fault;
+use crate::sandbox::Sandbox;
+use crate::wire::form;
+use crate::world::{Settings, World};
+
+/// Where all paths begin.
+pub(crate) const PREFIX: &str = "/_sandbox";
+
+/// What went wrong, as a status and a sentence.
+type Refused = (u16, String);
+
+/// Answers a request to the control interface.
+pub(crate) fn answer(sandbox: &Sandbox, request: &Request<Bytes>) -> Response<Bytes> {
+    let path = request.uri().path().trim_start_matches(PREFIX).trim_matches('/');
+    if (request.method().as_str(), path) == ("GET", "journal") {
+        return match since(request) {
+            Ok(number) => reply(200, "application/x-ndjson", sandbox.journal_lines(number)),
+            Err(refused) => refusal(&refused),
+        };
+    }
+    match handle(sandbox, request, path) {
+        Ok(value) => reply(200, "application/json", format!("{value:#}\n")),
+        Err(refused) => refusal(&refused),
+    }
+}
+
+fn handle(sandbox: &Sandbox, request: &Request<Bytes>, path: &str) -> Result<Value, Refused> {
+    let input = body(request)?;
+    match (request.method().as_str(), path) {
+        ("GET", "world") => Ok(sandbox.world(|world| world.dump())),
+        ("GET", "invocations") => Ok(sandbox.world(invocations)),
+        ("GET", "faults") => Ok(faults(sandbox)),
+        ("POST", "faults") => add_faults(sandbox, input),
+        ("DELETE", "faults") => {
+            sandbox.clear_faults();
+            Ok(json!([]))
+        }
+        ("GET", "settings") => Ok(json!(sandbox.world(|world| world.settings.clone()))),
+        ("POST", "settings") => sandbox.world(|world| change_settings(world, input)),
+        ("POST", "model-packages") => sandbox.world(|world| register_model(world, &input)),
+        ("POST", "roles") => sandbox.world(|world| add_role(world, &input)),
+        ("POST", "users") => sandbox.world(|world| {
+            let key = world.iam.add_user(&account(world, &input), wanted(&input, "name")?);
+            Ok(json!({"accessKeyId": key}))
+        }),
+        ("POST", "iam/deny") => sandbox.world(|world| permissions(world, &input, true)),
+        ("POST", "iam/allow") => sandbox.world(|world| permissions(world, &input, false)),
+        ("POST", "jenkins/results") => sandbox.world(|world| {
+            world.jenkins.script_result(wanted(&input, "job")?, wanted(&input, "result")?);
+            Ok(json!({}))
+        }),
+        (method, path) => Err((
+            404,
+            format!("the sandbox has no {method} {PREFIX}/{path}; tests/sandbox/README.md lists what it has"),
+        )),
+    }
+}
+
+fn body(request: &Request<Bytes>) -> Result<Value, Refused> {
+    if request.body().is_empty() {
+        return Ok(json!({}));
+    }
+    serde_json::from_slice(request.body()).map_err(|error| (400, format!("the body is not JSON: {error}")))
+}
+
+fn since(request: &Request<Bytes>) -> Result<u64, Refused> {
+    let pairs = form(request.uri().query().unwrap_or_default());
+    match pairs.iter().find(|(name, _)| name == "since") {
+        None => Ok(0),
+        Some((_, text)) => {
+            text.parse().map_err(|_| (400, format!("since must be a number of the journal, not '{text}'")))
+        }
+    }
+}
+
+fn wanted<'a>(input: &'a Value, member: &str) -> Result<&'a str, Refused> {
+    let text = input.get(member).and_then(Value::as_str).filter(|text| !text.is_empty());
+    text.ok_or_else(|| (400, format!("the body needs \"{member}\", a text that is not empty")))
+}
+
+fn account(world: &World, input: &Value) -> String {
+    input.get("account").and_then(Value::as_str).unwrap_or(&world.settings.account).to_owned()
+}
+
+/// The region named, or the only one of the account in which anything exists.
+fn region(world: &World, account: &str, input: &Value) -> Result<String, Refused> {
+    if let Some(region) = input.get("region").and_then(Value::as_str) {
+        return Ok(region.to_owned());
+    }
+    let mut known = world.regions.keys().filter(|(owner, _)| owner == account).map(|(_, region)| region);
+    match (known.next(), known.next()) {
+        (Some(region), None) => Ok(region.clone()),
+        _ => Err((400, "the body needs \"region\": the account has something in none or in several".to_owned())),
+    }
+}
+
+fn invocations(world: &mut World) -> Value {
+    world
+        .regions
+        .iter()
+        .flat_map(|((account, region), parts)| {
+            parts.lambda.invocations.iter().map(move |one| {
+                let mut shown = json!(one);
+                shown["account"] = json!(account);
+                shown["region"] = json!(region);
+                shown
+            })
+        })
+        .collect()
+}
+
+fn faults(sandbox: &Sandbox) -> Value {
+    sandbox.faults().into_iter().map(|(fault, met)| json!({"fault": fault, "met": met})).collect()
+}
+
+fn add_faults(sandbox: &Sandbox, input: Value) -> Result<Value, Refused> {
+    let lines = if input.is_array() { input } else { json!([input]) };
+    let lines: Vec<Fault> = serde_json::from_value(lines)
+        .map_err(|error| (400, format!("the fault is not one the sandbox knows: {error}")))?;
+    for line in lines {
+        sandbox.fault(line);
+    }
+    Ok(faults(sandbox))
+}
+
+fn change_settings(world: &mut World, input: Value) -> Result<Value, Refused> {
+    let mut merged = json!(world.settings);
+    let Value::Object(changes) = input else { return Err((400, "the body is not a JSON object".to_owned())) };
+    if changes.get("account").is_some_and(|account| *account != merged["account"]) {
+        return Err((400, "the account cannot change while the sandbox runs".to_owned()));
+    }
+    if let Some(members) = merged.as_object_mut() {
+        members.extend(changes);
+    }
+    world.settings = serde_json::from_value::<Settings>(merged)
+        .map_err(|error| (400, format!("the sandbox has no such setting: {error}")))?;
+    Ok(json!(world.settings))
+}
+
+/// Registers a version in a model package group the way a pipeline does, and approves it if wanted.
+fn register_model(world: &mut World, input: &Value) -> Result<Value, Refused> {
+    let account = account(world, input);
+    let region = region(world, &account, input)?;
+    let caller = administrator(&account);
+    let mut ask = |operation: &str, input: Value| {
+        sagemaker::call(world, &Call { operation, input: &input, caller: &caller, region: &region })
+            .map_err(|refusal| (refusal.status, refusal.to_string()))
+    };
+    let image = format!("{account}.dkr.ecr.{region}.amazonaws.com/model:latest");
+    let group = wanted(input, "group")?;
+    let made = ask(
+        "CreateModelPackage",
+        json!({
+            "ModelPackageGroupName": group,
+            "ModelPackageDescription": "registered through the sandbox's control interface",
+            "ModelApprovalStatus": "PendingManualApproval",
+            "InferenceSpecification": {
+                "Containers": [{"Image": image, "ModelDataUrl": format!("s3://{group}/model.tar.gz")}],
+                "SupportedContentTypes": ["text/csv"],
+                "SupportedResponseMIMETypes": ["text/csv"],
+            },
+        }),
+    )?;
+    let arn = made["ModelPackageArn"].clone();
+    if input.get("approve").and_then(Value::as_bool).unwrap_or_default() {
+        ask("UpdateModelPackage", json!({"ModelPackageArn": arn, "ModelApprovalStatus": "Approved"}))?;
+    }
+    Ok(json!({"modelPackageArn": arn}))
+}
+
+fn add_role(world: &mut World, input: &Value) -> Result<Value, Refused> {
+    let (account, name) = (account(world, input), wanted(input, "name")?);
+    let path = input.get("path").and_then(Value::as_str).unwrap_or("/");
+    if !path.starts_with('/') || !path.ends_with('/') {
+        return Err((400, format!("the path '{path}' must begin and end with '/'")));
+    }
+    let services: Vec<&str> =
+        input.get("services").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect();
+    let arn = match (input.get("trust"), services.as_slice()) {
+        (Some(trust), []) => world.iam.add_role_trusting(&account, path, name, trust.clone()),
+        (None, [_, ..]) => world.iam.add_role(&account, path, name, &services),
+        _ => {
+            let message =
+                "a role needs either \"services\", a list such as [\"lambda.amazonaws.com\"], or \"trust\", a policy";
+            return Err((400, message.to_owned()));
+        }
+    };
+    Ok(json!({"arn": arn}))
+}
+
+fn permissions(world: &mut World, input: &Value, deny: bool) -> Result<Value, Refused> {
+    let principal = input.get("principal").and_then(Value::as_str).unwrap_or("*");
+    let actions: Vec<&str> =
+        input.get("actions").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect();
+    if actions.is_empty() {
+        return Err((400, "the body needs \"actions\", a list such as [\"s3:PutObject\"]".to_owned()));
+    }
+    // A policy on certain resources is more than this IAM knows: refused, so that no test believes it.
+    if input.get("resources").is_some() {
+        return Err((400, "the sandbox denies actions on all resources; leave \"resources\" out".to_owned()));
+    }
+    for action in actions {
+        if deny { world.iam.deny(principal, action) } else { world.iam.allow(principal, action) }
+    }
+    Ok(json!({}))
+}
+
+fn refusal((status, message): &Refused) -> Response<Bytes> {
+    reply(*status, "application/json", format!("{}\n", json!({"error": message})))
+}
+
+fn reply(status: u16, content_type: &'static str, body: String) -> Response<Bytes> {
+    let mut response = Response::new(Bytes::from(body));
+    *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    response.headers_mut().insert(header::CONTENT_TYPE, header::HeaderValue::from_static(content_type));
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::{Door, What};
+
+    async fn ask(sandbox: &Sandbox, method: &str, path: &str, body: Value) -> (u16, Value) {
+        let body = if body.is_null() { Bytes::new() } else { Bytes::from(body.to_string()) };
+        let request = Request::builder().method(method).uri(format!("{PREFIX}/{path}")).body(body).unwrap();
+        let response = sandbox.answer(Door::Jenkins, request).await.unwrap();
+        (response.status().as_u16(), serde_json::from_slice(response.body()).unwrap_or_default())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn faults_are_added_counted_and_forgotten() {
+        let sandbox = Sandbox::new(Settings::default());
+        let line = json!({"service": "s3", "calls": 2, "what": {"kind": "throttle"}});
+        let (status, shown) = ask(&sandbox, "POST", "faults", line).await;
+        assert_eq!((status, &shown[0]["met"]), (200, &json!(0)));
+        assert_eq!(sandbox.faults()[0].0, Fault::on("s3", "*").nth(2).before(What::Throttle));
+        ask(&sandbox, "DELETE", "faults", Value::Null).await;
+        assert!(sandbox.faults().is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn settings_are_merged_and_wrong_ones_refused() {
+        let sandbox = Sandbox::new(Settings::default());
+        let (_, shown) = ask(&sandbox, "POST", "settings", json!({"stack": 1.5})).await;
+        assert_eq!((&shown["stack"], &shown["project"]), (&json!(1.5), &json!(4.0)));
+        for wrong in [json!({"stak": 1}), json!({"stack": -1}), json!({"account": "444455556666"}), json!([])] {
+            let (status, shown) = ask(&sandbox, "POST", "settings", wrong.clone()).await;
+            assert_eq!(status, 400, "{wrong}");
+            assert!(shown["error"].is_string(), "{wrong}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn roles_users_and_denials_are_made() {
+        let sandbox = Sandbox::new(Settings::default());
+        let role = json!({"name": "stack", "path": "/team/", "services": ["cloudformation.amazonaws.com"]});
+        let (_, made) = ask(&sandbox, "POST", "roles", role).await;
+        assert_eq!(made["arn"], "arn:aws:iam::111122223333:role/team/stack");
+        assert_eq!(ask(&sandbox, "POST", "roles", json!({"name": "x"})).await.0, 400);
+        let (_, user) = ask(&sandbox, "POST", "users", json!({"name": "ci"})).await;
+        let key = user["accessKeyId"].as_str().unwrap();
+        let principal = sandbox.world(|world| world.iam.caller(key)).unwrap().principal;
+        ask(&sandbox, "POST", "iam/deny", json!({"principal": principal, "actions": ["s3:*"]})).await;
+        assert!(sandbox.world(|world| world.iam.denied(&principal, "s3:PutObject")).is_some());
+        ask(&sandbox, "POST", "iam/allow", json!({"principal": principal, "actions": ["s3:*"]})).await;
+        assert!(sandbox.world(|world| world.iam.denied(&principal, "s3:PutObject")).is_none());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_model_is_registered_in_its_group_and_approved() {
+        let sandbox = Sandbox::new(Settings::default());
+        assert_eq!(ask(&sandbox, "POST", "model-packages", json!({"group": "g"})).await.0, 400, "no region known");
+        sandbox.world(|world| {
+            let input = json!({"ModelPackageGroupName": "churn"});
+            let caller = administrator("111122223333");
+            let call =
+                Call { operation: "CreateModelPackageGroup", input: &input, caller: &caller, region: "eu-west-1" };
+            sagemaker::call(world, &call).unwrap();
+        });
+        let (status, made) = ask(&sandbox, "POST", "model-packages", json!({"group": "churn", "approve": true})).await;
+        assert_eq!(status, 200);
+        assert_eq!(made["modelPackageArn"], "arn:aws:sagemaker:eu-west-1:111122223333:model-package/churn/1");
+        let (_, world) = ask(&sandbox, "GET", "world", Value::Null).await;
+        assert!(world["regions"]["111122223333/eu-west-1"]["events"]["events"].as_u64().unwrap() >= 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_not_there_is_refused_and_nothing_stands_in_the_journal() {
+        let sandbox = Sandbox::new(Settings::default());
+        let (status, shown) = ask(&sandbox, "POST", "nothing", Value::Null).await;
+        assert_eq!(status, 404);
+        assert!(shown["error"].as_str().unwrap().contains("/_sandbox/nothing"));
+        assert!(sandbox.journal().is_empty());
+    }
+}
