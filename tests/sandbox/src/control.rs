@@ -13,7 +13,7 @@
 //! POST   /_sandbox/model-packages            {group, approve, account?, region?} registers a model; it may be approved
 //! POST   /_sandbox/roles                     {name, path?, account?, services? or trust?} makes an IAM role
 //! POST   /_sandbox/users                     {name, account?} makes an IAM user; gives its access key id
-//! POST   /_sandbox/connections               {name, provider?, account?, region?} an AVAILABLE Git connection
+//! POST   /_sandbox/connections               {arn, or name, region and account?; status?} a Git connection, AVAILABLE
 //! POST   /_sandbox/iam/deny  …/iam/allow     {principal?, actions: ["s3:PutObject"]}
 //! POST   /_sandbox/jenkins/results           {job, result} how the next build of a job ends
 //! ```
@@ -65,6 +65,7 @@ fn handle(sandbox: &Sandbox, request: &Request<Bytes>, path: &str) -> Result<Val
         ("POST", "settings") => sandbox.world(|world| change_settings(world, input)),
         ("POST", "model-packages") => sandbox.world(|world| register_model(world, &input)),
         ("POST", "roles") => sandbox.world(|world| add_role(world, &input)),
+        ("POST", "connections") => sandbox.world(|world| add_connection(world, &input)),
         ("POST", "users") => sandbox.world(|world| {
             let key = world.iam.add_user(&account(world, &input), wanted(&input, "name")?);
             Ok(json!({"accessKeyId": key}))
@@ -214,6 +215,32 @@ fn add_role(world: &mut World, input: &Value) -> Result<Value, Refused> {
     Ok(json!({"arn": arn}))
 }
 
+/// Makes a connection to GitHub or changes how it stands. An ARN of one's own lets a manifest name it beforehand.
+fn add_connection(world: &mut World, input: &Value) -> Result<Value, Refused> {
+    let status = input.get("status").and_then(Value::as_str).unwrap_or("AVAILABLE");
+    if !["AVAILABLE", "PENDING", "ERROR"].contains(&status) {
+        return Err((400, format!("a connection is AVAILABLE, PENDING or ERROR, not '{status}'")));
+    }
+    let Some(arn) = input.get("arn").and_then(Value::as_str) else {
+        let (account, name) = (account(world, input), wanted(input, "name")?);
+        let (region, uuid) = (region(world, &account, input)?, world.ids.uuid());
+        let arn = world.region(&account, &region).connections.add(&account, &region, &uuid, name, status);
+        return Ok(json!({"arn": arn}));
+    };
+    let parts: Vec<&str> = arn.split([':', '/']).collect();
+    let ["arn", "aws", "codeconnections" | "codestar-connections", region, account, "connection", uuid] =
+        parts.as_slice()
+    else {
+        return Err((400, format!("'{arn}' is not arn:aws:codeconnections:REGION:ACCOUNT:connection/UUID")));
+    };
+    let name = input.get("name").and_then(Value::as_str).unwrap_or("git");
+    let connections = &mut world.region(account, region).connections;
+    if !connections.set_status(arn, status) {
+        connections.add(account, region, uuid, name, status);
+    }
+    Ok(json!({"arn": arn}))
+}
+
 fn permissions(world: &mut World, input: &Value, deny: bool) -> Result<Value, Refused> {
     let principal = input.get("principal").and_then(Value::as_str).unwrap_or("*");
     let actions: Vec<&str> =
@@ -292,6 +319,29 @@ mod tests {
         assert!(sandbox.world(|world| world.iam.denied(&principal, "s3:PutObject")).is_some());
         ask(&sandbox, "POST", "iam/allow", json!({"principal": principal, "actions": ["s3:*"]})).await;
         assert!(sandbox.world(|world| world.iam.denied(&principal, "s3:PutObject")).is_none());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_is_made_by_name_or_by_arn_and_its_status_changed() {
+        let sandbox = Sandbox::new(Settings::default());
+        let arn = "arn:aws:codeconnections:eu-west-1:111122223333:connection/6f1c0a1e-0000-4000-8000-000000000001";
+        let status = |sandbox: &Sandbox| {
+            sandbox.world(|world| world.dump())["regions"]["111122223333/eu-west-1"]["codeconnections"][0]["status"]
+                .clone()
+        };
+        ask(&sandbox, "POST", "connections", json!({"arn": arn})).await;
+        assert_eq!(status(&sandbox), "AVAILABLE");
+        ask(&sandbox, "POST", "connections", json!({"arn": arn, "status": "ERROR"})).await;
+        assert_eq!(status(&sandbox), "ERROR");
+        let (code, made) = ask(&sandbox, "POST", "connections", json!({"name": "git", "region": "eu-west-1"})).await;
+        assert_eq!(code, 200);
+        assert!(
+            made["arn"].as_str().unwrap().starts_with("arn:aws:codeconnections:eu-west-1:111122223333:connection/")
+        );
+        for wrong in [json!({"arn": "arn:aws:s3:::x"}), json!({"name": "git", "status": "GONE", "region": "eu-west-1"})]
+        {
+            assert_eq!(ask(&sandbox, "POST", "connections", wrong).await.0, 400);
+        }
     }
 
     #[tokio::test(start_paused = true)]

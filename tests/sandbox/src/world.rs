@@ -268,6 +268,7 @@ impl World {
         json!({
             "now": self.now,
             "regions": regions,
+            "s3": self.s3.dump(),
             "iam": self.iam.dump(),
             "jenkins": self.jenkins.dump(),
             "effects": self.effects,
@@ -280,6 +281,9 @@ impl Region {
         json!({
             "servicecatalog": self.catalog.dump(),
             "sagemaker": self.sagemaker.dump(),
+            "cloudformation": self.cloudformation.dump(),
+            "secretsmanager": self.secrets.dump(),
+            "codeconnections": self.connections.dump(),
             "events": self.events.dump(),
             "lambda": self.lambda.dump(),
         })
