@@ -95,7 +95,11 @@ pub(super) fn bring(world: &mut World, stack: &mut Stack, name: &str) -> Result<
         stack.resources.insert(name.to_owned(), StackResource { deletion, replacement, needs, ..before.clone() });
         return Ok(());
     }
-    let changed = |key: &str, before: &StackResource| before.properties.get(key) != wanted.properties.get(key);
+    // A dot leads to a member of a member.
+    let member =
+        |properties: &Value, key: &str| key.split('.').try_fold(properties.clone(), |at, part| at.get(part).cloned());
+    let changed =
+        |key: &str, before: &StackResource| member(&before.properties, key) != member(&wanted.properties, key);
     let replaced = before.as_ref().is_some_and(|before| wanted.kind.replaced_by.iter().any(|key| changed(key, before)));
     let (doing, done) = match before {
         Some(_) => ("UPDATE_IN_PROGRESS", "UPDATE_COMPLETE"),

@@ -45,7 +45,7 @@ pub(super) struct Kind {
     pub(super) name: &'static str,
     pub(super) properties: &'static [&'static str],
     pub(super) required: &'static [&'static str],
-    /// Properties whose change replaces the thing.
+    /// Properties whose change replaces the thing; a dot leads to a member of a member.
     pub(super) replaced_by: &'static [&'static str],
     /// What `Fn::GetAtt` gives.
     pub(super) attributes: &'static [&'static str],

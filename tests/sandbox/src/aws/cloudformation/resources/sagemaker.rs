@@ -13,7 +13,8 @@ pub(super) const KINDS: &[Kind] = &[
         name: "AWS::SageMaker::CodeRepository",
         properties: &["CodeRepositoryName", "GitConfig", "Tags"],
         required: &["GitConfig"],
-        replaced_by: &["CodeRepositoryName"],
+        // As the CloudFormation reference has it; the secret alone changes in place.
+        replaced_by: &["CodeRepositoryName", "GitConfig.RepositoryUrl", "GitConfig.Branch"],
         attributes: &["CodeRepositoryName"],
         tagged: true,
         create: create_repository,
@@ -65,9 +66,6 @@ fn update_repository(
 ) -> Result<Made, String> {
     let name = name_of(arn);
     let (before, after) = (&old["GitConfig"], &new["GitConfig"]);
-    if before["RepositoryUrl"] != after["RepositoryUrl"] || before["Branch"] != after["Branch"] {
-        return Err("Resource handler returned message: \"RepositoryUrl and Branch of a code repository cannot be changed\" (HandlerErrorCode: NotUpdatable)".into());
-    }
     if before != after {
         let input = json!({"CodeRepositoryName": name, "GitConfig": {"SecretArn": after["SecretArn"]}});
         SAGEMAKER.ask(world, place, "UpdateCodeRepository", &input)?;
