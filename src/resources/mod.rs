@@ -3,3 +3,4 @@
 
 pub mod jenkins_jobs;
 pub mod outputs;
+pub mod sagemaker_project;

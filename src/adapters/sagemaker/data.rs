@@ -1,0 +1,161 @@
+//! What users put into a project: registered models and the contents of its bucket. Looked at and deleted only where
+//! the spec says so; whose it is, is not judged here.
+
+use std::collections::BTreeMap;
+
+use aws_sdk_s3::types::{Delete, ObjectIdentifier};
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+
+use super::is_absent;
+use crate::adapters::aws::{Aws, fault};
+use crate::domain::fault::{Fault, FaultKind};
+use crate::resources::sagemaker_project::{Data, Tagged, bucket_name, group_name};
+
+/// All tags of a thing in SageMaker; none where it does not exist.
+pub(super) async fn tags(aws: &Aws, arn: &str, attempt: &str) -> Result<Option<BTreeMap<String, String>>, Fault> {
+    let mut tags = BTreeMap::new();
+    let mut token = None;
+    loop {
+        let page = match aws.sagemaker.list_tags().resource_arn(arn).set_next_token(token).send().await {
+            Ok(page) => page,
+            Err(error) if is_absent(&error) => return Ok(None),
+            Err(error) => return Err(fault(attempt, &error)),
+        };
+        let text = |text: Option<&str>| text.unwrap_or_default().to_owned();
+        tags.extend(page.tags().iter().map(|tag| (text(tag.key()), text(tag.value()))));
+        token = page.next_token().map(str::to_owned);
+        if token.is_none() {
+            return Ok(Some(tags));
+        }
+    }
+}
+
+/// Looks at the data of a project.
+pub(super) async fn look(aws: &Aws, name: &str, id: &str) -> Result<Data, Fault> {
+    let group = group(aws, &group_name(name, id)).await?;
+    let packages = match &group {
+        Some(group) => packages(aws, &group.name).await?,
+        None => Vec::new(),
+    };
+    Ok(Data { group, packages, bucket: bucket(aws, &bucket_name(id)).await? })
+}
+
+async fn group(aws: &Aws, name: &str) -> Result<Option<Tagged>, Fault> {
+    let described = aws.sagemaker.describe_model_package_group().model_package_group_name(name).send().await;
+    let arn = match described {
+        Ok(group) => group.model_package_group_arn().unwrap_or_default().to_owned(),
+        Err(error) if is_absent(&error) => return Ok(None),
+        Err(error) => return Err(fault(&format!("look at model package group {name:?}"), &error)),
+    };
+    let tags = tags(aws, &arn, &format!("list the tags of model package group {name:?}")).await?;
+    Ok(tags.map(|tags| Tagged { name: name.to_owned(), tags }))
+}
+
+async fn packages(aws: &Aws, group: &str) -> Result<Vec<String>, Fault> {
+    let mut arns = Vec::new();
+    let mut token = None;
+    loop {
+        let request = aws.sagemaker.list_model_packages().model_package_group_name(group).max_results(100);
+        let page = match request.set_next_token(token).send().await {
+            Ok(page) => page,
+            Err(error) if is_absent(&error) => return Ok(arns),
+            Err(error) => return Err(fault(&format!("list the models of group {group:?}"), &error)),
+        };
+        let listed = page.model_package_summary_list().iter();
+        arns.extend(listed.filter_map(|package| package.model_package_arn()).map(str::to_owned));
+        token = page.next_token().map(str::to_owned);
+        if token.is_none() {
+            return Ok(arns);
+        }
+    }
+}
+
+async fn bucket(aws: &Aws, name: &str) -> Result<Option<Tagged>, Fault> {
+    match aws.s3.get_bucket_tagging().bucket(name).send().await {
+        Ok(tagging) => {
+            let tags = tagging.tag_set().iter().map(|tag| (tag.key().to_owned(), tag.value().to_owned()));
+            Ok(Some(Tagged { name: name.to_owned(), tags: tags.collect() }))
+        }
+        Err(error) => match error.as_service_error().and_then(|error| error.code()) {
+            // A bucket without tags is not known to be the project's.
+            Some("NoSuchBucket" | "NoSuchTagSet") => Ok(None),
+            _ => Err(fault(&format!("read the tags of bucket {name:?}"), &error)),
+        },
+    }
+}
+
+/// Deletes registered models; one that is gone already is as good as deleted.
+pub(super) async fn delete_packages(aws: &Aws, arns: &[String]) -> Result<(), Fault> {
+    for arn in arns {
+        match aws.sagemaker.delete_model_package().model_package_name(arn).send().await {
+            Err(error) if !is_absent(&error) => return Err(fault(&format!("delete model {arn}"), &error)),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// Deletes a model package group.
+pub(super) async fn delete_group(aws: &Aws, name: &str) -> Result<(), Fault> {
+    match aws.sagemaker.delete_model_package_group().model_package_group_name(name).send().await {
+        Err(error) if !is_absent(&error) => Err(fault(&format!("delete model package group {name:?}"), &error)),
+        _ => Ok(()),
+    }
+}
+
+/// Deletes every version of every object and every delete marker, up to a thousand at a time.
+pub(super) async fn empty_bucket(aws: &Aws, bucket: &str, account: &str) -> Result<(), Fault> {
+    loop {
+        let request = aws.s3.list_object_versions().bucket(bucket).expected_bucket_owner(account).max_keys(1000);
+        let listed = match request.send().await {
+            Ok(listed) => listed,
+            Err(error) if error.as_service_error().and_then(|error| error.code()) == Some("NoSuchBucket") => {
+                return Ok(());
+            }
+            Err(error) => return Err(fault(&format!("list what is in bucket {bucket:?}"), &error)),
+        };
+        let versions = listed.versions().iter().map(|version| (version.key(), version.version_id()));
+        let markers = listed.delete_markers().iter().map(|marker| (marker.key(), marker.version_id()));
+        let objects: Vec<ObjectIdentifier> = versions
+            .chain(markers)
+            .filter_map(|(key, version)| {
+                ObjectIdentifier::builder().key(key?).set_version_id(version.map(str::to_owned)).build().ok()
+            })
+            .collect();
+        if objects.is_empty() {
+            return Ok(());
+        }
+        delete_objects(aws, bucket, account, objects).await?;
+    }
+}
+
+async fn delete_objects(aws: &Aws, bucket: &str, account: &str, objects: Vec<ObjectIdentifier>) -> Result<(), Fault> {
+    let attempt = format!("delete what is in bucket {bucket:?}");
+    let unwritable = |_| Fault::new(FaultKind::Unexpected, format!("could not {attempt}"));
+    let delete = Delete::builder().set_objects(Some(objects)).quiet(true).build().map_err(unwritable)?;
+    let request = aws.s3.delete_objects().bucket(bucket).expected_bucket_owner(account).delete(delete);
+    let answer = request.send().await.map_err(|error| fault(&attempt, &error))?;
+    match answer.errors().first() {
+        None => Ok(()),
+        Some(error) => Err(crate::adapters::aws::service_fault(
+            &format!("delete {:?} in bucket {bucket:?}", error.key().unwrap_or_default()),
+            if error.code() == Some("AccessDenied") { 403 } else { 500 },
+            error.code().unwrap_or_default(),
+            error.message().unwrap_or_default(),
+        )),
+    }
+}
+
+/// Deletes an empty bucket.
+pub(super) async fn delete_bucket(aws: &Aws, bucket: &str, account: &str) -> Result<(), Fault> {
+    match aws.s3.delete_bucket().bucket(bucket).expected_bucket_owner(account).send().await {
+        Ok(_) => Ok(()),
+        Err(error) => match error.as_service_error().and_then(|error| error.code()) {
+            Some("NoSuchBucket") => Ok(()),
+            Some("BucketNotEmpty") => {
+                Err(Fault { kind: FaultKind::Conflict, ..fault(&format!("delete bucket {bucket:?}"), &error) })
+            }
+            _ => Err(fault(&format!("delete bucket {bucket:?}"), &error)),
+        },
+    }
+}

@@ -1,0 +1,216 @@
+//! SageMaker projects through AWS's API: looks and acts, without decisions. What users put into a project is looked
+//! at only where it is to be deleted. What SageMaker refuses is sorted here, since most of it comes under one code.
+
+use std::collections::BTreeMap;
+
+use aws_sdk_sagemaker::operation::describe_project::DescribeProjectOutput;
+use aws_sdk_sagemaker::types::{
+    ProvisioningParameter, ServiceCatalogProvisioningDetails, ServiceCatalogProvisioningUpdateDetails, Tag,
+};
+use aws_smithy_runtime_api::client::result::SdkError;
+use aws_smithy_runtime_api::http::Response;
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+use jiff::Timestamp;
+
+use crate::adapters::aws::{Aws, fault};
+use crate::crd::status::Reason;
+use crate::domain::fault::{Fault, FaultKind};
+use crate::domain::identity::Identity;
+use crate::domain::project::ParameterValue;
+use crate::domain::resource::{Actuator, Attempts, Handles};
+use crate::resources::sagemaker_project::{Action, Desired, Observed, SagemakerProject, SeenProject, Status};
+
+mod cause;
+mod data;
+
+type Sdk<E> = SdkError<E, Response>;
+
+/// The hands of [`SagemakerProject`].
+#[derive(Clone)]
+pub struct SagemakerProjects {
+    aws: Aws,
+    delete_data: bool,
+}
+
+impl SagemakerProjects {
+    /// With `delete_data`, looks show what users put into the project, so that it is deleted with it.
+    pub fn new(aws: &Aws, delete_data: bool) -> Self {
+        Self { aws: aws.clone(), delete_data }
+    }
+
+    async fn describe(&self, name: &str) -> Result<Option<DescribeProjectOutput>, Fault> {
+        match self.aws.sagemaker.describe_project().project_name(name).send().await {
+            Ok(project) => Ok(Some(project)),
+            Err(error) if is_absent(&error) => Ok(None),
+            Err(error) => Err(fault(&format!("look at SageMaker project {name:?}"), &error)),
+        }
+    }
+
+    /// The project in the operator's words.
+    async fn seen(&self, name: &str, output: DescribeProjectOutput) -> Result<SeenProject, Fault> {
+        let status = Status::parse(output.project_status().map_or("", |status| status.as_str()));
+        let arn = output.project_arn().unwrap_or_default().to_owned();
+        // The record of a deleted project has no tags to ask for.
+        let tags = match status {
+            Status::DeleteCompleted => BTreeMap::new(),
+            _ => data::tags(&self.aws, &arn, &format!("list the tags of SageMaker project {name:?}"))
+                .await?
+                .unwrap_or_default(),
+        };
+        let cause = if status.is_failed() { cause::first(&self.aws, &output).await } else { String::new() };
+        let details = output.service_catalog_provisioning_details();
+        let parameters = details.map(|details| details.provisioning_parameters()).unwrap_or_default();
+        let created = moment(output.creation_time());
+        Ok(SeenProject {
+            id: output.project_id().unwrap_or_default().to_owned(),
+            arn,
+            description: output.project_description().unwrap_or_default().to_owned(),
+            status,
+            cause,
+            product_id: details.and_then(|details| details.product_id()).map(str::to_owned),
+            artifact_id: details.and_then(|details| details.provisioning_artifact_id()).map(str::to_owned),
+            parameters: parameters
+                .iter()
+                .filter_map(|parameter| {
+                    Some((parameter.key()?.to_owned(), parameter.value().unwrap_or_default().to_owned()))
+                })
+                .filter(|(key, _)| key != "SageMakerProjectName" && key != "SageMakerProjectId")
+                .collect(),
+            tags,
+            created,
+            modified: output.last_modified_time().map_or(created, |time| moment(Some(time))),
+        })
+    }
+
+    async fn create(&self, name: &str, desired: &Desired) -> Result<(), Fault> {
+        let details = ServiceCatalogProvisioningDetails::builder()
+            .product_id(&desired.product_id)
+            .provisioning_artifact_id(&desired.artifact_id)
+            .set_provisioning_parameters(Some(given(&desired.parameters)))
+            .build();
+        let description = Some(desired.description.clone()).filter(|text| !text.is_empty());
+        let request = self.aws.sagemaker.create_project().project_name(name).set_project_description(description);
+        let request = request.service_catalog_provisioning_details(details).set_tags(Some(tag_list(&desired.tags)));
+        request.send().await.map(drop).map_err(|error| refused(&format!("create SageMaker project {name:?}"), &error))
+    }
+
+    async fn update(
+        &self,
+        name: &str,
+        description: &str,
+        provisioning: Option<&(String, BTreeMap<String, ParameterValue>)>,
+    ) -> Result<(), Fault> {
+        let details = provisioning.map(|(artifact_id, parameters)| {
+            ServiceCatalogProvisioningUpdateDetails::builder()
+                .provisioning_artifact_id(artifact_id)
+                .set_provisioning_parameters(Some(given(parameters)))
+                .build()
+        });
+        let request = self.aws.sagemaker.update_project().project_name(name).project_description(description);
+        let request = request.set_service_catalog_provisioning_update_details(details);
+        request.send().await.map(drop).map_err(|error| refused(&format!("update SageMaker project {name:?}"), &error))
+    }
+
+    async fn delete(&self, name: &str) -> Result<(), Fault> {
+        match self.aws.sagemaker.delete_project().project_name(name).send().await {
+            Ok(_) => Ok(()),
+            Err(error) if is_absent(&error) || says(&error, "DeleteCompleted status") => Ok(()),
+            Err(error) => Err(refused(&format!("delete SageMaker project {name:?}"), &error)),
+        }
+    }
+}
+
+impl Actuator<SagemakerProject> for SagemakerProjects {
+    async fn observe(&self, id: &Identity, _tried: &Attempts) -> Result<Observed, Fault> {
+        let name = &id.placement.project_name;
+        let Some(output) = self.describe(name).await? else { return Ok(Observed::default()) };
+        let project = self.seen(name, output).await?;
+        let data = if self.delete_data { Some(data::look(&self.aws, name, &project.id).await?) } else { None };
+        Ok(Observed { project: Some(project), data })
+    }
+
+    async fn act(&self, id: &Identity, action: &Action) -> Result<Handles, Fault> {
+        let name = &id.placement.project_name;
+        match action {
+            Action::Create(desired) => self.create(name, desired).await?,
+            Action::Update { description, provisioning } => {
+                self.update(name, description, provisioning.as_ref()).await?
+            }
+            Action::Tag(arn, tags) => {
+                let request = self.aws.sagemaker.add_tags().resource_arn(arn).set_tags(Some(tag_list(tags)));
+                request.send().await.map_err(|error| fault(&format!("tag SageMaker project {name:?}"), &error))?;
+            }
+            Action::Untag(arn, keys) => {
+                let keys = keys.iter().cloned().collect();
+                let request = self.aws.sagemaker.delete_tags().resource_arn(arn).set_tag_keys(Some(keys));
+                request.send().await.map_err(|error| fault(&format!("untag SageMaker project {name:?}"), &error))?;
+            }
+            Action::DeletePackages(arns) => data::delete_packages(&self.aws, arns).await?,
+            Action::DeleteGroup(group) => data::delete_group(&self.aws, group).await?,
+            Action::EmptyBucket(bucket) => data::empty_bucket(&self.aws, bucket, &id.placement.account_id).await?,
+            Action::DeleteBucket(bucket) => data::delete_bucket(&self.aws, bucket, &id.placement.account_id).await?,
+            Action::Delete => self.delete(name).await?,
+        }
+        Ok(Handles::new())
+    }
+}
+
+fn moment(time: Option<&aws_smithy_types::DateTime>) -> Timestamp {
+    let milliseconds = time.and_then(|time| time.to_millis().ok()).unwrap_or_default();
+    Timestamp::from_millisecond(milliseconds).unwrap_or(Timestamp::UNIX_EPOCH)
+}
+
+fn given(parameters: &BTreeMap<String, ParameterValue>) -> Vec<ProvisioningParameter> {
+    let text = |value: &ParameterValue| match value {
+        ParameterValue::Plain(text) => text.clone(),
+        ParameterValue::Sealed(secret) => secret.value.reveal().to_owned(),
+    };
+    parameters.iter().map(|(key, value)| ProvisioningParameter::builder().key(key).value(text(value)).build()).collect()
+}
+
+fn tag_list(tags: &BTreeMap<String, String>) -> Vec<Tag> {
+    tags.iter().map(|(key, value)| Tag::builder().key(key).value(value).build()).collect()
+}
+
+fn says<E: ProvideErrorMetadata>(error: &Sdk<E>, words: &str) -> bool {
+    error.as_service_error().and_then(|error| error.message()).is_some_and(|message| message.contains(words))
+}
+
+/// Not found, as SageMaker says it: a `ValidationException` with these words.
+fn is_absent<E: ProvideErrorMetadata>(error: &Sdk<E>) -> bool {
+    error.as_service_error().and_then(|error| error.code()) == Some("ValidationException")
+        && says(error, "does not exist")
+}
+
+/// Sorts what SageMaker passes on from Service Catalog: whatever it is, the code is `ValidationException`.
+fn refused<E: ProvideErrorMetadata>(attempt: &str, error: &Sdk<E>) -> Fault {
+    let fault = fault(attempt, error);
+    let validation = error.as_service_error().and_then(|error| error.code()) == Some("ValidationException");
+    let spreading =
+        |reason: Reason, hint: &str| Fault { kind: FaultKind::Propagating, reason, ..fault.clone() }.hint(hint);
+    if !validation {
+        return fault;
+    }
+    if says(error, "No launch paths") {
+        return spreading(
+            Reason::NoLaunchPath,
+            "AWS takes up to two minutes to let a new principal launch a product; after that, check that the operator's role is among the portfolio's principals",
+        );
+    }
+    if says(error, "while assuming the role")
+        || says(error, "is not authorized")
+        || says(error, "profile does not exist")
+    {
+        return spreading(
+            Reason::RoleNotTrusted,
+            "check that the launch role exists and that its trust policy lets servicecatalog.amazonaws.com assume it",
+        );
+    }
+    if says(error, "not found") {
+        return spreading(Reason::Propagating, "AWS may not know the product's version yet");
+    }
+    if says(error, "already exists") {
+        return Fault { kind: FaultKind::Conflict, reason: Reason::Conflict, ..fault };
+    }
+    fault
+}

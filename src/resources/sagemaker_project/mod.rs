@@ -1,0 +1,243 @@
+//! The SageMaker project: launched from the catalog product, with its parameters, tags and description. It never
+//! touches what users put into the project, unless told to delete that too, and never a project that is not its own.
+//!
+//! The project's name is its key, and its tags say from the first moment whose it is: a crash between the create and
+//! the next look does no harm. Data goes before the project does, since afterwards little tells whose it was.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+
+use crate::crd::status::Reason;
+use crate::domain::identity::Identity;
+use crate::domain::project::{ParameterValue, Project};
+use crate::domain::resource::{Attempts, Decision, Goal, Kind, Resource};
+use crate::resources::outputs::{Launchable, ProjectFacts};
+
+mod absent;
+mod desired;
+mod present;
+#[cfg(test)]
+mod tests;
+
+/// Tag key under which the project remembers which of its tags come from the spec, so that a tag that leaves the spec
+/// leaves the project, and tags of other people stay: five hex digits for each key.
+pub const TAG_KEYS_TAG: &str = "mlops-operator.io/tag-keys";
+
+/// The SageMaker project.
+pub struct SagemakerProject;
+
+/// What it should be.
+#[derive(Clone)]
+pub struct Desired {
+    /// Its name.
+    pub name: String,
+    /// May be empty.
+    pub description: String,
+    /// The product that it is launched from; cannot change.
+    pub product_id: String,
+    /// The version of that product.
+    pub artifact_id: String,
+    /// The template's parameters, without the two that SageMaker fills in.
+    pub parameters: BTreeMap<String, ParameterValue>,
+    /// The user's tags, ownership, fingerprint and [`TAG_KEYS_TAG`].
+    pub tags: BTreeMap<String, String>,
+    /// Of version and parameters, secrets included.
+    pub fingerprint: String,
+    /// What keeps it from being launched.
+    pub problem: Option<Problem>,
+}
+
+/// Something that a person must change before anything can be done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// What is wrong.
+    pub why: Reason,
+    /// In a sentence.
+    pub message: String,
+    /// What to do.
+    pub hint: String,
+}
+
+/// What was seen of it.
+#[derive(Clone, Debug, Default)]
+pub struct Observed {
+    /// The project of that name, whoever's it is; also the record of one that was deleted.
+    pub project: Option<SeenProject>,
+    /// What users put into it, if it is to be deleted with it. `None`: not looked at, it stays.
+    pub data: Option<Data>,
+}
+
+/// A project of that name.
+#[derive(Clone, Debug)]
+pub struct SeenProject {
+    /// `p-…`.
+    pub id: String,
+    /// ARN.
+    pub arn: String,
+    /// Empty if there is none.
+    pub description: String,
+    /// How it stands.
+    pub status: Status,
+    /// The first cause of a failure; empty otherwise, and where AWS gives none.
+    pub cause: String,
+    /// The product that it was launched from; none where it was not launched through Service Catalog.
+    pub product_id: Option<String>,
+    /// The version asked for last.
+    pub artifact_id: Option<String>,
+    /// The parameters given last, without those that SageMaker fills in.
+    pub parameters: BTreeMap<String, String>,
+    /// Its tags; empty on the record of a deleted one.
+    pub tags: BTreeMap<String, String>,
+    /// When it was made.
+    pub created: Timestamp,
+    /// When its status changed last.
+    pub modified: Timestamp,
+}
+
+/// `ProjectStatus` of SageMaker.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum Status {
+    Pending,
+    CreateInProgress,
+    CreateCompleted,
+    CreateFailed,
+    UpdateInProgress,
+    UpdateCompleted,
+    UpdateFailed,
+    DeleteInProgress,
+    DeleteFailed,
+    /// The record of a project that is gone.
+    DeleteCompleted,
+    /// One that the operator does not know.
+    Unknown(String),
+}
+
+impl Status {
+    /// The status of that name.
+    pub fn parse(name: &str) -> Self {
+        match name {
+            "Pending" => Self::Pending,
+            "CreateInProgress" => Self::CreateInProgress,
+            "CreateCompleted" => Self::CreateCompleted,
+            "CreateFailed" => Self::CreateFailed,
+            "UpdateInProgress" => Self::UpdateInProgress,
+            "UpdateCompleted" => Self::UpdateCompleted,
+            "UpdateFailed" => Self::UpdateFailed,
+            "DeleteInProgress" => Self::DeleteInProgress,
+            "DeleteFailed" => Self::DeleteFailed,
+            "DeleteCompleted" => Self::DeleteCompleted,
+            other => Self::Unknown(other.to_owned()),
+        }
+    }
+
+    /// Whether AWS may have told a cause for how it stands.
+    pub fn is_failed(&self) -> bool {
+        matches!(self, Self::CreateFailed | Self::UpdateFailed | Self::DeleteFailed)
+    }
+}
+
+/// What users put into the project, as far as it is seen to be this project's.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Data {
+    /// The model package group with its tags.
+    pub group: Option<Tagged>,
+    /// ARNs of the models registered in it.
+    pub packages: Vec<String>,
+    /// The project's bucket with its tags.
+    pub bucket: Option<Tagged>,
+}
+
+/// A thing of the project's stack, by name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tagged {
+    /// Its name.
+    pub name: String,
+    /// Its tags.
+    pub tags: BTreeMap<String, String>,
+}
+
+/// What can be done to it.
+#[derive(Clone)]
+pub enum Action {
+    /// Launches it.
+    Create(Box<Desired>),
+    /// Changes its description and, if given, version and parameters.
+    Update {
+        /// The description.
+        description: String,
+        /// The version and all parameters.
+        provisioning: Option<(String, BTreeMap<String, ParameterValue>)>,
+    },
+    /// Puts tags on the project of that ARN.
+    Tag(String, BTreeMap<String, String>),
+    /// Takes tags off the project of that ARN.
+    Untag(String, BTreeSet<String>),
+    /// Deletes registered models, by ARN.
+    DeletePackages(Vec<String>),
+    /// Deletes the model package group.
+    DeleteGroup(String),
+    /// Deletes every version of every object in the bucket.
+    EmptyBucket(String),
+    /// Deletes the bucket.
+    DeleteBucket(String),
+    /// Deletes the project.
+    Delete,
+}
+
+/// The names that follow from a project's name and id, as its template makes them.
+pub fn facts(name: &str, id: &str, arn: &str) -> ProjectFacts {
+    ProjectFacts {
+        project_id: id.to_owned(),
+        project_arn: arn.to_owned(),
+        project_name: name.to_owned(),
+        model_package_group: group_name(name, id),
+        bucket: bucket_name(id),
+    }
+}
+
+/// The model package group of a project.
+pub fn group_name(name: &str, id: &str) -> String {
+    format!("{name}-{id}")
+}
+
+/// The bucket of a project.
+pub fn bucket_name(id: &str) -> String {
+    format!("sagemaker-project-{id}")
+}
+
+impl Resource for SagemakerProject {
+    const KIND: Kind = Kind::SagemakerProject;
+    type Owner = Project;
+    type Inputs = Launchable;
+    type Desired = Desired;
+    type Observed = Observed;
+    type Action = Action;
+    type Output = ProjectFacts;
+
+    fn desired(owner: &Project, inputs: &Launchable) -> Desired {
+        desired::desired(owner, inputs)
+    }
+
+    fn forecast(desired: &Desired) -> ProjectFacts {
+        facts(&desired.name, "(known after apply)", "(known after apply)")
+    }
+
+    fn decide(
+        id: &Identity,
+        goal: &Goal<Desired>,
+        seen: &Observed,
+        now: Timestamp,
+        tried: &Attempts,
+    ) -> Decision<Action, ProjectFacts> {
+        match goal {
+            Goal::Present(desired) => present::decide(id, desired, seen, now, tried),
+            Goal::Absent => absent::decide(id, seen, now),
+        }
+    }
+
+    fn exists(seen: &Observed) -> bool {
+        seen.project.as_ref().is_some_and(|project| project.status != Status::DeleteCompleted)
+    }
+}

@@ -1,0 +1,178 @@
+//! What to do so that the project is as declared.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::{Action, Desired, Observed, SeenProject, Status, desired, facts};
+use crate::crd::status::Reason;
+use crate::domain::identity::{FINGERPRINT_TAG, Identity};
+use crate::domain::project::ParameterValue;
+use crate::domain::report::SLOW_RETRY;
+use crate::domain::resource::{Attempts, Change, Decision, Step};
+use crate::resources::outputs::ProjectFacts;
+
+type Move = Decision<Action, ProjectFacts>;
+
+/// A project that could not be created is made again after this long, twice as long after each further failure.
+const FIRST_RETRY: Duration = Duration::from_secs(30);
+/// But never later than this.
+const LAST_RETRY: Duration = Duration::from_hours(1);
+
+pub(super) fn decide(id: &Identity, desired: &Desired, seen: &Observed, now: Timestamp, tried: &Attempts) -> Move {
+    if let Some(problem) = &desired.problem {
+        return stuck(problem.why, problem.message.clone(), &problem.hint);
+    }
+    let Some(project) = seen.project.as_ref().filter(|project| project.status != Status::DeleteCompleted) else {
+        return Decision::Act(vec![step(
+            Action::Create(Box::new(desired.clone())),
+            Change::Create,
+            Reason::Missing,
+            format!("create SageMaker project {:?}", desired.name),
+        )]);
+    };
+    if id.foreign(&project.tags) {
+        return stuck(
+            Reason::ForeignOwner,
+            format!("the SageMaker project {:?} exists and belongs to somebody else", desired.name),
+            "choose another spec.projectName, or delete that project",
+        );
+    }
+    let early = Some(facts(&desired.name, &project.id, &project.arn));
+    match &project.status {
+        Status::Pending | Status::CreateInProgress => wait("SageMaker is creating the project", project.created, early),
+        Status::UpdateInProgress => wait("SageMaker is updating the project", project.modified, early),
+        Status::DeleteInProgress => wait("SageMaker is deleting the project", project.modified, None),
+        Status::CreateFailed => create_failed(desired, project, now, tried),
+        Status::UpdateFailed => update_failed(desired, project, now),
+        Status::DeleteFailed => super::absent::delete_failed(&desired.name, project, now),
+        Status::CreateCompleted | Status::UpdateCompleted => settled(desired, project),
+        Status::DeleteCompleted | Status::Unknown(_) => super::absent::unknown(&desired.name, project),
+    }
+}
+
+fn stuck(why: Reason, message: String, hint: &str) -> Move {
+    Decision::Stuck { why, message, hint: hint.to_owned() }
+}
+
+fn wait(message: &str, since: Timestamp, early: Option<ProjectFacts>) -> Move {
+    Decision::Wait { why: Reason::Progressing, message: message.to_owned(), since: Some(since), early }
+}
+
+pub(super) fn step(action: Action, change: Change, because: Reason, summary: String) -> Step<Action> {
+    Step { action, change, because, summary, intent: None }
+}
+
+/// Whether `pause` has passed since `moment`.
+pub(super) fn passed(moment: Timestamp, now: Timestamp, pause: Duration) -> bool {
+    u128::try_from(now.duration_since(moment).as_millis()).is_ok_and(|age| age >= pause.as_millis())
+}
+
+/// What failed and why, for people.
+pub(super) fn told(what: &str, cause: &str) -> String {
+    if cause.is_empty() { format!("{what}, and AWS gives no cause") } else { format!("{what}: {cause}") }
+}
+
+fn asked_for_something_else(desired: &Desired, project: &SeenProject) -> bool {
+    project.tags.get(FINGERPRINT_TAG) != Some(&desired.fingerprint)
+}
+
+/// Deletes what could not be created, to make it again: at once when the spec has changed since, else ever more slowly.
+fn create_failed(desired: &Desired, project: &SeenProject, now: Timestamp, tried: &Attempts) -> Move {
+    let pause = FIRST_RETRY.saturating_mul(2_u32.saturating_pow(tried.failed_creations)).min(LAST_RETRY);
+    if asked_for_something_else(desired, project) || passed(project.modified, now, pause) {
+        let summary = format!("delete SageMaker project {:?}, which could not be created", desired.name);
+        return Decision::Act(vec![step(Action::Delete, Change::Delete, Reason::ProjectFailed, summary)]);
+    }
+    stuck(
+        Reason::ProjectFailed,
+        told(&format!("SageMaker could not create the project {:?}", desired.name), &project.cause),
+        "remove the cause; the operator then deletes what is left and creates the project again, ever more slowly",
+    )
+}
+
+fn update_failed(desired: &Desired, project: &SeenProject, now: Timestamp) -> Move {
+    if asked_for_something_else(desired, project) || passed(project.modified, now, SLOW_RETRY) {
+        return settled(desired, project);
+    }
+    stuck(
+        Reason::ProjectUpdateFailed,
+        told(&format!("SageMaker could not update the project {:?}", desired.name), &project.cause),
+        "remove the cause or change the spec; the operator tries again every ten minutes",
+    )
+}
+
+/// What differs between the project and the spec, once nothing is in progress.
+fn settled(desired: &Desired, project: &SeenProject) -> Move {
+    if project.product_id.as_ref() != Some(&desired.product_id) {
+        let from = project.product_id.as_deref().unwrap_or("no product of Service Catalog");
+        return stuck(
+            Reason::ImmutableRemote,
+            format!(
+                "the SageMaker project {:?} was launched from {from}, the spec asks for {}, and SageMaker cannot change that",
+                desired.name, desired.product_id
+            ),
+            "delete the SageMaker project, so that it is created again from the product, or restore the product",
+        );
+    }
+    let mut steps = Vec::new();
+    let provisioning = provisioning_change(desired, project);
+    let described = desired.description != project.description;
+    if provisioning.is_some() || described {
+        let what = match (provisioning, described) {
+            (Some(_), true) => "version, parameters and description",
+            (Some(_), false) => "version and parameters",
+            (None, _) => "description",
+        };
+        let update = Action::Update {
+            description: desired.description.clone(),
+            provisioning: provisioning.map(|_| (desired.artifact_id.clone(), desired.parameters.clone())),
+        };
+        let summary = format!("update {what} of SageMaker project {:?}", desired.name);
+        steps.push(step(update, Change::Update, provisioning.unwrap_or(Reason::SpecChanged), summary));
+    }
+    steps.extend(retag(desired, project));
+    if steps.is_empty() {
+        return Decision::InSync(facts(&desired.name, &project.id, &project.arn));
+    }
+    Decision::Act(steps)
+}
+
+/// Why version and parameters must be given again, if they must.
+fn provisioning_change(desired: &Desired, project: &SeenProject) -> Option<Reason> {
+    if asked_for_something_else(desired, project) {
+        return Some(Reason::SpecChanged);
+    }
+    // A failed update has left things as they were before: only another update can change that.
+    if project.status == Status::UpdateFailed {
+        return Some(Reason::ProjectUpdateFailed);
+    }
+    // A sealed value may come back masked: the fingerprint speaks for it.
+    let differs = desired.parameters.iter().any(|(name, value)| match value {
+        ParameterValue::Plain(text) => project.parameters.get(name) != Some(text),
+        ParameterValue::Sealed(_) => !project.parameters.contains_key(name),
+    });
+    let further = project.parameters.keys().any(|name| !desired.parameters.contains_key(name));
+    (differs || further || project.artifact_id.as_ref() != Some(&desired.artifact_id)).then_some(Reason::Drifted)
+}
+
+/// Tags to put on and to take off. The fingerprint is among them: it follows the update that it speaks of.
+fn retag(desired: &Desired, project: &SeenProject) -> Vec<Step<Action>> {
+    let mut steps = Vec::new();
+    let outlived = desired::outlived(&project.tags, &desired.tags);
+    if !outlived.is_empty() {
+        let summary = format!("remove tags {} from SageMaker project {:?}", names(&outlived), desired.name);
+        steps.push(step(Action::Untag(project.arn.clone(), outlived), Change::Update, Reason::SpecChanged, summary));
+    }
+    let mut missing = desired.tags.clone();
+    missing.retain(|key, value| project.tags.get(key) != Some(value));
+    if !missing.is_empty() {
+        let summary = format!("set tags {} of SageMaker project {:?}", names(missing.keys()), desired.name);
+        steps.push(step(Action::Tag(project.arn.clone(), missing), Change::Update, Reason::Drifted, summary));
+    }
+    steps
+}
+
+fn names<'a>(keys: impl IntoIterator<Item = &'a String>) -> String {
+    keys.into_iter().map(String::as_str).collect::<Vec<_>>().join(", ")
+}

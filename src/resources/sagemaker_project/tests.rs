@@ -1,0 +1,475 @@
+//! One row for each status of a project, each goal and each difference.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use super::*;
+use crate::crd::status::Placement;
+use crate::domain::identity::{FINGERPRINT_TAG, OwnerKey};
+use crate::domain::project::{Catalog, JenkinsCredentials, JenkinsSettings, Repositories, Repository, Roles};
+use crate::domain::secret::{SealedSecret, Secret};
+
+const NOW: i64 = 1_800_000_000;
+
+fn at(second: i64) -> Timestamp {
+    Timestamp::from_second(second).unwrap()
+}
+
+fn identity() -> Identity {
+    let owner = |text: &str| text.to_owned();
+    Identity {
+        owner: OwnerKey {
+            cluster: owner("c"),
+            kind: owner("MlopsProject"),
+            namespace: owner("n"),
+            name: owner("churn"),
+        },
+        placement: Placement {
+            partition: "aws".into(),
+            account_id: "111122223333".into(),
+            region: "us-east-1".into(),
+            project_name: "churn".into(),
+            ..Placement::default()
+        },
+    }
+}
+
+fn sealed(text: &str) -> SealedSecret {
+    SealedSecret { value: Secret::new(text), fingerprint: format!("f-{text}") }
+}
+
+fn owner() -> Project {
+    let repository = |name: &str| Repository {
+        url: format!("https://git.example/team/{name}.git"),
+        branch: "main".into(),
+        full_name: format!("team/{name}"),
+        connection_arn: "arn:aws:codeconnections:us-east-1:111122223333:connection/c".into(),
+    };
+    Project {
+        identity: identity(),
+        description: "churn of customers".into(),
+        tags: BTreeMap::from([("team".into(), "red".into())]),
+        roles: Roles { launch: "l".into(), usage: "u".into(), stack: None },
+        kms_key_id: None,
+        catalog: Catalog {
+            portfolio_name: "p".into(),
+            portfolio_provider: "p".into(),
+            portfolio_description: String::new(),
+            product_name: "p".into(),
+            product_owner: "p".into(),
+            product_description: String::new(),
+            support_description: String::new(),
+            support_email: String::new(),
+            support_url: String::new(),
+            template: "jenkins-git-v1".into(),
+            principals: Vec::new(),
+        },
+        repositories: Repositories {
+            preprocess: repository("pre"),
+            build: repository("build"),
+            deploy: repository("deploy"),
+        },
+        parameters: BTreeMap::new(),
+        jenkins: JenkinsSettings {
+            poll_schedule: "* * * * *".into(),
+            aws_credentials_id: String::new(),
+            git_credentials_id: String::new(),
+            extra_parameters: BTreeMap::new(),
+        },
+        jenkins_credentials: JenkinsCredentials { username: "u".into(), token: sealed("t") },
+        model_trigger: None,
+        delete_data: false,
+    }
+}
+
+fn launchable() -> Launchable {
+    let text = |text: &str| text.to_owned();
+    Launchable {
+        portfolio_id: text("port-1"),
+        product_id: text("prod-1"),
+        artifact_id: text("pa-1"),
+        artifact_name: text("v1"),
+    }
+}
+
+fn wanted() -> Desired {
+    SagemakerProject::desired(&owner(), &launchable())
+}
+
+/// The project as [`wanted`] asks for it, in a status it took up a minute ago.
+fn project(status: &str) -> SeenProject {
+    let wanted = wanted();
+    let plain = |value: &ParameterValue| match value {
+        ParameterValue::Plain(text) => text.clone(),
+        ParameterValue::Sealed(_) => "****".to_owned(),
+    };
+    SeenProject {
+        id: "p-abc".into(),
+        arn: identity().project_arn(),
+        description: wanted.description.clone(),
+        status: Status::parse(status),
+        cause: String::new(),
+        product_id: Some("prod-1".into()),
+        artifact_id: Some("pa-1".into()),
+        parameters: wanted.parameters.iter().map(|(name, value)| (name.clone(), plain(value))).collect(),
+        tags: wanted.tags,
+        created: at(NOW - 120),
+        modified: at(NOW - 60),
+    }
+}
+
+/// A decision as one line.
+fn said(decision: Decision<Action, ProjectFacts>) -> String {
+    match decision {
+        Decision::InSync(facts) => format!("in sync {}", facts.project_id),
+        Decision::Gone => "gone".into(),
+        Decision::Act(steps) => steps
+            .iter()
+            .map(|step| format!("{:?} {}: {}", step.change, step.because, step.summary))
+            .collect::<Vec<_>>()
+            .join("; "),
+        Decision::Wait { why, message, since, early } => {
+            let since = since.map_or(0, |since| NOW - since.as_second());
+            format!("wait {why} {since} s{}: {message}", if early.is_some() { " early" } else { "" })
+        }
+        Decision::Stuck { why, message, .. } => format!("stuck {why}: {message}"),
+    }
+}
+
+fn decide(goal: Goal<Desired>, seen: Observed, tried: &Attempts) -> String {
+    said(SagemakerProject::decide(&identity(), &goal, &seen, at(NOW), tried))
+}
+
+type Edit = fn(&mut SeenProject);
+
+#[test]
+fn each_status_has_its_move_while_the_project_is_wanted() {
+    let none: Edit = |_| {};
+    let other_fingerprint: Edit = |project| {
+        project.tags.insert(FINGERPRINT_TAG.into(), "before".into());
+    };
+    let old: Edit = |project| project.modified = at(NOW - 600);
+    let cases: [(&str, &str, Edit, &str); 18] = [
+        ("pending", "Pending", none, "wait Progressing 120 s early: SageMaker is creating the project"),
+        ("creating", "CreateInProgress", none, "wait Progressing 120 s early: SageMaker is creating the project"),
+        ("created", "CreateCompleted", none, "in sync p-abc"),
+        ("updating", "UpdateInProgress", none, "wait Progressing 60 s early: SageMaker is updating the project"),
+        ("updated", "UpdateCompleted", none, "in sync p-abc"),
+        (
+            "being deleted by somebody",
+            "DeleteInProgress",
+            none,
+            "wait Progressing 60 s: SageMaker is deleting the project",
+        ),
+        ("a record of a deleted one", "DeleteCompleted", none, "Create Missing: create SageMaker project \"churn\""),
+        (
+            "creation failed a moment ago",
+            "CreateFailed",
+            |project| {
+                project.modified = at(NOW - 5);
+                project.cause = "bucket exists".into();
+            },
+            "stuck ProjectFailed: SageMaker could not create the project \"churn\": bucket exists",
+        ),
+        (
+            "creation failed, and AWS does not say why",
+            "CreateFailed",
+            |project| project.modified = at(NOW - 5),
+            "stuck ProjectFailed: SageMaker could not create the project \"churn\", and AWS gives no cause",
+        ),
+        (
+            "creation failed long enough ago",
+            "CreateFailed",
+            none,
+            "Delete ProjectFailed: delete SageMaker project \"churn\", which could not be created",
+        ),
+        (
+            "creation failed, and the spec has changed",
+            "CreateFailed",
+            |project| {
+                project.modified = at(NOW - 5);
+                project.tags.insert(FINGERPRINT_TAG.into(), "before".into());
+            },
+            "Delete ProjectFailed: delete SageMaker project \"churn\", which could not be created",
+        ),
+        (
+            "the update failed",
+            "UpdateFailed",
+            |project| project.cause = "no such key".into(),
+            "stuck ProjectUpdateFailed: SageMaker could not update the project \"churn\": no such key",
+        ),
+        (
+            "the update failed long ago",
+            "UpdateFailed",
+            old,
+            "Update ProjectUpdateFailed: update version and parameters of SageMaker project \"churn\"",
+        ),
+        (
+            "the update failed, and the spec has changed",
+            "UpdateFailed",
+            other_fingerprint,
+            "Update SpecChanged: update version and parameters of SageMaker project \"churn\"; Update Drifted: set tags mlops-operator.io/fingerprint of SageMaker project \"churn\"",
+        ),
+        (
+            "a deletion failed",
+            "DeleteFailed",
+            |project| project.cause = "role is gone".into(),
+            "stuck ProjectDeleteFailed: SageMaker could not delete the project \"churn\": role is gone",
+        ),
+        (
+            "a deletion failed long ago",
+            "DeleteFailed",
+            old,
+            "Delete ProjectDeleteFailed: delete SageMaker project \"churn\"",
+        ),
+        (
+            "a status of the future",
+            "Paused",
+            none,
+            "stuck Unexpected: the SageMaker project \"churn\" is in status Paused, which the operator does not know",
+        ),
+        (
+            "somebody else's",
+            "CreateCompleted",
+            |project| project.tags.clear(),
+            "stuck ForeignOwner: the SageMaker project \"churn\" exists and belongs to somebody else",
+        ),
+    ];
+    for (case, status, edit, expected) in cases {
+        let mut project = project(status);
+        edit(&mut project);
+        let seen = Observed { project: Some(project), data: None };
+        assert_eq!(decide(Goal::Present(wanted()), seen, &Attempts::default()), expected, "{case}");
+    }
+    let absent = decide(Goal::Present(wanted()), Observed::default(), &Attempts::default());
+    assert_eq!(absent, "Create Missing: create SageMaker project \"churn\"");
+}
+
+#[test]
+fn each_difference_has_its_update() {
+    let cases: [(&str, Edit, &str); 9] = [
+        (
+            "another description",
+            |project| project.description = String::new(),
+            "Update SpecChanged: update description of SageMaker project \"churn\"",
+        ),
+        (
+            "another version",
+            |project| project.artifact_id = Some("pa-0".into()),
+            "Update Drifted: update version and parameters of SageMaker project \"churn\"",
+        ),
+        (
+            "another parameter",
+            |project| {
+                project.parameters.insert("ModelBuildCodeRepositoryBranch".into(), "old".into());
+            },
+            "Update Drifted: update version and parameters of SageMaker project \"churn\"",
+        ),
+        (
+            "a parameter more",
+            |project| {
+                project.parameters.insert("ArtifactBucketKmsKeyArn".into(), "k".into());
+            },
+            "Update Drifted: update version and parameters of SageMaker project \"churn\"",
+        ),
+        (
+            "another spec than that of the fingerprint, and another description",
+            |project| {
+                project.tags.insert(FINGERPRINT_TAG.into(), "before".into());
+                project.description = String::new();
+            },
+            "Update SpecChanged: update version, parameters and description of SageMaker project \"churn\"; Update Drifted: set tags mlops-operator.io/fingerprint of SageMaker project \"churn\"",
+        ),
+        (
+            "a tag with another value",
+            |project| {
+                project.tags.insert("team".into(), "blue".into());
+            },
+            "Update Drifted: set tags team of SageMaker project \"churn\"",
+        ),
+        (
+            "a tag that an earlier spec asked for",
+            |project| {
+                project.tags.insert("cost".into(), "7".into());
+                let record =
+                    format!("{}{}", project.tags[TAG_KEYS_TAG], &crate::domain::identity::digest(&["cost"])[..5]);
+                project.tags.insert(TAG_KEYS_TAG.into(), record);
+            },
+            "Update SpecChanged: remove tags cost from SageMaker project \"churn\"; Update Drifted: set tags mlops-operator.io/tag-keys of SageMaker project \"churn\"",
+        ),
+        (
+            "a tag of somebody else",
+            |project| {
+                project.tags.insert("their".into(), "own".into());
+            },
+            "in sync p-abc",
+        ),
+        (
+            "another product",
+            |project| project.product_id = Some("prod-0".into()),
+            "stuck ImmutableRemote: the SageMaker project \"churn\" was launched from prod-0, the spec asks for prod-1, and SageMaker cannot change that",
+        ),
+    ];
+    for (case, edit, expected) in cases {
+        let mut project = project("CreateCompleted");
+        edit(&mut project);
+        let seen = Observed { project: Some(project), data: None };
+        assert_eq!(decide(Goal::Present(wanted()), seen, &Attempts::default()), expected, "{case}");
+    }
+}
+
+#[test]
+fn a_creation_that_fails_again_is_tried_ever_more_slowly_but_never_given_up() {
+    for (failures, age, acts) in
+        [(0, 29, false), (0, 30, true), (1, 59, false), (1, 60, true), (40, 3599, false), (40, 3600, true)]
+    {
+        let mut project = project("CreateFailed");
+        project.modified = at(NOW - age);
+        let tried = Attempts { failed_creations: failures, ..Attempts::default() };
+        let seen = Observed { project: Some(project), data: None };
+        let decision = decide(Goal::Present(wanted()), seen, &tried);
+        assert_eq!(decision.starts_with("Delete"), acts, "after {failures} failures and {age} s: {decision}");
+    }
+}
+
+#[test]
+fn what_the_template_does_not_take_is_said_before_anything_is_launched() {
+    let plain = |text: &str| ParameterValue::Plain(text.to_owned());
+    let cases = [
+        (
+            "unknown",
+            "Colour",
+            plain("x"),
+            "stuck UnknownParameter: the template \"jenkins-git-v1\" declares no parameter Colour; it takes: ArtifactBucketKmsKeyArn",
+        ),
+        (
+            "the operator's",
+            "ModelBuildCodeRepositoryUrl",
+            plain("x"),
+            "stuck InvalidSpec: spec.parameters names ModelBuildCodeRepositoryUrl, which the operator fills in itself",
+        ),
+        (
+            "SageMaker's",
+            "SageMakerProjectId",
+            plain("x"),
+            "stuck InvalidSpec: spec.parameters names SageMakerProjectId, which the operator fills in itself",
+        ),
+        (
+            "a good one",
+            "ArtifactBucketKmsKeyArn",
+            ParameterValue::Sealed(sealed("k")),
+            "Create Missing: create SageMaker project \"churn\"",
+        ),
+    ];
+    for (case, name, value, expected) in cases {
+        let mut owner = owner();
+        owner.parameters.insert(name.into(), value);
+        let desired = SagemakerProject::desired(&owner, &launchable());
+        assert_eq!(decide(Goal::Present(desired), Observed::default(), &Attempts::default()), expected, "{case}");
+    }
+    let mut owner = owner();
+    owner.tags = (0..46).map(|n| (format!("k{n}"), String::new())).collect();
+    let desired = SagemakerProject::desired(&owner, &launchable());
+    assert_eq!(desired.problem.unwrap().why, Reason::InvalidSpec);
+}
+
+#[test]
+fn a_rotated_secret_changes_the_fingerprint_and_nothing_else_that_is_seen() {
+    let with = |text: &str| {
+        let mut owner = owner();
+        owner.parameters.insert("ArtifactBucketKmsKeyArn".into(), ParameterValue::Sealed(sealed(text)));
+        SagemakerProject::desired(&owner, &launchable())
+    };
+    let (before, after) = (with("a"), with("b"));
+    assert_ne!(before.fingerprint, after.fingerprint);
+    let mut project = project("CreateCompleted");
+    project.tags = before.tags.clone();
+    project.parameters.insert("ArtifactBucketKmsKeyArn".into(), "****".into());
+    let seen = |project: &SeenProject| Observed { project: Some(project.clone()), data: None };
+    assert_eq!(decide(Goal::Present(before), seen(&project), &Attempts::default()), "in sync p-abc");
+    let decision = decide(Goal::Present(after), seen(&project), &Attempts::default());
+    assert!(decision.starts_with("Update SpecChanged: update version and parameters"), "{decision}");
+}
+
+fn data(owned: bool) -> Data {
+    let mut tags = BTreeMap::from([
+        ("sagemaker:project-id".to_owned(), "p-abc".to_owned()),
+        ("sagemaker:project-name".to_owned(), "churn".to_owned()),
+    ]);
+    if owned {
+        tags.extend(identity().owner_tags());
+    }
+    Data {
+        group: Some(Tagged { name: "churn-p-abc".into(), tags: tags.clone() }),
+        packages: vec!["arn:1".into()],
+        bucket: Some(Tagged { name: "sagemaker-project-p-abc".into(), tags }),
+    }
+}
+
+#[test]
+fn each_status_has_its_move_while_the_project_is_to_go() {
+    const CLEAR: &str = "Delete Deleting: delete the models registered in group \"churn-p-abc\"; Delete Deleting: delete model package group \"churn-p-abc\"; Delete Deleting: delete everything in bucket \"sagemaker-project-p-abc\"; Delete Deleting: delete bucket \"sagemaker-project-p-abc\"";
+    const DELETE: &str = "Delete Deleting: delete SageMaker project \"churn\"";
+    let none: Edit = |_| {};
+    let foreign: Edit = |project| project.tags.clear();
+    let foreign_data = Data {
+        group: data(false).group.map(|group| Tagged { tags: BTreeMap::new(), ..group }),
+        packages: vec!["arn:1".into()],
+        bucket: None,
+    };
+    let cases: [(&str, &str, Edit, Option<Data>, &str); 17] = [
+        (
+            "still being created",
+            "CreateInProgress",
+            none,
+            None,
+            "wait Deleting 120 s: SageMaker is still creating the project",
+        ),
+        ("not even begun", "Pending", none, None, "wait Deleting 120 s: SageMaker is still creating the project"),
+        (
+            "being updated",
+            "UpdateInProgress",
+            none,
+            Some(data(false)),
+            "wait Deleting 60 s: SageMaker is still updating the project",
+        ),
+        (
+            "being deleted",
+            "DeleteInProgress",
+            none,
+            Some(data(false)),
+            "wait Deleting 60 s: SageMaker is deleting the project",
+        ),
+        ("created; data stays", "CreateCompleted", none, None, DELETE),
+        ("created; data goes first", "CreateCompleted", none, Some(data(false)), CLEAR),
+        ("created; data has gone", "CreateCompleted", none, Some(Data::default()), DELETE),
+        ("created; what bears its data's names is not its own", "CreateCompleted", none, Some(foreign_data), DELETE),
+        ("updated", "UpdateCompleted", none, None, DELETE),
+        ("could not be created", "CreateFailed", none, None, DELETE),
+        ("could not be updated", "UpdateFailed", none, None, DELETE),
+        (
+            "could not be deleted",
+            "DeleteFailed",
+            |project| project.cause = "role is gone".into(),
+            None,
+            "stuck ProjectDeleteFailed: SageMaker could not delete the project \"churn\": role is gone",
+        ),
+        ("could not be deleted, but there is data to delete", "DeleteFailed", none, Some(data(false)), CLEAR),
+        ("somebody else's", "CreateCompleted", foreign, Some(data(false)), "gone"),
+        ("gone", "DeleteCompleted", foreign, None, "gone"),
+        ("gone; the data says that it is ours", "DeleteCompleted", foreign, Some(data(true)), CLEAR),
+        ("gone; the data does not say whose it is", "DeleteCompleted", foreign, Some(data(false)), "gone"),
+    ];
+    for (case, status, edit, data, expected) in cases {
+        let mut project = project(status);
+        edit(&mut project);
+        let seen = Observed { project: Some(project), data };
+        assert_eq!(decide(Goal::Absent, seen, &Attempts::default()), expected, "{case}");
+    }
+    assert_eq!(decide(Goal::Absent, Observed::default(), &Attempts::default()), "gone");
+}
+
+#[test]
+fn no_name_made_from_the_longest_name_and_id_overflows() {
+    let facts = facts(&"n".repeat(32), &"i".repeat(20), "arn");
+    assert!(facts.model_package_group.len() <= 63 && facts.bucket.len() <= 63);
+}
