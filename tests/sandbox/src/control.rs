@@ -11,6 +11,8 @@
 //! GET    /_sandbox/settings                  how the sandbox behaves; durations are seconds
 //! POST   /_sandbox/settings                  some of them: {"stack": 1.5}
 //! POST   /_sandbox/model-packages            {group, approve, account?, region?} registers a model; it may be approved
+//! POST   /_sandbox/events                    {event, account?, region?} an event as an AWS service sends it; the same
+//!                                            `id` twice is a second delivery
 //! POST   /_sandbox/roles                     {name, path?, account?, services? or trust?} makes an IAM role
 //! POST   /_sandbox/users                     {name, account?} makes an IAM user; gives its access key id
 //! POST   /_sandbox/connections               {arn, or name, region and account?; status?} a Git connection, AVAILABLE
@@ -23,7 +25,7 @@ use http::{Request, Response, StatusCode, header};
 use serde_json::{Value, json};
 
 use crate::aws::dispatch::administrator;
-use crate::aws::{Call, sagemaker};
+use crate::aws::{Call, events, sagemaker};
 use crate::faults::Fault;
 use crate::sandbox::Sandbox;
 use crate::wire::form;
@@ -64,6 +66,7 @@ fn handle(sandbox: &Sandbox, request: &Request<Bytes>, path: &str) -> Result<Val
         ("GET", "settings") => Ok(json!(sandbox.world(|world| world.settings.clone()))),
         ("POST", "settings") => sandbox.world(|world| change_settings(world, input)),
         ("POST", "model-packages") => sandbox.world(|world| register_model(world, &input)),
+        ("POST", "events") => sandbox.world(|world| publish(world, &input)),
         ("POST", "roles") => sandbox.world(|world| add_role(world, &input)),
         ("POST", "connections") => sandbox.world(|world| add_connection(world, &input)),
         ("POST", "users") => sandbox.world(|world| {
@@ -193,6 +196,17 @@ fn register_model(world: &mut World, input: &Value) -> Result<Value, Refused> {
         ask("UpdateModelPackage", json!({"ModelPackageArn": arn, "ModelApprovalStatus": "Approved"}))?;
     }
     Ok(json!({"modelPackageArn": arn}))
+}
+
+fn publish(world: &mut World, input: &Value) -> Result<Value, Refused> {
+    let Some(event) = input.get("event").filter(|event| event.is_object()) else {
+        return Err((400, "the body needs \"event\", an object with source, detail-type and detail".to_owned()));
+    };
+    let account = account(world, input);
+    let region = region(world, &account, input)?;
+    let before = world.effects.len();
+    events::publish(world, &account, &region, event);
+    Ok(json!({"invocations": world.effects.len() - before}))
 }
 
 fn add_role(world: &mut World, input: &Value) -> Result<Value, Refused> {
@@ -360,6 +374,15 @@ mod tests {
         assert_eq!(made["modelPackageArn"], "arn:aws:sagemaker:eu-west-1:111122223333:model-package/churn/1");
         let (_, world) = ask(&sandbox, "GET", "world", Value::Null).await;
         assert!(world["regions"]["111122223333/eu-west-1"]["events"]["events"].as_u64().unwrap() >= 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_event_is_published_as_it_is_given() {
+        let sandbox = Sandbox::new(Settings::default());
+        let event = json!({"id": "one", "source": "aws.sagemaker", "detail-type": "t", "detail": {}});
+        let (status, shown) = ask(&sandbox, "POST", "events", json!({"region": "eu-west-1", "event": event})).await;
+        assert_eq!((status, &shown["invocations"]), (200, &json!(0)), "no rule, no invocation");
+        assert_eq!(ask(&sandbox, "POST", "events", json!({"region": "eu-west-1"})).await.0, 400);
     }
 
     #[tokio::test(start_paused = true)]
