@@ -1,15 +1,23 @@
 //! AWS clients for one place (account, region, role), and the one function that sorts SDK errors into faults.
 //! The SDK's own retries are off: they hide calls and bypass budgets; `controller::drive` is the only one that retries.
 
+use std::collections::BTreeMap;
+use std::error::Error;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use aws_config::SdkConfig;
+use aws_config::identity::IdentityCache;
 use aws_config::retry::RetryConfig;
 use aws_config::sts::AssumeRoleProvider;
 use aws_config::timeout::TimeoutConfig;
 use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_credential_types::provider::error::CredentialsError;
+use aws_sdk_sts::operation::assume_role::AssumeRoleError;
+use aws_sdk_sts::operation::assume_role_with_web_identity::AssumeRoleWithWebIdentityError;
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_runtime_api::client::result::SdkError;
-use aws_smithy_runtime_api::http::Response;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
 use crate::crd::status::{Placement, Reason};
@@ -18,11 +26,22 @@ use crate::domain::fault::{Fault, FaultKind};
 /// The time that one AWS call may take.
 pub const CALL_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Makes clients for places, all with the same HTTP client, clock and credentials at their root.
+/// Makes clients for places, all with the same HTTP client, clock and credentials at their root. The clients of a
+/// place are made once: they share its credentials, so that a role is assumed once an hour and not once per client.
 #[derive(Clone)]
 pub struct AwsFactory {
     base: SdkConfig,
     path_style: bool,
+    places: Arc<Mutex<BTreeMap<Place, Aws>>>,
+}
+
+/// What clients depend on.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Place {
+    region: String,
+    role_arn: Option<String>,
+    external_id: Option<String>,
+    session_name: String,
 }
 
 /// Clients for one place.
@@ -47,22 +66,42 @@ impl AwsFactory {
             .retry_config(RetryConfig::disabled())
             .timeout_config(TimeoutConfig::builder().operation_timeout(CALL_TIMEOUT).build())
             .stalled_stream_protection(aws_config::stalled_stream_protection::StalledStreamProtectionConfig::disabled())
+            .identity_cache(IdentityCache::lazy().build())
             .build();
-        Self { base, path_style }
+        Self { base, path_style, places: Arc::default() }
     }
 
-    /// Clients for a place: its region, and its role if it names one.
+    /// Clients for a place: its region, and its role if it names one. `session_name` is what CloudTrail shows of an
+    /// assumed role; signs that STS does not take become `-`.
     pub async fn connect(&self, placement: &Placement, session_name: &str) -> Aws {
-        let region = aws_config::Region::new(placement.region.clone());
+        let place = Place {
+            region: placement.region.clone(),
+            role_arn: placement.role_arn.clone(),
+            external_id: placement.external_id.clone(),
+            session_name: session_name_of(session_name),
+        };
+        if let Some(known) = self.places.lock().unwrap_or_else(PoisonError::into_inner).get(&place) {
+            return known.clone();
+        }
+        let made = self.make(&place).await;
+        self.places.lock().unwrap_or_else(PoisonError::into_inner).entry(place).or_insert(made).clone()
+    }
+
+    async fn make(&self, place: &Place) -> Aws {
+        let region = aws_config::Region::new(place.region.clone());
         let mut config = self.base.to_builder().region(region.clone()).build();
-        if let Some(role_arn) = &placement.role_arn {
-            let mut provider =
-                AssumeRoleProvider::builder(role_arn).session_name(session_name).region(region).configure(&config);
-            if let Some(external_id) = &placement.external_id {
+        if let Some(role_arn) = &place.role_arn {
+            let mut provider = AssumeRoleProvider::builder(role_arn)
+                .session_name(&place.session_name)
+                .region(region)
+                .configure(&config);
+            if let Some(external_id) = &place.external_id {
                 provider = provider.external_id(external_id);
             }
             config = config
                 .into_builder()
+                // A cache of its own: the base's one evicts at random once it holds many identities.
+                .identity_cache(IdentityCache::lazy().build())
                 .credentials_provider(SharedCredentialsProvider::new(provider.build().await))
                 .build();
         }
@@ -79,33 +118,79 @@ impl AwsFactory {
     }
 }
 
+/// A session name as STS takes it: 2-64 characters out of `[\w+=,.@-]` (AssumeRole API reference).
+fn session_name_of(text: &str) -> String {
+    let fit = |sign: char| if sign.is_ascii_alphanumeric() || "_+=,.@-".contains(sign) { sign } else { '-' };
+    let name: String = text.chars().map(fit).take(64).collect();
+    if name.len() < 2 { format!("mlops-operator{name}") } else { name }
+}
+
 /// Sorts an SDK error by what happens next. `attempt` says what was attempted on which object: `create portfolio "x"`.
 /// A caller that knows more about a code or message refines the result.
-pub fn fault<E>(attempt: &str, error: &SdkError<E, Response>) -> Fault
+pub fn fault<E>(attempt: &str, error: &SdkError<E, HttpResponse>) -> Fault
 where
     E: ProvideErrorMetadata,
 {
+    let unavailable = |why: &str| Fault::new(FaultKind::Unavailable, format!("could not {attempt}: {why}"));
     match error {
         SdkError::ServiceError(refused) => {
             let code = refused.err().code().unwrap_or_default();
             let message = refused.err().message().unwrap_or_default();
             service_fault(attempt, refused.raw().status().as_u16(), code, message)
         }
-        SdkError::TimeoutError(_) => {
-            Fault::new(FaultKind::Unavailable, format!("could not {attempt}: no answer in time"))
+        SdkError::TimeoutError(_) => unavailable("no answer in time"),
+        SdkError::DispatchFailure(failure) => {
+            failure.as_connector_error().and_then(|error| credentials_fault(attempt, error)).unwrap_or_else(|| {
+                unavailable("AWS cannot be reached; check the network, and that the region in the spec exists")
+            })
         }
-        SdkError::DispatchFailure(failure) if failure.is_other() || failure.is_user() => {
-            Fault::new(FaultKind::Denied, format!("could not {attempt}: no usable AWS credentials"))
-                .because(Reason::CredentialsInvalid)
-                .hint("check the operator's AWS credentials and, where a role is assumed, the role's trust policy")
-        }
-        SdkError::DispatchFailure(_) => {
-            Fault::new(FaultKind::Unavailable, format!("could not {attempt}: AWS does not answer"))
-        }
-        SdkError::ResponseError(_) => {
-            Fault::new(FaultKind::Unavailable, format!("could not {attempt}: the answer broke off"))
-        }
+        SdkError::ResponseError(_) => unavailable("the answer broke off"),
         _ => Fault::new(FaultKind::Unexpected, format!("could not {attempt}: the request could not be made")),
+    }
+}
+
+/// The fault of a request that was never sent since no credentials could be had: the SDK reports that as a failed
+/// dispatch, with a [`CredentialsError`] among its causes. `None`: the dispatch failed for another reason, such as
+/// DNS, a refused connection or TLS.
+fn credentials_fault(attempt: &str, error: &ConnectorError) -> Option<Fault> {
+    let causes: Vec<&(dyn Error + 'static)> =
+        std::iter::successors(error.source(), |cause| Error::source(*cause)).collect();
+    // AssumeRole and AssumeRoleWithWebIdentity fail like any call: with their own code, throttled, or unreachable.
+    for cause in &causes {
+        if let Some(refused) = cause.downcast_ref::<SdkError<AssumeRoleError, HttpResponse>>() {
+            return Some(role_fault(fault("assume the operator's role", refused)));
+        }
+        if let Some(refused) = cause.downcast_ref::<SdkError<AssumeRoleWithWebIdentityError, HttpResponse>>() {
+            return Some(role_fault(fault("assume the operator's role", refused)));
+        }
+    }
+    let hint = "give the operator AWS credentials: a role for its service account, or a profile; see the README";
+    let denied = |why: &str| {
+        let text = format!("could not {attempt}: {why}");
+        Some(Fault::new(FaultKind::Denied, text).because(Reason::CredentialsInvalid).hint(hint))
+    };
+    match causes.iter().find_map(|cause| cause.downcast_ref::<CredentialsError>()) {
+        Some(CredentialsError::CredentialsNotLoaded(_)) => denied("there are no AWS credentials"),
+        Some(CredentialsError::InvalidConfiguration(_)) => denied("the AWS credentials are not set up correctly"),
+        Some(_) => {
+            let text = format!("could not {attempt}: the source of the AWS credentials does not answer");
+            Some(Fault::new(FaultKind::Unavailable, text))
+        }
+        // Without any provider the SDK finds no way to sign; it has no type of its own for that.
+        None if causes.iter().any(|cause| cause.to_string().starts_with("failed to select an auth scheme")) => {
+            denied("there are no AWS credentials")
+        }
+        None => None,
+    }
+}
+
+/// A refusal to assume the role, with what a person can do about it.
+fn role_fault(fault: Fault) -> Fault {
+    match fault.reason {
+        Reason::AccessDenied => fault.hint(
+            "let the role in aws.assumeRole trust the operator's own role, with the external id if one is set, and allow the operator sts:AssumeRole",
+        ),
+        _ => fault,
     }
 }
 
@@ -152,5 +237,115 @@ pub fn service_fault(attempt: &str, status: u16, code: &str, message: &str) -> F
         _ if status == 401 || status == 403 => Fault::new(FaultKind::Denied, text),
         _ if status >= 400 => Fault::new(FaultKind::Rejected, text),
         _ => Fault::new(FaultKind::Unexpected, text),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+    use aws_smithy_types::body::SdkBody;
+
+    use super::*;
+
+    type Failure = SdkError<aws_sdk_sts::operation::get_caller_identity::GetCallerIdentityError, HttpResponse>;
+
+    #[test]
+    fn a_refusal_is_sorted_by_what_happens_next() {
+        use FaultKind::{Conflict, Denied, Rejected, Throttled, Unavailable, Unexpected};
+        let rows = [
+            ("a rate limit of a JSON service", 400, "ThrottlingException", Throttled, Reason::Throttled),
+            ("a rate limit of CloudFormation", 400, "Throttling", Throttled, Reason::Throttled),
+            ("a rate limit of S3", 503, "SlowDown", Throttled, Reason::Throttled),
+            ("a rate limit without a code", 429, "", Throttled, Reason::Throttled),
+            ("a quota is no rate limit", 400, "LimitExceededException", Rejected, Reason::QuotaExceeded),
+            ("too many buckets", 400, "TooManyBuckets", Rejected, Reason::QuotaExceeded),
+            ("an operation in progress", 409, "OperationAborted", Conflict, Reason::Conflict),
+            ("a session that is over", 400, "ExpiredTokenException", Denied, Reason::CredentialsInvalid),
+            ("a key that is not known", 403, "InvalidClientTokenId", Denied, Reason::CredentialsInvalid),
+            ("an action that is not allowed", 403, "AccessDenied", Denied, Reason::AccessDenied),
+            ("the same of a JSON service", 400, "AccessDeniedException", Denied, Reason::AccessDenied),
+            ("403 without a code", 403, "", Denied, Reason::AccessDenied),
+            ("a region that is not enabled", 403, "RegionDisabledException", Rejected, Reason::UnknownRegion),
+            ("a wrong request", 400, "ValidationException", Rejected, Reason::Rejected),
+            ("a failure inside AWS", 500, "InternalFailure", Unavailable, Reason::Unavailable),
+            ("a redirect", 301, "PermanentRedirect", Unexpected, Reason::Unexpected),
+        ];
+        for (name, status, code, kind, reason) in rows {
+            let fault = service_fault("create bucket \"b\"", status, code, "the message");
+            assert_eq!((fault.kind, fault.reason), (kind, reason), "{name}");
+            assert!(fault.message.starts_with("could not create bucket \"b\": "), "{name}");
+        }
+    }
+
+    fn not_sent(cause: impl Into<Box<dyn Error + Send + Sync>>) -> Failure {
+        SdkError::dispatch_failure(ConnectorError::other(cause.into(), None))
+    }
+
+    fn assume_refused(status: u16, code: &str) -> SdkError<AssumeRoleError, HttpResponse> {
+        let metadata = aws_smithy_types::error::ErrorMetadata::builder().code(code).message("no").build();
+        let response = HttpResponse::new(status.try_into().unwrap(), SdkBody::empty());
+        SdkError::service_error(AssumeRoleError::generic(metadata), response)
+    }
+
+    #[test]
+    fn what_was_never_answered_is_sorted_by_its_cause() {
+        use FaultKind::{Denied, Throttled, Unavailable};
+        let provider =
+            |cause: SdkError<AssumeRoleError, HttpResponse>| not_sent(CredentialsError::provider_error(cause));
+        let dns = SdkError::dispatch_failure(ConnectorError::io("failed to lookup address information".into()));
+        let rows: [(&str, Failure, FaultKind, Reason); 10] = [
+            ("a name that DNS does not know", dns, Unavailable, Reason::Unavailable),
+            (
+                "a connection that broke off",
+                not_sent("connection closed before message completed"),
+                Unavailable,
+                Reason::Unavailable,
+            ),
+            ("no answer in time", SdkError::timeout_error("30 s"), Unavailable, Reason::Unavailable),
+            ("no credentials", not_sent(CredentialsError::not_loaded("none")), Denied, Reason::CredentialsInvalid),
+            (
+                "a broken profile",
+                not_sent(CredentialsError::invalid_configuration("profile")),
+                Denied,
+                Reason::CredentialsInvalid,
+            ),
+            (
+                "no provider at all",
+                not_sent("failed to select an auth scheme to sign the request with."),
+                Denied,
+                Reason::CredentialsInvalid,
+            ),
+            (
+                "a provider that fails",
+                not_sent(CredentialsError::provider_error("IMDS")),
+                Unavailable,
+                Reason::Unavailable,
+            ),
+            (
+                "a provider that is slow",
+                not_sent(CredentialsError::provider_timed_out(CALL_TIMEOUT)),
+                Unavailable,
+                Reason::Unavailable,
+            ),
+            (
+                "a role that does not trust us",
+                provider(assume_refused(403, "AccessDenied")),
+                Denied,
+                Reason::AccessDenied,
+            ),
+            ("STS throttles", provider(assume_refused(400, "Throttling")), Throttled, Reason::Throttled),
+        ];
+        for (name, failure, kind, reason) in rows {
+            let fault = fault("look", &failure);
+            assert_eq!((fault.kind, fault.reason), (kind, reason), "{name}: {}", fault.message);
+        }
+    }
+
+    #[test]
+    fn a_session_name_is_made_to_fit() {
+        let long = "x".repeat(80);
+        for (text, name) in [("team-a/nyc taxi", "team-a-nyc-taxi"), ("", "mlops-operator"), (&long, &long[..64])] {
+            assert_eq!(session_name_of(text), name);
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! The outside: clients of AWS and Jenkins. I/O without decisions; every reply is put into the domain's words here.
 
 pub mod aws;
+pub mod ground;
 pub mod jenkins;
 pub mod sagemaker;

@@ -3,4 +3,5 @@
 
 pub mod jenkins_jobs;
 pub mod outputs;
+pub mod prerequisites;
 pub mod sagemaker_project;

@@ -1,0 +1,197 @@
+//! Looks at the ground that everything stands on: whose credentials these are, the roles and the Git connections
+//! that the spec names. It changes nothing; it stands apart because STS, IAM and CodeConnections are asked together.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use aws_config::Region;
+use percent_encoding::percent_decode_str;
+use serde_json::Value;
+
+use crate::adapters::aws::{Aws, fault};
+use crate::crd::status::Reason;
+use crate::domain::fault::{Fault, FaultKind};
+use crate::domain::identity::Identity;
+use crate::domain::project::Project;
+use crate::domain::resource::{Actuator, Attempts, Handles};
+use crate::resources::prerequisites::{Action, Needs, Observed, Prerequisites, SeenConnection, SeenRole};
+
+/// Looks with the clients of one place at what one project needs.
+pub struct GroundActuator {
+    aws: Aws,
+    needs: Needs,
+}
+
+impl GroundActuator {
+    /// For building up: looks at every role and connection that the project names.
+    pub fn new(aws: &Aws, project: &Project) -> Self {
+        Self { aws: aws.clone(), needs: Needs::of(project) }
+    }
+
+    /// For tearing down: only the account counts, and there may be no project that parses.
+    pub fn account_only(aws: &Aws) -> Self {
+        Self { aws: aws.clone(), needs: Needs::default() }
+    }
+
+    async fn role(&self, arn: &str) -> Result<SeenRole, Fault> {
+        let name = arn.rsplit('/').next().unwrap_or_default();
+        let answer = match self.aws.iam.get_role().role_name(name).send().await {
+            Ok(answer) => answer,
+            Err(error) if error.as_service_error().is_some_and(|refused| refused.is_no_such_entity_exception()) => {
+                return Ok(SeenRole::Absent);
+            }
+            Err(error) => return unless_denied(fault(&format!("look at role \"{arn}\""), &error), SeenRole::Hidden),
+        };
+        let Some(role) = answer.role() else { return Ok(SeenRole::Absent) };
+        // IAM finds roles by name alone: another path or account is another role.
+        if role.arn() != arn {
+            return Ok(SeenRole::Absent);
+        }
+        let services = trusted_services(role.assume_role_policy_document().unwrap_or_default());
+        Ok(SeenRole::Present { trusted_services: services })
+    }
+
+    async fn connection(&self, arn: &str) -> Result<SeenConnection, Fault> {
+        // A connection may live in another region than the project; its own region answers for it.
+        let region = arn.split(':').nth(3).map(|region| Region::new(region.to_owned()));
+        let there = aws_sdk_codeconnections::Config::builder().region(region);
+        let call = self.aws.connections.get_connection().connection_arn(arn).customize().config_override(there);
+        let answer = match call.send().await {
+            Ok(answer) => answer,
+            Err(error) if error.as_service_error().is_some_and(|refused| refused.is_resource_not_found_exception()) => {
+                return Ok(SeenConnection::Absent);
+            }
+            Err(error) => {
+                let fault = fault(&format!("look at Git connection \"{arn}\""), &error);
+                return unless_denied(fault, SeenConnection::Hidden);
+            }
+        };
+        let status = answer.connection().and_then(|connection| connection.connection_status());
+        Ok(SeenConnection::Present { status: status.map(|status| status.as_str().to_owned()).unwrap_or_default() })
+    }
+
+    /// The role behind the caller, as policies and portfolios name it: a session's ARN lacks the role's path.
+    async fn principal(&self, id: &Identity, caller: &str) -> Result<String, Fault> {
+        let Some(name) = session_role(caller) else { return Ok(caller.to_owned()) };
+        if let Some(role) = id.placement.role_arn.as_ref().filter(|role| role.rsplit('/').next() == Some(name)) {
+            return Ok(role.clone());
+        }
+        let without_path = format!("arn:{}:iam::{}:role/{name}", id.placement.partition, id.placement.account_id);
+        match self.aws.iam.get_role().role_name(name).send().await {
+            Ok(answer) => Ok(answer.role().map_or(without_path, |role| role.arn().to_owned())),
+            Err(error) if error.as_service_error().is_some_and(|refused| refused.is_no_such_entity_exception()) => {
+                Ok(without_path)
+            }
+            Err(error) => unless_denied(fault("look at the operator's own role", &error), without_path),
+        }
+    }
+}
+
+/// What may not be read is left open instead: the operator works without permission to read roles and connections.
+fn unless_denied<T>(fault: Fault, hidden: T) -> Result<T, Fault> {
+    if fault.kind == FaultKind::Denied && fault.reason == Reason::AccessDenied {
+        return Ok(hidden);
+    }
+    Err(fault)
+}
+
+/// The role's name in `arn:aws:sts::…:assumed-role/NAME/SESSION`.
+fn session_role(caller: &str) -> Option<&str> {
+    caller.split(':').nth(5)?.strip_prefix("assumed-role/")?.split('/').next()
+}
+
+/// The services that a trust policy (URL-encoded JSON) lets assume the role. Conditions are not judged: they are
+/// about callers that only the service knows.
+fn trusted_services(document: &str) -> BTreeSet<String> {
+    let text = percent_decode_str(document).decode_utf8_lossy();
+    let policy: Value = serde_json::from_str(&text).unwrap_or_default();
+    let many = |value: &Value| match value {
+        Value::Array(items) => items.clone(),
+        Value::Null => Vec::new(),
+        one => vec![one.clone()],
+    };
+    let text = |value: &Value| value.as_str().map(str::to_owned);
+    many(&policy["Statement"])
+        .iter()
+        .filter(|statement| statement["Effect"] == "Allow")
+        .filter(|statement| {
+            let actions = many(&statement["Action"]);
+            actions.iter().filter_map(Value::as_str).any(|action| ["sts:AssumeRole", "sts:*", "*"].contains(&action))
+        })
+        .flat_map(|statement| many(&statement["Principal"]["Service"]))
+        .filter_map(|service| text(&service))
+        .collect()
+}
+
+impl Actuator<Prerequisites> for GroundActuator {
+    async fn observe(&self, id: &Identity, _tried: &Attempts) -> Result<Observed, Fault> {
+        let identity = self.aws.sts.get_caller_identity().send().await;
+        let identity = identity.map_err(|error| fault("ask AWS whose credentials these are", &error))?;
+        let account = identity.account().unwrap_or_default().to_owned();
+        let mut seen = Observed { account, ..Observed::default() };
+        // In another account the same names mean other things: nothing there is read as truth.
+        if seen.account != id.placement.account_id {
+            return Ok(seen);
+        }
+        seen.operator_principal_arn = self.principal(id, identity.arn().unwrap_or_default()).await?;
+        let mut roles = BTreeMap::new();
+        for arn in self.needs.role_arns() {
+            roles.insert(arn.clone(), self.role(&arn).await?);
+        }
+        seen.roles = roles;
+        for arn in &self.needs.connections {
+            seen.connections.insert(arn.clone(), self.connection(arn).await?);
+        }
+        Ok(seen)
+    }
+
+    async fn act(&self, _id: &Identity, action: &Action) -> Result<Handles, Fault> {
+        match *action {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+    use super::*;
+
+    #[test]
+    fn a_session_leads_to_its_role() {
+        let rows = [
+            ("arn:aws:sts::111122223333:assumed-role/mlops/session-1", Some("mlops")),
+            ("arn:aws:iam::111122223333:user/teams/ops", None),
+            ("arn:aws:iam::111122223333:root", None),
+        ];
+        for (caller, role) in rows {
+            assert_eq!(session_role(caller), role, "{caller}");
+        }
+    }
+
+    #[test]
+    fn a_trust_policy_names_services_in_several_ways() {
+        let rows = [
+            ("one", r#"{"Statement":{"Effect":"Allow","Principal":{"Service":"a"},"Action":"sts:AssumeRole"}}"#, "a"),
+            (
+                "many",
+                r#"{"Statement":[{"Effect":"Allow","Principal":{"Service":["a","b"]},"Action":["sts:AssumeRole","sts:TagSession"]}]}"#,
+                "a b",
+            ),
+            (
+                "encoded",
+                "%7B%22Statement%22%3A%7B%22Effect%22%3A%22Allow%22%2C%22Principal%22%3A%7B%22Service%22%3A%22a%22%7D%2C%22Action%22%3A%22sts%3AAssumeRole%22%7D%7D",
+                "a",
+            ),
+            ("denied", r#"{"Statement":{"Effect":"Deny","Principal":{"Service":"a"},"Action":"sts:AssumeRole"}}"#, ""),
+            ("an account", r#"{"Statement":{"Effect":"Allow","Principal":{"AWS":"1"},"Action":"sts:AssumeRole"}}"#, ""),
+            (
+                "another action",
+                r#"{"Statement":{"Effect":"Allow","Principal":{"Service":"a"},"Action":"sts:TagSession"}}"#,
+                "",
+            ),
+            ("no policy", "", ""),
+        ];
+        for (name, document, services) in rows {
+            let found: Vec<String> = trusted_services(document).into_iter().collect();
+            assert_eq!(found.join(" "), services, "{name}");
+        }
+    }
+}

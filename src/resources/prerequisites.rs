@@ -1,0 +1,319 @@
+//! Prerequisites: the right account, and the roles and Git connections that the spec names. They are looked at and
+//! never touched: what is wrong with them only a person can change. Jenkins is looked at with the jobs.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+
+use crate::crd::status::Reason;
+use crate::domain::identity::Identity;
+use crate::domain::project::Project;
+use crate::domain::resource::{Attempts, Decision, Goal, Kind, Resource};
+use crate::resources::outputs::Ground;
+
+/// The account, the roles and the connections, as a resource that is only ever looked at.
+pub struct Prerequisites;
+
+/// What a role is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum RoleUse {
+    /// Service Catalog launches the product with it.
+    Launch,
+    /// Pipelines and builds run as it; the template decides which services those are.
+    Usage,
+    /// CloudFormation makes the trigger stack with it.
+    Stack,
+    /// The model trigger's Lambda runs as it.
+    Runtime,
+}
+
+impl RoleUse {
+    /// Where the spec names it.
+    fn field(self) -> &'static str {
+        match self {
+            Self::Launch => "aws.roles.launch",
+            Self::Usage => "aws.roles.use",
+            Self::Stack => "aws.roles.stack",
+            Self::Runtime => "modelTrigger.runtimeRoleArn",
+        }
+    }
+
+    /// The service that must be able to assume it.
+    fn service(self) -> Option<&'static str> {
+        match self {
+            Self::Launch => Some("servicecatalog.amazonaws.com"),
+            Self::Usage => None,
+            Self::Stack => Some("cloudformation.amazonaws.com"),
+            Self::Runtime => Some("lambda.amazonaws.com"),
+        }
+    }
+}
+
+/// What a project needs.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Needs {
+    /// Each role with what it is for; one role may serve several ends.
+    pub roles: Vec<(RoleUse, String)>,
+    /// ARNs of the connections, each once.
+    pub connections: BTreeSet<String>,
+}
+
+impl Needs {
+    /// Everything that the spec names.
+    pub fn of(project: &Project) -> Self {
+        let mut roles =
+            vec![(RoleUse::Launch, project.roles.launch.clone()), (RoleUse::Usage, project.roles.usage.clone())];
+        if let Some(trigger) = &project.model_trigger {
+            roles.extend(project.roles.stack.iter().map(|arn| (RoleUse::Stack, arn.clone())));
+            roles.extend(trigger.runtime_role_arn.iter().map(|arn| (RoleUse::Runtime, arn.clone())));
+        }
+        let repositories =
+            [&project.repositories.preprocess, &project.repositories.build, &project.repositories.deploy];
+        let connections = repositories.iter().map(|one| one.connection_arn.clone()).filter(|arn| !arn.is_empty());
+        Self { roles, connections: connections.collect() }
+    }
+
+    /// The ARNs of the roles, each once.
+    pub fn role_arns(&self) -> BTreeSet<String> {
+        self.roles.iter().map(|(_, arn)| arn.clone()).collect()
+    }
+}
+
+/// What was seen.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Observed {
+    /// The account that the credentials belong to.
+    pub account: String,
+    /// The operator's own role or user.
+    pub operator_principal_arn: String,
+    /// Roles by ARN; empty in the wrong account.
+    pub roles: BTreeMap<String, SeenRole>,
+    /// Connections by ARN; empty in the wrong account.
+    pub connections: BTreeMap<String, SeenConnection>,
+}
+
+/// A role as it was seen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SeenRole {
+    /// There is none.
+    Absent,
+    /// The operator may not look.
+    Hidden,
+    /// It exists.
+    Present {
+        /// Services that may assume it.
+        trusted_services: BTreeSet<String>,
+    },
+}
+
+/// A connection as it was seen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SeenConnection {
+    /// There is none.
+    Absent,
+    /// The operator may not look.
+    Hidden,
+    /// It exists.
+    Present {
+        /// `AVAILABLE`, `PENDING`, `ERROR`.
+        status: String,
+    },
+}
+
+/// Nothing can be done to prerequisites.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {}
+
+impl Resource for Prerequisites {
+    const KIND: Kind = Kind::Prerequisites;
+    type Owner = Project;
+    type Inputs = ();
+    type Desired = Needs;
+    type Observed = Observed;
+    type Action = Action;
+    type Output = Ground;
+
+    fn desired(owner: &Project, _inputs: &()) -> Needs {
+        Needs::of(owner)
+    }
+
+    fn forecast(_desired: &Needs) -> Ground {
+        Ground { operator_principal_arn: "(the operator's own role)".to_owned() }
+    }
+
+    fn decide(
+        id: &Identity,
+        goal: &Goal<Needs>,
+        seen: &Observed,
+        _now: Timestamp,
+        _tried: &Attempts,
+    ) -> Decision<Action, Ground> {
+        if seen.account != id.placement.account_id {
+            return stuck(
+                Reason::WrongAccount,
+                format!(
+                    "the credentials belong to AWS account {}, but the spec says {}",
+                    seen.account, id.placement.account_id
+                ),
+                "give the operator credentials of that account, name a role of it in aws.assumeRole, or correct aws.accountId",
+            );
+        }
+        let Goal::Present(needs) = goal else { return Decision::Gone };
+        needs
+            .roles
+            .iter()
+            .find_map(|(purpose, arn)| lacking_role(*purpose, arn, seen.roles.get(arn)))
+            .or_else(|| needs.connections.iter().find_map(|arn| lacking_connection(arn, seen.connections.get(arn))))
+            .unwrap_or_else(|| Decision::InSync(Ground { operator_principal_arn: seen.operator_principal_arn.clone() }))
+    }
+
+    fn exists(_seen: &Observed) -> bool {
+        false
+    }
+}
+
+fn stuck(why: Reason, message: String, hint: impl Into<String>) -> Decision<Action, Ground> {
+    Decision::Stuck { why, message, hint: hint.into() }
+}
+
+/// What is wrong with a role, if anything.
+fn lacking_role(purpose: RoleUse, arn: &str, seen: Option<&SeenRole>) -> Option<Decision<Action, Ground>> {
+    let field = purpose.field();
+    match seen {
+        Some(SeenRole::Hidden) => None,
+        Some(SeenRole::Present { trusted_services }) => {
+            let service = purpose.service().filter(|service| !trusted_services.contains(*service))?;
+            Some(stuck(
+                Reason::RoleNotTrusted,
+                format!("the trust policy of role {arn} ({field}) does not let {service} assume it"),
+                format!(
+                    "add a statement to the role's trust policy that allows sts:AssumeRole to the service {service}"
+                ),
+            ))
+        }
+        Some(SeenRole::Absent) | None => Some(stuck(
+            Reason::RoleMissing,
+            format!("role {arn} ({field}) does not exist"),
+            format!("create the role, or correct {field}; the path is part of the ARN"),
+        )),
+    }
+}
+
+/// What is wrong with a connection, if anything.
+fn lacking_connection(arn: &str, seen: Option<&SeenConnection>) -> Option<Decision<Action, Ground>> {
+    let status = match seen {
+        Some(SeenConnection::Hidden) => return None,
+        Some(SeenConnection::Present { status }) => status.as_str(),
+        Some(SeenConnection::Absent) | None => "",
+    };
+    let (why, message, hint) = match status {
+        "AVAILABLE" => return None,
+        "PENDING" => (
+            Reason::ConnectionPending,
+            format!("Git connection {arn} waits for its handshake"),
+            "finish it in the AWS console: Developer Tools, Settings, Connections, Update pending connection",
+        ),
+        "" => (
+            Reason::ConnectionMissing,
+            format!("Git connection {arn} does not exist"),
+            "create the connection in the AWS console, or correct connectionArn",
+        ),
+        other => (
+            Reason::ConnectionFailed,
+            format!("Git connection {arn} is in state {other}"),
+            "repair or replace the connection in the AWS console: Developer Tools, Settings, Connections",
+        ),
+    };
+    Some(stuck(why, message, hint))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+    use super::*;
+    use crate::crd::status::Placement;
+    use crate::domain::identity::OwnerKey;
+
+    const ROLE: &str = "arn:aws:iam::111122223333:role/launch";
+    const CONNECTION: &str = "arn:aws:codeconnections:eu-west-1:111122223333:connection/1";
+
+    fn identity() -> Identity {
+        let owner =
+            OwnerKey { cluster: "c".into(), kind: "MlopsProject".into(), namespace: "n".into(), name: "p".into() };
+        Identity { owner, placement: Placement { account_id: "111122223333".into(), ..Placement::default() } }
+    }
+
+    fn trusting(service: &str) -> SeenRole {
+        SeenRole::Present { trusted_services: BTreeSet::from([service.to_owned()]) }
+    }
+
+    fn connection(status: &str) -> SeenConnection {
+        SeenConnection::Present { status: status.to_owned() }
+    }
+
+    fn decide(purpose: RoleUse, account: &str, role: SeenRole, connection: SeenConnection, absent: bool) -> String {
+        let needs = Needs { roles: vec![(purpose, ROLE.into())], connections: BTreeSet::from([CONNECTION.to_owned()]) };
+        let seen = Observed {
+            account: account.to_owned(),
+            operator_principal_arn: "arn:aws:iam::111122223333:role/operator".into(),
+            roles: BTreeMap::from([(ROLE.to_owned(), role)]),
+            connections: BTreeMap::from([(CONNECTION.to_owned(), connection)]),
+        };
+        let goal = if absent { Goal::Absent } else { Goal::Present(needs) };
+        match Prerequisites::decide(&identity(), &goal, &seen, Timestamp::UNIX_EPOCH, &Attempts::default()) {
+            Decision::InSync(ground) => ground.operator_principal_arn,
+            Decision::Gone => "Gone".into(),
+            Decision::Stuck { why, message, hint } => {
+                assert!(!message.is_empty() && !hint.is_empty());
+                why.to_string()
+            }
+            _ => panic!("prerequisites are looked at and nothing else"),
+        }
+    }
+
+    #[test]
+    fn each_thing_that_lacks_has_its_own_reason() {
+        use RoleUse::{Launch, Runtime, Stack, Usage};
+        let home = "111122223333";
+        let ours = "arn:aws:iam::111122223333:role/operator";
+        let available = || connection("AVAILABLE");
+        let catalog = || trusting("servicecatalog.amazonaws.com");
+        let rows = [
+            ("all is well", Launch, home, catalog(), available(), ours),
+            (
+                "another account comes before anything else",
+                Launch,
+                "999999999999",
+                SeenRole::Absent,
+                SeenConnection::Absent,
+                "WrongAccount",
+            ),
+            ("no such role", Usage, home, SeenRole::Absent, available(), "RoleMissing"),
+            ("a launch role for Lambda", Launch, home, trusting("lambda.amazonaws.com"), available(), "RoleNotTrusted"),
+            ("a stack role for Service Catalog", Stack, home, catalog(), available(), "RoleNotTrusted"),
+            ("a stack role", Stack, home, trusting("cloudformation.amazonaws.com"), available(), ours),
+            ("a runtime role for Service Catalog", Runtime, home, catalog(), available(), "RoleNotTrusted"),
+            ("a runtime role", Runtime, home, trusting("lambda.amazonaws.com"), available(), ours),
+            ("any service may use the use role", Usage, home, trusting("glue.amazonaws.com"), available(), ours),
+            ("a role that the operator may not read", Launch, home, SeenRole::Hidden, available(), ours),
+            ("no such connection", Launch, home, catalog(), SeenConnection::Absent, "ConnectionMissing"),
+            ("a connection without its handshake", Launch, home, catalog(), connection("PENDING"), "ConnectionPending"),
+            ("a broken connection", Launch, home, catalog(), connection("ERROR"), "ConnectionFailed"),
+            ("a connection that the operator may not read", Launch, home, catalog(), SeenConnection::Hidden, ours),
+        ];
+        for (name, purpose, account, role, connection, wanted) in rows {
+            assert_eq!(decide(purpose, account, role, connection, false), wanted, "{name}");
+        }
+    }
+
+    #[test]
+    fn deletion_asks_for_the_account_alone() {
+        let nothing = || (SeenRole::Absent, SeenConnection::Absent);
+        for (name, account, wanted) in
+            [("the right account", "111122223333", "Gone"), ("another account", "999999999999", "WrongAccount")]
+        {
+            let (role, connection) = nothing();
+            assert_eq!(decide(RoleUse::Launch, account, role, connection, true), wanted, "{name}");
+        }
+    }
+}
