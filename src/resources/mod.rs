@@ -2,6 +2,7 @@
 //! `Desired`, `Observed`, `Action`, `Output`, `desired()`, `decide()`, table tests.
 
 pub mod jenkins_jobs;
+pub mod model_trigger;
 pub mod outputs;
 pub mod prerequisites;
 pub mod sagemaker_project;

@@ -1,0 +1,247 @@
+//! The model trigger: one CloudFormation stack of ours with rule, function, role, secret, log group and queue, which
+//! starts the Jenkins deploy job when a model package of the project's group is approved. It never touches a stack
+//! without our owner tag, nor anything inside a stack except through CloudFormation.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde_json::json;
+
+use crate::crd::status::Reason;
+use crate::domain::identity::{FINGERPRINT_TAG, Identity, digest};
+use crate::domain::project::{self, Project};
+use crate::domain::resource::{Attempts, Change, Decision, Goal, Kind, Resource, Step};
+use crate::domain::secret::Secret;
+use crate::resources::jenkins_jobs::item_path;
+use crate::resources::jenkins_jobs::job::Role;
+use crate::resources::outputs::{ProjectFacts, Trigger};
+
+mod decide;
+pub mod template;
+#[cfg(test)]
+mod tests;
+
+/// What a stack parameter's value may have, in bytes (AWS CloudFormation quotas).
+const PARAMETER_LIMIT: usize = 4096;
+/// The one parameter that is not shown: a JSON object with user, token and CA bundle.
+pub const SECRET_PARAMETER: &str = "JenkinsSecret";
+/// The start of the client token of a continued rollback.
+const CONTINUE: &str = "mlops-continue-";
+
+/// The thing.
+pub struct ModelTrigger;
+
+/// What the stack should be.
+#[derive(Clone)]
+pub struct Desired {
+    /// Parameters that may be seen.
+    pub parameters: BTreeMap<String, String>,
+    /// Value of [`SECRET_PARAMETER`].
+    pub secret: Secret,
+    /// How many bytes it has, where those are too many for a parameter.
+    pub oversize: Option<usize>,
+    /// All tags: the user's, the owner's, the fingerprint's.
+    pub tags: BTreeMap<String, String>,
+    /// The role that CloudFormation acts as.
+    pub role_arn: Option<String>,
+    /// What the stack was made from: `<spec>.<secret>`, both hex.
+    pub fingerprint: String,
+}
+
+/// What was seen.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Observed {
+    /// The stack of our name, if there is one. A deleted one is none.
+    pub stack: Option<Stack>,
+}
+
+/// A stack as CloudFormation describes it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stack {
+    /// Its ARN.
+    pub id: String,
+    /// `StackStatus`, as CloudFormation spells it.
+    pub status: String,
+    /// Parameters; hidden values are masked.
+    pub parameters: BTreeMap<String, String>,
+    /// Tags.
+    pub tags: BTreeMap<String, String>,
+    /// The role that CloudFormation acts as.
+    pub role_arn: Option<String>,
+    /// When the last operation began, as far as CloudFormation says.
+    pub since: Timestamp,
+    /// What failed first in the last operation; looked for only where the status speaks of a failure.
+    pub failure: Option<Failure>,
+}
+
+/// What failed first in an operation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// Which resource, and why: `Function: the role cannot be assumed`.
+    pub cause: String,
+    /// When the operation came to rest, or failed last.
+    pub at: Timestamp,
+    /// The operation's client token.
+    pub token: Option<String>,
+}
+
+/// What can be done.
+#[derive(Clone)]
+pub enum Action {
+    /// CreateStack.
+    Create(Request),
+    /// UpdateStack.
+    Update(Request),
+    /// DeleteStack.
+    Delete {
+        /// ARN of the stack.
+        stack_id: String,
+        /// Client token.
+        token: String,
+    },
+    /// ContinueUpdateRollback.
+    ContinueRollback {
+        /// ARN of the stack.
+        stack_id: String,
+        /// Client token.
+        token: String,
+    },
+}
+
+/// A CreateStack or UpdateStack.
+#[derive(Clone)]
+pub struct Request {
+    /// Parameters that may be seen.
+    pub parameters: BTreeMap<String, String>,
+    /// Value of [`SECRET_PARAMETER`].
+    pub secret: Secret,
+    /// All tags.
+    pub tags: BTreeMap<String, String>,
+    /// The role that CloudFormation acts as.
+    pub role_arn: Option<String>,
+    /// Client token: it carries the fingerprint, so that a failed operation tells what it tried.
+    pub token: String,
+}
+
+/// What is wanted where the spec does not say more: only read for the parts that a plan shows.
+fn settings(project: &Project) -> project::ModelTrigger {
+    project.model_trigger.clone().unwrap_or_else(|| project::ModelTrigger {
+        approval_statuses: vec!["Approved".to_owned()],
+        runtime_role_arn: None,
+        jenkins_url: project.identity.placement.jenkins_url.clone(),
+        subnet_ids: Vec::new(),
+        security_group_ids: Vec::new(),
+        ca_bundle: String::new(),
+    })
+}
+
+impl Resource for ModelTrigger {
+    const KIND: Kind = Kind::ModelTrigger;
+    type Owner = Project;
+    type Inputs = ProjectFacts;
+    type Desired = Desired;
+    type Observed = Observed;
+    type Action = Action;
+    type Output = Trigger;
+
+    fn desired(project: &Project, facts: &ProjectFacts) -> Desired {
+        let settings = settings(project);
+        let mut job = project.identity.placement.jenkins_folder.clone();
+        job.push(Role::Deploy.job_name(&facts.project_name, &facts.project_id));
+        let parameters: BTreeMap<String, String> = [
+            ("ProjectId", facts.project_id.clone()),
+            ("ProjectName", facts.project_name.clone()),
+            ("ModelPackageGroupName", facts.model_package_group.clone()),
+            ("ApprovalStatuses", settings.approval_statuses.join(",")),
+            ("JenkinsUrl", settings.jenkins_url),
+            ("DeployJobPath", item_path(&job).trim_start_matches('/').to_owned()),
+            ("LambdaRoleArn", settings.runtime_role_arn.unwrap_or_default()),
+            ("SubnetIds", settings.subnet_ids.join(",")),
+            ("SecurityGroupIds", settings.security_group_ids.join(",")),
+        ]
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), value))
+        .collect();
+        let credentials = &project.jenkins_credentials;
+        let mut secret = json!({"user": credentials.username, "token": credentials.token.value.reveal()});
+        if !settings.ca_bundle.is_empty() {
+            secret["caBundle"] = json!(settings.ca_bundle);
+        }
+        let secret = secret.to_string();
+        let length = secret.len();
+        let mut tags = project.tags.clone();
+        tags.extend(project.identity.owner_tags());
+        let role_arn = project.roles.stack.clone();
+        let fingerprint = format!(
+            "{}.{}",
+            spec_fingerprint(&parameters, &tags, role_arn.as_deref(), &settings.ca_bundle),
+            credentials.token.fingerprint
+        );
+        tags.insert(FINGERPRINT_TAG.to_owned(), fingerprint.clone());
+        let oversize = (length > PARAMETER_LIMIT).then_some(length);
+        Desired { parameters, secret: Secret::new(secret), oversize, tags, role_arn, fingerprint }
+    }
+
+    fn forecast(_desired: &Desired) -> Trigger {
+        Trigger { stack_id: "(known after apply)".to_owned() }
+    }
+
+    fn decide(
+        id: &Identity,
+        goal: &Goal<Desired>,
+        seen: &Observed,
+        now: Timestamp,
+        tried: &Attempts,
+    ) -> Decision<Action, Trigger> {
+        match (goal, &seen.stack) {
+            (Goal::Present(desired), None) => decide::missing(id, desired, now, tried),
+            (Goal::Present(_), Some(stack)) if id.foreign(&stack.tags) => decide::foreign(id),
+            (Goal::Present(desired), Some(stack)) => decide::present(id, desired, stack, now, tried),
+            (Goal::Absent, Some(stack)) if id.owns(&stack.tags) => decide::absent(id, stack, now),
+            // What is not ours is none of ours to delete.
+            (Goal::Absent, _) => Decision::Gone,
+        }
+    }
+
+    fn exists(seen: &Observed) -> bool {
+        seen.stack.is_some()
+    }
+
+    fn rolled_back(seen: &Observed) -> Option<String> {
+        let stack = seen.stack.as_ref().filter(|stack| stack.status == "UPDATE_ROLLBACK_COMPLETE")?;
+        attempted(stack)
+    }
+}
+
+/// 32 hex digits that change when anything but the token does.
+fn spec_fingerprint(
+    parameters: &BTreeMap<String, String>,
+    tags: &BTreeMap<String, String>,
+    role_arn: Option<&str>,
+    ca_bundle: &str,
+) -> String {
+    let mut parts = vec![template::SHA256.as_str(), role_arn.unwrap_or_default(), ca_bundle];
+    for (name, value) in parameters.iter().chain(tags) {
+        parts.extend([name.as_str(), value.as_str()]);
+    }
+    digest(&parts)[..32].to_owned()
+}
+
+/// The client token of a create or update: the fingerprint, and a digest of the state that it starts from, so that a
+/// retry after a failure is a new request.
+fn token(id: &Identity, fingerprint: &str, from: &str) -> String {
+    let digest = digest(&[&id.owner.hash(), fingerprint, from]);
+    format!("mlops-{}-{}", fingerprint.replace('.', "-"), &digest[..16])
+}
+
+/// The fingerprint that the failed operation tried to bring about, as its client token tells.
+fn attempted(stack: &Stack) -> Option<String> {
+    let token = stack.failure.as_ref()?.token.as_deref()?.strip_prefix("mlops-")?;
+    let mut parts = token.split('-');
+    let (spec, secret, _) = (parts.next()?, parts.next()?, parts.next()?);
+    Some(format!("{spec}.{secret}"))
+}
+
+fn step(change: Change, because: Reason, summary: String, action: Action) -> Decision<Action, Trigger> {
+    Decision::Act(vec![Step { action, change, because, summary, intent: None }])
+}

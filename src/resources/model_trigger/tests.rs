@@ -1,0 +1,433 @@
+//! One row per status and goal, and what is and is not drift.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use crate::crd::status::Placement;
+use crate::domain::identity::{OWNER_TAG, OwnerKey};
+use crate::domain::project::{Catalog, JenkinsCredentials, JenkinsSettings, Repositories, Repository, Roles};
+use crate::domain::secret::SealedSecret;
+
+use super::*;
+
+const STACK_ID: &str = "arn:aws:cloudformation:eu-west-1:111122223333:stack/s/1";
+const FINGERPRINT: &str = "0123456789abcdef0123456789abcdef";
+
+fn at(minute: i64) -> Timestamp {
+    Timestamp::from_second(1_767_603_600 + 60 * minute).unwrap()
+}
+
+fn project() -> Project {
+    let text = String::new;
+    let repository = || Repository { url: text(), branch: text(), full_name: text(), connection_arn: text() };
+    Project {
+        identity: Identity {
+            owner: OwnerKey {
+                cluster: "c".into(),
+                kind: "MlopsProject".into(),
+                namespace: "ml".into(),
+                name: "taxi".into(),
+            },
+            placement: Placement {
+                project_name: "taxi".into(),
+                jenkins_url: "https://ci.example/jenkins".into(),
+                jenkins_folder: vec!["ml team".into()],
+                ..Placement::default()
+            },
+        },
+        description: text(),
+        tags: BTreeMap::from([("team".to_owned(), "a".to_owned())]),
+        roles: Roles { launch: text(), usage: text(), stack: Some("arn:aws:iam::111122223333:role/stack".into()) },
+        kms_key_id: None,
+        catalog: Catalog {
+            portfolio_name: text(),
+            portfolio_provider: text(),
+            portfolio_description: text(),
+            product_name: text(),
+            product_owner: text(),
+            product_description: text(),
+            support_description: text(),
+            support_email: text(),
+            support_url: text(),
+            template: text(),
+            principals: Vec::new(),
+        },
+        repositories: Repositories { preprocess: repository(), build: repository(), deploy: repository() },
+        parameters: BTreeMap::new(),
+        jenkins: JenkinsSettings {
+            poll_schedule: text(),
+            aws_credentials_id: text(),
+            git_credentials_id: text(),
+            extra_parameters: BTreeMap::new(),
+        },
+        jenkins_credentials: JenkinsCredentials {
+            username: "ro\"bot".into(),
+            token: SealedSecret { value: Secret::new("t0ken"), fingerprint: FINGERPRINT.into() },
+        },
+        model_trigger: Some(project::ModelTrigger {
+            approval_statuses: vec!["Approved".into(), "Rejected".into()],
+            runtime_role_arn: None,
+            jenkins_url: "https://ci.internal".into(),
+            subnet_ids: vec!["subnet-1".into(), "subnet-2".into()],
+            security_group_ids: vec!["sg-1".into()],
+            ca_bundle: String::new(),
+        }),
+        delete_data: false,
+    }
+}
+
+fn facts() -> ProjectFacts {
+    ProjectFacts {
+        project_id: "p-1".into(),
+        project_arn: "arn:aws:sagemaker:eu-west-1:111122223333:project/taxi".into(),
+        project_name: "taxi".into(),
+        model_package_group: "taxi-p-1".into(),
+        bucket: "sagemaker-project-p-1".into(),
+    }
+}
+
+fn desired() -> Desired {
+    ModelTrigger::desired(&project(), &facts())
+}
+
+/// A stack of this status that is as declared.
+fn stack(status: &str) -> Stack {
+    let desired = desired();
+    let mut parameters = desired.parameters;
+    parameters.insert(SECRET_PARAMETER.into(), "****".into());
+    let failed = status.contains("FAILED") || status.contains("ROLLBACK");
+    let failure = failed.then(|| Failure { cause: "Function: no".into(), at: at(0), token: None });
+    let (tags, role_arn) = (desired.tags, desired.role_arn);
+    Stack { id: STACK_ID.into(), status: status.into(), parameters, tags, role_arn, since: at(0), failure }
+}
+
+/// The same, made from an older spec.
+fn older(status: &str) -> Stack {
+    let mut stack = stack(status);
+    stack.tags.insert(FINGERPRINT_TAG.into(), format!("old.{FINGERPRINT}"));
+    stack
+}
+
+/// The same, with an operation that tried this fingerprint.
+fn tried_to_reach(mut stack: Stack, fingerprint: &str) -> Stack {
+    let token = token(&project().identity, fingerprint, "x");
+    stack.failure = stack.failure.map(|failure| Failure { token: Some(token), ..failure });
+    stack
+}
+
+fn told(decision: Decision<Action, Trigger>) -> String {
+    match decision {
+        Decision::InSync(trigger) => format!("in sync: {}", trigger.stack_id),
+        Decision::Gone => "gone".into(),
+        Decision::Act(steps) => {
+            let one = |step: &Step<Action>| format!("{:?} ({:?}): {}", step.change, step.because, step.summary);
+            steps.iter().map(one).collect::<Vec<_>>().join("; ")
+        }
+        Decision::Wait { why, message, .. } => format!("wait ({why}): {message}"),
+        Decision::Stuck { why, message, .. } => format!("stuck ({why}): {message}"),
+    }
+}
+
+fn named(text: &str) -> String {
+    text.replace("NAME", &project().identity.trigger_stack_name())
+}
+
+#[test]
+fn every_status_has_its_move() {
+    let again = "Delete (StackFailed): delete stack \"NAME\", which could not be created: Function: no";
+    let update = "Update (SpecChanged): update stack \"NAME\" (what the spec says)";
+    let delete = "Delete (Deleting): delete stack \"NAME\"";
+    let in_sync = "in sync: arn:aws:cloudformation:eu-west-1:111122223333:stack/s/1";
+    let import_failed =
+        |status: &str| format!("stuck (StackFailed): somebody's import into the stack \"NAME\" failed: {status}");
+    let (creating, updating) = (
+        "wait (Progressing): the stack \"NAME\" is being created",
+        "wait (Progressing): the stack \"NAME\" is being updated",
+    );
+    let deleting = "wait (Deleting): the stack \"NAME\" is being deleted";
+    let going_back = "wait (StackRolledBack): the stack \"NAME\" could not be updated: Function: no";
+    let undone = "wait (StackFailed): the stack \"NAME\" could not be created: Function: no";
+    let importing = "wait (Progressing): the stack \"NAME\" takes part in somebody's import";
+    let blocked = "stuck (StackDeleteFailed): the stack \"NAME\" could not be deleted: Function: no";
+    let stays = "stuck (StackRolledBack): the stack \"NAME\" could not be updated and is as before: Function: no";
+    let stays_failed = "stuck (StackFailed): the stack \"NAME\" could not be updated and is as before: Function: no";
+    let unknown = "stuck (Unexpected): the stack \"NAME\" is in a status that the operator does not know: NEW_STATUS";
+    let goes_on = "Update (StackRollbackFailed): continue the rollback of stack \"NAME\"";
+    // Status of a stack made from an older spec; what to do if it should exist, and if not.
+    let cases: &[(&str, &str, &str)] = &[
+        ("CREATE_IN_PROGRESS", creating, delete),
+        ("CREATE_FAILED", again, delete),
+        ("CREATE_COMPLETE", update, delete),
+        ("ROLLBACK_IN_PROGRESS", undone, undone),
+        ("ROLLBACK_FAILED", again, delete),
+        ("ROLLBACK_COMPLETE", again, delete),
+        ("DELETE_IN_PROGRESS", deleting, deleting),
+        ("DELETE_FAILED", blocked, blocked),
+        ("UPDATE_IN_PROGRESS", updating, updating),
+        ("UPDATE_COMPLETE_CLEANUP_IN_PROGRESS", updating, updating),
+        ("UPDATE_COMPLETE", update, delete),
+        ("UPDATE_FAILED", stays_failed, delete),
+        ("UPDATE_ROLLBACK_IN_PROGRESS", going_back, going_back),
+        ("UPDATE_ROLLBACK_FAILED", goes_on, delete),
+        ("UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS", going_back, going_back),
+        ("UPDATE_ROLLBACK_COMPLETE", stays, delete),
+        ("REVIEW_IN_PROGRESS", "Delete (Drifted): delete stack \"NAME\"", delete),
+        ("IMPORT_IN_PROGRESS", importing, importing),
+        ("IMPORT_COMPLETE", update, delete),
+        ("IMPORT_ROLLBACK_IN_PROGRESS", importing, importing),
+        ("IMPORT_ROLLBACK_FAILED", &import_failed("IMPORT_ROLLBACK_FAILED"), delete),
+        ("IMPORT_ROLLBACK_COMPLETE", &import_failed("IMPORT_ROLLBACK_COMPLETE"), delete),
+        ("NEW_STATUS", unknown, unknown),
+    ];
+    let id = project().identity;
+    for (status, present, absent) in cases {
+        let seen = Observed { stack: Some(older(status)) };
+        let tried = Attempts::default();
+        let wanted = ModelTrigger::decide(&id, &Goal::Present(desired()), &seen, at(1), &tried);
+        assert_eq!(told(wanted), named(present), "{status}, wanted");
+        let unwanted = ModelTrigger::decide(&id, &Goal::Absent, &seen, at(1), &tried);
+        assert_eq!(told(unwanted), named(absent), "{status}, not wanted");
+    }
+    for status in ["CREATE_COMPLETE", "UPDATE_COMPLETE", "IMPORT_COMPLETE"] {
+        let seen = Observed { stack: Some(stack(status)) };
+        let decision = ModelTrigger::decide(&id, &Goal::Present(desired()), &seen, at(1), &Attempts::default());
+        assert_eq!(told(decision), in_sync, "{status}, as declared");
+    }
+}
+
+#[test]
+fn the_past_decides_where_the_status_alone_does_not() {
+    let failures = |count: u32, minute: i64| Attempts {
+        failed_creations: count,
+        last_failed_creation: Some(at(minute)),
+        ..Attempts::default()
+    };
+    let none = Attempts::default;
+    let wanted = desired().fingerprint;
+    let continued = |mut stack: Stack| {
+        stack.failure = stack.failure.map(|failure| Failure { token: Some("mlops-continue-1".into()), ..failure });
+        stack
+    };
+    let mut foreign = stack("CREATE_COMPLETE");
+    foreign.tags.remove(OWNER_TAG);
+    let retried = "Update (SpecChanged): update stack \"NAME\" (what the spec says)";
+    let failed = "could not be created: Function: no";
+    let cases: Vec<(&str, Option<Stack>, i64, Attempts, String)> = vec![
+        ("no stack", None, 1, none(), "Create (Missing): create stack \"NAME\"".into()),
+        (
+            "no stack after a failed creation",
+            None,
+            1,
+            failures(1, 0),
+            "Create (StackFailed): create stack \"NAME\"".into(),
+        ),
+        (
+            "a foreign stack",
+            Some(foreign),
+            1,
+            none(),
+            "stuck (ForeignOwner): the stack \"NAME\" exists and does not carry our owner tag".into(),
+        ),
+        (
+            "the second creation failed just now",
+            Some(stack("ROLLBACK_COMPLETE")),
+            0,
+            failures(1, 0),
+            format!("wait (StackFailed): the stack \"NAME\" {failed}"),
+        ),
+        (
+            "the second creation failed a minute ago",
+            Some(stack("ROLLBACK_COMPLETE")),
+            1,
+            failures(1, 0),
+            format!("Delete (StackFailed): delete stack \"NAME\", which {failed}"),
+        ),
+        (
+            "the fourth creation failed two minutes ago",
+            Some(stack("ROLLBACK_COMPLETE")),
+            2,
+            failures(3, 0),
+            format!("wait (StackFailed): the stack \"NAME\" {failed}"),
+        ),
+        (
+            "many creations failed",
+            Some(stack("ROLLBACK_COMPLETE")),
+            59,
+            failures(4, 0),
+            format!("stuck (StackFailed): the stack \"NAME\" {failed}"),
+        ),
+        (
+            "many creations failed, an hour ago",
+            Some(stack("ROLLBACK_COMPLETE")),
+            60,
+            failures(9, 0),
+            format!("Delete (StackFailed): delete stack \"NAME\", which {failed}"),
+        ),
+        (
+            "this very update was rolled back",
+            Some(tried_to_reach(older("UPDATE_ROLLBACK_COMPLETE"), &wanted)),
+            59,
+            none(),
+            "stuck (StackRolledBack): the stack \"NAME\" could not be updated and is as before: Function: no".into(),
+        ),
+        (
+            "this very update was rolled back an hour ago",
+            Some(tried_to_reach(older("UPDATE_ROLLBACK_COMPLETE"), &wanted)),
+            60,
+            none(),
+            retried.into(),
+        ),
+        (
+            "another update was rolled back",
+            Some(tried_to_reach(older("UPDATE_ROLLBACK_COMPLETE"), "aa.bb")),
+            1,
+            none(),
+            retried.into(),
+        ),
+        (
+            "what it went back to is what is declared",
+            Some(tried_to_reach(stack("UPDATE_ROLLBACK_COMPLETE"), "aa.bb")),
+            1,
+            none(),
+            format!("in sync: {STACK_ID}"),
+        ),
+        (
+            "the continued rollback failed too",
+            Some(continued(older("UPDATE_ROLLBACK_FAILED"))),
+            1,
+            none(),
+            "stuck (StackRollbackFailed): the rollback of the stack \"NAME\" failed: Function: no".into(),
+        ),
+        (
+            "the continued rollback failed ten minutes ago",
+            Some(continued(older("UPDATE_ROLLBACK_FAILED"))),
+            10,
+            none(),
+            "Update (StackRollbackFailed): continue the rollback of stack \"NAME\"".into(),
+        ),
+        (
+            "the deletion failed ten minutes ago",
+            Some(stack("DELETE_FAILED")),
+            10,
+            none(),
+            "Delete (StackDeleteFailed): delete stack \"NAME\"".into(),
+        ),
+    ];
+    for (name, stack, minute, tried, expected) in cases {
+        let seen = Observed { stack };
+        let decision = ModelTrigger::decide(&project().identity, &Goal::Present(desired()), &seen, at(minute), &tried);
+        assert_eq!(told(decision), named(&expected), "{name}");
+    }
+}
+
+#[test]
+fn nothing_and_what_is_not_ours_is_gone() {
+    let mut foreign = stack("CREATE_COMPLETE");
+    foreign.tags.insert(OWNER_TAG.into(), "somebody".into());
+    for stack in [None, Some(foreign)] {
+        let decision =
+            ModelTrigger::decide(&project().identity, &Goal::Absent, &Observed { stack }, at(1), &Attempts::default());
+        assert_eq!(told(decision), "gone");
+    }
+}
+
+#[test]
+fn each_difference_is_told_apart() {
+    type Edit = fn(&mut Stack);
+    let cases: &[(&str, Edit, &str)] = &[
+        (
+            "another token",
+            |stack| drop(stack.tags.insert(FINGERPRINT_TAG.into(), desired().fingerprint.replace(FINGERPRINT, "0"))),
+            "Update (SecretChanged): update stack \"NAME\" (the Jenkins credentials)",
+        ),
+        (
+            "no fingerprint",
+            |stack| drop(stack.tags.remove(FINGERPRINT_TAG)),
+            "Update (Drifted): update stack \"NAME\" (its fingerprint is missing)",
+        ),
+        (
+            "a parameter changed by hand",
+            |stack| drop(stack.parameters.insert("JenkinsUrl".into(), "https://other".into())),
+            "Update (Drifted): update stack \"NAME\" (its parameters)",
+        ),
+        (
+            "a tag changed by hand",
+            |stack| drop(stack.tags.insert("team".into(), "b".into())),
+            "Update (Drifted): update stack \"NAME\" (its tags)",
+        ),
+        ("another role", |stack| stack.role_arn = None, "Update (Drifted): update stack \"NAME\" (its role)"),
+        ("a masked secret", |_| {}, "in sync: arn:aws:cloudformation:eu-west-1:111122223333:stack/s/1"),
+    ];
+    for (name, edit, expected) in cases {
+        let mut stack = stack("UPDATE_COMPLETE");
+        edit(&mut stack);
+        let seen = Observed { stack: Some(stack) };
+        let decision =
+            ModelTrigger::decide(&project().identity, &Goal::Present(desired()), &seen, at(1), &Attempts::default());
+        assert_eq!(told(decision), named(expected), "{name}");
+    }
+}
+
+#[test]
+fn the_spec_becomes_parameters_and_only_the_credentials_are_hidden() {
+    let desired = desired();
+    let expected = BTreeMap::from(
+        [
+            ("ApprovalStatuses", "Approved,Rejected"),
+            ("DeployJobPath", "job/ml%20team/job/sagemaker-taxi-p-1-modeldeploy"),
+            ("JenkinsUrl", "https://ci.internal"),
+            ("LambdaRoleArn", ""),
+            ("ModelPackageGroupName", "taxi-p-1"),
+            ("ProjectId", "p-1"),
+            ("ProjectName", "taxi"),
+            ("SecurityGroupIds", "sg-1"),
+            ("SubnetIds", "subnet-1,subnet-2"),
+        ]
+        .map(|(name, value)| (name.to_owned(), value.to_owned())),
+    );
+    assert_eq!(desired.parameters, expected);
+    assert_eq!(desired.secret.reveal(), r#"{"token":"t0ken","user":"ro\"bot"}"#);
+    assert_eq!(desired.tags["team"], "a");
+    assert!(project().identity.owns(&desired.tags));
+}
+
+#[test]
+fn the_fingerprint_has_one_half_for_the_spec_and_one_for_the_credentials() {
+    let half = |fingerprint: &str, at: usize| fingerprint.split('.').nth(at).unwrap().to_owned();
+    let before = desired().fingerprint;
+    let mut rotated = project();
+    rotated.jenkins_credentials.token.fingerprint = "f".repeat(32);
+    let rotated = ModelTrigger::desired(&rotated, &facts()).fingerprint;
+    assert_eq!(half(&before, 0), half(&rotated, 0));
+    assert_ne!(half(&before, 1), half(&rotated, 1));
+    let mut changed = project();
+    changed.model_trigger.as_mut().unwrap().ca_bundle = "PEM".into();
+    let changed = ModelTrigger::desired(&changed, &facts()).fingerprint;
+    assert_ne!(half(&before, 0), half(&changed, 0));
+    assert_eq!(half(&before, 1), half(&changed, 1));
+}
+
+#[test]
+fn a_ca_bundle_that_does_not_fit_is_refused_before_anything_is_made() {
+    let mut project = project();
+    project.model_trigger.as_mut().unwrap().ca_bundle = "x".repeat(4096);
+    let desired = ModelTrigger::desired(&project, &facts());
+    let decision = ModelTrigger::decide(
+        &project.identity,
+        &Goal::Present(desired),
+        &Observed::default(),
+        at(0),
+        &Attempts::default(),
+    );
+    assert_eq!(
+        told(decision),
+        "stuck (CaBundleInvalid): Jenkins credentials and CA bundle have 4144 bytes together; a stack parameter takes 4096"
+    );
+}
+
+#[test]
+fn a_client_token_is_one_that_cloudformation_takes_and_tells_what_was_tried() {
+    let fingerprint = desired().fingerprint;
+    let text = token(&project().identity, &fingerprint, "here");
+    assert!(text.len() <= 128 && text.chars().all(|sign| sign.is_ascii_alphanumeric() || sign == '-'), "{text}");
+    assert_ne!(text, token(&project().identity, &fingerprint, "there"));
+    assert_eq!(attempted(&tried_to_reach(stack("UPDATE_ROLLBACK_COMPLETE"), &fingerprint)), Some(fingerprint));
+}

@@ -1,0 +1,339 @@
+//! The model trigger's stack against the sandbox's CloudFormation, in process: its whole life, failures of each kind,
+//! and what the template makes in the other services.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::SharedCredentialsProvider;
+use mlops_operator::adapters::aws::AwsFactory;
+use mlops_operator::adapters::cloudformation::Stacks;
+use mlops_operator::crd::status::{Placement, Reason};
+use mlops_operator::domain::fault::FaultKind;
+use mlops_operator::domain::identity::{Identity, OwnerKey};
+use mlops_operator::domain::project::{
+    Catalog, JenkinsCredentials, JenkinsSettings, ModelTrigger as Wanted, Project, Repositories, Repository, Roles,
+};
+use mlops_operator::domain::resource::{Actuator, Attempts, Change, Decision, Goal, Resource};
+use mlops_operator::domain::secret::{SealedSecret, Secret};
+use mlops_operator::resources::model_trigger::ModelTrigger;
+use mlops_operator::resources::outputs::ProjectFacts;
+use mlops_sandbox::aws::Call;
+use mlops_sandbox::{Sandbox, Settings};
+use serde_json::{Value, json};
+
+const ACCOUNT: &str = "111122223333";
+const REGION: &str = "eu-west-1";
+
+fn project() -> Project {
+    let text = String::new;
+    let repository = || Repository { url: text(), branch: text(), full_name: text(), connection_arn: text() };
+    Project {
+        identity: Identity {
+            owner: OwnerKey {
+                cluster: "c".into(),
+                kind: "MlopsProject".into(),
+                namespace: "ml".into(),
+                name: "taxi".into(),
+            },
+            placement: Placement {
+                partition: "aws".into(),
+                account_id: ACCOUNT.into(),
+                region: REGION.into(),
+                project_name: "taxi".into(),
+                jenkins_url: "https://ci.example".into(),
+                ..Placement::default()
+            },
+        },
+        description: text(),
+        tags: BTreeMap::from([("team".to_owned(), "a".to_owned())]),
+        roles: Roles { launch: text(), usage: text(), stack: None },
+        kms_key_id: None,
+        catalog: Catalog {
+            portfolio_name: text(),
+            portfolio_provider: text(),
+            portfolio_description: text(),
+            product_name: text(),
+            product_owner: text(),
+            product_description: text(),
+            support_description: text(),
+            support_email: text(),
+            support_url: text(),
+            template: text(),
+            principals: Vec::new(),
+        },
+        repositories: Repositories { preprocess: repository(), build: repository(), deploy: repository() },
+        parameters: BTreeMap::new(),
+        jenkins: JenkinsSettings {
+            poll_schedule: text(),
+            aws_credentials_id: text(),
+            git_credentials_id: text(),
+            extra_parameters: BTreeMap::new(),
+        },
+        jenkins_credentials: JenkinsCredentials {
+            username: "robot".into(),
+            token: SealedSecret { value: Secret::new("t0ken-1"), fingerprint: "1".repeat(32) },
+        },
+        model_trigger: Some(Wanted {
+            approval_statuses: vec!["Approved".into()],
+            runtime_role_arn: None,
+            jenkins_url: "https://ci.internal/jenkins".into(),
+            subnet_ids: Vec::new(),
+            security_group_ids: Vec::new(),
+            ca_bundle: String::new(),
+        }),
+        delete_data: false,
+    }
+}
+
+struct Scene {
+    sandbox: Sandbox,
+    stacks: Stacks,
+    project: Project,
+    tried: Attempts,
+}
+
+impl Scene {
+    async fn new() -> Self {
+        let sandbox = Sandbox::new(Settings { stack: Duration::from_secs(90), ..Settings::default() });
+        let credentials = Credentials::new("AKIAIOSFODNN7EXAMPLE", "secret", None, None, "test");
+        let base = SdkConfig::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::new(REGION))
+            .credentials_provider(SharedCredentialsProvider::new(credentials))
+            .http_client(sandbox.aws_http_client())
+            .sleep_impl(aws_smithy_async::rt::sleep::TokioSleep::new())
+            .endpoint_url("http://aws.example")
+            .build();
+        let project = project();
+        let aws = AwsFactory::new(base).connect(&project.identity.placement, "test").await;
+        Self { sandbox, stacks: Stacks::new(&aws), project, tried: Attempts::default() }
+    }
+
+    fn facts() -> ProjectFacts {
+        ProjectFacts {
+            project_id: "p-1".into(),
+            project_arn: "arn:aws:sagemaker:eu-west-1:111122223333:project/taxi".into(),
+            project_name: "taxi".into(),
+            model_package_group: "taxi-p-1".into(),
+            bucket: "sagemaker-project-p-1".into(),
+        }
+    }
+
+    /// One look and what follows from it; answers what was done or found.
+    async fn pass(&mut self, wanted: bool) -> String {
+        let id = self.project.identity.clone();
+        let seen = self.stacks.observe(&id, &self.tried).await.expect("the look succeeds");
+        let goal = match wanted {
+            true => Goal::Present(ModelTrigger::desired(&self.project, &Self::facts())),
+            false => Goal::Absent,
+        };
+        match ModelTrigger::decide(&id, &goal, &seen, self.sandbox.now(), &self.tried) {
+            Decision::InSync(_) => "in sync".into(),
+            Decision::Gone => "gone".into(),
+            Decision::Wait { why, .. } => format!("wait: {why}"),
+            Decision::Stuck { why, message, .. } => format!("stuck: {why}: {message}"),
+            Decision::Act(steps) => {
+                for step in &steps {
+                    self.stacks.act(&id, &step.action).await.expect("the act succeeds");
+                    if step.change == Change::Delete && step.because == Reason::StackFailed {
+                        self.tried.failed_creations += 1;
+                        self.tried.last_failed_creation = Some(self.sandbox.now());
+                    }
+                }
+                steps.iter().map(|step| format!("{:?}: {}", step.change, step.because)).collect()
+            }
+        }
+    }
+
+    /// Passes until something other than waiting comes up; time jumps meanwhile.
+    async fn settle(&mut self, wanted: bool) -> Vec<String> {
+        let mut told: Vec<String> = Vec::new();
+        for _ in 0..100 {
+            let now = self.pass(wanted).await;
+            if told.last() != Some(&now) {
+                told.push(now.clone());
+            }
+            if now == "in sync" || now == "gone" || now.starts_with("stuck") {
+                return told;
+            }
+            tokio::time::sleep(Duration::from_secs(20)).await;
+        }
+        panic!("it never settles: {told:?}");
+    }
+
+    fn fail_next(&self, logical_id: &str, reason: &str) {
+        self.sandbox.world(|world| world.region(ACCOUNT, REGION).cloudformation.fail_next(logical_id, reason));
+    }
+
+    /// Asks a service of the sandbox as an administrator, past the journal.
+    fn ask(
+        &self,
+        service: fn(&mut mlops_sandbox::World, &Call<'_>) -> mlops_sandbox::aws::Outcome,
+        operation: &str,
+        input: &Value,
+    ) -> Value {
+        self.sandbox.world(|world| {
+            let caller = world.iam.caller("AKIAIOSFODNN7EXAMPLE").unwrap();
+            service(world, &Call { operation, input, caller: &caller, region: REGION }).expect(operation)
+        })
+    }
+
+    fn physical_id(&self, logical_id: &str) -> String {
+        let name = self.project.identity.trigger_stack_name();
+        let input = json!({"StackName": name, "LogicalResourceId": logical_id});
+        let reply = self.ask(mlops_sandbox::aws::cloudformation::call, "DescribeStackResource", &input);
+        reply["StackResourceDetail"]["PhysicalResourceId"].as_str().unwrap().to_owned()
+    }
+
+    fn secret(&self) -> Value {
+        let input = json!({"SecretId": self.physical_id("JenkinsCredentials")});
+        let reply = self.ask(mlops_sandbox::aws::secrets_manager::call, "GetSecretValue", &input);
+        serde_json::from_str(reply["SecretString"].as_str().unwrap()).unwrap()
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_stack_is_made_kept_changed_and_deleted() {
+    let mut scene = Scene::new().await;
+    assert_eq!(scene.settle(true).await, ["Create: Missing", "wait: Progressing", "in sync"]);
+    assert_eq!(scene.secret(), json!({"user": "robot", "token": "t0ken-1"}));
+    let rule = scene.ask(mlops_sandbox::aws::events::call, "DescribeRule", &json!({"Name": scene.physical_id("Rule")}));
+    let pattern: Value = serde_json::from_str(rule["EventPattern"].as_str().unwrap()).unwrap();
+    assert_eq!(
+        pattern,
+        json!({
+            "source": ["aws.sagemaker"], "detail-type": ["SageMaker Model Package State Change"],
+            "detail": {
+                "ModelPackageGroupName": ["taxi-p-1"], "ModelApprovalStatus": ["Approved"],
+                "ModelPackageStatus": ["Completed"],
+            },
+        })
+    );
+    let input = json!({"FunctionName": scene.physical_id("Function")});
+    let function = scene.ask(mlops_sandbox::aws::lambda::call, "GetFunctionConfiguration", &input);
+    assert_eq!(function["Runtime"], "python3.13");
+    let environment = &function["Environment"]["Variables"];
+    assert_eq!(environment["JENKINS_URL"], "https://ci.internal/jenkins");
+    assert_eq!(environment["DEPLOY_JOB_PATH"], "job/sagemaker-taxi-p-1-modeldeploy");
+
+    let calls = scene.sandbox.calls().len();
+    assert_eq!(scene.pass(true).await, "in sync");
+    assert_eq!(scene.sandbox.calls().len(), calls + 1, "an unchanged stack costs one look");
+
+    scene.project.jenkins_credentials.token =
+        SealedSecret { value: Secret::new("t0ken-2"), fingerprint: "2".repeat(32) };
+    assert_eq!(scene.settle(true).await, ["Update: SecretChanged", "wait: Progressing", "in sync"]);
+    assert_eq!(scene.secret()["token"], "t0ken-2");
+
+    scene.project.model_trigger.as_mut().unwrap().approval_statuses.push("Rejected".into());
+    assert_eq!(scene.settle(true).await, ["Update: SpecChanged", "wait: Progressing", "in sync"]);
+
+    assert_eq!(scene.settle(false).await, ["Delete: Deleting", "wait: Deleting", "gone"]);
+    let left = scene.sandbox.world(|world| {
+        let region = world.region(ACCOUNT, REGION);
+        [region.cloudformation.dump(), region.lambda.dump()["functions"].clone(), region.events.dump()]
+    });
+    assert_eq!(left[0], json!({"stacks": [], "records": {}}));
+    assert_eq!(left[1], json!([]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_creation_that_fails_is_made_again() {
+    let mut scene = Scene::new().await;
+    scene.fail_next("Function", "no luck");
+    let told = scene.settle(true).await;
+    let story = [
+        "Create: Missing",
+        "wait: Progressing",
+        "wait: StackFailed",
+        "Delete: StackFailed",
+        "wait: Deleting",
+        "Create: StackFailed",
+        "wait: Progressing",
+        "in sync",
+    ];
+    assert_eq!(told, story);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_update_that_is_rolled_back_is_not_tried_again_before_something_changes() {
+    let mut scene = Scene::new().await;
+    scene.settle(true).await;
+    scene.fail_next("Rule", "the rule is stubborn");
+    scene.project.model_trigger.as_mut().unwrap().approval_statuses.push("Rejected".into());
+    let name = scene.project.identity.trigger_stack_name();
+    let stuck = format!(
+        "stuck: StackRolledBack: the stack \"{name}\" could not be updated and is as before: Rule: the rule is stubborn"
+    );
+    assert_eq!(scene.settle(true).await.last(), Some(&stuck));
+    assert_eq!(scene.pass(true).await, stuck);
+    scene.project.model_trigger.as_mut().unwrap().approval_statuses = vec!["Rejected".into()];
+    assert_eq!(scene.settle(true).await, ["Update: SpecChanged", "wait: Progressing", "in sync"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rollback_that_fails_is_continued() {
+    let mut scene = Scene::new().await;
+    scene.settle(true).await;
+    scene.project.model_trigger.as_mut().unwrap().jenkins_url = "https://elsewhere".into();
+    assert_eq!(scene.pass(true).await, "Update: SpecChanged");
+    // The function is updated before the tags of the rule, which fails; then the function fails on its way back.
+    scene.fail_next("Rule", "no");
+    let rule_reached = async {
+        for _ in 0..60 {
+            tokio::time::sleep(Duration::from_secs(2)).await;
+            if scene.pass(true).await == "wait: StackRolledBack" {
+                return;
+            }
+        }
+        panic!("the update does not fail");
+    };
+    rule_reached.await;
+    scene.fail_next("Function", "stuck half-way");
+    let told = scene.settle(true).await;
+    assert!(told.contains(&"Update: StackRollbackFailed".to_owned()), "{told:?}");
+    assert!(told.last().unwrap().starts_with("stuck: StackRolledBack"), "{told:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_deletion_that_fails_names_what_is_in_the_way() {
+    let mut scene = Scene::new().await;
+    scene.settle(true).await;
+    scene.fail_next("FailedEvents", "the queue stays");
+    let told = scene.settle(false).await;
+    let name = scene.project.identity.trigger_stack_name();
+    let stuck =
+        format!("stuck: StackDeleteFailed: the stack \"{name}\" could not be deleted: FailedEvents: the queue stays");
+    assert_eq!(told.last(), Some(&stuck));
+    tokio::time::sleep(Duration::from_secs(600)).await;
+    assert_eq!(scene.settle(false).await, ["Delete: StackDeleteFailed", "wait: Deleting", "gone"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_foreign_stack_is_left_alone() {
+    let mut scene = Scene::new().await;
+    let name = scene.project.identity.trigger_stack_name();
+    let template = "Resources: {Q: {Type: 'AWS::SQS::Queue'}}";
+    let input = json!({"StackName": name, "TemplateBody": template});
+    scene.ask(mlops_sandbox::aws::cloudformation::call, "CreateStack", &input);
+    assert!(scene.pass(true).await.starts_with("stuck: ForeignOwner"));
+    assert_eq!(scene.pass(false).await, "gone");
+    assert!(scene.sandbox.calls().iter().all(|call| call.contains("Describe")), "{:?}", scene.sandbox.calls());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stack_role_that_cannot_be_assumed_is_waited_for() {
+    let mut scene = Scene::new().await;
+    scene.project.roles.stack = Some("arn:aws:iam::111122223333:role/none".into());
+    let id = scene.project.identity.clone();
+    let seen = scene.stacks.observe(&id, &scene.tried).await.unwrap();
+    let goal = Goal::Present(ModelTrigger::desired(&scene.project, &Scene::facts()));
+    let Decision::Act(steps) = ModelTrigger::decide(&id, &goal, &seen, scene.sandbox.now(), &scene.tried) else {
+        panic!("a missing stack is created")
+    };
+    let fault = scene.stacks.act(&id, &steps[0].action).await.unwrap_err();
+    assert_eq!((fault.kind, fault.reason), (FaultKind::Propagating, Reason::RoleNotTrusted));
+}
