@@ -7,10 +7,13 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
-use crate::aws::{Call, Caller, Outcome};
+use bytes::Bytes;
+
+use crate::aws::{Call, Caller, Outcome, events, s3, service_catalog};
 use crate::world::{Settings, World};
 
 const ACCOUNT: &str = "111122223333";
+const TEMPLATE: &str = "Parameters:\n  SageMakerProjectName: {Type: String}\n  SageMakerProjectId: {Type: String}\nResources:\n  Group:\n    Type: AWS::SageMaker::ModelPackageGroup\n    Properties: {ModelPackageGroupName: !Sub '${SageMakerProjectName}-${SageMakerProjectId}'}\n";
 
 struct Bench {
     world: World,
@@ -37,6 +40,43 @@ impl Bench {
     fn pass(&mut self, time: Duration) {
         let now = self.world.now.saturating_add(SignedDuration::try_from(time).unwrap()).unwrap();
         self.world.advance(now);
+    }
+
+    fn other(&mut self, service: fn(&mut World, &Call<'_>) -> Outcome, operation: &str, input: Value) -> Value {
+        let caller = self.caller.clone();
+        let call = Call { operation, input: &input, caller: &caller, region: "us-east-1" };
+        service(&mut self.world, &call).unwrap_or_else(|refusal| panic!("{operation}: {refusal}"))
+    }
+
+    /// A product of one model package group that the caller may launch. Gives the input of CreateProject.
+    fn product(&mut self) -> Value {
+        for (path, body) in [("/templates", ""), ("/templates/t.yaml", TEMPLATE)] {
+            let request = http::Request::builder().method("PUT").uri(path).body(Bytes::from(body)).unwrap();
+            assert!(s3::handle(&mut self.world, &self.caller.clone(), "us-east-1", &request).status().is_success());
+        }
+        let mut catalog = |operation: &str, input: Value| self.other(service_catalog::call, operation, input);
+        let portfolio =
+            catalog("CreatePortfolio", json!({"DisplayName": "t", "ProviderName": "t", "IdempotencyToken": "p"}));
+        let portfolio = portfolio["PortfolioDetail"]["Id"].clone();
+        let url = "https://templates.s3.us-east-1.amazonaws.com/t.yaml";
+        let product = catalog(
+            "CreateProduct",
+            json!({"Name": "t", "Owner": "t", "ProductType": "CLOUD_FORMATION_TEMPLATE", "IdempotencyToken": "q",
+                "ProvisioningArtifactParameters":
+                    {"Name": "v1", "Type": "CLOUD_FORMATION_TEMPLATE", "Info": {"LoadTemplateFromURL": url}}}),
+        );
+        let product = product["ProductViewDetail"]["ProductViewSummary"]["ProductId"].clone();
+        catalog("AssociateProductWithPortfolio", json!({"PortfolioId": portfolio, "ProductId": product}));
+        let principal =
+            json!({"PortfolioId": portfolio, "PrincipalARN": self.caller.principal, "PrincipalType": "IAM"});
+        self.other(service_catalog::call, "AssociatePrincipalWithPortfolio", principal);
+        json!({"ProjectName": "churn", "ServiceCatalogProvisioningDetails": {"ProductId": product},
+            "Tags": [{"Key": "team", "Value": "red"}]})
+    }
+
+    fn status(&mut self) -> String {
+        let project = self.done("DescribeProject", json!({"ProjectName": "churn"}));
+        project["ProjectStatus"].as_str().unwrap().to_owned()
     }
 
     fn group(&mut self, name: &str) -> String {
@@ -257,4 +297,101 @@ fn reads_and_lists_lag_behind_writes_where_told_to() {
     assert_eq!(listed(&mut bench), ["r"], "a list still shows it");
     bench.pass(lag);
     assert!(listed(&mut bench).is_empty());
+}
+
+#[test]
+fn a_project_lives_and_leaves_a_record_until_its_name_is_used_again() {
+    let mut bench = Bench::new(Settings { project: Duration::from_secs(10), ..Settings::default() });
+    let input = bench.product();
+    let named = json!({"ProjectName": "churn"});
+    let made = bench.done("CreateProject", input.clone());
+    let id = made["ProjectId"].as_str().unwrap().to_owned();
+    assert!(id.starts_with("p-") && id.len() == 14, "{id}");
+    assert_eq!(bench.status(), "Pending");
+    bench.pass(Duration::from_secs(1));
+    assert_eq!(bench.status(), "CreateInProgress");
+    assert_eq!(bench.call("UpdateProject", named.clone()).unwrap_err().code, "ConflictException");
+    assert_eq!(bench.call("DeleteProject", named.clone()).unwrap_err().code, "ConflictException");
+    bench.pass(Duration::from_secs(8));
+    assert_eq!(bench.status(), "CreateInProgress", "its stack is there, but its own time is not up");
+    bench.pass(Duration::from_secs(2));
+    assert_eq!(bench.status(), "CreateCompleted");
+    bench.done("DescribeModelPackageGroup", json!({"ModelPackageGroupName": format!("churn-{id}")}));
+    let again = bench.call("CreateProject", input.clone()).unwrap_err();
+    assert!(again.code == "ValidationException" && again.message.contains("already exists"), "{again}");
+    bench.done("DeleteProject", named.clone());
+    assert_eq!(bench.status(), "DeleteInProgress");
+    bench.pass(Duration::from_secs(11));
+    assert_eq!(bench.status(), "DeleteCompleted", "the record stays");
+    assert!(bench.names("ListProjects", json!({}), "ProjectSummaryList", "ProjectName").is_empty());
+    let again = bench.call("DeleteProject", named).unwrap_err();
+    assert_eq!(again.message, "Cannot delete Project in DeleteCompleted status");
+    assert_ne!(bench.done("CreateProject", input)["ProjectId"], id.as_str(), "the name is free");
+}
+
+#[test]
+fn what_a_project_cannot_be_made_from_is_refused_at_once() {
+    let parameter = |key: &str| json!([{"Key": key, "Value": "x"}]);
+    type Edit = fn(&mut Bench, &mut Value);
+    let cases: [(&str, Edit, &str); 3] = [
+        ("nobody may launch", |bench, _| bench.caller.principal.push('x'), "No launch paths"),
+        (
+            "an unknown version",
+            |_, input| input["ServiceCatalogProvisioningDetails"]["ProvisioningArtifactId"] = json!("pa-x"),
+            "not found",
+        ),
+        (
+            "a parameter that is SageMaker's",
+            |_, input| {
+                input["ServiceCatalogProvisioningDetails"]["ProvisioningParameters"] =
+                    json!([{"Key": "SageMakerProjectId", "Value": "x"}])
+            },
+            "filled in by SageMaker",
+        ),
+    ];
+    for (case, edit, words) in cases {
+        let mut bench = Bench::new(Settings::default());
+        let mut input = bench.product();
+        edit(&mut bench, &mut input);
+        let refusal = bench.call("CreateProject", input).expect_err(case);
+        assert_eq!(refusal.code, "ValidationException", "{case}");
+        assert!(refusal.message.contains(words), "{case}: {refusal}");
+    }
+    let mut bench = Bench::new(Settings::default());
+    let mut input = bench.product();
+    input["ServiceCatalogProvisioningDetails"]["ProvisioningParameters"] = parameter("Unknown");
+    bench.done("CreateProject", input);
+    bench.pass(Duration::from_secs(10));
+    assert_eq!(bench.status(), "CreateFailed", "what the template does not declare is CloudFormation's to refuse");
+    let shown = bench.done("DescribeProject", json!({"ProjectName": "churn"}));
+    let message = &shown["ServiceCatalogProvisionedProductDetails"]["ProvisionedProductStatusMessage"];
+    assert!(message.as_str().unwrap().contains("Unknown"), "{message}");
+}
+
+#[test]
+fn an_approval_is_told_to_event_bridge_once() {
+    let mut bench = Bench::new(Settings::default());
+    let pattern = json!({"source": ["aws.sagemaker"], "detail-type": ["SageMaker Model Package State Change"],
+        "detail": {"ModelPackageGroupName": ["churn"], "ModelApprovalStatus": ["Approved"]}});
+    bench.other(events::call, "PutRule", json!({"Name": "r", "EventPattern": pattern.to_string()}));
+    let function = format!("arn:aws:lambda:us-east-1:{ACCOUNT}:function:f");
+    bench.other(events::call, "PutTargets", json!({"Rule": "r", "Targets": [{"Id": "1", "Arn": function}]}));
+    bench.group("churn");
+    bench.group("price");
+    let waiting = bench.package("churn", None);
+    // The function does not exist, so each event that the rule matches is a delivery that fails.
+    let told = |bench: &mut Bench| {
+        let dump = bench.world.region(ACCOUNT, "us-east-1").events.dump();
+        dump["failures"].as_array().unwrap_or_else(|| panic!("{dump}")).len()
+    };
+    assert_eq!(told(&mut bench), 0);
+    let approve = json!({"ModelPackageArn": waiting, "ModelApprovalStatus": "Approved"});
+    bench.done("UpdateModelPackage", approve.clone());
+    assert_eq!(told(&mut bench), 1);
+    bench.done("UpdateModelPackage", approve);
+    assert_eq!(told(&mut bench), 1, "the same approval again changes nothing");
+    bench.package("churn", Some("Approved"));
+    assert_eq!(told(&mut bench), 2, "a model may be registered as approved");
+    bench.package("price", Some("Approved"));
+    assert_eq!(told(&mut bench), 2, "another group's models are nobody's business here");
 }
