@@ -5,3 +5,4 @@ pub mod cloudformation;
 pub mod ground;
 pub mod jenkins;
 pub mod sagemaker;
+pub mod service_catalog;

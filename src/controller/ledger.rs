@@ -158,12 +158,26 @@ impl Ledger {
         });
     }
 
+    /// Notes which ids a look found to exist, and which not.
+    pub fn sighted(&self, kind: Kind, sightings: &[(String, bool)], now: Timestamp) {
+        self.of(kind, |memory| {
+            let missing: Vec<&String> = sightings.iter().filter(|(_, exists)| !exists).map(|(id, _)| id).collect();
+            memory.tried.missing_since.retain(|id, _| missing.contains(&id));
+            for id in missing {
+                memory.tried.missing_since.entry(id.clone()).or_insert(now);
+            }
+            memory.tried.sighted.extend(sightings.iter().filter(|(_, exists)| *exists).map(|(id, _)| id.clone()));
+        });
+    }
+
     /// Notes that an action was done, and why.
     pub fn acted(&self, kind: Kind, summary: &str, change: Change, because: Reason, now: Timestamp) {
         self.of(kind, |memory| {
             let act = memory.acts.entry(summary.to_owned()).or_insert(Act { at: now, passes: 0 });
             *act = Act { at: now, passes: act.passes + 1 };
-            if change == Change::Delete && matches!(because, Reason::ProjectFailed | Reason::StackFailed) {
+            if change == Change::Delete
+                && matches!(because, Reason::ProjectFailed | Reason::StackFailed | Reason::CatalogFailed)
+            {
                 memory.tried.failed_creations += 1;
                 memory.tried.last_failed_creation = Some(now);
             }

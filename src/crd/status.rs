@@ -142,6 +142,8 @@ reasons! {
     ConnectionPending,
     /// The Git connection is in an error state.
     ConnectionFailed,
+    /// Service Catalog could not create the product, its version or its launch constraint; it is made again.
+    CatalogFailed,
     /// No launch path lets the operator's role launch the product.
     NoLaunchPath,
     /// The bucket named in the spec does not exist.

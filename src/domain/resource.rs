@@ -1,6 +1,7 @@
 //! The contract that every thing fulfils: what it should be, and what to do given what was seen. `decide` is a
 //! pure function; `controller::drive` holds the only loop that calls it.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 
 use jiff::Timestamp;
@@ -134,6 +135,10 @@ pub struct Attempts {
     pub last_failed_creation: Option<Timestamp>,
     /// Fingerprints of updates that the remote side rolled back, in this process.
     pub rolled_back: Vec<String>,
+    /// Since when, in this process, looks have found ids not to exist, without a break.
+    pub missing_since: BTreeMap<String, Timestamp>,
+    /// Ids that looks of this process have found to exist at some time.
+    pub sighted: BTreeSet<String>,
 }
 
 impl Attempts {
@@ -185,6 +190,12 @@ pub trait Resource: 'static {
     /// one: feeds [`Attempts::rolled_back`].
     fn rolled_back(_seen: &Self::Observed) -> Option<String> {
         None
+    }
+
+    /// The ids that the look asked for, and whether each exists: feeds [`Attempts::missing_since`] and
+    /// [`Attempts::sighted`].
+    fn sightings(_seen: &Self::Observed) -> Vec<(String, bool)> {
+        Vec::new()
     }
 }
 

@@ -1,0 +1,249 @@
+//! Doing to the catalog product: each action is one call, and creates carry the client token of their number.
+
+use aws_sdk_servicecatalog::types::{
+    PrincipalType, ProductType, ProvisioningArtifactGuidance, ProvisioningArtifactProperties, ProvisioningArtifactType,
+};
+use serde_json::json;
+
+use super::{ServiceCatalog, deleted, tag_list, written};
+use crate::domain::fault::{Fault, FaultKind};
+use crate::domain::identity::Identity;
+use crate::domain::project::Principal;
+use crate::domain::resource::Handles;
+use crate::resources::catalog::{Action, Portfolio, Product, Version, thing};
+
+impl ServiceCatalog {
+    pub(super) async fn perform(&self, id: &Identity, action: &Action) -> Result<Handles, Fault> {
+        match action {
+            Action::CreatePortfolio { n, portfolio } => return self.create_portfolio(id, *n, portfolio).await,
+            Action::CreateProduct { n, product, version } => {
+                return self.create_product(id, *n, product, version).await;
+            }
+            Action::CreateVersion { n, product_id, version } => {
+                return self.create_version(id, *n, product_id, version).await;
+            }
+            Action::CreateConstraint { n, portfolio_id, product_id, role_arn } => {
+                return self.create_constraint(id, *n, portfolio_id, product_id, role_arn).await;
+            }
+            Action::Remember { thing, id } => return Ok(vec![((*thing).to_owned(), id.clone())]),
+            Action::UpdatePortfolio { id, portfolio, remove_tags } => {
+                self.update_portfolio(id, portfolio, remove_tags).await
+            }
+            Action::UpdateProduct { id, product, remove_tags } => self.update_product(id, product, remove_tags).await,
+            Action::RestoreVersion { product_id, id, version } => self.restore_version(product_id, id, version).await,
+            Action::DeprecateVersion { product_id, id } => self.deprecate_version(product_id, id).await,
+            Action::UpdateConstraint { id, role_arn } => self.update_constraint(id, role_arn).await,
+            Action::Associate { portfolio_id, product_id } => self.associate(portfolio_id, product_id).await,
+            Action::AddPrincipal { portfolio_id, principal } => self.add_principal(portfolio_id, principal).await,
+            Action::DeletePortfolio { id } => self.delete_portfolio(id).await,
+            Action::DeleteProduct { id } => self.delete_product(id).await,
+            Action::DeleteVersion { product_id, id } => self.delete_version(product_id, id).await,
+            Action::DeleteConstraint { id } => self.delete_constraint(id).await,
+            Action::Disassociate { portfolio_id, product_id } => self.disassociate(portfolio_id, product_id).await,
+            Action::RemovePrincipal { portfolio_id, principal } => self.remove_principal(portfolio_id, principal).await,
+        }?;
+        Ok(Handles::new())
+    }
+
+    async fn create_portfolio(&self, id: &Identity, n: i32, portfolio: &Portfolio) -> Result<Handles, Fault> {
+        let attempt = format!("create portfolio \"{}\"", portfolio.name);
+        let request = self
+            .client
+            .create_portfolio()
+            .display_name(&portfolio.name)
+            .provider_name(&portfolio.provider)
+            .set_description(given(&portfolio.description))
+            .set_tags(Some(tag_list(&portfolio.tags)))
+            .idempotency_token(id.token(thing::PORTFOLIO, n));
+        let output = written(&attempt, request.send().await)?;
+        handle(&attempt, thing::PORTFOLIO, output.portfolio_detail().and_then(|detail| detail.id()))
+    }
+
+    async fn update_portfolio(&self, id: &str, portfolio: &Portfolio, remove_tags: &[String]) -> Result<(), Fault> {
+        let attempt = format!("update portfolio \"{}\"", portfolio.name);
+        let request = self
+            .client
+            .update_portfolio()
+            .id(id)
+            .display_name(&portfolio.name)
+            .provider_name(&portfolio.provider)
+            .description(&portfolio.description)
+            .set_add_tags(Some(tag_list(&portfolio.tags)))
+            .set_remove_tags((!remove_tags.is_empty()).then(|| remove_tags.to_vec()));
+        written(&attempt, request.send().await).map(|_| ())
+    }
+
+    async fn create_product(
+        &self,
+        id: &Identity,
+        n: i32,
+        product: &Product,
+        version: &Version,
+    ) -> Result<Handles, Fault> {
+        let attempt = format!("create product \"{}\"", product.name);
+        let request = self
+            .client
+            .create_product()
+            .name(&product.name)
+            .owner(&product.owner)
+            .product_type(ProductType::CloudFormationTemplate)
+            .set_description(given(&product.description))
+            .set_support_description(given(&product.support_description))
+            .set_support_email(given(&product.support_email))
+            .set_support_url(given(&product.support_url))
+            .set_tags(Some(tag_list(&product.tags)))
+            .provisioning_artifact_parameters(properties(version))
+            .idempotency_token(id.token(thing::PRODUCT, n));
+        let output = written(&attempt, request.send().await)?;
+        let summary = output.product_view_detail().and_then(|detail| detail.product_view_summary());
+        let mut handles = handle(&attempt, thing::PRODUCT, summary.and_then(|summary| summary.product_id()))?;
+        let version = output.provisioning_artifact_detail().and_then(|detail| detail.id());
+        handles.extend(version.map(|id| (thing::VERSION.to_owned(), id.to_owned())));
+        Ok(handles)
+    }
+
+    async fn update_product(&self, id: &str, product: &Product, remove_tags: &[String]) -> Result<(), Fault> {
+        let attempt = format!("update product \"{}\"", product.name);
+        let request = self
+            .client
+            .update_product()
+            .id(id)
+            .name(&product.name)
+            .owner(&product.owner)
+            .description(&product.description)
+            .support_description(&product.support_description)
+            .support_email(&product.support_email)
+            .support_url(&product.support_url)
+            .set_add_tags(Some(tag_list(&product.tags)))
+            .set_remove_tags((!remove_tags.is_empty()).then(|| remove_tags.to_vec()));
+        written(&attempt, request.send().await).map(|_| ())
+    }
+
+    async fn create_version(
+        &self,
+        id: &Identity,
+        n: i32,
+        product_id: &str,
+        version: &Version,
+    ) -> Result<Handles, Fault> {
+        let attempt = format!("create version {} of product {product_id}", version.name());
+        // The token covers product and template too: each of them has a version of its own.
+        let token = id.token(&format!("{}/{product_id}/{}", thing::VERSION, version.sha256), n);
+        let request = self.client.create_provisioning_artifact().product_id(product_id).parameters(properties(version));
+        let output = written(&attempt, request.idempotency_token(token).send().await)?;
+        handle(&attempt, thing::VERSION, output.provisioning_artifact_detail().and_then(|detail| detail.id()))
+    }
+
+    async fn restore_version(&self, product_id: &str, id: &str, version: &Version) -> Result<(), Fault> {
+        let attempt = format!("update version {} of product {product_id}", version.name());
+        let request = self
+            .client
+            .update_provisioning_artifact()
+            .product_id(product_id)
+            .provisioning_artifact_id(id)
+            .name(version.name())
+            .description(version.description())
+            .active(true)
+            .guidance(ProvisioningArtifactGuidance::Default);
+        written(&attempt, request.send().await).map(|_| ())
+    }
+
+    async fn deprecate_version(&self, product_id: &str, id: &str) -> Result<(), Fault> {
+        let attempt = format!("deprecate version {id} of product {product_id}");
+        let request = self.client.update_provisioning_artifact().product_id(product_id).provisioning_artifact_id(id);
+        deleted(&attempt, request.guidance(ProvisioningArtifactGuidance::Deprecated).send().await)
+    }
+
+    async fn create_constraint(
+        &self,
+        id: &Identity,
+        n: i32,
+        portfolio_id: &str,
+        product_id: &str,
+        role_arn: &str,
+    ) -> Result<Handles, Fault> {
+        let attempt = format!("create the launch constraint of product {product_id}");
+        let request = self
+            .client
+            .create_constraint()
+            .portfolio_id(portfolio_id)
+            .product_id(product_id)
+            .r#type("LAUNCH")
+            .parameters(json!({"RoleArn": role_arn}).to_string())
+            .idempotency_token(id.token(&format!("{}/{portfolio_id}/{product_id}", thing::CONSTRAINT), n));
+        let output = written(&attempt, request.send().await)?;
+        handle(&attempt, thing::CONSTRAINT, output.constraint_detail().and_then(|detail| detail.constraint_id()))
+    }
+
+    async fn update_constraint(&self, id: &str, role_arn: &str) -> Result<(), Fault> {
+        let parameters = json!({"RoleArn": role_arn}).to_string();
+        let request = self.client.update_constraint().id(id).parameters(parameters);
+        written(&format!("update launch constraint {id}"), request.send().await).map(|_| ())
+    }
+
+    async fn associate(&self, portfolio_id: &str, product_id: &str) -> Result<(), Fault> {
+        let attempt = format!("put product {product_id} into portfolio {portfolio_id}");
+        let request = self.client.associate_product_with_portfolio().portfolio_id(portfolio_id).product_id(product_id);
+        written(&attempt, request.send().await).map(|_| ())
+    }
+
+    async fn add_principal(&self, portfolio_id: &str, principal: &Principal) -> Result<(), Fault> {
+        let attempt = format!("let {} launch from portfolio {portfolio_id}", principal.arn);
+        let request = self.client.associate_principal_with_portfolio().portfolio_id(portfolio_id);
+        let request =
+            request.principal_arn(&principal.arn).principal_type(PrincipalType::from(principal.kind.as_str()));
+        written(&attempt, request.send().await).map(|_| ())
+    }
+
+    async fn delete_portfolio(&self, id: &str) -> Result<(), Fault> {
+        deleted(&format!("delete portfolio {id}"), self.client.delete_portfolio().id(id).send().await)
+    }
+
+    async fn delete_product(&self, id: &str) -> Result<(), Fault> {
+        deleted(&format!("delete product {id}"), self.client.delete_product().id(id).send().await)
+    }
+
+    async fn delete_version(&self, product_id: &str, id: &str) -> Result<(), Fault> {
+        let request = self.client.delete_provisioning_artifact().product_id(product_id).provisioning_artifact_id(id);
+        deleted(&format!("delete version {id}"), request.send().await)
+    }
+
+    async fn delete_constraint(&self, id: &str) -> Result<(), Fault> {
+        deleted(&format!("delete constraint {id}"), self.client.delete_constraint().id(id).send().await)
+    }
+
+    async fn disassociate(&self, portfolio_id: &str, product_id: &str) -> Result<(), Fault> {
+        let request =
+            self.client.disassociate_product_from_portfolio().portfolio_id(portfolio_id).product_id(product_id);
+        deleted(&format!("take product {product_id} out of portfolio {portfolio_id}"), request.send().await)
+    }
+
+    async fn remove_principal(&self, portfolio_id: &str, principal: &Principal) -> Result<(), Fault> {
+        // Without its type, a pattern would not be found (terraform-provider-aws#32229).
+        let request = self.client.disassociate_principal_from_portfolio().portfolio_id(portfolio_id);
+        let request =
+            request.principal_arn(&principal.arn).principal_type(PrincipalType::from(principal.kind.as_str()));
+        let attempt = format!("let {} launch no more from portfolio {portfolio_id}", principal.arn);
+        deleted(&attempt, request.send().await)
+    }
+}
+
+/// Absent rather than empty: AWS refuses some empty texts on create.
+fn given(text: &str) -> Option<String> {
+    (!text.is_empty()).then(|| text.to_owned())
+}
+
+fn properties(version: &Version) -> ProvisioningArtifactProperties {
+    ProvisioningArtifactProperties::builder()
+        .name(version.name())
+        .description(version.description())
+        .r#type(ProvisioningArtifactType::CloudFormationTemplate)
+        .info("LoadTemplateFromURL", &version.url)
+        .build()
+}
+
+fn handle(attempt: &str, thing: &str, id: Option<&str>) -> Result<Handles, Fault> {
+    let id =
+        id.ok_or_else(|| Fault::new(FaultKind::Unexpected, format!("could not {attempt}: the answer names no id")))?;
+    Ok(vec![(thing.to_owned(), id.to_owned())])
+}

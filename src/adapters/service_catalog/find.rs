@@ -1,0 +1,139 @@
+//! Finding our portfolio and product: by the id written down, else by their owner tag. No list shows tags, so each
+//! candidate costs a call: those of the name first, all others (at most 100 portfolios and 350 products in a region)
+//! only where nothing is written down, which is the first look at a new project and the first after a lost status.
+
+use aws_sdk_servicecatalog::operation::describe_portfolio::DescribePortfolioOutput;
+use aws_sdk_servicecatalog::operation::describe_product_as_admin::DescribeProductAsAdminOutput;
+use aws_sdk_servicecatalog::types::ProductViewDetail;
+
+use super::{ServiceCatalog, found, tag_map};
+use crate::adapters::aws::fault;
+use crate::domain::fault::Fault;
+use crate::domain::identity::Identity;
+use crate::domain::resource::Attempts;
+use crate::resources::catalog::{SeenPortfolio, SeenProduct, Standing, thing};
+
+/// A thing, and the recorded id that was found not to exist.
+pub(super) struct Found<T> {
+    pub(super) thing: Option<T>,
+    pub(super) missing: Option<String>,
+}
+
+/// Which candidates a search looks at.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Reach {
+    Named,
+    All,
+}
+
+fn reach(tried: &Attempts, thing: &str) -> Reach {
+    if tried.intent(thing).is_some_and(|intent| intent.id.is_some()) { Reach::Named } else { Reach::All }
+}
+
+/// Candidates of the wanted name first, the others behind them, or none of the others.
+fn in_order<T>(candidates: Vec<(String, T)>, name: &str, reach: Reach) -> Vec<T> {
+    let (named, others): (Vec<_>, Vec<_>) = candidates.into_iter().partition(|(candidate, _)| candidate == name);
+    let others = others.into_iter().filter(|_| reach == Reach::All);
+    named.into_iter().chain(others).map(|(_, candidate)| candidate).collect()
+}
+
+impl ServiceCatalog {
+    pub(super) async fn find_portfolio(&self, id: &Identity, tried: &Attempts) -> Result<Found<SeenPortfolio>, Fault> {
+        let recorded = tried.intent(thing::PORTFOLIO).and_then(|intent| intent.id.clone());
+        let mut missing = None;
+        if let Some(recorded) = recorded {
+            let seen = self.portfolio(&recorded).await?;
+            if seen.as_ref().is_some_and(|portfolio| id.owns(&portfolio.tags)) {
+                return Ok(Found { thing: seen, missing });
+            }
+            missing = Some(recorded);
+        }
+        let mut candidates = Vec::new();
+        let mut pages = self.client.list_portfolios().page_size(100).into_paginator().send();
+        while let Some(page) = pages.next().await {
+            let page = page.map_err(|error| fault("list portfolios", &error))?;
+            let details = page.portfolio_details().iter();
+            candidates.extend(
+                details.filter_map(|detail| Some((detail.display_name()?.to_owned(), detail.id()?.to_owned()))),
+            );
+        }
+        for candidate in in_order(candidates, &self.names.portfolio, reach(tried, thing::PORTFOLIO)) {
+            if let Some(portfolio) = self.portfolio(&candidate).await?.filter(|portfolio| id.owns(&portfolio.tags)) {
+                return Ok(Found { thing: Some(portfolio), missing });
+            }
+        }
+        Ok(Found { thing: None, missing })
+    }
+
+    async fn portfolio(&self, id: &str) -> Result<Option<SeenPortfolio>, Fault> {
+        let attempt = format!("look at portfolio {id}");
+        let output = found(&attempt, self.client.describe_portfolio().id(id).send().await)?;
+        Ok(output.as_ref().and_then(seen_portfolio))
+    }
+
+    pub(super) async fn find_product(&self, id: &Identity, tried: &Attempts) -> Result<Found<SeenProduct>, Fault> {
+        let recorded = tried.intent(thing::PRODUCT).and_then(|intent| intent.id.clone());
+        let mut missing = None;
+        if let Some(recorded) = recorded {
+            let seen = self.product(&recorded).await?;
+            if seen.as_ref().is_some_and(|product| id.owns(&product.tags)) {
+                return Ok(Found { thing: seen, missing });
+            }
+            missing = Some(recorded);
+        }
+        let mut candidates = Vec::new();
+        let mut pages = self.client.search_products_as_admin().page_size(20).into_paginator().send();
+        while let Some(page) = pages.next().await {
+            let page = page.map_err(|error| fault("search products", &error))?;
+            candidates.extend(page.product_view_details().iter().filter_map(candidate));
+        }
+        for candidate in in_order(candidates, &self.names.product, reach(tried, thing::PRODUCT)) {
+            if let Some(product) = self.product(&candidate).await?.filter(|product| id.owns(&product.tags)) {
+                return Ok(Found { thing: Some(product), missing });
+            }
+        }
+        Ok(Found { thing: None, missing })
+    }
+
+    async fn product(&self, id: &str) -> Result<Option<SeenProduct>, Fault> {
+        let attempt = format!("look at product {id}");
+        let output = found(&attempt, self.client.describe_product_as_admin().id(id).send().await)?;
+        Ok(output.as_ref().and_then(seen_product))
+    }
+}
+
+fn candidate(detail: &ProductViewDetail) -> Option<(String, String)> {
+    let summary = detail.product_view_summary()?;
+    Some((summary.name()?.to_owned(), summary.product_id()?.to_owned()))
+}
+
+fn owned(text: Option<&str>) -> String {
+    text.unwrap_or_default().to_owned()
+}
+
+fn seen_portfolio(output: &DescribePortfolioOutput) -> Option<SeenPortfolio> {
+    let detail = output.portfolio_detail()?;
+    Some(SeenPortfolio {
+        id: detail.id()?.to_owned(),
+        name: owned(detail.display_name()),
+        provider: owned(detail.provider_name()),
+        description: owned(detail.description()),
+        tags: tag_map(output.tags()),
+    })
+}
+
+fn seen_product(output: &DescribeProductAsAdminOutput) -> Option<SeenProduct> {
+    let detail = output.product_view_detail()?;
+    let summary = detail.product_view_summary()?;
+    Some(SeenProduct {
+        id: summary.product_id()?.to_owned(),
+        standing: Standing::parse(detail.status().map_or("", |status| status.as_str())),
+        name: owned(summary.name()),
+        owner: owned(summary.owner()),
+        description: owned(summary.short_description()),
+        support_description: owned(summary.support_description()),
+        support_email: owned(summary.support_email()),
+        support_url: owned(summary.support_url()),
+        tags: tag_map(output.tags()),
+    })
+}

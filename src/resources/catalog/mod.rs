@@ -1,0 +1,446 @@
+//! The catalog product: portfolio, product, its version of the project template, what ties them, and who may launch.
+//! Seven AWS objects that are of use only together, hence one resource with a pure sub-decision for each. It never
+//! touches a portfolio or product without our owner tag: names are not unique here, so a foreign one of the same name
+//! blocks nothing.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::crd::status::{Intent, Reason};
+use crate::domain::identity::Identity;
+use crate::domain::project::{Principal, Project};
+use crate::domain::resource::{Attempts, Change, Decision, Goal, Kind, Resource, Step};
+use crate::resources::outputs::{Artifacts, Ground, Launchable};
+
+mod artifact;
+mod association;
+mod constraint;
+mod portfolio;
+mod principals;
+mod product;
+#[cfg(test)]
+mod tests;
+
+pub use artifact::{SeenVersion, Version};
+pub use constraint::SeenConstraint;
+pub use portfolio::{Portfolio, SeenPortfolio};
+pub use product::{Product, SeenProduct};
+
+/// For how long reads and lists of Service Catalog may lag behind writes. What is absent for longer does not exist.
+pub const LAG: SignedDuration = SignedDuration::from_secs(15);
+/// Most tags that a portfolio or product takes.
+const MOST_TAGS: usize = 20;
+/// After how many failed creations in a row the next one waits for [`COOLDOWN`].
+const FAILURES: u32 = 2;
+const COOLDOWN: SignedDuration = SignedDuration::from_mins(10);
+
+/// Names of the things in intents, handles and client tokens.
+#[allow(missing_docs)]
+pub mod thing {
+    pub const PORTFOLIO: &str = "Portfolio";
+    pub const PRODUCT: &str = "Product";
+    pub const VERSION: &str = "Version";
+    pub const CONSTRAINT: &str = "LaunchConstraint";
+}
+
+/// The catalog product.
+pub struct CatalogProduct;
+
+/// What it should be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub struct Desired {
+    pub portfolio: Portfolio,
+    pub product: Product,
+    pub version: Version,
+    /// ARN of the launch constraint's role.
+    pub launch_role: String,
+    /// The operator's own role, and those that the spec names.
+    pub principals: BTreeSet<Principal>,
+}
+
+/// How far AWS is with the creation of a thing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// Being created.
+    Creating,
+    /// Created: AWS says `AVAILABLE`, and for products also `CREATED`.
+    Ready,
+    /// Could not be created.
+    Failed,
+}
+
+impl Standing {
+    /// From AWS's `Status`. What is not known counts as not ready yet.
+    pub fn parse(status: &str) -> Self {
+        match status {
+            "AVAILABLE" | "CREATED" => Self::Ready,
+            "FAILED" => Self::Failed,
+            _ => Self::Creating,
+        }
+    }
+}
+
+/// What was seen of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Observed {
+    /// Our portfolio.
+    pub portfolio: Option<SeenPortfolio>,
+    /// Our product.
+    pub product: Option<SeenProduct>,
+    /// The product's versions, in the order in which they were made.
+    pub versions: Vec<SeenVersion>,
+    /// Whether the product stands in the portfolio.
+    pub associated: bool,
+    /// The LAUNCH constraint of the product in the portfolio.
+    pub constraint: Option<SeenConstraint>,
+    /// Ids of other constraints of the product in the portfolio.
+    pub other_constraints: Vec<String>,
+    /// The portfolio's principals.
+    pub principals: BTreeSet<Principal>,
+    /// Whether the operator itself has a launch path to the product.
+    pub launchable: bool,
+    /// Recorded ids that do not exist, be it no more or not yet.
+    pub missing: Vec<String>,
+}
+
+/// What can be done. `n` is part of the create's client token.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum Action {
+    CreatePortfolio {
+        n: i32,
+        portfolio: Portfolio,
+    },
+    UpdatePortfolio {
+        id: String,
+        portfolio: Portfolio,
+        remove_tags: Vec<String>,
+    },
+    DeletePortfolio {
+        id: String,
+    },
+    CreateProduct {
+        n: i32,
+        product: Product,
+        version: Version,
+    },
+    UpdateProduct {
+        id: String,
+        product: Product,
+        remove_tags: Vec<String>,
+    },
+    DeleteProduct {
+        id: String,
+    },
+    CreateVersion {
+        n: i32,
+        product_id: String,
+        version: Version,
+    },
+    /// Name and description as they should be, active, not deprecated.
+    RestoreVersion {
+        product_id: String,
+        id: String,
+        version: Version,
+    },
+    DeprecateVersion {
+        product_id: String,
+        id: String,
+    },
+    DeleteVersion {
+        product_id: String,
+        id: String,
+    },
+    Associate {
+        portfolio_id: String,
+        product_id: String,
+    },
+    Disassociate {
+        portfolio_id: String,
+        product_id: String,
+    },
+    CreateConstraint {
+        n: i32,
+        portfolio_id: String,
+        product_id: String,
+        role_arn: String,
+    },
+    UpdateConstraint {
+        id: String,
+        role_arn: String,
+    },
+    DeleteConstraint {
+        id: String,
+    },
+    AddPrincipal {
+        portfolio_id: String,
+        principal: Principal,
+    },
+    RemovePrincipal {
+        portfolio_id: String,
+        principal: Principal,
+    },
+    /// Nothing is done outside: the id of a thing that was found by its tags goes into the status.
+    Remember {
+        thing: &'static str,
+        id: String,
+    },
+}
+
+impl Resource for CatalogProduct {
+    const KIND: Kind = Kind::CatalogProduct;
+    type Owner = Project;
+    type Inputs = (Ground, Artifacts);
+    type Desired = Desired;
+    type Observed = Observed;
+    type Action = Action;
+    type Output = Launchable;
+
+    fn desired(owner: &Project, (ground, artifacts): &(Ground, Artifacts)) -> Desired {
+        let catalog = &owner.catalog;
+        // Service Catalog refuses empty tag values, which the other services allow.
+        let mut tags: BTreeMap<String, String> = owner
+            .tags
+            .iter()
+            .filter(|(_, value)| !value.is_empty())
+            .map(|(key, value)| (key.clone(), value.clone()))
+            .collect();
+        tags.extend(owner.identity.owner_tags());
+        let own = Principal { arn: ground.operator_principal_arn.clone(), kind: "IAM".to_owned() };
+        Desired {
+            portfolio: Portfolio {
+                name: catalog.portfolio_name.clone(),
+                provider: catalog.portfolio_provider.clone(),
+                description: catalog.portfolio_description.clone(),
+                tags: tags.clone(),
+            },
+            product: Product::desired(catalog, tags),
+            version: Version { sha256: artifacts.template_sha256.clone(), url: artifacts.template_url.clone() },
+            launch_role: owner.roles.launch.clone(),
+            principals: catalog.principals.iter().cloned().chain([own]).collect(),
+        }
+    }
+
+    fn forecast(desired: &Desired) -> Launchable {
+        let later = || "(known after apply)".to_owned();
+        Launchable {
+            portfolio_id: later(),
+            product_id: later(),
+            artifact_id: later(),
+            artifact_name: desired.version.name(),
+        }
+    }
+
+    fn decide(
+        _id: &Identity,
+        goal: &Goal<Desired>,
+        seen: &Observed,
+        now: Timestamp,
+        tried: &Attempts,
+    ) -> Decision<Action, Launchable> {
+        match goal {
+            Goal::Present(desired) => present(desired, seen, now, tried),
+            Goal::Absent => absent(seen, now, tried),
+        }
+    }
+
+    fn exists(seen: &Observed) -> bool {
+        seen.portfolio.is_some() || seen.product.is_some()
+    }
+
+    fn sightings(seen: &Observed) -> Vec<(String, bool)> {
+        let portfolio = seen.portfolio.as_ref().map(|portfolio| &portfolio.id);
+        let product = seen.product.as_ref().map(|product| &product.id);
+        let existing = portfolio.into_iter().chain(product).map(|id| (id.clone(), true));
+        existing.chain(seen.missing.iter().map(|id| (id.clone(), false))).collect()
+    }
+}
+
+fn present(desired: &Desired, seen: &Observed, now: Timestamp, tried: &Attempts) -> Decision<Action, Launchable> {
+    if let Some(stuck) = too_many_tags(desired) {
+        return stuck;
+    }
+    let mut verdict = Verdict::default();
+    verdict.join(portfolio::decide(&desired.portfolio, seen.portfolio.as_ref(), now, tried));
+    verdict.join(product::decide(desired, seen, now, tried));
+    if !seen.product.as_ref().is_some_and(|product| product.standing == Standing::Failed) {
+        verdict.join(artifact::decide(&desired.version, seen, now, tried));
+        verdict.join(principals::decide(&desired.principals, seen));
+        verdict.join(association::decide(seen));
+        verdict.join(constraint::decide(&desired.launch_role, seen, now, tried));
+    }
+    if let Some(decision) = verdict.unfinished() {
+        return decision;
+    }
+    let version = artifact::current(&desired.version, &seen.versions);
+    let (Some(portfolio), Some(product), Some(version)) = (&seen.portfolio, &seen.product, version) else {
+        return wait(Reason::Progressing, "waits for portfolio, product and version to show".to_owned());
+    };
+    if !seen.launchable {
+        let message = format!(
+            "no launch path lets the operator's role launch product \"{}\" yet; if this lasts, another policy or a \
+             deleted and re-created role stands in the way of portfolio \"{}\"",
+            desired.product.name, desired.portfolio.name
+        );
+        return wait(Reason::Propagating, message);
+    }
+    Decision::InSync(Launchable {
+        portfolio_id: portfolio.id.clone(),
+        product_id: product.id.clone(),
+        artifact_id: version.id.clone(),
+        artifact_name: version.name.clone(),
+    })
+}
+
+fn too_many_tags(desired: &Desired) -> Option<Decision<Action, Launchable>> {
+    let count = desired.product.tags.len();
+    (count > MOST_TAGS).then(|| Decision::Stuck {
+        why: Reason::InvalidSpec,
+        message: format!(
+            "product \"{}\" would carry {count} tags, and Service Catalog allows {MOST_TAGS}",
+            desired.product.name
+        ),
+        hint: format!(
+            "remove tags from the spec: {} of them are the operator's own",
+            desired.product.tags.len() - desired.product.user_tags()
+        ),
+    })
+}
+
+/// Everything that hangs on the product goes first, the portfolio last.
+fn absent(seen: &Observed, now: Timestamp, tried: &Attempts) -> Decision<Action, Launchable> {
+    let mut steps = constraint::remove(seen, Reason::Deleting);
+    steps.extend(principals::remove(seen));
+    steps.extend(association::remove(seen, Reason::Deleting));
+    steps.extend(product::remove(seen, Reason::Deleting));
+    steps.extend(portfolio::remove(seen));
+    if !steps.is_empty() {
+        return Decision::Act(steps);
+    }
+    let proven = [thing::PORTFOLIO, thing::PRODUCT].into_iter().all(|thing| {
+        let id = tried.intent(thing).and_then(|intent| intent.id.as_ref()).filter(|id| seen.missing.contains(id));
+        // What was seen and is no more is gone; what was never seen may only be too young to show.
+        id.is_some_and(|id| tried.sighted.contains(id) || long_enough(tried.missing_since.get(id), now))
+    });
+    if proven || long_enough(tried.absent_since.as_ref(), now) {
+        return Decision::Gone;
+    }
+    wait(Reason::ProvingAbsence, "portfolio and product are not found: looking once more, since lists lag".to_owned())
+}
+
+fn long_enough(since: Option<&Timestamp>, now: Timestamp) -> bool {
+    since.is_some_and(|since| now.duration_since(*since) >= LAG)
+}
+
+/// Whether to try a creation that has failed before once more.
+fn retry(now: Timestamp, tried: &Attempts) -> bool {
+    tried.failed_creations < FAILURES
+        || tried.last_failed_creation.is_none_or(|last| now.duration_since(last) >= COOLDOWN)
+}
+
+fn wait(why: Reason, message: String) -> Decision<Action, Launchable> {
+    Decision::Wait { why, message, since: None, early: None }
+}
+
+/// What the sub-decisions come to: steps first, then what a person must change, then what to wait for.
+#[derive(Default)]
+struct Verdict {
+    steps: Vec<Step<Action>>,
+    stuck: Option<(Reason, String, String)>,
+    wait: Option<(Reason, String)>,
+}
+
+impl Verdict {
+    fn act(steps: Vec<Step<Action>>) -> Self {
+        Self { steps, ..Self::default() }
+    }
+
+    fn wait(why: Reason, message: String) -> Self {
+        Self { wait: Some((why, message)), ..Self::default() }
+    }
+
+    fn stuck(why: Reason, message: String, hint: &str) -> Self {
+        Self { stuck: Some((why, message, hint.to_owned())), ..Self::default() }
+    }
+
+    fn join(&mut self, other: Self) {
+        self.steps.extend(other.steps);
+        self.stuck = self.stuck.take().or(other.stuck);
+        self.wait = self.wait.take().or(other.wait);
+    }
+
+    fn unfinished(self) -> Option<Decision<Action, Launchable>> {
+        if !self.steps.is_empty() {
+            return Some(Decision::Act(self.steps));
+        }
+        if let Some((why, message, hint)) = self.stuck {
+            return Some(Decision::Stuck { why, message, hint });
+        }
+        self.wait.map(|(why, message)| wait(why, message))
+    }
+}
+
+/// Whether a thing that was not seen may be made, and under which number.
+enum Turn {
+    Create(i32),
+    /// It was made under this id, which is not seen yet, or no more.
+    Prove(String),
+}
+
+/// `n` stays while its thing may still exist: the same token leads to the same thing. It rises once the thing is gone.
+fn turn(thing: &str, now: Timestamp, tried: &Attempts) -> Turn {
+    match tried.intent(thing) {
+        None => Turn::Create(0),
+        Some(Intent { n, id: None, .. }) => Turn::Create(*n),
+        Some(Intent { n, id: Some(id), .. }) if long_enough(tried.missing_since.get(id), now) => Turn::Create(n + 1),
+        Some(Intent { id: Some(id), .. }) => Turn::Prove(id.clone()),
+    }
+}
+
+/// The step, or the wait, that leads to a thing that was not seen.
+fn make(thing: &str, now: Timestamp, tried: &Attempts, summary: String, action: impl FnOnce(i32) -> Action) -> Verdict {
+    match turn(thing, now, tried) {
+        Turn::Create(n) => Verdict::act(vec![Step {
+            action: action(n),
+            change: Change::Create,
+            because: Reason::Missing,
+            summary,
+            intent: Some(Intent { thing: thing.to_owned(), n, id: None }),
+        }]),
+        Turn::Prove(id) => Verdict::wait(
+            Reason::ProvingAbsence,
+            format!("{id} is not found: looking once more before it counts as gone"),
+        ),
+    }
+}
+
+/// The step that writes down the id of a thing that was found without its help, so that it is found at once next time.
+fn remember(thing: &'static str, id: &str, tried: &Attempts) -> Option<Step<Action>> {
+    let known = tried.intent(thing);
+    if known.and_then(|intent| intent.id.as_deref()) == Some(id) {
+        return None;
+    }
+    let n = known.map_or(0, |intent| intent.n);
+    Some(Step {
+        action: Action::Remember { thing, id: id.to_owned() },
+        change: Change::Update,
+        because: Reason::Drifted,
+        summary: format!("write down that {id} is ours"),
+        intent: Some(Intent { thing: thing.to_owned(), n, id: Some(id.to_owned()) }),
+    })
+}
+
+fn step(action: Action, change: Change, because: Reason, summary: String) -> Step<Action> {
+    Step { action, change, because, summary, intent: None }
+}
+
+/// Tag keys to remove: everything that is not wanted, except what AWS itself put there.
+fn surplus(wanted: &BTreeMap<String, String>, seen: &BTreeMap<String, String>) -> Vec<String> {
+    seen.keys().filter(|key| !wanted.contains_key(*key) && !key.starts_with("aws:")).cloned().collect()
+}
+
+fn tags_differ(wanted: &BTreeMap<String, String>, seen: &BTreeMap<String, String>) -> bool {
+    wanted.iter().any(|(key, value)| seen.get(key) != Some(value)) || !surplus(wanted, seen).is_empty()
+}
