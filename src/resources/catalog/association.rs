@@ -16,9 +16,9 @@ pub(super) fn decide(seen: &Observed) -> Verdict {
     Verdict::act(vec![step(action, Change::Create, Reason::Missing, summary)])
 }
 
-pub(super) fn remove(seen: &Observed, because: Reason) -> Option<Step<Action>> {
+pub(super) fn remove(seen: &Observed) -> Option<Step<Action>> {
     let (Some(portfolio), Some(product), true) = (&seen.portfolio, &seen.product, seen.associated) else { return None };
     let action = Action::Disassociate { portfolio_id: portfolio.id.clone(), product_id: product.id.clone() };
     let summary = format!("take product {} out of portfolio {}", product.id, portfolio.id);
-    Some(step(action, Change::Delete, because, summary))
+    Some(step(action, Change::Delete, Reason::Deleting, summary))
 }

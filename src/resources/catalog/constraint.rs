@@ -58,7 +58,7 @@ fn delete(id: &str, because: Reason) -> Step<Action> {
 }
 
 /// All constraints of the product in our portfolio, whoever made them: none may stay when the product leaves it.
-pub(super) fn remove(seen: &Observed, because: Reason) -> Vec<Step<Action>> {
+pub(super) fn remove(seen: &Observed) -> Vec<Step<Action>> {
     let ids = seen.constraint.iter().map(|constraint| &constraint.id).chain(&seen.other_constraints);
-    ids.map(|id| delete(id, because)).collect()
+    ids.map(|id| delete(id, Reason::Deleting)).collect()
 }

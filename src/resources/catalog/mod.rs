@@ -311,9 +311,9 @@ fn too_many_tags(desired: &Desired) -> Option<Decision<Action, Launchable>> {
 
 /// Everything that hangs on the product goes first, the portfolio last.
 fn absent(seen: &Observed, now: Timestamp, tried: &Attempts) -> Decision<Action, Launchable> {
-    let mut steps = constraint::remove(seen, Reason::Deleting);
+    let mut steps = constraint::remove(seen);
     steps.extend(principals::remove(seen));
-    steps.extend(association::remove(seen, Reason::Deleting));
+    steps.extend(association::remove(seen));
     steps.extend(product::remove(seen, Reason::Deleting));
     steps.extend(portfolio::remove(seen));
     if !steps.is_empty() {

@@ -115,8 +115,8 @@ fn failed(product: &SeenProduct, seen: &Observed, now: Timestamp, tried: &Attemp
             "check the project template and the account's Service Catalog console; it is made again every ten minutes",
         );
     }
-    let mut steps = constraint::remove(seen, Reason::CatalogFailed);
-    steps.extend(association::remove(seen, Reason::CatalogFailed));
+    let mut steps = constraint::remove(seen);
+    steps.extend(association::remove(seen));
     steps.extend(remove(seen, Reason::CatalogFailed));
     Verdict::act(steps)
 }

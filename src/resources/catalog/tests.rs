@@ -223,7 +223,7 @@ fn present() {
         (
             "the product could not be created: it goes with what hangs on it",
             |_, seen, _| seen.product.as_mut().unwrap().standing = Standing::Failed,
-            "CatalogFailed: delete constraint cons-1; CatalogFailed: take product prod-1 out of portfolio port-1; \
+            "Deleting: delete constraint cons-1; Deleting: take product prod-1 out of portfolio port-1; \
              CatalogFailed: delete product \"churn\"",
         ),
         (

@@ -86,7 +86,7 @@ pub(super) fn list(world: &mut World, call: &Call<'_>) -> Outcome {
         })
         .cloned()
         .collect();
-    records.sort_by(|one, other| other.created.cmp(&one.created));
+    records.sort_by_key(|record| std::cmp::Reverse(record.created));
     let (page, next) = input::page(call, records.iter().map(detail).collect(), 20)?;
     Ok(json!({"RecordDetails": page, "NextPageToken": next}))
 }
