@@ -4,5 +4,6 @@ pub mod aws;
 pub mod cloudformation;
 pub mod ground;
 pub mod jenkins;
+pub mod s3;
 pub mod sagemaker;
 pub mod service_catalog;

@@ -1,0 +1,203 @@
+//! What to do with the artifact bucket, given what was seen of it. Apart from the types so that each of the two
+//! goals, and a bucket of our own and one that the spec names, can be read on one screen.
+
+use super::{Action, Desired, Encryption, Object, Observed, Seen, SeenObject, Settings};
+use crate::crd::status::Reason;
+use crate::domain::identity::{FINGERPRINT_TAG, Identity, OWNER_TAG};
+use crate::domain::resource::{Change, Decision, Step};
+use crate::resources::outputs::Artifacts;
+
+type Steps = Vec<Step<Action>>;
+
+fn step(action: Action, change: Change, because: Reason, summary: String) -> Step<Action> {
+    Step { action, change, because, summary, intent: None }
+}
+
+fn stuck(why: Reason, message: String, hint: &str) -> Decision<Action, Artifacts> {
+    Decision::Stuck { why, message, hint: hint.to_owned() }
+}
+
+/// The bucket exists as declared, with the objects in it.
+pub(super) fn present(id: &Identity, desired: &Desired, seen: &Observed) -> Decision<Action, Artifacts> {
+    let name = &id.placement.bucket;
+    let seen = match (seen, &desired.settings) {
+        (Observed::Present(seen), _) => seen,
+        (Observed::Absent, Some(settings)) => return Decision::Act(create(name, settings, &desired.objects)),
+        (unusable, settings) => return unusable_bucket(id, unusable, settings.is_some()),
+    };
+    let mut steps = Steps::new();
+    let mut because = Reason::SpecChanged;
+    if let (Some(wanted), Some(found)) = (&desired.settings, &seen.settings) {
+        if belongs_to_another(id, found) {
+            return stuck(
+                Reason::ForeignOwner,
+                format!("bucket \"{name}\" carries the ownership tag of another object"),
+                "find out which MlopsProject owns it by its tags; remove the tags only if none does",
+            );
+        }
+        because = why_different(wanted, found);
+        steps.extend(change(name, wanted, found, because));
+    }
+    steps.extend(objects(&desired.objects, seen, because));
+    // Tags go last: their fingerprint says that everything before them was done.
+    if let (Some(wanted), Some(found)) = (&desired.settings, &seen.settings) {
+        steps.extend(retag(name, wanted, found, because));
+    }
+    match steps.is_empty() {
+        true => Decision::InSync(desired.artifacts.clone()),
+        false => Decision::Act(steps),
+    }
+}
+
+/// A bucket between create and tag has no owner tag; it is known by its name, which holds the owner's hash.
+fn belongs_to_another(id: &Identity, found: &Settings) -> bool {
+    found.tags.contains_key(OWNER_TAG) && id.foreign(&found.tags)
+}
+
+/// Where the fingerprint is the wanted one, something else changed the bucket; else the spec is new to it.
+fn why_different(wanted: &Settings, found: &Settings) -> Reason {
+    match found.tags.get(FINGERPRINT_TAG) {
+        None => Reason::Missing,
+        fingerprint if fingerprint == wanted.tags.get(FINGERPRINT_TAG) => Reason::Drifted,
+        Some(_) => Reason::SpecChanged,
+    }
+}
+
+fn unusable_bucket(id: &Identity, seen: &Observed, owned: bool) -> Decision<Action, Artifacts> {
+    let (name, region) = (&id.placement.bucket, &id.placement.region);
+    match (seen, owned) {
+        (Observed::Forbidden, _) => forbidden(name),
+        (Observed::Elsewhere(there), false) => stuck(
+            Reason::BucketMissing,
+            format!("bucket \"{name}\" is in region {there}, not in {region}"),
+            "name a bucket in aws.region, or none for one of the operator's own",
+        ),
+        (Observed::Foreign | Observed::Elsewhere(_), true) => stuck(
+            Reason::BucketNameTaken,
+            format!("the bucket name \"{name}\" is taken by another account or in another region"),
+            "name an existing bucket of your own in artifacts.bucket",
+        ),
+        (Observed::Foreign, false) => stuck(
+            Reason::ForeignOwner,
+            format!("bucket \"{name}\" belongs to another AWS account, which does not let the operator use it"),
+            "name a bucket of your own account, or none for one of the operator's own",
+        ),
+        (Observed::Absent | Observed::Present(_), _) => stuck(
+            Reason::BucketMissing,
+            format!("bucket \"{name}\" does not exist"),
+            "create it in aws.region, or leave artifacts.bucket out for one of the operator's own",
+        ),
+    }
+}
+
+fn forbidden(name: &str) -> Decision<Action, Artifacts> {
+    stuck(
+        Reason::AccessDenied,
+        format!("the operator may not look at bucket \"{name}\""),
+        "allow the operator's role s3:ListBucket on the bucket, and s3:ListAllMyBuckets to learn whose it is",
+    )
+}
+
+fn create(name: &str, wanted: &Settings, wanted_objects: &[Object]) -> Steps {
+    let missing = Reason::Missing;
+    let mut steps = vec![step(Action::CreateBucket, Change::Create, missing, format!("create bucket \"{name}\""))];
+    steps.extend(change(name, wanted, &Settings::default(), missing));
+    steps.extend(objects(wanted_objects, &Seen::default(), missing));
+    steps.extend(retag(name, wanted, &Settings::default(), missing));
+    steps
+}
+
+/// The settings that differ, all but the tags.
+fn change(name: &str, wanted: &Settings, found: &Settings, because: Reason) -> Steps {
+    let mut steps = Steps::new();
+    let mut add = |action, what: &str| {
+        steps.push(step(action, Change::Update, because, format!("{what} of bucket \"{name}\"")));
+    };
+    if wanted.blocks_public_access && !found.blocks_public_access {
+        add(Action::BlockPublicAccess, "block public access");
+    }
+    if wanted.versioned && !found.versioned {
+        add(Action::EnableVersioning, "enable versioning");
+    }
+    if wanted.encryption != found.encryption {
+        let what = match &wanted.encryption {
+            Encryption::Kms(key) => format!("set default encryption to KMS key \"{key}\""),
+            Encryption::S3 | Encryption::Other => "set default encryption to AES256".to_owned(),
+        };
+        add(Action::PutEncryption(wanted.encryption.clone()), &what);
+    }
+    if wanted.policy != found.policy {
+        add(Action::PutPolicy(wanted.policy.clone()), "set the policy");
+    }
+    steps
+}
+
+fn retag(name: &str, wanted: &Settings, found: &Settings, because: Reason) -> Option<Step<Action>> {
+    if wanted.tags == found.tags {
+        return None;
+    }
+    let changed: Vec<&str> = wanted
+        .tags
+        .keys()
+        .chain(found.tags.keys().filter(|key| !wanted.tags.contains_key(*key)))
+        .filter(|key| wanted.tags.get(*key) != found.tags.get(*key) && *key != FINGERPRINT_TAG)
+        .map(String::as_str)
+        .collect();
+    let keys = if changed.is_empty() { "fingerprint".to_owned() } else { changed.join(", ") };
+    let summary = format!("set tags of bucket \"{name}\" ({keys})");
+    Some(step(Action::PutTags(wanted.tags.clone()), Change::Update, because, summary))
+}
+
+/// Uploads what lacks or differs, corrects tags, and removes what is no longer asked for.
+fn objects(wanted: &[Object], seen: &Seen, because: Reason) -> Steps {
+    let mut steps = Steps::new();
+    let found = |key: &str| seen.objects.iter().find(|object| object.key == key);
+    for object in wanted {
+        let put = |change, because| {
+            step(Action::PutObject(object.clone()), change, because, format!("upload object \"{}\"", object.key))
+        };
+        match found(&object.key) {
+            None => steps.push(put(Change::Create, Reason::Missing)),
+            Some(there) if there.sha256 != object.sha256 => steps.push(put(Change::Update, Reason::Drifted)),
+            Some(there) if there.tags != object.tags => {
+                let action = Action::TagObject(object.key.clone(), object.tags.clone());
+                steps.push(step(action, Change::Update, because, format!("set tags of object \"{}\"", object.key)));
+            }
+            Some(_) => {}
+        }
+    }
+    let stale = |object: &&SeenObject| wanted.iter().all(|one| one.key != object.key);
+    let stale: Vec<String> = seen.objects.iter().filter(stale).map(|object| object.key.clone()).collect();
+    if let Some(first) = stale.first() {
+        let summary = format!("delete objects that are no longer needed, from \"{first}\"");
+        steps.push(step(Action::DeleteObjects(stale), Change::Delete, Reason::SpecChanged, summary));
+    }
+    steps
+}
+
+/// Nothing of ours is left. HeadBucket's 404 in the right account proves it; a bucket of another owner holds nothing
+/// of ours, since the operator never puts anything into one.
+pub(super) fn absent(id: &Identity, seen: &Observed) -> Decision<Action, Artifacts> {
+    let name = &id.placement.bucket;
+    let seen = match seen {
+        Observed::Absent | Observed::Foreign | Observed::Elsewhere(_) => return Decision::Gone,
+        Observed::Forbidden => return forbidden(name),
+        Observed::Present(seen) => seen,
+    };
+    if seen.settings.as_ref().is_some_and(|found| belongs_to_another(id, found)) {
+        return Decision::Gone;
+    }
+    let mut steps = Steps::new();
+    if let Some(first) = seen.versions.first() {
+        let summary = format!("delete object versions in bucket \"{name}\", from \"{}\" {}", first.key, first.id);
+        steps.push(step(Action::DeleteVersions(seen.versions.clone()), Change::Delete, Reason::Deleting, summary));
+    }
+    if seen.settings.is_some() && !seen.more {
+        let summary = format!("delete bucket \"{name}\"");
+        steps.push(step(Action::DeleteBucket, Change::Delete, Reason::Deleting, summary));
+    }
+    match steps.is_empty() {
+        true => Decision::Gone,
+        false => Decision::Act(steps),
+    }
+}

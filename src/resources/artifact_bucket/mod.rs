@@ -1,0 +1,251 @@
+//! Artifact bucket: the S3 bucket with the project template, as an object whose key holds its content's SHA-256.
+//! A bucket of our own is made, kept as declared and deleted; of a bucket that the spec names only what lies under
+//! our prefix is ours, and nothing else is read or touched. A bucket of another owner is never touched.
+//!
+//! Objects that are no longer asked for are removed at once: Service Catalog keeps its own copy of a template from
+//! the moment a version is made, and a newer version is made only after this resource handed on the newer URL.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+use crate::domain::identity::{FINGERPRINT_TAG, Identity, digest};
+use crate::domain::project::Project;
+use crate::domain::resource::{Attempts, Decision, Goal, Kind, Resource};
+use crate::resources::outputs::{Artifacts, Ground};
+use crate::templates::project_template;
+
+mod decide;
+#[cfg(test)]
+mod tests;
+
+/// S3 takes ten tags on an object (S3 user guide, "Categorizing your objects using tags").
+const OBJECT_TAGS: usize = 10;
+
+/// The artifact bucket, as a resource.
+pub struct ArtifactBucket;
+
+/// What it should be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Desired {
+    /// What is set on it, if it is our own.
+    pub settings: Option<Settings>,
+    /// What lies in it.
+    pub objects: Vec<Object>,
+    /// For the things after it.
+    pub artifacts: Artifacts,
+}
+
+/// What is set on a bucket of our own, wanted or seen.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Settings {
+    /// All tags, the owner's and the fingerprint included; those of AWS itself (`aws:`) are left out.
+    pub tags: BTreeMap<String, String>,
+    /// Whether versioning is enabled.
+    pub versioned: bool,
+    /// How objects are encrypted by default.
+    pub encryption: Encryption,
+    /// Whether all four public access blocks are on.
+    pub blocks_public_access: bool,
+    /// The bucket policy; null: none.
+    pub policy: Value,
+}
+
+/// Default encryption.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Encryption {
+    /// Anything else, or none.
+    #[default]
+    Other,
+    /// With keys of S3: AES256.
+    S3,
+    /// With this KMS key.
+    Kms(String),
+}
+
+/// An object, wanted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Object {
+    /// Its key, below our prefix.
+    pub key: String,
+    /// Hex SHA-256 of its content.
+    pub sha256: String,
+    /// Its content.
+    pub body: &'static [u8],
+    /// Media type.
+    pub content_type: &'static str,
+    /// Tags, at most ten.
+    pub tags: BTreeMap<String, String>,
+}
+
+/// What was seen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Observed {
+    /// There is no such bucket.
+    Absent,
+    /// It belongs to another account.
+    Foreign,
+    /// It may be ours, but the operator may not look at it.
+    Forbidden,
+    /// It is in another region; empty: unknown which.
+    Elsewhere(String),
+    /// It can be worked with.
+    Present(Seen),
+}
+
+/// What was seen of a bucket that can be worked with.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Seen {
+    /// What is set on it; `None` for a bucket that is not our own.
+    pub settings: Option<Settings>,
+    /// The objects under our prefix as they are now.
+    pub objects: Vec<SeenObject>,
+    /// What deletion has to remove, or the first part of it: every version and marker, in a bucket that is not our
+    /// own those under our prefix only.
+    pub versions: Vec<Version>,
+    /// Whether there are more versions than `versions` holds.
+    pub more: bool,
+}
+
+/// An object, seen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SeenObject {
+    /// Its key.
+    pub key: String,
+    /// Hex SHA-256 that S3 verified at upload; empty if it keeps none.
+    pub sha256: String,
+    /// Tags.
+    pub tags: BTreeMap<String, String>,
+}
+
+/// A version of an object, or a delete marker.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Version {
+    /// Its key.
+    pub key: String,
+    /// `null` in a bucket without versioning.
+    pub id: String,
+}
+
+/// What can be done to it. The bucket's name and region are the placement's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Makes the bucket; that it is ours already counts as made.
+    CreateBucket,
+    /// Replaces its tags.
+    PutTags(BTreeMap<String, String>),
+    /// Enables versioning.
+    EnableVersioning,
+    /// Sets the default encryption.
+    PutEncryption(Encryption),
+    /// Turns all four public access blocks on.
+    BlockPublicAccess,
+    /// Replaces the bucket policy.
+    PutPolicy(Value),
+    /// Uploads an object.
+    PutObject(Object),
+    /// Replaces an object's tags.
+    TagObject(String, BTreeMap<String, String>),
+    /// Removes versions and markers for good.
+    DeleteVersions(Vec<Version>),
+    /// Removes the current version of each key: what is left is removed for good when the bucket's part of ours goes.
+    DeleteObjects(Vec<String>),
+    /// Removes the empty bucket.
+    DeleteBucket,
+}
+
+impl Resource for ArtifactBucket {
+    const KIND: Kind = Kind::ArtifactBucket;
+    type Owner = Project;
+    type Inputs = Ground;
+    type Desired = Desired;
+    type Observed = Observed;
+    type Action = Action;
+    type Output = Artifacts;
+
+    fn desired(owner: &Project, _inputs: &Ground) -> Desired {
+        let id = &owner.identity;
+        let object = template_object(owner);
+        let artifacts = Artifacts {
+            bucket: id.placement.bucket.clone(),
+            template_url: url(id, &object.key),
+            template_sha256: object.sha256.clone(),
+        };
+        Desired { settings: id.placement.bucket_owned.then(|| settings(owner)), objects: vec![object], artifacts }
+    }
+
+    fn forecast(desired: &Desired) -> Artifacts {
+        desired.artifacts.clone()
+    }
+
+    fn decide(
+        id: &Identity,
+        goal: &Goal<Desired>,
+        seen: &Observed,
+        _now: Timestamp,
+        _tried: &Attempts,
+    ) -> Decision<Action, Artifacts> {
+        match goal {
+            Goal::Present(desired) => decide::present(id, desired, seen),
+            Goal::Absent => decide::absent(id, seen),
+        }
+    }
+
+    fn exists(seen: &Observed) -> bool {
+        matches!(seen, Observed::Present(_) | Observed::Forbidden)
+    }
+}
+
+fn hex_sha256(body: &[u8]) -> String {
+    hex::encode(Sha256::digest(body))
+}
+
+/// The project template. A name that is not built in never gets here: the schema admits none.
+fn template_object(project: &Project) -> Object {
+    let id = &project.identity;
+    let name = &project.catalog.template;
+    let body = project_template(name).unwrap_or_default().as_bytes();
+    let sha256 = hex_sha256(body);
+    let mut tags = id.owner_tags();
+    let room = OBJECT_TAGS.saturating_sub(tags.len());
+    tags.extend(project.tags.clone().into_iter().take(room));
+    let key = format!("{}templates/{name}/{sha256}.yaml", id.bucket_prefix());
+    Object { key, sha256, body, content_type: "application/yaml", tags }
+}
+
+fn settings(project: &Project) -> Settings {
+    let id = &project.identity;
+    let encryption = project.kms_key_id.clone().map_or(Encryption::S3, Encryption::Kms);
+    let policy = tls_only(&id.placement.partition, &id.placement.bucket);
+    let mut tags = project.tags.clone();
+    tags.extend(id.owner_tags());
+    let key = project.kms_key_id.as_deref().unwrap_or_default();
+    let fingerprint = digest(&[&json!(tags).to_string(), key, &policy.to_string()]);
+    tags.insert(FINGERPRINT_TAG.to_owned(), fingerprint[..32].to_owned());
+    Settings { tags, versioned: true, encryption, blocks_public_access: true, policy }
+}
+
+/// A policy that refuses every request that is not encrypted (S3 user guide, "Security best practices").
+fn tls_only(partition: &str, bucket: &str) -> Value {
+    let bucket = format!("arn:{partition}:s3:::{bucket}");
+    json!({
+        "Version": "2012-10-17",
+        "Statement": [{
+            "Sid": "TlsOnly",
+            "Effect": "Deny",
+            "Principal": "*",
+            "Action": "s3:*",
+            "Resource": [bucket, format!("{bucket}/*")],
+            "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+        }],
+    })
+}
+
+/// HTTPS URL of an object, in the form that Service Catalog and CloudFormation take.
+fn url(id: &Identity, key: &str) -> String {
+    let crate::crd::status::Placement { partition, region, bucket, .. } = &id.placement;
+    let suffix = if partition == "aws-cn" { "amazonaws.com.cn" } else { "amazonaws.com" };
+    format!("https://{bucket}.s3.{region}.{suffix}/{key}")
+}

@@ -1,0 +1,256 @@
+//! One row per state and reason of the artifact bucket.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use super::*;
+use crate::crd::status::Placement;
+use crate::domain::identity::{OWNER_TAG, OwnerKey};
+use crate::domain::project::{Catalog, JenkinsCredentials, JenkinsSettings, Repositories, Repository, Roles};
+use crate::domain::secret::{SealedSecret, Secret};
+
+fn project(owned: bool) -> Project {
+    let owner =
+        OwnerKey { cluster: "c".into(), kind: "MlopsProject".into(), namespace: "ml".into(), name: "taxi".into() };
+    let placement = Placement {
+        partition: "aws".into(),
+        account_id: "111122223333".into(),
+        region: "eu-west-1".into(),
+        bucket: if owned { Identity::own_bucket_name(&owner, "111122223333", "eu-west-1") } else { "theirs".into() },
+        bucket_owned: owned,
+        ..Placement::default()
+    };
+    let text = String::new;
+    let repository = || Repository { url: text(), branch: text(), full_name: text(), connection_arn: text() };
+    Project {
+        identity: Identity { owner, placement },
+        description: text(),
+        tags: (0..12).map(|n| (format!("tag-{n:02}"), "v".to_owned())).collect(),
+        roles: Roles { launch: text(), usage: text(), stack: None },
+        kms_key_id: None,
+        catalog: Catalog {
+            portfolio_name: text(),
+            portfolio_provider: text(),
+            portfolio_description: text(),
+            product_name: text(),
+            product_owner: text(),
+            product_description: text(),
+            support_description: text(),
+            support_email: text(),
+            support_url: text(),
+            template: "jenkins-git-v1".into(),
+            principals: Vec::new(),
+        },
+        repositories: Repositories { preprocess: repository(), build: repository(), deploy: repository() },
+        parameters: BTreeMap::new(),
+        jenkins: JenkinsSettings {
+            poll_schedule: text(),
+            aws_credentials_id: text(),
+            git_credentials_id: text(),
+            extra_parameters: BTreeMap::new(),
+        },
+        jenkins_credentials: JenkinsCredentials {
+            username: text(),
+            token: SealedSecret { value: Secret::new("t"), fingerprint: "f".into() },
+        },
+        model_trigger: None,
+        delete_data: false,
+    }
+}
+
+fn wanted(project: &Project) -> Desired {
+    ArtifactBucket::desired(project, &Ground { operator_principal_arn: String::new() })
+}
+
+/// The bucket as it should be.
+fn as_declared(project: &Project) -> Seen {
+    let wanted = wanted(project);
+    let see = |object: &Object| SeenObject {
+        key: object.key.clone(),
+        sha256: object.sha256.clone(),
+        tags: object.tags.clone(),
+    };
+    let version = |object: &Object| Version { key: object.key.clone(), id: "v1".into() };
+    Seen {
+        settings: wanted.settings.clone(),
+        objects: wanted.objects.iter().map(see).collect(),
+        versions: wanted.objects.iter().map(version).collect(),
+        more: false,
+    }
+}
+
+/// A decision as text: the reason and the actions, each with why.
+fn told(project: &Project, goal: &Goal<Desired>, seen: &Observed) -> String {
+    let id = &project.identity;
+    match ArtifactBucket::decide(id, goal, seen, Timestamp::UNIX_EPOCH, &Attempts::default()) {
+        Decision::InSync(artifacts) => {
+            assert_eq!(artifacts, wanted(project).artifacts);
+            "InSync".into()
+        }
+        Decision::Gone => "Gone".into(),
+        Decision::Stuck { why, message, hint } => {
+            assert!(message.contains(&id.placement.bucket) && !hint.is_empty());
+            format!("Stuck {why}")
+        }
+        Decision::Wait { .. } => panic!("S3 has nothing to wait for"),
+        Decision::Act(steps) => {
+            let name = |action: &Action| match action {
+                Action::CreateBucket => "create",
+                Action::PutTags(_) => "tags",
+                Action::EnableVersioning => "versioning",
+                Action::PutEncryption(_) => "encryption",
+                Action::BlockPublicAccess => "public-access",
+                Action::PutPolicy(_) => "policy",
+                Action::PutObject(_) => "put-object",
+                Action::TagObject(..) => "tag-object",
+                Action::DeleteVersions(_) => "delete-versions",
+                Action::DeleteObjects(_) => "delete-objects",
+                Action::DeleteBucket => "delete-bucket",
+            };
+            let texts: Vec<String> =
+                steps.iter().map(|step| format!("{}/{}", name(&step.action), step.because)).collect();
+            texts.join(" ")
+        }
+    }
+}
+
+type Case = (&'static str, bool, Box<dyn Fn(&mut Seen)>, &'static str);
+
+fn settings_of(seen: &mut Seen) -> &mut Settings {
+    seen.settings.as_mut().unwrap()
+}
+
+#[test]
+fn what_differs_is_corrected_and_says_why() {
+    let cases: Vec<Case> = vec![
+        ("as declared", true, Box::new(|_| {}), "InSync"),
+        ("a given bucket as declared", false, Box::new(|_| {}), "InSync"),
+        (
+            "between create and tag",
+            true,
+            Box::new(|seen| *seen = Seen { settings: Some(Settings::default()), ..Seen::default() }),
+            "public-access/Missing versioning/Missing encryption/Missing policy/Missing put-object/Missing tags/Missing",
+        ),
+        (
+            "another object's",
+            true,
+            Box::new(|seen| _ = settings_of(seen).tags.insert(OWNER_TAG.into(), "other".into())),
+            "Stuck ForeignOwner",
+        ),
+        ("versioning was suspended", true, Box::new(|seen| settings_of(seen).versioned = false), "versioning/Drifted"),
+        (
+            "public access was let in",
+            true,
+            Box::new(|seen| settings_of(seen).blocks_public_access = false),
+            "public-access/Drifted",
+        ),
+        ("the policy was removed", true, Box::new(|seen| settings_of(seen).policy = Value::Null), "policy/Drifted"),
+        (
+            "a tag was added",
+            true,
+            Box::new(|seen| _ = settings_of(seen).tags.insert("more".into(), "1".into())),
+            "tags/Drifted",
+        ),
+        (
+            "the spec names another key now",
+            true,
+            Box::new(|seen| {
+                let settings = settings_of(seen);
+                settings.encryption = Encryption::Kms("old".into());
+                settings.tags.insert(FINGERPRINT_TAG.into(), "old".into());
+            }),
+            "encryption/SpecChanged tags/SpecChanged",
+        ),
+        ("the template is not there", true, Box::new(|seen| seen.objects.clear()), "put-object/Missing"),
+        (
+            "the template was overwritten",
+            false,
+            Box::new(|seen| seen.objects[0].sha256 = "other".into()),
+            "put-object/Drifted",
+        ),
+        ("the template's tags were changed", true, Box::new(|seen| seen.objects[0].tags.clear()), "tag-object/Drifted"),
+        (
+            "an older template is still there",
+            false,
+            Box::new(|seen| {
+                let old = SeenObject { key: "mlops-operator/x/templates/old.yaml".into(), ..seen.objects[0].clone() };
+                seen.objects.push(old);
+            }),
+            "delete-objects/SpecChanged",
+        ),
+    ];
+    for (name, owned, spoil, told_so) in cases {
+        let project = project(owned);
+        let mut seen = as_declared(&project);
+        spoil(&mut seen);
+        assert_eq!(told(&project, &Goal::Present(wanted(&project)), &Observed::Present(seen)), told_so, "{name}");
+    }
+}
+
+#[test]
+fn a_bucket_that_cannot_be_worked_with_has_its_own_reason() {
+    let made = "create/Missing public-access/Missing versioning/Missing encryption/Missing policy/Missing put-object/Missing tags/Missing";
+    let elsewhere = || Observed::Elsewhere("us-east-1".into());
+    let rows = [
+        ("our own is made", true, Observed::Absent, made, "Gone"),
+        ("a given one is not", false, Observed::Absent, "Stuck BucketMissing", "Gone"),
+        ("our name is taken", true, Observed::Foreign, "Stuck BucketNameTaken", "Gone"),
+        ("a given one is another account's", false, Observed::Foreign, "Stuck ForeignOwner", "Gone"),
+        ("our name is taken in another region", true, elsewhere(), "Stuck BucketNameTaken", "Gone"),
+        ("a given one is in another region", false, elsewhere(), "Stuck BucketMissing", "Gone"),
+        ("ours may not be looked at", true, Observed::Forbidden, "Stuck AccessDenied", "Stuck AccessDenied"),
+        ("a given one may not be looked at", false, Observed::Forbidden, "Stuck AccessDenied", "Stuck AccessDenied"),
+    ];
+    for (name, owned, seen, present, absent) in rows {
+        let project = project(owned);
+        assert_eq!(told(&project, &Goal::Present(wanted(&project)), &seen), present, "{name}");
+        assert_eq!(told(&project, &Goal::Absent, &seen), absent, "{name}, deleted");
+    }
+}
+
+#[test]
+fn deletion_takes_what_is_ours_and_nothing_else() {
+    let cases: Vec<Case> = vec![
+        ("our own with objects", true, Box::new(|_| {}), "delete-versions/Deleting delete-bucket/Deleting"),
+        ("our own with more than a page", true, Box::new(|seen| seen.more = true), "delete-versions/Deleting"),
+        ("our own, empty", true, Box::new(|seen| seen.versions.clear()), "delete-bucket/Deleting"),
+        (
+            "our own without tags",
+            true,
+            Box::new(|seen| settings_of(seen).tags.clear()),
+            "delete-versions/Deleting delete-bucket/Deleting",
+        ),
+        (
+            "another object's",
+            true,
+            Box::new(|seen| _ = settings_of(seen).tags.insert(OWNER_TAG.into(), "other".into())),
+            "Gone",
+        ),
+        ("a given one with objects of ours", false, Box::new(|_| {}), "delete-versions/Deleting"),
+        ("a given one without", false, Box::new(|seen| seen.versions.clear()), "Gone"),
+    ];
+    for (name, owned, spoil, told_so) in cases {
+        let project = project(owned);
+        let mut seen = as_declared(&project);
+        spoil(&mut seen);
+        assert_eq!(told(&project, &Goal::Absent, &Observed::Present(seen)), told_so, "{name}");
+    }
+}
+
+#[test]
+fn the_template_has_a_key_a_url_and_tags_that_aws_takes() {
+    let mut project = project(true);
+    let object = wanted(&project).objects[0].clone();
+    assert_eq!(object.sha256, hex_sha256(object.body));
+    assert!(
+        object.key.starts_with(&project.identity.bucket_prefix())
+            && object.key.ends_with(&format!("{}.yaml", object.sha256))
+    );
+    assert_eq!(object.tags.len(), 10, "S3 takes ten tags on an object");
+    assert!(project.identity.owns(&object.tags), "the owner's come first");
+    let bucket = project.identity.placement.bucket.clone();
+    let url = wanted(&project).artifacts.template_url;
+    assert_eq!(url, format!("https://{bucket}.s3.eu-west-1.amazonaws.com/{}", object.key));
+    project.identity.placement.partition = "aws-cn".into();
+    project.identity.placement.region = "cn-north-1".into();
+    let url = wanted(&project).artifacts.template_url;
+    assert!(url.starts_with(&format!("https://{bucket}.s3.cn-north-1.amazonaws.com.cn/")), "{url}");
+}
