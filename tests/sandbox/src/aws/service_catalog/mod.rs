@@ -22,6 +22,8 @@ mod principals;
 mod products;
 mod progress;
 mod provisioning;
+#[cfg(test)]
+mod provisioning_tests;
 mod records;
 mod template;
 #[cfg(test)]

@@ -11,17 +11,18 @@ use serde_json::{Value, json};
 use crate::aws::{Call, Caller, Outcome, iam, s3};
 use crate::world::{Settings, World};
 
-const ACCOUNT: &str = "111122223333";
-const LAUNCH_ROLE: &str = "arn:aws:iam::111122223333:role/service-role/AmazonSageMakerServiceCatalogProductsLaunchRole";
+pub(super) const ACCOUNT: &str = "111122223333";
+pub(super) const LAUNCH_ROLE: &str =
+    "arn:aws:iam::111122223333:role/service-role/AmazonSageMakerServiceCatalogProductsLaunchRole";
 const TEMPLATE: &str = "Parameters:\n  Name: {Type: String}\nResources:\n  Group:\n    Type: AWS::SageMaker::ModelPackageGroup\n    Properties: {ModelPackageGroupName: !Ref Name}\nOutputs:\n  Group: {Value: !Ref Name}\n";
 
-struct Bench {
-    world: World,
-    caller: Caller,
+pub(super) struct Bench {
+    pub(super) world: World,
+    pub(super) caller: Caller,
 }
 
 impl Bench {
-    fn new(settings: Settings) -> Self {
+    pub(super) fn new(settings: Settings) -> Self {
         let mut world = World::new(settings, Timestamp::from_second(1_800_000_000).unwrap());
         let principal = world.iam.add_role(ACCOUNT, "/", "operator", &["ec2.amazonaws.com"]);
         let arn = format!("arn:aws:sts::{ACCOUNT}:assumed-role/operator/test");
@@ -31,34 +32,34 @@ impl Bench {
         bench
     }
 
-    fn put(&mut self, path: &str, body: &str) {
+    pub(super) fn put(&mut self, path: &str, body: &str) {
         let request = http::Request::builder().method("PUT").uri(path).body(Bytes::from(body.to_owned())).unwrap();
         let response = s3::handle(&mut self.world, &self.caller.clone(), "us-east-1", &request);
         assert!(response.status().is_success(), "{path}: {}", response.status());
     }
 
-    fn call(&mut self, operation: &str, input: Value) -> Outcome {
+    pub(super) fn call(&mut self, operation: &str, input: Value) -> Outcome {
         let caller = self.caller.clone();
         super::call(&mut self.world, &Call { operation, input: &input, caller: &caller, region: "us-east-1" })
     }
 
-    fn done(&mut self, operation: &str, input: Value) -> Value {
+    pub(super) fn done(&mut self, operation: &str, input: Value) -> Value {
         self.call(operation, input).unwrap_or_else(|refusal| panic!("{operation}: {refusal}"))
     }
 
-    fn pass(&mut self, time: Duration) {
+    pub(super) fn pass(&mut self, time: Duration) {
         let now = self.world.now.saturating_add(SignedDuration::try_from(time).unwrap()).unwrap();
         self.world.advance(now);
     }
 
-    fn portfolio(&mut self, token: &str) -> String {
+    pub(super) fn portfolio(&mut self, token: &str) -> String {
         let input = json!({"DisplayName": "team", "ProviderName": "platform", "IdempotencyToken": token,
             "Tags": [{"Key": "owner", "Value": "us"}]});
         let answer = self.done("CreatePortfolio", input);
         text(&answer["PortfolioDetail"]["Id"])
     }
 
-    fn product(&mut self, token: &str) -> (String, String) {
+    pub(super) fn product(&mut self, token: &str) -> (String, String) {
         let answer = self.done("CreateProduct", product_input("churn", token));
         (
             text(&answer["ProductViewDetail"]["ProductViewSummary"]["ProductId"]),
@@ -67,7 +68,7 @@ impl Bench {
     }
 
     /// A portfolio with a product that the caller may launch as the launch role.
-    fn catalog(&mut self) -> (String, String, String) {
+    pub(super) fn catalog(&mut self) -> (String, String, String) {
         let (portfolio, (product, artifact)) = (self.portfolio("p"), self.product("q"));
         self.done("AssociateProductWithPortfolio", json!({"PortfolioId": portfolio, "ProductId": product}));
         self.constraint(&portfolio, &product, "c", LAUNCH_ROLE).unwrap();
@@ -75,13 +76,13 @@ impl Bench {
         (portfolio, product, artifact)
     }
 
-    fn principal(&mut self, portfolio: &str) {
+    pub(super) fn principal(&mut self, portfolio: &str) {
         let arn = self.caller.principal.clone();
         let input = json!({"PortfolioId": portfolio, "PrincipalARN": arn, "PrincipalType": "IAM"});
         self.done("AssociatePrincipalWithPortfolio", input);
     }
 
-    fn constraint(&mut self, portfolio: &str, product: &str, token: &str, role: &str) -> Outcome {
+    pub(super) fn constraint(&mut self, portfolio: &str, product: &str, token: &str, role: &str) -> Outcome {
         self.call(
             "CreateConstraint",
             json!({"PortfolioId": portfolio, "ProductId": product, "Type": "LAUNCH",
@@ -95,16 +96,16 @@ fn product_input(name: &str, token: &str) -> Value {
         "Tags": [{"Key": "owner", "Value": "us"}], "ProvisioningArtifactParameters": artifact_input("v1")})
 }
 
-fn artifact_input(name: &str) -> Value {
+pub(super) fn artifact_input(name: &str) -> Value {
     json!({"Name": name, "Type": "CLOUD_FORMATION_TEMPLATE", "DisableTemplateValidation": true,
         "Info": {"LoadTemplateFromURL": "https://templates.s3.us-east-1.amazonaws.com/t.yaml"}})
 }
 
-fn text(value: &Value) -> String {
+pub(super) fn text(value: &Value) -> String {
     value.as_str().unwrap_or_else(|| panic!("not a text: {value}")).to_owned()
 }
 
-fn quick() -> Settings {
+pub(super) fn quick() -> Settings {
     Settings { catalog: Duration::from_secs(5), ..Settings::default() }
 }
 
