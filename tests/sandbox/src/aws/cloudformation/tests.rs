@@ -480,3 +480,102 @@ fn a_fresh_stack_is_not_seen_before_it_has_spread() {
     scene.pass(2);
     assert_eq!(scene.status("s"), "CREATE_IN_PROGRESS");
 }
+
+#[test]
+fn an_update_can_be_cancelled_and_one_that_failed_without_rollback_can_be_rolled_back() {
+    let update = |option: Value| {
+        let mut input = json!({
+            "StackName": "s", "TemplateBody": QUEUES,
+            "Parameters": [{"ParameterKey": "Seconds", "ParameterValue": "90"}],
+        });
+        input.as_object_mut().unwrap().extend(option.as_object().unwrap().clone());
+        input
+    };
+    let mut scene = Scene::new();
+    scene.create(QUEUES);
+    scene.pass(12);
+    scene.ask("UpdateStack", update(json!({}))).unwrap();
+    scene.ask("CancelUpdateStack", json!({"StackName": "s"})).unwrap();
+    scene.pass(60);
+    assert_eq!(scene.status("s"), "UPDATE_ROLLBACK_COMPLETE");
+
+    scene.fail_next("Third", "no");
+    scene.ask("UpdateStack", update(json!({"DisableRollback": "true"}))).unwrap();
+    scene.pass(60);
+    assert_eq!(scene.status("s"), "UPDATE_FAILED");
+    scene.ask("RollbackStack", json!({"StackName": "s"})).unwrap();
+    scene.pass(60);
+    let stack = scene.stack("s");
+    assert_eq!(stack["StackStatus"], "UPDATE_ROLLBACK_COMPLETE");
+    assert_eq!(stack["Parameters"][0]["ParameterValue"], "60");
+}
+
+#[test]
+fn a_template_is_read_from_s3_with_the_callers_own_rights() {
+    let put = |scene: &mut Scene, path: &str, body: &'static str| {
+        let request = http::Request::put(path).body(bytes::Bytes::from_static(body.as_bytes())).unwrap();
+        let response = crate::aws::s3::handle(&mut scene.world, &scene.caller, "eu-west-1", &request);
+        assert!(response.status().is_success(), "{response:?}");
+    };
+    let location =
+        "<CreateBucketConfiguration><LocationConstraint>eu-west-1</LocationConstraint></CreateBucketConfiguration>";
+    let url =
+        |key: &str| json!({"StackName": "s", "TemplateURL": format!("https://b-1.s3.eu-west-1.amazonaws.com/{key}")});
+    let mut scene = Scene::new();
+    let help = "\nFor more information check http://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html";
+    let no_bucket = format!("ValidationError: S3 error: The specified bucket does not exist{help}");
+    assert_eq!(scene.refusal("CreateStack", url("t.yaml")), no_bucket);
+    put(&mut scene, "/b-1", location);
+    let no_key = format!("ValidationError: S3 error: The specified key does not exist.{help}");
+    assert_eq!(scene.refusal("CreateStack", url("t.yaml")), no_key);
+    put(&mut scene, "/b-1/t.yaml", "Resources: {Q: {Type: 'AWS::SQS::Queue'}}");
+    scene.ask("CreateStack", url("t.yaml")).unwrap();
+    scene.pass(12);
+    assert_eq!(scene.status("s"), "CREATE_COMPLETE");
+    let other = json!({"StackName": "t", "TemplateURL": "https://example.com/t.yaml"});
+    assert_eq!(scene.refusal("CreateStack", other), "ValidationError: TemplateURL must be a supported URL.");
+}
+
+#[test]
+fn a_bucket_has_what_the_template_says_and_is_not_deleted_while_it_holds_something() {
+    let template = r#"
+Resources:
+  Bucket:
+    Type: AWS::S3::Bucket
+    Properties:
+      VersioningConfiguration: {Status: Enabled}
+      BucketEncryption:
+        ServerSideEncryptionConfiguration: [{ServerSideEncryptionByDefault: {SSEAlgorithm: AES256}}]
+      PublicAccessBlockConfiguration:
+        {BlockPublicAcls: true, BlockPublicPolicy: true, IgnorePublicAcls: true, RestrictPublicBuckets: true}
+      OwnershipControls: {Rules: [{ObjectOwnership: BucketOwnerEnforced}]}
+      LifecycleConfiguration: {Rules: [{Id: old, Status: Enabled, NoncurrentVersionExpiration: {NoncurrentDays: 30}}]}
+      Tags: [{Key: team, Value: a}]
+Outputs: {Name: {Value: !Ref Bucket}}
+"#;
+    let mut scene = Scene::new();
+    scene.create(template);
+    scene.pass(12);
+    let stack = scene.stack("s");
+    assert_eq!(stack["StackStatus"], "CREATE_COMPLETE", "{:?}", scene.history("s"));
+    let bucket = stack["Outputs"][0]["OutputValue"].as_str().unwrap().to_owned();
+    let mut http = |method: &str, path: String| {
+        let request = http::Request::builder().method(method).uri(path).body(bytes::Bytes::from_static(b"x")).unwrap();
+        let response = crate::aws::s3::handle(&mut scene.world, &scene.caller, "eu-west-1", &request);
+        String::from_utf8(response.into_body().to_vec()).unwrap()
+    };
+    for (setting, text) in
+        [("versioning", "Enabled"), ("encryption", "AES256"), ("lifecycle", "<NoncurrentDays>30<"), ("tagging", "team")]
+    {
+        let reply = http("GET", format!("/{bucket}?{setting}"));
+        assert!(reply.contains(text), "{setting}: {reply}");
+    }
+    http("PUT", format!("/{bucket}/model"));
+    scene.ask("DeleteStack", json!({"StackName": "s"})).unwrap();
+    scene.pass(12);
+    assert_eq!(scene.status("s"), "DELETE_FAILED");
+    let history = scene.history("s");
+    let refused =
+        "Bucket DELETE_FAILED (Resource handler returned message: \"The bucket you tried to delete is not empty";
+    assert!(history.iter().any(|line| line.contains(refused)), "{history:?}");
+}

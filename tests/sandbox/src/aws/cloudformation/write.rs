@@ -6,10 +6,10 @@ use serde_json::{Value, json};
 
 use super::evaluate::partition;
 use super::request::{actor, applied, dependencies, flag, invalid, keep_token, named, new_name, only, repeated};
-use super::stack::{OnFailure, Phase, Stack, Undo};
+use super::stack::{Applied, OnFailure, Phase, Stack, Undo};
 use super::template::{scalar, texts};
 use super::{lifecycle, undo};
-use crate::aws::{Call, Outcome, Refusal};
+use crate::aws::{Call, Caller, Outcome, Refusal};
 use crate::world::World;
 
 /// Refuses what a resting place does not allow.
@@ -51,6 +51,36 @@ fn on_failure(call: &Call<'_>) -> Result<OnFailure, Refusal> {
     }
 }
 
+/// What a request asks for, once it has been checked.
+type Asked = (Applied, OnFailure, Option<String>, Caller);
+
+/// A stack that has nothing yet.
+fn fresh(world: &World, call: &Call<'_>, id: &str, (applied, on_failure, role_arn, actor): Asked) -> Stack {
+    Stack {
+        id: id.to_owned(),
+        name: call.text("StackName").to_owned(),
+        account: call.caller.account.clone(),
+        region: call.region.to_owned(),
+        created: world.now,
+        updated: None,
+        deleted: None,
+        status: "CREATE_IN_PROGRESS",
+        reason: None,
+        applied,
+        resources: BTreeMap::new(),
+        outputs: Vec::new(),
+        events: Vec::new(),
+        role_arn,
+        disable_rollback: on_failure == OnFailure::DoNothing,
+        on_failure,
+        protected: flag(call, "EnableTerminationProtection") == Some(true),
+        policy: Some(call.text("StackPolicyBody").to_owned()).filter(|policy| !policy.is_empty()),
+        actor,
+        operation: None,
+        operations: 0,
+    }
+}
+
 pub(super) fn create(world: &mut World, call: &Call<'_>) -> Outcome {
     only(
         call,
@@ -84,34 +114,26 @@ pub(super) fn create(world: &mut World, call: &Call<'_>) -> Outcome {
     let actor = actor(world, call, role_arn.as_deref())?;
     let id =
         format!("arn:{}:cloudformation:{region}:{account}:stack/{name}/{}", partition(&region).0, world.ids.uuid());
-    let mut stack = Stack {
-        id: id.clone(),
-        name: name.to_owned(),
-        account: account.clone(),
-        region: region.clone(),
-        created: world.now,
-        updated: None,
-        deleted: None,
-        status: "CREATE_IN_PROGRESS",
-        reason: None,
-        applied,
-        resources: BTreeMap::new(),
-        outputs: Vec::new(),
-        events: Vec::new(),
-        role_arn,
-        disable_rollback: on_failure == OnFailure::DoNothing,
-        on_failure,
-        protected: flag(call, "EnableTerminationProtection") == Some(true),
-        policy: Some(call.text("StackPolicyBody").to_owned()).filter(|policy| !policy.is_empty()),
-        actor,
-        operation: None,
-        operations: 0,
-    };
+    let mut stack = fresh(world, call, &id, (applied, on_failure, role_arn, actor));
     let needs = dependencies(&stack)?;
     lifecycle::create(world, &mut stack, needs, token(call));
     keep_token(world, call, &id);
     world.region(&account, &region).cloudformation.stacks.insert(id.clone(), stack);
     Ok(json!({"StackId": id}))
+}
+
+/// Refuses to make a resource of another type out of one that exists.
+fn refuse_retyped(stack: &Stack, applied: &Applied) -> Result<(), Refusal> {
+    let other = |name: &str, kind: &str| stack.resources.get(name).is_some_and(|resource| resource.kind != kind);
+    let declared = applied.template.resources.iter().filter(|(name, declared)| other(name, &declared.kind));
+    let retyped: Vec<&str> = declared.map(|(name, _)| name.as_str()).collect();
+    match retyped.is_empty() {
+        true => Ok(()),
+        false => Err(invalid(format!(
+            "Update of resource type is not permitted. The new template modifies resource type of the following resources: [{}]",
+            retyped.join(", ")
+        ))),
+    }
 }
 
 pub(super) fn update(world: &mut World, call: &Call<'_>) -> Outcome {
@@ -142,21 +164,7 @@ pub(super) fn update(world: &mut World, call: &Call<'_>) -> Outcome {
             return Err(invalid(format!("Stack:{} is in {} state and can not be updated.", stack.id, stack.status)));
         }
         let applied = applied(world, call, Some(&stack.applied))?;
-        let retyped: Vec<&str> = applied
-            .template
-            .resources
-            .iter()
-            .filter(|(name, declared)| {
-                stack.resources.get(*name).is_some_and(|resource| resource.kind != declared.kind)
-            })
-            .map(|(name, _)| name.as_str())
-            .collect();
-        if !retyped.is_empty() {
-            return Err(invalid(format!(
-                "Update of resource type is not permitted. The new template modifies resource type of the following resources: [{}]",
-                retyped.join(", ")
-            )));
-        }
+        refuse_retyped(stack, &applied)?;
         let role_arn =
             Some(call.text("RoleARN").to_owned()).filter(|arn| !arn.is_empty()).or_else(|| stack.role_arn.clone());
         let actor = actor(world, call, role_arn.as_deref())?;
