@@ -1,5 +1,5 @@
-//! The operations that look. What was written less than `read_after_write` ago is not seen yet; lists lag by
-//! `list_lag`.
+//! The operations that look. A stack made less than `read_after_write` ago is not yet found by its name (whoever has
+//! its id finds it at once, as Service Catalog does); lists lag by `list_lag`.
 
 use std::time::Duration;
 
@@ -36,7 +36,7 @@ fn find(world: &mut World, call: &Call<'_>, name: &str) -> Result<Stack, Refusal
     let state = &world.region(&call.caller.account, call.region).cloudformation;
     let found = state.living(name).or_else(|| state.stacks.get(name)).cloned();
     found
-        .filter(|stack| !young(world, stack.created, delay))
+        .filter(|stack| stack.id == name || !young(world, stack.created, delay))
         .ok_or_else(|| invalid(format!("Stack with id {name} does not exist")))
 }
 

@@ -469,10 +469,11 @@ fn a_protected_stack_is_not_deleted() {
 }
 
 #[test]
-fn a_fresh_stack_is_not_seen_before_it_has_spread() {
+fn a_fresh_stack_is_not_found_by_name_before_it_has_spread() {
     let mut scene = Scene::new();
     scene.world.settings.read_after_write = Duration::from_secs(2);
-    scene.create(QUEUES);
+    let id = scene.create(QUEUES);
+    assert_eq!(scene.status(&id), "CREATE_IN_PROGRESS", "by its id");
     assert_eq!(
         scene.refusal("DescribeStacks", json!({"StackName": "s"})),
         "ValidationError: Stack with id s does not exist"
