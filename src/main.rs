@@ -1,2 +1,200 @@
-//! The command line: placeholder of the first commit.
-fn main() {}
+//! The command line: builds the live world, starts controller and server, and stops them; nothing else.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_smithy_async::time::SharedTimeSource;
+use clap::{Parser, Subcommand};
+use mlops_operator::adapters::aws::AwsFactory;
+use mlops_operator::clock::Clock;
+use mlops_operator::config::{Config, Flags};
+use mlops_operator::controller::lease::Leadership;
+use mlops_operator::controller::{self, Outside, Setup};
+use mlops_operator::metrics::Metrics;
+use mlops_operator::server::{self, Readiness};
+use mlops_operator::{crd, telemetry};
+use tokio::sync::watch;
+
+/// How long passes may take to end once the operator is told to stop.
+const DRAIN: Duration = Duration::from_secs(20);
+/// How long a read of the Kubernetes API may be silent; watches are ended by the server after 290 s.
+const KUBERNETES_READ_TIMEOUT: Duration = Duration::from_secs(330);
+
+type AnyError = Box<dyn std::error::Error + Send + Sync>;
+
+/// Keeps MLOps projects in AWS and Jenkins as declared.
+#[derive(Parser)]
+#[command(name = "mlops-operator", version)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Runs the operator, with ordinary AWS credentials and kubeconfig, or in a cluster.
+    Run(Box<Flags>),
+    /// Writes the CustomResourceDefinitions into the folders that hold them.
+    Crd {
+        /// Compares instead of writing, and fails where a file differs.
+        #[arg(long)]
+        check: bool,
+        /// Folder to write to instead of those of the repository.
+        #[arg(long)]
+        dir: Option<PathBuf>,
+    },
+}
+
+fn main() -> ExitCode {
+    let result = match Arguments::parse().command {
+        Command::Run(flags) => run(*flags),
+        Command::Crd { check, dir } => generate(check, dir),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("mlops-operator: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(flags: Flags) -> Result<(), AnyError> {
+    telemetry::start(flags.log_format);
+    let config = Config::read(flags.config.as_deref())?;
+    // Two providers are in the tree, so that rustls cannot choose; a second call only means that one is set.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(operate(flags, config))
+}
+
+async fn operate(flags: Flags, config: Config) -> Result<(), AnyError> {
+    let (stop, stopping) = watch::channel(false);
+    let (metrics, readiness) = (Metrics::default(), Readiness::default());
+    let listener = server::listen(SocketAddr::new(flags.health_address, flags.health_port)).await?;
+    tracing::info!(address = %listener.local_addr()?, "answers /healthz, /readyz and /metrics");
+    let served = tokio::spawn(server::serve(listener, metrics.clone(), readiness.clone(), until(stopping.clone())));
+    let signals = stop.clone();
+    tokio::spawn(async move {
+        terminated().await;
+        tracing::info!("stops: passes end after their current call");
+        signals.send_replace(true);
+    });
+    let setup = setup(&flags, config, metrics, readiness).await?;
+    let result = lead(&flags, setup, &stop).await;
+    stop.send_replace(true);
+    served.await??;
+    result
+}
+
+/// Works as the one leader, or without a Lease where that is asked for.
+async fn lead(flags: &Flags, setup: Setup, stop: &watch::Sender<bool>) -> Result<(), AnyError> {
+    let mut told = stop.subscribe();
+    if flags.no_leader_election {
+        return drained(controller::run(setup, stop.subscribe()), stop).await;
+    }
+    let mut leadership = Leadership::seek(setup.client.clone(), &flags.namespace, &setup.instance).await?;
+    setup.readiness.ready();
+    tracing::info!(namespace = flags.namespace, "waits for the Lease");
+    tokio::select! {
+        () = leadership.gained() => tracing::info!("leads"),
+        _ = told.wait_for(|stop| *stop) => return Ok(()),
+    }
+    let mut working = tokio::spawn({
+        let (stop, setup) = (stop.clone(), setup);
+        async move { drained(controller::run(setup, stop.subscribe()), &stop).await }
+    });
+    tokio::select! {
+        result = &mut working => {
+            leadership.release().await;
+            result?
+        }
+        () = leadership.lost() => {
+            stop.send_replace(true);
+            let _ = working.await;
+            Err("the Lease was lost to another replica".into())
+        }
+    }
+}
+
+/// Lets the work end by itself; once told to stop, only for so long.
+async fn drained(work: impl Future<Output = ()>, stop: &watch::Sender<bool>) -> Result<(), AnyError> {
+    let late = async {
+        until(stop.subscribe()).await;
+        tokio::time::sleep(DRAIN).await;
+    };
+    tokio::select! {
+        () = work => Ok(()),
+        () = late => Err(format!("not all passes ended within {} s", DRAIN.as_secs()).into()),
+    }
+}
+
+async fn setup(flags: &Flags, config: Config, metrics: Metrics, readiness: Readiness) -> Result<Setup, AnyError> {
+    let clock = Clock::wall();
+    let mut kubernetes = kube::Config::infer().await?;
+    kubernetes.default_retry = false;
+    kubernetes.read_timeout = Some(KUBERNETES_READ_TIMEOUT);
+    // A proxy taken from the environment would be used for the API server whatever NO_PROXY says.
+    kubernetes.proxy_url = None;
+    let client = kube::Client::try_from(kubernetes)?;
+    let aws = aws_config::defaults(aws_config::BehaviorVersion::latest())
+        .time_source(SharedTimeSource::new(clock))
+        .load()
+        .await;
+    let instance = flags.instance.clone().unwrap_or_else(|| format!("mlops-operator-{:08x}", rand::random::<u32>()));
+    Ok(Setup {
+        client,
+        clock,
+        config,
+        outside: Outside::new(AwsFactory::new(aws), metrics.clone()),
+        metrics,
+        readiness,
+        namespace: flags.namespace.clone(),
+        instance,
+        chance: Arc::new(rand::random::<f64>),
+    })
+}
+
+async fn until(mut stop: watch::Receiver<bool>) {
+    // The sender lives as long as the process.
+    let _ = stop.wait_for(|stop| *stop).await;
+}
+
+/// Waits for SIGTERM or SIGINT.
+async fn terminated() {
+    use tokio::signal::unix::{SignalKind, signal};
+    match (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) {
+        (Ok(mut terminate), Ok(mut interrupt)) => {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+        }
+        // Without handlers the signals end the process by themselves.
+        _ => std::future::pending().await,
+    }
+}
+
+fn generate(check: bool, dir: Option<PathBuf>) -> Result<(), AnyError> {
+    let folders = match dir {
+        Some(dir) => vec![dir],
+        None => crd::generate::FOLDERS.iter().map(PathBuf::from).collect(),
+    };
+    for folder in folders {
+        for (name, text) in crd::generate::files()? {
+            let path = folder.join(name);
+            if check {
+                if std::fs::read_to_string(&path).unwrap_or_default() != text {
+                    return Err(format!("{} is not as `mlops-operator crd` writes it", path.display()).into());
+                }
+            } else {
+                std::fs::create_dir_all(&folder)?;
+                std::fs::write(&path, text)?;
+                println!("{}", path.display());
+            }
+        }
+    }
+    Ok(())
+}

@@ -36,7 +36,7 @@ pub struct ReadyLabels {
 }
 
 /// All of it; cloning shares the counts.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct Metrics {
     passes: Family<PassLabels, Counter>,
     duration: Histogram,

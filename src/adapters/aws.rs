@@ -15,6 +15,7 @@ use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_sts::operation::assume_role::AssumeRoleError;
 use aws_sdk_sts::operation::assume_role_with_web_identity::AssumeRoleWithWebIdentityError;
+use aws_smithy_runtime_api::client::interceptors::{Intercept, SharedInterceptor};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_runtime_api::client::result::SdkError;
@@ -33,6 +34,7 @@ pub struct AwsFactory {
     base: SdkConfig,
     path_style: bool,
     places: Arc<Mutex<BTreeMap<Place, Aws>>>,
+    interceptor: Option<SharedInterceptor>,
 }
 
 /// What clients depend on.
@@ -68,7 +70,15 @@ impl AwsFactory {
             .stalled_stream_protection(aws_config::stalled_stream_protection::StalledStreamProtectionConfig::disabled())
             .identity_cache(IdentityCache::lazy().build())
             .build();
-        Self { base, path_style, places: Arc::default() }
+        Self { base, path_style, places: Arc::default(), interceptor: None }
+    }
+
+    /// The same, with something that is told of each call of the clients made from now on.
+    #[must_use]
+    pub fn with_interceptor(mut self, interceptor: impl Intercept + 'static) -> Self {
+        self.interceptor = Some(SharedInterceptor::new(interceptor));
+        self.places = Arc::default();
+        self
     }
 
     /// Clients for a place: its region, and its role if it names one. `session_name` is what CloudTrail shows of an
@@ -105,15 +115,24 @@ impl AwsFactory {
                 .credentials_provider(SharedCredentialsProvider::new(provider.build().await))
                 .build();
         }
-        let s3 = aws_sdk_s3::config::Builder::from(&config).force_path_style(self.path_style).build();
+        // The clients' configurations are unrelated types with the same methods.
+        macro_rules! client {
+            ($service:ident $(, $option:ident($value:expr))*) => {{
+                let mut builder = $service::config::Builder::from(&config)$(.$option($value))*;
+                if let Some(interceptor) = &self.interceptor {
+                    builder.push_interceptor(interceptor.clone());
+                }
+                $service::Client::from_conf(builder.build())
+            }};
+        }
         Aws {
-            sts: aws_sdk_sts::Client::new(&config),
-            iam: aws_sdk_iam::Client::new(&config),
-            s3: aws_sdk_s3::Client::from_conf(s3),
-            catalog: aws_sdk_servicecatalog::Client::new(&config),
-            sagemaker: aws_sdk_sagemaker::Client::new(&config),
-            cloudformation: aws_sdk_cloudformation::Client::new(&config),
-            connections: aws_sdk_codeconnections::Client::new(&config),
+            sts: client!(aws_sdk_sts),
+            iam: client!(aws_sdk_iam),
+            s3: client!(aws_sdk_s3, force_path_style(self.path_style)),
+            catalog: client!(aws_sdk_servicecatalog),
+            sagemaker: client!(aws_sdk_sagemaker),
+            cloudformation: client!(aws_sdk_cloudformation),
+            connections: client!(aws_sdk_codeconnections),
         }
     }
 }

@@ -15,7 +15,7 @@ use crate::crd::status::Reason;
 use crate::domain::fault::{Fault, FaultKind};
 use crate::domain::identity::Identity;
 use crate::domain::report::{Deed, Outcome, PROPAGATION, SLOW_RETRY};
-use crate::domain::resource::{Actuator, Attempts, Decision, Goal, Resource, Step};
+use crate::domain::resource::{Actuator, Attempts, Decision, Goal, Kind, Resource, Step};
 
 /// How often one pass looks at one thing, at most.
 const ROUNDS: usize = 30;
@@ -121,6 +121,45 @@ where
     }
     let message = "it takes more steps than one pass may have".to_owned();
     Outcome::Waiting { why: Reason::Progressing, message, since: pass.clock.now(), early: None }
+}
+
+/// Kept in the place of an output while a thing has been looked at ahead of its turn.
+#[derive(Clone)]
+struct Probed;
+
+/// Looks at a thing whose turn has not come, so that what is wrong with it shows early: it is never acted upon.
+/// `goal` is what it will probably be; `by` is what it waits for.
+pub async fn probe<R, A, J>(
+    pass: &Pass<'_, J>,
+    id: &Identity,
+    goal: &Goal<R::Desired>,
+    actuator: &A,
+    by: Kind,
+) -> Outcome<R::Output>
+where
+    R: Resource<Output: Send + 'static>,
+    A: Actuator<R>,
+    J: IntentJournal,
+{
+    if *pass.stopping.borrow() {
+        return Outcome::Interrupted;
+    }
+    if pass.ledger.kept::<Probed>(R::KIND, pass.clock.now()).is_some() {
+        return Outcome::Blocked { by };
+    }
+    let tried = pass.ledger.attempts(R::KIND);
+    let seen = match limited("look at", R::KIND.noun(), actuator.observe(id, &tried)).await {
+        Ok(seen) => seen,
+        Err(fault) => return pass.faulted::<R>(fault),
+    };
+    pass.ledger.answered(R::KIND);
+    match R::decide(id, goal, &seen, pass.clock.now(), &tried) {
+        Decision::Stuck { why, message, hint } => Outcome::Stuck { why, message, hint },
+        Decision::InSync(_) | Decision::Gone | Decision::Act(_) | Decision::Wait { .. } => {
+            pass.ledger.keep(R::KIND, Some(&Probed), pass.clock.now());
+            Outcome::Blocked { by }
+        }
+    }
 }
 
 /// What a decision that asks for no action comes to.

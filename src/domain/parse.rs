@@ -189,6 +189,12 @@ impl Parsed {
         self.spec.platform.model_trigger.ca_bundle_ref.as_ref().map(ca_reference)
     }
 
+    /// Names of the portfolio and the product.
+    pub fn catalog_names(&self) -> (String, String) {
+        let catalog = catalog(&self.identity, &self.spec);
+        (catalog.portfolio_name, catalog.product_name)
+    }
+
     /// The project, with what was read from Secrets.
     pub fn into_project(self, resolved: Resolved) -> Project {
         let Self { identity, spec } = self;

@@ -93,6 +93,21 @@ impl JenkinsClient {
         Self::assemble(BoxCloneSyncService::new(service.map_err(Into::into)), base, credentials)
     }
 
+    /// The same client, which tells `observer` of each call: its method, and whether it was answered as it should be.
+    #[must_use]
+    pub fn observed(mut self, observer: impl Fn(&Method, bool) + Clone + Send + Sync + 'static) -> Self {
+        let inner = self.transport;
+        self.transport = BoxCloneSyncService::new(tower::service_fn(move |request: Request<Bytes>| {
+            let (inner, observer, method) = (inner.clone(), observer.clone(), request.method().clone());
+            async move {
+                let answer = inner.oneshot(request).await;
+                observer(&method, answer.as_ref().is_ok_and(|answer| answer.status().as_u16() < 400));
+                answer
+            }
+        }));
+        self
+    }
+
     fn assemble(transport: Transport, base: BaseUrl, credentials: &JenkinsCredentials) -> Result<Self, Fault> {
         let user = &credentials.username;
         if user.is_empty() || user.contains(':') {

@@ -1,0 +1,93 @@
+//! The hands for one object: clients of AWS and Jenkins for its place. Clients are shared between objects of the same
+//! place, so that connections are too.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
+use http::{Request, Response};
+use tower::util::BoxCloneSyncService;
+
+use crate::adapters::aws::{Aws, AwsFactory};
+use crate::adapters::jenkins::JenkinsClient;
+use crate::controller::counting::Counting;
+use crate::crd::status::Placement;
+use crate::domain::fault::Fault;
+use crate::domain::identity::digest;
+use crate::domain::project::JenkinsCredentials;
+use crate::metrics::Metrics;
+
+/// How many places are remembered; all are forgotten beyond that, which costs connections, not correctness.
+const PLACES: usize = 256;
+
+/// A Jenkins in the same process.
+pub type JenkinsService =
+    BoxCloneSyncService<Request<Bytes>, Response<Bytes>, Box<dyn std::error::Error + Send + Sync>>;
+
+type Shared<T> = Arc<Mutex<BTreeMap<String, T>>>;
+
+/// Where clients come from.
+#[derive(Clone)]
+pub struct Outside {
+    factory: AwsFactory,
+    metrics: Metrics,
+    jenkins: Option<JenkinsService>,
+    clients: Shared<JenkinsClient>,
+}
+
+impl Outside {
+    /// The AWS of this factory, and whatever Jenkins an object names; calls are counted.
+    pub fn new(factory: AwsFactory, metrics: Metrics) -> Self {
+        let factory = factory.with_interceptor(Counting(metrics.clone()));
+        Self { factory, metrics, jenkins: None, clients: Shared::default() }
+    }
+
+    /// The same, but every Jenkins is this service.
+    #[must_use]
+    pub fn with_jenkins(mut self, service: JenkinsService) -> Self {
+        self.jenkins = Some(service);
+        self
+    }
+
+    /// Clients of AWS for a place.
+    pub async fn aws(&self, placement: &Placement) -> Aws {
+        self.factory.connect(placement, crate::controller::publish::MANAGER).await
+    }
+
+    /// A client of Jenkins for a place, as this user.
+    ///
+    /// # Errors
+    /// The URL, the CA bundle or the credentials cannot be used.
+    pub fn jenkins(
+        &self,
+        placement: &Placement,
+        credentials: &JenkinsCredentials,
+        ca_bundle: &str,
+    ) -> Result<JenkinsClient, Fault> {
+        let plain = if placement.allow_plain_http { "plain" } else { "" };
+        let place = digest(&[&placement.jenkins_url, plain, ca_bundle, &credentials.token.fingerprint]);
+        if let Some(known) = known(&self.clients, &place) {
+            return Ok(known);
+        }
+        let made = match &self.jenkins {
+            Some(service) => JenkinsClient::over(service.clone(), placement, credentials)?,
+            None => JenkinsClient::connect(placement, credentials, ca_bundle)?,
+        };
+        let metrics = self.metrics.clone();
+        let made = made.observed(move |method, answered| metrics.called("jenkins", method.as_str(), answered));
+        keep(&self.clients, place, made.clone());
+        Ok(made)
+    }
+}
+
+fn known<T: Clone>(shared: &Shared<T>, place: &str) -> Option<T> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner).get(place).cloned()
+}
+
+fn keep<T>(shared: &Shared<T>, place: String, made: T) {
+    let mut shared = shared.lock().unwrap_or_else(PoisonError::into_inner);
+    if shared.len() >= PLACES {
+        shared.clear();
+    }
+    shared.insert(place, made);
+}

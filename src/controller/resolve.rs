@@ -1,0 +1,133 @@
+//! From names of Secrets and ConfigMaps to what they hold: credentials, CA bundles, parameters. What is missing is
+//! said in a sentence that names the object, the key and what to do.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::controller::object::Key;
+use crate::controller::secrets::{Content, Secrets, Source};
+use crate::controller::world::World;
+use crate::crd::status::{CaBundleReference, Placement, Reason};
+use crate::domain::parse::{Parsed, Resolved};
+use crate::domain::project::JenkinsCredentials;
+use crate::domain::report::{Finding, Outcome};
+use crate::domain::secret::{SealedSecret, Secret};
+
+/// What Jenkins is spoken to with.
+pub struct JenkinsAccess {
+    /// User and token.
+    pub credentials: JenkinsCredentials,
+    /// PEM certificates that are trusted besides the system's; may be empty.
+    pub ca_bundle: String,
+}
+
+/// All sources that a placement names.
+pub fn placement_sources(key: &Key, placement: &Placement) -> BTreeSet<Source> {
+    let bundle = placement.ca_bundle.iter().map(|reference| bundle_source(key, reference));
+    std::iter::once(Source::secret(&key.namespace, &placement.secret_name)).chain(bundle).collect()
+}
+
+/// All sources that a spec names.
+pub fn sources(key: &Key, parsed: &Parsed) -> BTreeSet<Source> {
+    let mut sources = placement_sources(key, &parsed.identity.placement);
+    sources
+        .extend(parsed.parameter_secrets().values().map(|reference| Source::secret(&key.namespace, &reference.name)));
+    sources.extend(parsed.trigger_ca_bundle().iter().map(|reference| bundle_source(key, reference)));
+    sources
+}
+
+/// Changes when one of the sources does.
+pub async fn version(secrets: &Secrets, sources: &BTreeSet<Source>) -> String {
+    let mut versions = String::new();
+    for source in sources {
+        versions.push('|');
+        versions.push_str(secrets.content(source).await.version());
+    }
+    versions
+}
+
+/// Everything that a project needs of Secrets and ConfigMaps.
+///
+/// # Errors
+/// What is missing, as the finding about the prerequisites.
+pub async fn project(world: &World, key: &Key, parsed: &Parsed) -> Result<(Resolved, JenkinsAccess), Finding> {
+    let access = jenkins(world, key, &parsed.identity.placement).await?;
+    let mut parameters = BTreeMap::new();
+    for (name, reference) in parsed.parameter_secrets() {
+        let source = Source::secret(&key.namespace, &reference.name);
+        let value = value(&world.secrets, &source, &reference.key, &format!("parameter {name}")).await?;
+        let fingerprint = world.fingerprints.fingerprint([value.reveal()]);
+        parameters.insert(name, SealedSecret { value, fingerprint });
+    }
+    let trigger_ca_bundle = match parsed.trigger_ca_bundle() {
+        Some(reference) => bundle(&world.secrets, key, &reference).await?,
+        None => String::new(),
+    };
+    Ok((Resolved { jenkins: access.credentials.clone(), parameters, trigger_ca_bundle }, access))
+}
+
+/// What Jenkins is spoken to with, as the placement names it.
+///
+/// # Errors
+/// What is missing, as the finding about the prerequisites.
+pub async fn jenkins(world: &World, key: &Key, placement: &Placement) -> Result<JenkinsAccess, Finding> {
+    let source = Source::secret(&key.namespace, &placement.secret_name);
+    let username = value(&world.secrets, &source, &placement.username_key, "the Jenkins credentials").await?;
+    let token = value(&world.secrets, &source, &placement.token_key, "the Jenkins credentials").await?;
+    let fingerprint = world.fingerprints.fingerprint([username.reveal(), token.reveal()]);
+    let username = username.reveal().trim().to_owned();
+    let credentials = JenkinsCredentials { username, token: SealedSecret { value: token, fingerprint } };
+    let ca_bundle = match &placement.ca_bundle {
+        Some(reference) => bundle(&world.secrets, key, reference).await?,
+        None => String::new(),
+    };
+    Ok(JenkinsAccess { credentials, ca_bundle })
+}
+
+fn bundle_source(key: &Key, reference: &CaBundleReference) -> Source {
+    Source::bundle(&key.namespace, reference.kind, &reference.name)
+}
+
+async fn bundle(secrets: &Secrets, key: &Key, reference: &CaBundleReference) -> Result<String, Finding> {
+    let source = bundle_source(key, reference);
+    let pem = value(secrets, &source, &reference.key, "the CA bundle").await?.reveal().to_owned();
+    if pem.contains("-----BEGIN CERTIFICATE-----") {
+        return Ok(pem);
+    }
+    Err(Outcome::Stuck {
+        why: Reason::CaBundleInvalid,
+        message: format!("key {} of {} {} holds no PEM certificate", reference.key, source.noun(), source.name),
+        hint: "put one or more `-----BEGIN CERTIFICATE-----` blocks there".to_owned(),
+    })
+}
+
+async fn value(secrets: &Secrets, source: &Source, field: &str, purpose: &str) -> Result<Secret, Finding> {
+    let (noun, Source { namespace, name, .. }) = (source.noun(), source);
+    let stuck = |why, message, hint: String| Outcome::Stuck { why, message, hint };
+    match secrets.content(source).await {
+        Content::Present { values, .. } => match values.get(field) {
+            Some(value) if !value.reveal().is_empty() => Ok(value.clone()),
+            _ => Err(stuck(
+                Reason::SecretMissing,
+                format!("{noun} {name} has no text under key {field}, which holds {purpose}"),
+                format!("add key {field} to {noun} {name} in namespace {namespace}"),
+            )),
+        },
+        Content::Absent => Err(stuck(
+            Reason::SecretMissing,
+            format!("{noun} {name} with {purpose} does not exist"),
+            format!("create it in namespace {namespace}"),
+        )),
+        Content::Forbidden => Err(stuck(
+            Reason::AccessDenied,
+            format!("the operator may not read {noun} {name} with {purpose}"),
+            format!(
+                "allow its ServiceAccount to get, list and watch secrets and configmaps in namespace {namespace} (the chart's value secrets.namespaces)"
+            ),
+        )),
+        Content::Unknown => Err(stuck(
+            Reason::Unavailable,
+            format!("{noun} {name} with {purpose} could not be read yet"),
+            "the Kubernetes API does not answer; it is tried again by itself".to_owned(),
+        )),
+    }
+}

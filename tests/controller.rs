@@ -1,0 +1,221 @@
+//! The operator as a whole, in process: what it refuses, what it waits for, what it writes, and how it goes.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod stage;
+
+use std::time::Duration;
+
+use mlops_sandbox::Settings;
+use serde_json::{Value, json};
+use stage::{NAMESPACE, Stage};
+
+const SOON: Duration = Duration::from_secs(30);
+
+async fn stage() -> Stage {
+    Stage::new(Settings::default()).await
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_project_comes_to_be_stays_quiet_and_goes_without_a_trace() {
+    let mut stage = stage().await;
+    stage.start();
+    stage.apply(Stage::manifest());
+    let took = stage.until_condition("Ready=True/Succeeded", Duration::from_mins(2)).await;
+    println!("Ready after {took:?}");
+    assert_eq!(
+        stage.conditions(),
+        [
+            "Ready=True/Succeeded",
+            "PrerequisitesMet=True/InSync",
+            "ArtifactsReady=True/InSync",
+            "CatalogReady=True/InSync",
+            "ProjectReady=True/InSync",
+            "JobsReady=True/InSync",
+            "TriggerReady=True/InSync"
+        ]
+    );
+    let status = stage.object().unwrap()["status"].clone();
+    assert!(status["project"]["id"].as_str().unwrap().starts_with("p-"));
+    assert_eq!(status["jobs"]["urls"].as_array().unwrap().len(), 3);
+
+    let (calls, writes) = (stage.sandbox.calls().len(), stage.kubernetes.calls().len());
+    tokio::time::sleep(Duration::from_mins(70)).await;
+    let looked: Vec<_> = stage.sandbox.calls().split_off(calls);
+    assert!(!looked.is_empty(), "the deep check looks at things");
+    assert!(looked.iter().all(|call| is_read(call)), "and changes none: {looked:#?}");
+    let written: Vec<_> = stage.kubernetes.calls().split_off(writes);
+    assert!(written.iter().all(|call| call.starts_with("WATCH")), "nor the object: {written:#?}");
+
+    stage.delete();
+    stage.until_gone(Duration::from_mins(5)).await;
+    stage.stop().await;
+    let world = stage.sandbox.world(|world| serde_json::to_string(&world.jenkins.dump()).unwrap());
+    assert!(!world.contains("taxi"), "{world}");
+    assert!(stage.kubernetes.calls().iter().all(|call| !call.starts_with("PUT")));
+}
+
+fn is_read(call: &str) -> bool {
+    let operation = call.split(' ').nth(1).unwrap_or_default();
+    ["Get", "List", "Describe", "Search", "Head", "GET", "HEAD"].iter().any(|verb| operation.starts_with(verb))
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_spec_that_does_not_parse_stalls_by_itself_and_disturbs_no_other() {
+    let mut stage = stage().await;
+    stage.start();
+    let mut odd = Stage::manifest();
+    odd["metadata"]["name"] = json!("odd");
+    odd["spec"]["platform"]["aws"]["accountId"] = json!(7);
+    stage.apply(odd);
+    stage.apply(Stage::manifest());
+    stage.until_condition("Ready=True/Succeeded", Duration::from_mins(2)).await;
+    let odd = stage.kubernetes.object("mlopsprojects", NAMESPACE, "odd").unwrap();
+    assert_eq!(odd["status"]["conditions"][0]["reason"], "InvalidSpec");
+    assert!(odd["metadata"]["finalizers"].is_null(), "it owns nothing, so it can go at any time");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_namespace_without_a_grant_is_refused_before_anything_is_called() {
+    let mut stage = stage().await;
+    stage.config.inline_platforms.clear();
+    stage.start();
+    stage.apply(Stage::manifest());
+    stage.until_condition("Stalled=True/PlatformNotAllowed", SOON).await;
+    assert!(stage.message("Ready").contains("ml-team may not describe a platform"), "{}", stage.message("Ready"));
+    assert_eq!(stage.sandbox.calls(), [] as [String; 0]);
+    assert!(stage.object().unwrap()["metadata"]["finalizers"].is_null());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_missing_secret_is_named_and_its_coming_goes_on_at_once() {
+    let mut stage = stage().await;
+    stage.kubernetes.delete("secrets", NAMESPACE, "jenkins").unwrap();
+    stage.start();
+    stage.apply(Stage::manifest());
+    stage.until_condition("PrerequisitesMet=False/SecretMissing", SOON).await;
+    assert!(stage.message("Ready").contains("Secret jenkins"), "{}", stage.message("Ready"));
+    stage.put_jenkins_secret();
+    let took = stage.until_condition("PrerequisitesMet=True/InSync", SOON).await;
+    assert!(took < Duration::from_secs(10), "{took:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_placement_is_written_before_the_first_call_that_makes_something() {
+    let mut stage = stage().await;
+    stage.start();
+    stage.apply(Stage::manifest());
+    let made = |stage: &Stage| stage.sandbox.calls().iter().any(|call| !is_read(call));
+    stage.until("anything made", SOON, made).await;
+    let object = stage.object().unwrap();
+    assert_eq!(object["status"]["placement"]["accountId"], stage::ACCOUNT);
+    assert_eq!(object["metadata"]["finalizers"], json!(["mlops-operator.io/finalizer"]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_suspended_project_is_left_alone_and_can_still_be_deleted() {
+    let mut stage = stage().await;
+    stage.start();
+    stage.apply(Stage::manifest());
+    stage.until_condition("Ready=True/Succeeded", Duration::from_mins(2)).await;
+    stage.edit(json!({"spec": {"suspend": true, "description": "Something else"}})).await;
+    stage.until_condition("Ready=Unknown/Suspended", SOON).await;
+    let calls = stage.sandbox.calls().len();
+    tokio::time::sleep(Duration::from_mins(100)).await;
+    assert_eq!(stage.sandbox.calls().len(), calls);
+    stage.delete();
+    stage.until_gone(Duration::from_mins(5)).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn retained_things_stay_when_the_object_goes() {
+    let mut stage = stage().await;
+    stage.start();
+    let mut manifest = Stage::manifest();
+    manifest["spec"]["deletionPolicy"] = json!("Retain");
+    stage.apply(manifest);
+    stage.until_condition("Ready=True/Succeeded", Duration::from_mins(2)).await;
+    let calls = stage.sandbox.calls().len();
+    stage.delete();
+    stage.until_gone(SOON).await;
+    assert_eq!(stage.sandbox.calls().len(), calls);
+    assert!(events(&stage).iter().any(|reason| reason == "Retained"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_object_whose_spec_is_broken_is_deleted_by_its_placement() {
+    let mut stage = stage().await;
+    stage.start();
+    stage.apply(Stage::manifest());
+    stage.until_condition("Ready=True/Succeeded", Duration::from_mins(2)).await;
+    stage.edit(json!({"spec": {"platform": {"aws": {"accountId": null}}, "repositories": null}})).await;
+    stage.until_condition("Stalled=True/InvalidSpec", SOON).await;
+    stage.delete();
+    stage.until_gone(Duration::from_mins(5)).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_a_placement_the_finalizer_stays_and_says_so() {
+    let mut stage = stage().await;
+    let mut manifest = Stage::manifest();
+    manifest["metadata"]["finalizers"] = json!(["mlops-operator.io/finalizer"]);
+    manifest["spec"]["platform"]["aws"].as_object_mut().unwrap().remove("accountId");
+    stage.apply(manifest);
+    stage.delete();
+    stage.start();
+    stage.until_condition("Stalled=True/PlacementUnknown", SOON).await;
+    assert_eq!(stage.sandbox.calls(), [] as [String; 0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_by_annotation_looks_at_once() {
+    let mut stage = stage().await;
+    stage.start();
+    stage.apply(Stage::manifest());
+    stage.until_condition("Ready=True/Succeeded", Duration::from_mins(2)).await;
+    tokio::time::sleep(SOON).await;
+    let calls = stage.sandbox.calls().len();
+    stage.edit(json!({"metadata": {"annotations": {"mlops-operator.io/reconcile-requested-at": "now"}}})).await;
+    stage.until("looked at", Duration::from_secs(2), |stage| stage.sandbox.calls().len() > calls).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_object_that_is_gone_is_not_remembered() {
+    let mut stage = stage().await;
+    stage.start();
+    let mut manifest = Stage::manifest();
+    manifest["spec"]["suspend"] = json!(true);
+    stage.apply(manifest);
+    stage.until_condition("Ready=Unknown/Suspended", SOON).await;
+    assert!(stage.metrics.text().contains("mlops_operator_objects{ready=\"Unknown\"} 1"));
+    stage.delete();
+    stage
+        .until("forgotten", SOON, |stage| stage.metrics.text().contains("mlops_operator_objects{ready=\"Unknown\"} 0"))
+        .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_missing_crd_is_named_by_the_readiness() {
+    let mut stage = stage().await;
+    stage.kubernetes = mlops_sandbox::kubernetes::Kubernetes::new(stage.sandbox.clock(), &[]);
+    stage.kubernetes.create("namespaces", "", json!({"metadata": {"name": "mlops-operator"}})).unwrap();
+    stage.start();
+    let named = |stage: &Stage| stage.readiness.get().is_err_and(|why| why.contains("mlopsprojects.mlops-operator.io"));
+    stage.until("named", SOON, named).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_happens_is_told_once_in_events() {
+    let mut stage = stage().await;
+    stage.start();
+    stage.apply(Stage::manifest());
+    stage.until_condition("Ready=True/Succeeded", Duration::from_mins(2)).await;
+    tokio::time::sleep(Duration::from_mins(90)).await;
+    let events = events(&stage);
+    assert_eq!(events.iter().filter(|reason| *reason == "Succeeded").count(), 1, "{events:?}");
+    assert!(events.iter().any(|reason| reason == "Created"), "{events:?}");
+}
+
+fn events(stage: &Stage) -> Vec<String> {
+    let reason = |event: &Value| event["reason"].as_str().unwrap_or_default().to_owned();
+    stage.kubernetes.objects("events").iter().map(reason).collect()
+}
