@@ -24,6 +24,7 @@ pub mod faults;
 pub mod jenkins;
 pub mod journal;
 pub mod kubernetes;
+mod record;
 pub mod sandbox;
 pub mod wire;
 pub mod world;

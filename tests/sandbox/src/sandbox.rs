@@ -17,6 +17,7 @@ use crate::control;
 use crate::door::functions::Functions;
 use crate::faults::{Fault, Faults, Trouble, What};
 use crate::journal::{Entry, Journal, Reply};
+use crate::record;
 use crate::wire::{self, Address};
 use crate::world::{Effect, Settings, World};
 
@@ -272,6 +273,7 @@ impl Sandbox {
         let reply = Reply::of(self.now(), response, output);
         if let Some(entry) = lock(&self.inner.journal).entry(number) {
             entry.reply = Some(reply);
+            record::keep(entry);
         }
     }
 }
