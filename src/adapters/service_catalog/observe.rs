@@ -6,8 +6,9 @@ use aws_sdk_servicecatalog::types::{ProvisioningArtifactDetail, ProvisioningArti
 use futures::try_join;
 use serde_json::Value;
 
-use super::{ServiceCatalog, found};
+use super::{ServiceCatalog, code, found};
 use crate::adapters::aws::fault;
+use crate::crd::status::Reason;
 use crate::domain::fault::Fault;
 use crate::domain::identity::Identity;
 use crate::domain::project::Principal;
@@ -164,17 +165,21 @@ impl ServiceCatalog {
         Ok(principals)
     }
 
-    /// Whether the calling role has a launch path. AWS refuses the question where there is none.
+    /// Whether the calling role is known to have a launch path. AWS refuses the question where there is none; where the
+    /// role may not ask, it is not known, and that must not stand in the way of everything else, deletion least of all.
     async fn launchable(&self, product_id: Option<&str>) -> Result<bool, Fault> {
         let Some(product_id) = product_id else { return Ok(false) };
         let attempt = format!("list launch paths of product {product_id}");
-        let result = self.client.list_launch_paths().product_id(product_id).send().await;
-        if let Err(error) = &result
-            && !["ResourceNotFoundException", "InvalidParametersException"].contains(&super::code(error))
-        {
-            return Err(fault(&attempt, error));
+        match self.client.list_launch_paths().product_id(product_id).send().await {
+            Ok(output) => Ok(!output.launch_path_summaries().is_empty()),
+            Err(error) if ["ResourceNotFoundException", "InvalidParametersException"].contains(&code(&error)) => {
+                Ok(false)
+            }
+            Err(error) => {
+                let fault = fault(&attempt, &error);
+                if fault.reason == Reason::AccessDenied { Ok(false) } else { Err(fault) }
+            }
         }
-        Ok(result.is_ok_and(|output| !output.launch_path_summaries().is_empty()))
     }
 }
 

@@ -280,8 +280,9 @@ fn present(desired: &Desired, seen: &Observed, now: Timestamp, tried: &Attempts)
     };
     if !seen.launchable {
         let message = format!(
-            "no launch path lets the operator's role launch product \"{}\" yet; if this lasts, another policy or a \
-             deleted and re-created role stands in the way of portfolio \"{}\"",
+            "no launch path is known to let the operator's role launch product \"{}\"; if this lasts, check that the role \
+             may call servicecatalog:ListLaunchPaths, and whether it was deleted and made anew after it was let at \
+             portfolio \"{}\"",
             desired.product.name, desired.portfolio.name
         );
         return wait(Reason::Propagating, message);
