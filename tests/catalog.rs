@@ -18,7 +18,7 @@ use mlops_operator::clock::Clock;
 use mlops_operator::controller::drive::{IntentJournal, Pass, drive};
 use mlops_operator::controller::ledger::Ledger;
 use mlops_operator::crd::status::{Intent, Placement, Reason};
-use mlops_operator::domain::fault::Fault;
+use mlops_operator::domain::fault::{Fault, FaultKind};
 use mlops_operator::domain::identity::{Identity, OwnerKey};
 use mlops_operator::domain::project::Principal;
 use mlops_operator::domain::report::Outcome;
@@ -164,8 +164,23 @@ impl Bench {
         self.pass(&goal).await
     }
 
+    /// Passes until it waits no more; a fault ends it.
+    async fn outcome(&self, goal: &Goal<Desired>) -> Outcome<Launchable> {
+        for _ in 0..600 {
+            match self.pass(goal).await {
+                Outcome::Waiting { .. } => tokio::time::sleep(Duration::from_secs(1)).await,
+                outcome => return outcome,
+            }
+        }
+        panic!("it still waits after ten minutes");
+    }
+
+    fn present(&self) -> Goal<Desired> {
+        Goal::Present(self.desired.clone())
+    }
+
     async fn build(&self) -> Launchable {
-        match self.settle(Goal::Present(self.desired.clone())).await {
+        match self.settle(self.present()).await {
             Outcome::InSync { output, .. } => output,
             other => panic!("not in sync: {other:?}"),
         }
@@ -179,6 +194,25 @@ impl Bench {
         }
     }
 
+    /// The writes since the `from`-th call, without the service's name.
+    fn writes(&self, from: usize) -> Vec<String> {
+        let calls = self.sandbox.calls();
+        let operations = calls[from..].iter().map(|call| call.split(' ').nth(1).unwrap_or_default());
+        let reading = |operation: &str| ["Describe", "List", "Search"].iter().any(|start| operation.starts_with(start));
+        operations.filter(|operation| !reading(operation)).map(str::to_owned).collect()
+    }
+
+    /// The number in the client token of a thing.
+    fn number(&self, thing: &str) -> i32 {
+        self.ledger.intents().iter().find(|intent| intent.thing == thing).unwrap().n
+    }
+
+    /// The status is lost, and with it all that the process knew.
+    fn lose_status(&mut self) {
+        self.status.0.lock().unwrap().clear();
+        self.restart();
+    }
+
     /// The process dies; the next one knows the status only.
     fn restart(&mut self) {
         self.ledger = Ledger::new(self.status.0.lock().unwrap().clone());
@@ -187,6 +221,17 @@ impl Bench {
 
 fn location() -> String {
     format!("<CreateBucketConfiguration><LocationConstraint>{REGION}</LocationConstraint></CreateBucketConfiguration>")
+}
+
+/// An AWS at its slowest: nothing that is written is seen at once.
+fn slow() -> Settings {
+    Settings {
+        catalog: Duration::from_secs(2),
+        read_after_write: Duration::from_secs(3),
+        list_lag: Duration::from_secs(8),
+        iam_propagation: Duration::from_secs(12),
+        ..Settings::default()
+    }
 }
 
 fn desired(identity: &Identity) -> Desired {
@@ -307,38 +352,91 @@ async fn drift_is_put_right() {
 
 #[tokio::test(start_paused = true)]
 async fn a_crash_after_any_create_leaves_no_second_thing() {
-    for operation in ["CreatePortfolio", "CreateProduct", "CreateConstraint", "AssociateProductWithPortfolio"] {
-        let mut bench = Bench::new(Settings::default()).await;
+    let creates = ["CreatePortfolio", "CreateProduct", "CreateConstraint", "CreateProvisioningArtifact"];
+    for operation in creates.into_iter().chain(["AssociateProductWithPortfolio"]) {
+        for settings in [Settings::default(), slow()] {
+            let mut bench = Bench::new(settings).await;
+            let versions = if operation == "CreateProvisioningArtifact" {
+                bench.build().await;
+                bench.desired.version = bench.version("second");
+                2
+            } else {
+                1
+            };
+            // It takes effect; its answer is lost, and the process with it.
+            bench.sandbox.fault(Scripted::on("servicecatalog", operation).nth(1).after(What::DropConnection));
+            let outcome = bench.outcome(&bench.present()).await;
+            assert!(matches!(outcome, Outcome::Faulted { .. }), "{operation}: {outcome:?}");
+            bench.restart();
+            bench.build().await;
+            for (what, count) in [("portfolios", 1), ("products", 1), ("artifacts", versions), ("constraints", 1)] {
+                assert_eq!(bench.count(what), count, "{what} after a crash in {operation}");
+            }
+            bench.tear_down().await;
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_project_deleted_right_after_a_crash_leaves_nothing() {
+    for operation in ["CreatePortfolio", "CreateProduct"] {
+        let mut bench = Bench::new(slow()).await;
         bench.sandbox.fault(Scripted::on("servicecatalog", operation).nth(1).after(What::DropConnection));
-        let mut outcome = bench.pass(&Goal::Present(bench.desired.clone())).await;
-        while let Outcome::Waiting { .. } = outcome {
-            tokio::time::sleep(Duration::from_millis(200)).await;
-            outcome = bench.pass(&Goal::Present(bench.desired.clone())).await;
-        }
-        assert!(matches!(outcome, Outcome::Faulted { .. }), "{operation}: {outcome:?}");
+        assert!(matches!(bench.outcome(&bench.present()).await, Outcome::Faulted { .. }), "{operation}");
         bench.restart();
-        bench.build().await;
-        for what in ["portfolios", "products", "artifacts", "constraints"] {
-            assert_eq!(bench.count(what), 1, "{what} after a crash in {operation}");
-        }
         bench.tear_down().await;
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_status_lost_after_a_deletion_does_not_bring_back_what_is_gone() {
+    let mut bench = Bench::new(slow()).await;
+    let first = bench.build().await;
+    bench.tear_down().await;
+    bench.lose_status();
+    // AWS remembers the tokens of before and answers with the ids of before.
+    let second = bench.build().await;
+    assert_ne!((&second.portfolio_id, &second.product_id), (&first.portfolio_id, &first.product_id));
+    assert_eq!((bench.number("Portfolio"), bench.number("Product")), (1, 1));
+    assert_eq!((bench.count("portfolios"), bench.count("products")), (1, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn deletion_goes_from_the_outside_in_and_proves_absence() {
+    let mut bench = Bench::new(Settings::default()).await;
+    bench.build().await;
+    let before = bench.sandbox.calls().len();
+    bench.tear_down().await;
+    assert_eq!(
+        bench.writes(before),
+        [
+            "DeleteConstraint",
+            "DisassociatePrincipalFromPortfolio",
+            "DisassociateProductFromPortfolio",
+            "DeleteProduct",
+            "DeletePortfolio"
+        ]
+    );
+    bench.lose_status();
+    let start = bench.clock.now();
+    let first = bench.pass(&Goal::Absent).await;
+    assert!(matches!(first, Outcome::Waiting { why: Reason::ProvingAbsence, .. }), "lists lag: {first:?}");
+    bench.tear_down().await;
+    assert!(bench.clock.now().duration_since(start).as_secs() >= 15);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_lost_status_is_found_again_by_tags_even_when_the_names_changed() {
     let mut bench = Bench::new(Settings::default()).await;
     let ids = bench.build().await;
-    bench.status.0.lock().unwrap().clear();
-    bench.restart();
+    bench.lose_status();
     (bench.desired.portfolio.name, bench.desired.product.name) = ("crew".into(), "retention".into());
     assert_eq!(bench.build().await, ids);
     assert_eq!((bench.count("portfolios"), bench.count("products")), (1, 1));
     let written = bench.status.0.lock().unwrap().clone();
     assert!(written.iter().any(|intent| intent.id.as_ref() == Some(&ids.product_id)), "{written:?}");
 
-    bench.status.0.lock().unwrap().clear();
-    bench.restart();
+    bench.lose_status();
     bench.tear_down().await;
 }
 
@@ -355,13 +453,7 @@ async fn a_foreign_portfolio_of_the_same_name_is_left_alone() {
 
 #[tokio::test(start_paused = true)]
 async fn lagging_reads_and_slow_propagation_only_take_time() {
-    let settings = Settings {
-        read_after_write: Duration::from_secs(3),
-        list_lag: Duration::from_secs(8),
-        iam_propagation: Duration::from_secs(12),
-        ..Settings::default()
-    };
-    let mut bench = Bench::new(settings).await;
+    let mut bench = Bench::new(slow()).await;
     let ids = bench.build().await;
     bench.desired.version = bench.version("second");
     let second = bench.build().await;
@@ -409,4 +501,65 @@ async fn a_product_that_cannot_be_created_is_tried_again_and_then_reported() {
         tokio::time::sleep(Duration::from_secs(1)).await;
     }
     panic!("nobody was told");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refusal_is_sorted_by_what_happens_next() {
+    let cases = [
+        ("CreatePortfolio", "LimitExceededException", FaultKind::Rejected, Reason::QuotaExceeded),
+        ("CreatePortfolio", "AccessDeniedException", FaultKind::Denied, Reason::AccessDenied),
+        ("ListPortfolios", "ThrottlingException", FaultKind::Throttled, Reason::Throttled),
+        ("CreateProduct", "InvalidParametersException", FaultKind::Rejected, Reason::Rejected),
+        ("CreateConstraint", "DuplicateResourceException", FaultKind::Conflict, Reason::Conflict),
+    ];
+    for (operation, code, kind, reason) in cases {
+        let bench = Bench::new(Settings::default()).await;
+        let refusal = What::refuse(400, code, "as scripted");
+        bench.sandbox.fault(Scripted::on("servicecatalog", operation).before(refusal));
+        let outcome = bench.outcome(&bench.present()).await;
+        let Outcome::Faulted { fault, .. } = outcome else { panic!("{operation} {code}: {outcome:?}") };
+        assert_eq!((fault.kind, fault.reason), (kind, reason), "{operation} {code}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_product_in_use_is_deleted_once_it_is_not() {
+    let bench = Bench::new(Settings::default()).await;
+    bench.build().await;
+    let busy = What::refuse(400, "ResourceInUseException", "The product still has provisioned products.");
+    bench.sandbox.fault(Scripted::on("servicecatalog", "DeleteProduct").nth(1).before(busy));
+    let outcome = bench.outcome(&Goal::Absent).await;
+    let Outcome::Faulted { fault, .. } = outcome else { panic!("{outcome:?}") };
+    assert_eq!(fault.kind, FaultKind::Conflict);
+    bench.tear_down().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_principal_that_iam_has_not_spread_is_waited_for_and_then_asked_about() {
+    let operation = Scripted::on("servicecatalog", "AssociatePrincipalWithPortfolio");
+    let spreading = What::refuse(400, "InvalidParametersException", "Principal x: profile does not exist");
+    let bench = Bench::new(Settings::default()).await;
+    bench.sandbox.fault(operation.clone().range(1, Some(3)).before(spreading.clone()));
+    let outcome = bench.outcome(&bench.present()).await;
+    assert!(matches!(outcome, Outcome::InSync { .. }), "{outcome:?}");
+
+    let bench = Bench::new(Settings::default()).await;
+    bench.sandbox.fault(operation.before(spreading));
+    let start = bench.clock.now();
+    let outcome = bench.outcome(&bench.present()).await;
+    let Outcome::Stuck { why, message, hint } = outcome else { panic!("{outcome:?}") };
+    assert_eq!(why, Reason::Rejected);
+    assert!(message.contains(OPERATOR) && hint.contains("principal"), "{message}; {hint}");
+    assert!(bench.clock.now().duration_since(start).as_secs() >= 120);
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_a_known_launch_path_it_is_not_in_sync_but_can_be_deleted() {
+    let bench = Bench::new(Settings::default()).await;
+    bench.sandbox.world(|world| world.iam.deny(OPERATOR, "servicecatalog:ListLaunchPaths"));
+    let outcome = bench.outcome(&bench.present()).await;
+    let Outcome::Stuck { why, message, .. } = outcome else { panic!("{outcome:?}") };
+    assert_eq!(why, Reason::Propagating);
+    assert!(message.contains("servicecatalog:ListLaunchPaths"), "{message}");
+    bench.tear_down().await;
 }
