@@ -3,7 +3,8 @@
 
 use jiff::Timestamp;
 
-use super::{Action, Observed, Standing, Verdict, make, remember, retry, step, thing};
+use super::verdict::{Verdict, make, remember, retry, step};
+use super::{Action, Observed, Standing, thing};
 use crate::crd::status::{Intent, Reason};
 use crate::domain::resource::{Attempts, Change, Step};
 

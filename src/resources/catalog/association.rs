@@ -1,6 +1,7 @@
 //! The product's place in the portfolio.
 
-use super::{Action, Observed, Standing, Verdict, step};
+use super::verdict::{Verdict, step};
+use super::{Action, Observed, Standing};
 use crate::crd::status::Reason;
 use crate::domain::resource::{Change, Step};
 

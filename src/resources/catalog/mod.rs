@@ -7,10 +7,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::crd::status::{Intent, Reason};
+use crate::crd::status::Reason;
 use crate::domain::identity::Identity;
 use crate::domain::project::{Principal, Project};
-use crate::domain::resource::{Attempts, Change, Decision, Goal, Kind, Resource, Step};
+use crate::domain::resource::{Attempts, Decision, Goal, Kind, Resource};
 use crate::resources::outputs::{Artifacts, Ground, Launchable};
 
 mod artifact;
@@ -21,19 +21,18 @@ mod principals;
 mod product;
 #[cfg(test)]
 mod tests;
+mod verdict;
 
 pub use artifact::{SeenVersion, Version};
 pub use constraint::SeenConstraint;
 pub use portfolio::{Portfolio, SeenPortfolio};
 pub use product::{Product, SeenProduct};
+use verdict::{Verdict, long_enough, wait};
 
 /// For how long reads and lists of Service Catalog may lag behind writes. What is absent for longer does not exist.
 pub const LAG: SignedDuration = SignedDuration::from_secs(15);
 /// Most tags that a portfolio or product takes.
 const MOST_TAGS: usize = 20;
-/// After how many failed creations in a row the next one waits for [`COOLDOWN`].
-const FAILURES: u32 = 2;
-const COOLDOWN: SignedDuration = SignedDuration::from_mins(10);
 
 /// Names of the things in intents, handles and client tokens.
 #[allow(missing_docs)]
@@ -329,119 +328,4 @@ fn absent(seen: &Observed, now: Timestamp, tried: &Attempts) -> Decision<Action,
         return Decision::Gone;
     }
     wait(Reason::ProvingAbsence, "portfolio and product are not found: looking once more, since lists lag".to_owned())
-}
-
-fn long_enough(since: Option<&Timestamp>, now: Timestamp) -> bool {
-    since.is_some_and(|since| now.duration_since(*since) >= LAG)
-}
-
-/// Whether to try a creation that has failed before once more.
-fn retry(now: Timestamp, tried: &Attempts) -> bool {
-    tried.failed_creations < FAILURES
-        || tried.last_failed_creation.is_none_or(|last| now.duration_since(last) >= COOLDOWN)
-}
-
-fn wait(why: Reason, message: String) -> Decision<Action, Launchable> {
-    Decision::Wait { why, message, since: None, early: None }
-}
-
-/// What the sub-decisions come to: steps first, then what a person must change, then what to wait for.
-#[derive(Default)]
-struct Verdict {
-    steps: Vec<Step<Action>>,
-    stuck: Option<(Reason, String, String)>,
-    wait: Option<(Reason, String)>,
-}
-
-impl Verdict {
-    fn act(steps: Vec<Step<Action>>) -> Self {
-        Self { steps, ..Self::default() }
-    }
-
-    fn wait(why: Reason, message: String) -> Self {
-        Self { wait: Some((why, message)), ..Self::default() }
-    }
-
-    fn stuck(why: Reason, message: String, hint: &str) -> Self {
-        Self { stuck: Some((why, message, hint.to_owned())), ..Self::default() }
-    }
-
-    fn join(&mut self, other: Self) {
-        self.steps.extend(other.steps);
-        self.stuck = self.stuck.take().or(other.stuck);
-        self.wait = self.wait.take().or(other.wait);
-    }
-
-    fn unfinished(self) -> Option<Decision<Action, Launchable>> {
-        if !self.steps.is_empty() {
-            return Some(Decision::Act(self.steps));
-        }
-        if let Some((why, message, hint)) = self.stuck {
-            return Some(Decision::Stuck { why, message, hint });
-        }
-        self.wait.map(|(why, message)| wait(why, message))
-    }
-}
-
-/// Whether a thing that was not seen may be made, and under which number.
-enum Turn {
-    Create(i32),
-    /// It was made under this id, which is not seen yet, or no more.
-    Prove(String),
-}
-
-/// `n` stays while its thing may still exist: the same token leads to the same thing. It rises once the thing is gone.
-fn turn(thing: &str, now: Timestamp, tried: &Attempts) -> Turn {
-    match tried.intent(thing) {
-        None => Turn::Create(0),
-        Some(Intent { n, id: None, .. }) => Turn::Create(*n),
-        Some(Intent { n, id: Some(id), .. }) if long_enough(tried.missing_since.get(id), now) => Turn::Create(n + 1),
-        Some(Intent { id: Some(id), .. }) => Turn::Prove(id.clone()),
-    }
-}
-
-/// The step, or the wait, that leads to a thing that was not seen.
-fn make(thing: &str, now: Timestamp, tried: &Attempts, summary: String, action: impl FnOnce(i32) -> Action) -> Verdict {
-    match turn(thing, now, tried) {
-        Turn::Create(n) => Verdict::act(vec![Step {
-            action: action(n),
-            change: Change::Create,
-            because: Reason::Missing,
-            summary,
-            intent: Some(Intent { thing: thing.to_owned(), n, id: None }),
-        }]),
-        Turn::Prove(id) => Verdict::wait(
-            Reason::ProvingAbsence,
-            format!("{id} is not found: looking once more before it counts as gone"),
-        ),
-    }
-}
-
-/// The step that writes down the id of a thing that was found without its help, so that it is found at once next time.
-fn remember(thing: &'static str, id: &str, tried: &Attempts) -> Option<Step<Action>> {
-    let known = tried.intent(thing);
-    if known.and_then(|intent| intent.id.as_deref()) == Some(id) {
-        return None;
-    }
-    let n = known.map_or(0, |intent| intent.n);
-    Some(Step {
-        action: Action::Remember { thing, id: id.to_owned() },
-        change: Change::Update,
-        because: Reason::Drifted,
-        summary: format!("write down that {id} is ours"),
-        intent: Some(Intent { thing: thing.to_owned(), n, id: Some(id.to_owned()) }),
-    })
-}
-
-fn step(action: Action, change: Change, because: Reason, summary: String) -> Step<Action> {
-    Step { action, change, because, summary, intent: None }
-}
-
-/// Tag keys to remove: everything that is not wanted, except what AWS itself put there.
-fn surplus(wanted: &BTreeMap<String, String>, seen: &BTreeMap<String, String>) -> Vec<String> {
-    seen.keys().filter(|key| !wanted.contains_key(*key) && !key.starts_with("aws:")).cloned().collect()
-}
-
-fn tags_differ(wanted: &BTreeMap<String, String>, seen: &BTreeMap<String, String>) -> bool {
-    wanted.iter().any(|(key, value)| seen.get(key) != Some(value)) || !surplus(wanted, seen).is_empty()
 }

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use super::{Action, Observed, Verdict, make, remember, step, surplus, tags_differ, thing};
+use super::verdict::{Verdict, make, remember, step, surplus, tags_differ};
+use super::{Action, Observed, thing};
 use crate::crd::status::Reason;
 use crate::domain::resource::{Attempts, Change, Step};
 

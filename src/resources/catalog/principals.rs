@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use super::{Action, Observed, Verdict, step};
+use super::verdict::{Verdict, step};
+use super::{Action, Observed};
 use crate::crd::status::Reason;
 use crate::domain::project::Principal;
 use crate::domain::resource::{Change, Step};

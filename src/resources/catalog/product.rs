@@ -4,10 +4,8 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use super::{
-    Action, Desired, Observed, Standing, Verdict, association, constraint, make, remember, retry, step, surplus,
-    tags_differ, thing,
-};
+use super::verdict::{Verdict, make, remember, retry, step, surplus, tags_differ};
+use super::{Action, Desired, Observed, Standing, association, constraint, thing};
 use crate::crd::status::Reason;
 use crate::domain::identity::{CLUSTER_TAG, OBJECT_TAG, OWNER_TAG};
 use crate::domain::project::Catalog;

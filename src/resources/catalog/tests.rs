@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use super::*;
+use crate::crd::status::Intent;
 use crate::crd::status::Placement;
 use crate::domain::identity::OwnerKey;
 
@@ -127,38 +128,21 @@ fn told(decision: Decision<Action, Launchable>) -> String {
     }
 }
 
-type Change_ = fn(&mut Desired, &mut Observed, &mut Attempts);
+type Scene = fn(&mut Desired, &mut Observed, &mut Attempts);
+
+/// Each row changes what was seen of a product that is all as declared, and says what is decided then.
+fn check(rows: &[(&str, Scene, &str)]) {
+    for (what, change, expected) in rows {
+        let (mut desired, mut seen, mut tried) = (desired(), seen(), tried());
+        change(&mut desired, &mut seen, &mut tried);
+        let decision = CatalogProduct::decide(&identity(), &Goal::Present(desired), &seen, at(0), &tried);
+        assert_eq!(told(decision), *expected, "{what}");
+    }
+}
 
 #[test]
-fn present() {
-    let old = "f".repeat(64);
-    assert_eq!(version("x", &old).name, "v-ffffffffffff");
-    let cases: Vec<(&str, Change_, &str)> = vec![
-        ("all is as declared", |_, _, _| {}, "in sync: port-1 prod-1 pa-1"),
-        (
-            "nothing exists and nothing was tried: both shelves at once",
-            |_, seen, tried| {
-                *seen = Observed::default();
-                tried.intents.clear();
-            },
-            "Missing: create portfolio \"team\" #0; Missing: create product \"churn\" #0",
-        ),
-        (
-            "the create was announced but its id is not known: the same create again",
-            |_, seen, tried| {
-                seen.portfolio = None;
-                tried.intents = vec![intent(thing::PORTFOLIO, 3, None)];
-                seen.product = None;
-            },
-            "Missing: create portfolio \"team\" #3; Missing: create product \"churn\" #0",
-        ),
-        (
-            "what was just made does not show yet",
-            |_, seen, _| {
-                *seen = Observed { missing: vec!["port-1".into(), "prod-1".into()], ..Observed::default() };
-            },
-            "wait: ProvingAbsence",
-        ),
+fn the_portfolio() {
+    check(&[
         (
             "a portfolio that is gone for longer than reads lag is made under the next number",
             |_, seen, tried| {
@@ -170,12 +154,6 @@ fn present() {
                 seen.principals.clear();
             },
             "Missing: create portfolio \"team\" #1",
-        ),
-        (
-            "ids that the status lost are written down again",
-            |_, _, tried| tried.intents.clear(),
-            "Drifted: write down that port-1 is ours #0; Drifted: write down that prod-1 is ours #0; \
-             Drifted: write down that pa-1 is ours #0; Drifted: write down that cons-1 is ours #0",
         ),
         (
             "a renamed portfolio is updated, not replaced",
@@ -198,6 +176,12 @@ fn present() {
             },
             "in sync: port-1 prod-1 pa-1",
         ),
+    ]);
+}
+
+#[test]
+fn the_product() {
+    check(&[
         (
             "the product lost its visibility and its support address changes",
             |desired, seen, _| {
@@ -243,6 +227,12 @@ fn present() {
             },
             "CatalogFailed: delete product \"churn\"",
         ),
+    ]);
+}
+
+#[test]
+fn the_version() {
+    check(&[
         (
             "a new template gets a version of its own under the next number",
             |desired, _, _| desired.version.sha256 = "a".repeat(64),
@@ -286,6 +276,12 @@ fn present() {
             },
             "in sync: port-1 prod-1 pa-1",
         ),
+    ]);
+}
+
+#[test]
+fn a_version_that_is_not_as_it_should_be() {
+    check(&[
         (
             "the version was switched off and renamed",
             |_, seen, _| {
@@ -313,6 +309,12 @@ fn present() {
             |_, seen, _| seen.versions[0].standing = Standing::Failed,
             "stuck: CatalogFailed",
         ),
+    ]);
+}
+
+#[test]
+fn what_ties_them() {
+    check(&[
         (
             "the product is in no portfolio of ours, without constraint or principal: all in one go",
             |_, seen, tried| {
@@ -363,6 +365,43 @@ fn present() {
             },
             "Missing: create launch constraint with role arn:aws:iam::111122223333:role/launch #1",
         ),
+    ]);
+}
+
+#[test]
+fn the_whole() {
+    check(&[
+        ("all is as declared", |_, _, _| {}, "in sync: port-1 prod-1 pa-1"),
+        (
+            "nothing exists and nothing was tried: both shelves at once",
+            |_, seen, tried| {
+                *seen = Observed::default();
+                tried.intents.clear();
+            },
+            "Missing: create portfolio \"team\" #0; Missing: create product \"churn\" #0",
+        ),
+        (
+            "the create was announced but its id is not known: the same create again",
+            |_, seen, tried| {
+                seen.portfolio = None;
+                tried.intents = vec![intent(thing::PORTFOLIO, 3, None)];
+                seen.product = None;
+            },
+            "Missing: create portfolio \"team\" #3; Missing: create product \"churn\" #0",
+        ),
+        (
+            "what was just made does not show yet",
+            |_, seen, _| {
+                *seen = Observed { missing: vec!["port-1".into(), "prod-1".into()], ..Observed::default() };
+            },
+            "wait: ProvingAbsence",
+        ),
+        (
+            "ids that the status lost are written down again",
+            |_, _, tried| tried.intents.clear(),
+            "Drifted: write down that port-1 is ours #0; Drifted: write down that prod-1 is ours #0; \
+             Drifted: write down that pa-1 is ours #0; Drifted: write down that cons-1 is ours #0",
+        ),
         ("no launch path leads to it yet", |_, seen, _| seen.launchable = false, "wait: Propagating"),
         (
             "more tags than Service Catalog takes",
@@ -371,22 +410,17 @@ fn present() {
             },
             "stuck: InvalidSpec",
         ),
-    ];
-    for (what, change, expected) in cases {
-        let (mut desired, mut seen, mut tried) = (desired(), seen(), tried());
-        change(&mut desired, &mut seen, &mut tried);
-        let decision = CatalogProduct::decide(&identity(), &Goal::Present(desired), &seen, at(0), &tried);
-        assert_eq!(told(decision), expected, "{what}");
-    }
+    ]);
 }
+
+type Removal = fn(&mut Observed, &mut Attempts);
 
 #[test]
 fn absent() {
-    type Scene = fn(&mut Observed, &mut Attempts);
-    let gone: Scene =
+    let gone: Removal =
         |seen, _| *seen = Observed { missing: vec!["port-1".into(), "prod-1".into()], ..Observed::default() };
     assert_eq!(removal(gone), "wait: ProvingAbsence", "the ids do not exist, but reads lag");
-    let cases: Vec<(&str, Scene, &str)> = vec![
+    let cases: Vec<(&str, Removal, &str)> = vec![
         (
             "all of it goes, from the outside in",
             |seen, _| seen.other_constraints.push("cons-2".into()),
@@ -452,7 +486,7 @@ fn absent() {
     }
 }
 
-fn removal(scene: fn(&mut Observed, &mut Attempts)) -> String {
+fn removal(scene: Removal) -> String {
     let (mut seen, mut tried) = (seen(), tried());
     scene(&mut seen, &mut tried);
     told(CatalogProduct::decide(&identity(), &Goal::Absent, &seen, at(0), &tried))
