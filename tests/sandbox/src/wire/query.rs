@@ -60,13 +60,17 @@ fn map_entry(mut entry: Node) -> Option<(String, Value)> {
     Some((key, entry.below.remove("value").map_or(Value::Null, value_of)))
 }
 
+/// An operation that the model gives an output has a result element, an empty one at least; `null` is for those
+/// without an output, such as DeleteStack, whose replies hold nothing but the request's id.
 pub(super) fn encode(address: &Address, output: &Value, id: &str) -> Response<Bytes> {
     let operation = &address.operation;
-    let mut xml = format!("<{operation}Response xmlns=\"{}\"><{operation}Result>", namespace(address));
-    write_members(&mut xml, output);
-    xml.push_str(&format!(
-        "</{operation}Result><ResponseMetadata><RequestId>{id}</RequestId></ResponseMetadata></{operation}Response>"
-    ));
+    let mut xml = format!("<{operation}Response xmlns=\"{}\">", namespace(address));
+    if !output.is_null() {
+        xml.push_str(&format!("<{operation}Result>"));
+        write_members(&mut xml, output);
+        xml.push_str(&format!("</{operation}Result>"));
+    }
+    xml.push_str(&format!("<ResponseMetadata><RequestId>{id}</RequestId></ResponseMetadata></{operation}Response>"));
     reply(200, "text/xml", "x-amzn-requestid", id, xml)
 }
 
@@ -176,6 +180,16 @@ mod tests {
              </member></Stacks></DescribeStacksResult><ResponseMetadata><RequestId>ID</RequestId></ResponseMetadata>\
              </DescribeStacksResponse>"
         );
+    }
+
+    #[test]
+    fn only_an_operation_with_an_output_has_a_result_element() {
+        for (output, result) in [(json!({}), true), (Value::Null, false)] {
+            let (address, _) = posted("cloudformation", "Action=DeleteStack");
+            let response = encode(&address, &output, "ID");
+            let text = std::str::from_utf8(response.body()).unwrap();
+            assert_eq!(text.contains("<DeleteStackResult>"), result, "{text}");
+        }
     }
 
     #[test]

@@ -181,7 +181,7 @@ pub(super) fn delete(world: &mut World, call: &Call<'_>) -> Outcome {
     }
     let key = (role.account.clone(), role.name.clone());
     world.iam.roles.remove(&key);
-    Ok(json!({}))
+    Ok(Value::Null)
 }
 
 pub(super) fn update(world: &mut World, call: &Call<'_>) -> Outcome {
@@ -197,7 +197,7 @@ pub(super) fn update(world: &mut World, call: &Call<'_>) -> Outcome {
 pub(super) fn update_trust(world: &mut World, call: &Call<'_>) -> Outcome {
     let trust = document(call, "PolicyDocument")?;
     writable(&mut world.iam, call)?.trust = trust;
-    Ok(json!({}))
+    Ok(Value::Null)
 }
 
 pub(super) fn put_policy(world: &mut World, call: &Call<'_>) -> Outcome {
@@ -205,7 +205,7 @@ pub(super) fn put_policy(world: &mut World, call: &Call<'_>) -> Outcome {
     document(call, "PolicyDocument")?;
     let text = required(call, "PolicyDocument")?.to_owned();
     writable(&mut world.iam, call)?.policies.insert(policy, text);
-    Ok(json!({}))
+    Ok(Value::Null)
 }
 
 pub(super) fn get_policy(world: &World, call: &Call<'_>) -> Outcome {
@@ -243,13 +243,13 @@ fn policy_arn<'a>(call: &Call<'a>) -> Result<&'a str, Refusal> {
 pub(super) fn attach(world: &mut World, call: &Call<'_>) -> Outcome {
     let arn = policy_arn(call)?.to_owned();
     writable(&mut world.iam, call)?.attached.insert(arn);
-    Ok(json!({}))
+    Ok(Value::Null)
 }
 
 pub(super) fn detach(world: &mut World, call: &Call<'_>) -> Outcome {
     let arn = required(call, "PolicyArn")?;
     if writable(&mut world.iam, call)?.attached.remove(arn) {
-        return Ok(json!({}));
+        return Ok(Value::Null);
     }
     Err(Refusal::new("NoSuchEntity", format!("Policy {arn} was not found.")).with_status(404))
 }
@@ -269,7 +269,7 @@ pub(super) fn tag(world: &mut World, call: &Call<'_>) -> Outcome {
         let message = "The number of tags has exceeded the maximum limit of 50";
         return Err(Refusal::new("LimitExceeded", message).with_status(409));
     }
-    Ok(json!({}))
+    Ok(Value::Null)
 }
 
 pub(super) fn untag(world: &mut World, call: &Call<'_>) -> Outcome {
@@ -277,7 +277,7 @@ pub(super) fn untag(world: &mut World, call: &Call<'_>) -> Outcome {
     for key in call.list("TagKeys").iter().filter_map(Value::as_str) {
         role.tags.remove(key);
     }
-    Ok(json!({}))
+    Ok(Value::Null)
 }
 
 pub(super) fn list_tags(world: &World, call: &Call<'_>) -> Outcome {
