@@ -9,13 +9,15 @@ CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/mlops-operator
 export CARGO_TARGET_DIR ?= $(CACHE)/target
 PYTHON := $(CACHE)/venv/bin/python
 export MLOPS_SANDBOX_PYTHON := $(PYTHON)
+# What the tests ask of AWS and what they are answered, recorded by test-rust; each checkout has its own.
+RECORDED := $(CACHE)/contract/$(firstword $(shell printf %s "$(CURDIR)" | cksum))
 
 .PHONY: help
 help: ## lists the targets
 	grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 16
 
 .PHONY: test
-test: lint test-templates test-rust test-chart ## everything: lints, unit and table tests, golden lifecycles, API server, end to end, chart
+test: lint test-templates test-rust contract test-chart ## everything: lints, unit and table tests, golden lifecycles, API server, end to end, chart
 
 .PHONY: lint
 lint: tools ## format, clippy with warnings as errors, licences and sources of dependencies
@@ -25,7 +27,13 @@ lint: tools ## format, clippy with warnings as errors, licences and sources of d
 
 .PHONY: test-rust
 test-rust: tools cluster ## all Rust tests
-	cargo test --workspace
+	rm -rf "$(RECORDED)"
+	MLOPS_JOURNAL_DIR="$(RECORDED)" cargo test --workspace
+
+.PHONY: contract
+contract: tools ## what test-rust asked of AWS and was answered, against AWS's own API models
+	$(PYTHON) -m unittest discover --quiet --start-directory tests/contract
+	$(PYTHON) tests/contract/check.py "$(RECORDED)"
 
 .PHONY: test-templates
 test-templates: tools ## CloudFormation templates through cfn-lint, the Lambda's own tests
