@@ -219,3 +219,70 @@ fn events(stage: &Stage) -> Vec<String> {
     let reason = |event: &Value| event["reason"].as_str().unwrap_or_default().to_owned();
     stage.kubernetes.objects("events").iter().map(reason).collect()
 }
+
+/// From apply to Ready at most 1.2 times the longest way through the graph, with the sandbox's delays and with AWS's.
+#[tokio::test(start_paused = true)]
+async fn it_waits_hardly_longer_than_aws_works() {
+    let secs = Duration::from_secs;
+    let aws = Settings { project: secs(240), stack: secs(90), catalog: secs(20), ..Settings::default() };
+    for (name, settings) in [("the demo's delays", Settings::default()), ("AWS's delays", aws)] {
+        // Product and constraint are made one after the other; the trigger starts with the project and is sooner done.
+        let critical = settings.catalog * 2 + settings.project.max(settings.stack);
+        let mut stage = Stage::new(settings).await;
+        stage.start();
+        stage.apply(Stage::manifest());
+        let took = stage.until_condition("Ready=True/Succeeded", secs(900)).await;
+        let ratio = took.as_secs_f64() / critical.as_secs_f64();
+        println!("{name}: ready after {took:?}, {ratio:.2} of {critical:?}, {} calls", stage.sandbox.calls().len());
+        assert!(ratio <= 1.2, "{name}: {took:?} is {ratio:.2} of {critical:?}");
+    }
+}
+
+/// Killed after each changing call in turn, and started again: it ends as if nothing had happened, nothing is made
+/// twice, and nothing is left over in the end.
+#[tokio::test(start_paused = true)]
+async fn a_killed_operator_goes_on_where_it_was() {
+    let mut through = stage().await;
+    through.start();
+    through.apply(Stage::manifest());
+    through.until_condition("Ready=True/Succeeded", Duration::from_mins(2)).await;
+    let whole = made(&through);
+    assert!(whole.values().all(|count| *count > 0), "{whole:#?}");
+    let calls = through.sandbox.calls();
+    let changing: Vec<_> = calls.iter().enumerate().filter(|(_, call)| !is_read(call)).map(|(at, _)| at + 1).collect();
+    assert!(changing.len() > 15, "{calls:#?}");
+    for kill_at in changing {
+        let mut stage = stage().await;
+        stage.start();
+        stage.apply(Stage::manifest());
+        while stage.sandbox.calls().len() < kill_at {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        stage.kill();
+        stage.start();
+        stage.until_condition("Ready=True/Succeeded", Duration::from_mins(10)).await;
+        assert_eq!(made(&stage), whole, "killed at call {kill_at}: {}", calls[kill_at - 1]);
+        stage.delete();
+        stage.until_gone(Duration::from_mins(10)).await;
+        let left: usize = made(&stage).values().sum();
+        assert_eq!(left, 0, "left over after a kill at call {kill_at}: {:#?}", made(&stage));
+    }
+}
+
+/// How many of each thing exist that the operator makes.
+fn made(stage: &Stage) -> std::collections::BTreeMap<&'static str, usize> {
+    stage.sandbox.world(|world| {
+        let (jenkins, s3) = (world.jenkins.dump(), world.s3.dump());
+        let region = world.region(stage::ACCOUNT, stage::REGION);
+        let (catalog, stacks) = (region.catalog.dump(), region.cloudformation.dump());
+        let count = |value: &Value| {
+            value.as_object().map_or_else(|| value.as_array().map_or(0, Vec::len), serde_json::Map::len)
+        };
+        let kinds = ["portfolios", "products", "artifacts", "constraints", "principals", "associations"];
+        let mut made: std::collections::BTreeMap<_, _> = kinds.map(|kind| (kind, count(&catalog[kind]))).into();
+        made.insert("jobs and folders", count(&jenkins["items"]));
+        made.insert("buckets", count(&s3));
+        made.insert("stacks", count(&stacks["stacks"]));
+        made
+    })
+}

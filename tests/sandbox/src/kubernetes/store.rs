@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use tokio::sync::watch;
 
 use super::schema;
@@ -206,14 +206,14 @@ impl Kubernetes {
         }
         schema::keep(kind.schema.as_ref(), &mut object);
         let uid = state.ids.uuid();
-        let metadata = metadata_of(&mut object);
+        let metadata = &mut object["metadata"];
         if kind.namespaced {
-            metadata.insert("namespace".to_owned(), json!(namespace));
+            metadata["namespace"] = json!(namespace);
         }
-        metadata.insert("uid".to_owned(), json!(uid));
-        metadata.insert("creationTimestamp".to_owned(), json!(self.seconds()));
+        metadata["uid"] = json!(uid);
+        metadata["creationTimestamp"] = json!(self.seconds());
         if kind.schema.is_some() {
-            metadata.insert("generation".to_owned(), json!(1));
+            metadata["generation"] = json!(1);
         }
         Ok(self.store(&mut state, address, object, "ADDED"))
     }
@@ -246,7 +246,7 @@ impl Kubernetes {
         }
         if kind.schema.is_some() && body_of(&new) != body_of(&old) {
             let generation = old["metadata"]["generation"].as_i64().unwrap_or(0) + 1;
-            metadata_of(&mut new).insert("generation".to_owned(), json!(generation));
+            new["metadata"]["generation"] = json!(generation);
         }
         let deleting = !new["metadata"]["deletionTimestamp"].is_null();
         if deleting && !is_finalized(&new) {
@@ -269,12 +269,11 @@ impl Kubernetes {
         if !object["metadata"]["deletionTimestamp"].is_null() {
             return Ok(object);
         }
-        let now = self.seconds();
-        let metadata = metadata_of(&mut object);
-        let generation = metadata.get("generation").and_then(Value::as_i64).unwrap_or(0) + 1;
-        metadata.insert("deletionTimestamp".to_owned(), json!(now));
-        metadata.insert("deletionGracePeriodSeconds".to_owned(), json!(0));
-        metadata.insert("generation".to_owned(), json!(generation));
+        let metadata = &mut object["metadata"];
+        let generation = metadata["generation"].as_i64().unwrap_or(0) + 1;
+        metadata["deletionTimestamp"] = json!(self.seconds());
+        metadata["deletionGracePeriodSeconds"] = json!(0);
+        metadata["generation"] = json!(generation);
         Ok(self.store(&mut state, address, object, "MODIFIED"))
     }
 
@@ -288,7 +287,7 @@ impl Kubernetes {
     fn store(&self, state: &mut State, address: Address, mut object: Value, what: &'static str) -> Value {
         state.version += 1;
         let version = state.version;
-        metadata_of(&mut object).insert("resourceVersion".to_owned(), json!(version.to_string()));
+        object["metadata"]["resourceVersion"] = json!(version.to_string());
         state.log.push(Happened { version, address: address.clone(), what, object: object.clone() });
         state.objects.insert(address, object.clone());
         self.changed.send_replace(version);
@@ -305,19 +304,11 @@ pub(super) fn missing(address: &Address) -> Refused {
     Refused::new(404, "NotFound", format!("{} \"{}\" not found", address.0, address.2))
 }
 
-fn metadata_of(object: &mut Value) -> &mut Map<String, Value> {
-    if !object["metadata"].is_object() {
-        object["metadata"] = json!({});
-    }
-    // It has just been made an object where it was none.
-    match &mut object["metadata"] {
-        Value::Object(metadata) => metadata,
-        _ => unreachable!("metadata is an object"),
-    }
-}
-
 fn keep_server_metadata(old: &Value, new: &mut Value) {
-    let metadata = metadata_of(new);
+    if !new["metadata"].is_object() {
+        new["metadata"] = json!({});
+    }
+    let Some(metadata) = new["metadata"].as_object_mut() else { return };
     for field in [
         "name",
         "namespace",
