@@ -240,37 +240,40 @@ async fn conclude(
                 "the object goes, and everything that was made for it stays (spec.deletionPolicy: Retain)".to_owned();
             news.push(Announcement { warning: false, reason: Reason::Retained.to_string(), note });
         }
+        log(object, &report, &news, std::time::Duration::ZERO);
         announce(&world.recorder, &about, news).await;
         set_finalizer(&world.api(&about.namespace.clone().unwrap_or_default()), object, false).await?;
         world.forget(&Key::of(object));
         return Ok((Action::await_change(), true));
     }
     publisher.write(&status).await?;
+    let failures = ledger.end(report.settled(), report.failing());
+    let again = report.again(failures, (world.setup.chance)());
+    log(object, &report, &news, again);
     announce(&world.recorder, &about, news).await;
     let ready = status.conditions.first().map(|condition| condition.status.clone());
     world.setup.metrics.ready_turned(ledger.turn_ready(ready.clone()).as_deref(), ready.as_deref());
-    let failures = ledger.end(report.settled(), report.failing());
-    let again = report.again(failures, (world.setup.chance)());
-    log(object, &report, again);
     if report.interrupted() {
         return Ok((Action::await_change(), false));
     }
     Ok((Action::requeue(again), report.settled()))
 }
 
-fn log(object: &DynamicObject, report: &Report, again: std::time::Duration) {
+/// What was done and what has changed is worth a line; that a pass went by is not.
+fn log(object: &DynamicObject, report: &Report, news: &[Announcement], again: std::time::Duration) {
+    let (namespace, name) = (object.namespace().unwrap_or_default(), object.name_any());
+    for Announcement { warning, reason, note } in news {
+        if *warning {
+            tracing::warn!(%namespace, %name, %reason, "{note}");
+        } else {
+            tracing::info!(%namespace, %name, %reason, "{note}");
+        }
+    }
     let unsettled: Vec<_> = report
         .findings()
         .iter()
         .filter(|(_, finding): &&(Kind, Finding)| !matches!(finding, Outcome::InSync { .. } | Outcome::Gone))
         .map(|(kind, _)| kind.noun())
         .collect();
-    tracing::info!(
-        namespace = object.namespace(),
-        name = object.name_any(),
-        settled = report.settled(),
-        ?unsettled,
-        ?again,
-        "pass"
-    );
+    tracing::debug!(%namespace, %name, settled = report.settled(), ?unsettled, ?again, "pass");
 }
