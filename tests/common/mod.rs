@@ -1,4 +1,5 @@
-//! What several test programs share: a real API server owned by the test that started it.
+//! What several test programs share: here a real API server owned by the test that started it, in `story` a whole
+//! operator in process.
 #![allow(dead_code, clippy::unwrap_used, clippy::expect_used, clippy::panic, unreachable_pub)]
 
 use std::io::{BufRead, BufReader, Write};

@@ -1,0 +1,212 @@
+//! The life of a project as readable text: each test is one story, told by the whole operator in process and compared
+//! with `tests/golden/*.txt`. `make golden` writes them anew.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod stage;
+#[path = "stage/story.rs"]
+mod story;
+
+use std::time::Duration;
+
+use mlops_sandbox::jenkins::Jenkins;
+use mlops_sandbox::{Fault, Settings, What};
+use serde_json::json;
+use stage::NAMESPACE;
+use story::{NAME, Story, manifest};
+
+const LONG: Duration = Duration::from_secs(120);
+
+async fn installed(title: &str) -> Story {
+    let mut story = Story::begin(title, Settings::default()).await;
+    story.tell("user", "applies the project");
+    story.stage.apply(manifest());
+    story.until("Ready", LONG, Story::ready).await;
+    story
+}
+
+fn project_id(story: &Story) -> String {
+    story.project().unwrap()["status"]["project"]["id"].as_str().unwrap().to_owned()
+}
+
+#[tokio::test(start_paused = true)]
+async fn first_install() {
+    let mut story = installed("A project is declared, and everything it needs comes to exist").await;
+    story.chapter("Two hours pass, with a deep look each hour, and nothing is written anywhere");
+    let before = story.project().unwrap();
+    let writes = story.writes();
+    story.pass(Duration::from_hours(2)).await;
+    assert_eq!(story.writes(), writes, "an idle project was written to");
+    assert_eq!(story.project().unwrap(), before, "the status of an idle project changed");
+    story.end("first-install").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn change() {
+    let mut story = installed("A project is edited").await;
+    story.chapter("Description, a tag, the poll schedule and a branch change");
+    story.tell("user", "edits description, tags, jenkins.pollSchedule, repositories.build.branch");
+    let edits = json!({"spec": {
+        "description": "Predicts taxi fares, hourly",
+        "tags": {"team": "fares"},
+        "jenkins": {"pollSchedule": "H/5 * * * *"},
+        "repositories": {"build": {"branch": "release"}},
+    }});
+    story.stage.edit(edits).await;
+    story.until("Ready again", LONG, |story| story.ready()).await;
+    story.chapter("The token in the Secret is rotated");
+    story.tell("user", "rotates the API token: Jenkins takes the new one, the Secret holds it");
+    let user = Jenkins::credentials().0;
+    story.stage.sandbox.world(|world| {
+        let account = world.jenkins.users.get_mut(&user).unwrap();
+        account.token = "11aabbccddeeff00112233445566778899".to_owned();
+    });
+    let data = json!({"stringData": null, "data": {"token": "MTFhYWJiY2NkZGVlZmYwMDExMjIzMzQ0NTU2Njc3ODg5OQ=="}});
+    let path = format!("/api/v1/namespaces/{NAMESPACE}/secrets/jenkins");
+    story.patch(&path, "application/merge-patch+json", &data).await;
+    let writes = story.writes();
+    story.until("the stack's update", LONG, |story| story.writes() > writes).await;
+    story.until("Ready again", LONG, |story| story.ready()).await;
+    story.chapter("The trigger is no longer wanted");
+    story.tell("user", "removes modelTrigger");
+    story.stage.edit(json!({"spec": {"modelTrigger": null}})).await;
+    story.until("Ready again", LONG, |story| story.ready()).await;
+    story.end("change").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn drift() {
+    let mut story = installed("Others change what the operator made, and it is set right").await;
+    let id = project_id(&story);
+    story.chapter("Somebody deletes a job and asks for a look");
+    let path = format!("/job/ml/job/taxi-fares/job/sagemaker-{NAME}-{id}-preprocess/");
+    story.tell("somebody", "deletes the preprocess job");
+    story.stage.jenkins("DELETE", &path, "").await;
+    look_now(&story, "1").await;
+    story.pass(Duration::from_secs(3)).await;
+    assert!(story.ready());
+    story.chapter("Somebody disables a job; the deep look of the next hour finds it");
+    let path = format!("/job/ml/job/taxi-fares/job/sagemaker-{NAME}-{id}-modelbuild/disable");
+    story.tell("somebody", "disables the modelbuild job");
+    story.stage.jenkins("POST", &path, "").await;
+    story.pass(Duration::from_mins(75)).await;
+    assert!(story.ready());
+    story.end("drift").await;
+}
+
+async fn look_now(story: &Story, stamp: &str) {
+    story.stage.edit(json!({"metadata": {"annotations": {"mlops-operator.io/reconcile-requested-at": stamp}}})).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn throttling() {
+    let mut story = Story::begin("AWS asks to be called less often", Settings::default()).await;
+    story.tell("aws", "throttles the first three CreatePortfolio, and loses the answer to the first CreateProject");
+    story.stage.sandbox.fault(Fault::on("servicecatalog", "CreatePortfolio").range(1, Some(3)).before(What::Throttle));
+    story.stage.sandbox.fault(Fault::on("sagemaker", "CreateProject").nth(1).after(What::DropConnection));
+    story.tell("user", "applies the project");
+    story.stage.apply(manifest());
+    story.until("Ready", LONG * 2, Story::ready).await;
+    let projects = story.stage.sandbox.calls().iter().filter(|call| *call == "sagemaker CreateProject").count();
+    assert_eq!(projects, 1, "the project was asked for again though the first request took effect");
+    story.end("throttling").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn foreign_thing() {
+    let mut story = Story::begin("The name of the artifact bucket is somebody else's", Settings::default()).await;
+    story.tell("somebody", "owns a bucket of the name that the artifact bucket would have");
+    let cluster = story.stage.kubernetes.object("namespaces", "", "kube-system").unwrap()["metadata"]["uid"].clone();
+    let bucket = mlops_operator::domain::identity::Identity::own_bucket_name(
+        &mlops_operator::domain::identity::OwnerKey {
+            cluster: cluster.as_str().unwrap().to_owned(),
+            kind: "MlopsProject".into(),
+            namespace: NAMESPACE.into(),
+            name: NAME.into(),
+        },
+        "111122223333",
+        "us-east-1",
+    );
+    make_bucket(&story, &bucket, "foreign");
+    story.tell("user", "applies the project");
+    story.stage.apply(manifest());
+    story.until("Stalled", LONG, |story| story.condition("Stalled").0 == "True").await;
+    assert_eq!(story.condition("ArtifactsReady").1, "ForeignOwner");
+    story.chapter("Nothing of it is touched, however long it stays");
+    let writes = story.writes();
+    story.pass(Duration::from_mins(30)).await;
+    assert_eq!(story.writes(), writes);
+    story.chapter("The bucket goes, and the project comes to be");
+    story.tell("somebody", "removes that bucket");
+    remove_bucket(&story, &bucket);
+    look_now(&story, "1").await;
+    story.until("Ready", LONG, Story::ready).await;
+    story.end("foreign-thing").await;
+}
+
+fn as_somebody(story: &Story, method: &str, path: &str, body: &str) {
+    use mlops_sandbox::aws::{Caller, s3};
+    let caller = Caller {
+        account: "111122223333".into(),
+        arn: "arn:aws:iam::111122223333:user/somebody".into(),
+        principal: "arn:aws:iam::111122223333:user/somebody".into(),
+    };
+    let request = http::Request::builder().method(method).uri(path).body(bytes::Bytes::from(body.to_owned())).unwrap();
+    let status = story.stage.sandbox.world(|world| s3::handle(world, &caller, "us-east-1", &request).status());
+    assert!(status.is_success(), "{method} {path}: {status}");
+}
+
+fn make_bucket(story: &Story, bucket: &str, owner: &str) {
+    as_somebody(story, "PUT", &format!("/{bucket}"), "");
+    let tags = format!(
+        "<Tagging><TagSet><Tag><Key>mlops-operator.io/owner</Key><Value>{owner}</Value></Tag></TagSet></Tagging>"
+    );
+    as_somebody(story, "PUT", &format!("/{bucket}?tagging"), &tags);
+}
+
+fn remove_bucket(story: &Story, bucket: &str) {
+    as_somebody(story, "DELETE", &format!("/{bucket}"), "");
+}
+
+#[tokio::test(start_paused = true)]
+async fn failed_stack() {
+    let mut story = Story::begin("The trigger's stack cannot be created, and then can", Settings::default()).await;
+    story.tell("aws", "will refuse the first function of the model trigger");
+    story.stage.sandbox.world(|world| {
+        let region = world.region("111122223333", "us-east-1");
+        region.cloudformation.fail_next("Function", "Resource handler returned message: \"Account limit reached\" (RequestToken: 1, HandlerErrorCode: ServiceLimitExceeded)");
+    });
+    story.tell("user", "applies the project");
+    story.stage.apply(manifest());
+    story.until("the failure to show", LONG, |story| story.condition("TriggerReady").1 == "StackFailed").await;
+    assert_ne!(story.condition("Ready").0, "True");
+    story.until("Ready", Duration::from_hours(1), Story::ready).await;
+    story.end("failed-stack").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn teardown() {
+    let mut story = installed("A project is deleted, with its data").await;
+    let id = project_id(&story);
+    story.tell("team", "registers a model and puts a file into the project's bucket");
+    story.stage.sandbox.world(|world| {
+        use mlops_sandbox::aws::{Call, Caller, sagemaker};
+        let caller = Caller {
+            account: "111122223333".into(),
+            arn: "arn:aws:iam::111122223333:user/team".into(),
+            principal: "arn:aws:iam::111122223333:user/team".into(),
+        };
+        let input = json!({"ModelPackageGroupName": format!("{NAME}-{id}")});
+        let call = Call { operation: "CreateModelPackage", input: &input, caller: &caller, region: "us-east-1" };
+        sagemaker::call(world, &call).unwrap();
+    });
+    as_somebody(&story, "PUT", &format!("/sagemaker-project-{id}/data.csv"), "1,2,3");
+    story.chapter("The user deletes it");
+    story.tell("user", "deletes the project");
+    story.stage.kubernetes.delete("mlopsprojects", NAMESPACE, NAME).unwrap();
+    story.until("gone", LONG, |story| story.project().is_none()).await;
+    let (buckets, jobs) =
+        story.stage.sandbox.world(|world| (world.s3.dump(), mlops_sandbox::jenkins::item_names(&world.jenkins)));
+    assert!(jobs.is_empty(), "left in Jenkins: {jobs:?}");
+    assert!(!buckets.to_string().contains("sagemaker-project"), "left in S3: {buckets}");
+    story.end("teardown").await;
+}
