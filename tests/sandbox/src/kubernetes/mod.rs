@@ -3,9 +3,12 @@
 //! patch (merge, JSON, apply) with resourceVersion, the status subresource, finalizers and deletionTimestamp,
 //! generation, defaults and pruning by the schema of a CRD.
 //!
-//! It does not validate, evaluates no CEL rule, knows no RBAC, and serves one field manager for each part of an object;
-//! the real API server of `tests/cluster` is there for those. A request that it does not know is refused.
+//! It does not validate, evaluates no CEL rule, knows no RBAC, does not ask for a namespace before it keeps objects in
+//! it, and serves one field manager for each part of an object; the real API server of `tests/cluster` is there for
+//! those. A request that it does not know is refused. `tests/agreement.rs` shows that both answer alike.
 
+mod admit;
+mod list;
 mod patch;
 mod route;
 mod schema;

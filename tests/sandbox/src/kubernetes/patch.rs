@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::schema;
 use super::store::Refused;
 
 /// RFC 7386.
@@ -84,19 +85,21 @@ fn remove(target: &mut Value, path: &str) -> Option<()> {
 
 /// Server-side apply for one manager: what it sent before and does not send now goes, what it sends comes. Lists
 /// are taken whole, which is right as long as one manager owns all of a list.
-pub(super) fn apply(target: &mut Value, before: &Value, now: &Value) {
-    withdraw(target, before, now);
+pub(super) fn apply(schema: Option<&Value>, target: &mut Value, before: &Value, now: &Value) {
+    withdraw(schema.unwrap_or(&Value::Null), target, before, now);
     lay_over(target, now);
 }
 
-fn withdraw(target: &mut Value, before: &Value, now: &Value) {
+fn withdraw(schema: &Value, target: &mut Value, before: &Value, now: &Value) {
     let (Some(fields), Some(before)) = (target.as_object_mut(), before.as_object()) else { return };
     for (field, old) in before {
+        let schema = schema["properties"].get(field).unwrap_or(&schema["additionalProperties"]);
         match now.get(field) {
             None if old.is_object() => {
                 if let Some(value) = fields.get_mut(field) {
-                    withdraw(value, old, &Value::Null);
-                    if value.as_object().is_some_and(serde_json::Map::is_empty) {
+                    withdraw(schema, value, old, &Value::Null);
+                    // What only defaults are left of was nobody else's.
+                    if schema::is_bare(schema, value) {
                         fields.remove(field);
                     }
                 }
@@ -104,7 +107,7 @@ fn withdraw(target: &mut Value, before: &Value, now: &Value) {
             None => drop(fields.remove(field)),
             Some(new) => {
                 if let Some(value) = fields.get_mut(field) {
-                    withdraw(value, old, new);
+                    withdraw(schema, value, old, new);
                 }
             }
         }

@@ -3,28 +3,39 @@
 use http::Method;
 use serde_json::Value;
 
-use super::patch;
-use super::store::{Address, Kubernetes, Refused, missing};
+use super::store::{Address, KindInfo, Kubernetes, Refused};
+use super::{list, patch, schema};
 
 /// What a URL names.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Target {
+    group_version: String,
     pub(super) plural: String,
     pub(super) namespace: String,
     pub(super) name: String,
     pub(super) status: bool,
+    other: bool,
+    /// Whether the client asks for metadata alone.
+    pub(super) metadata_only: bool,
     query: Vec<(String, String)>,
 }
 
 impl Target {
     /// Reads `/api/v1/…` and `/apis/<group>/<version>/…`.
-    pub(super) fn of(uri: &http::Uri) -> Option<Self> {
-        let parts: Vec<_> = uri.path().split('/').filter(|part| !part.is_empty()).collect();
-        let rest = match parts.as_slice() {
-            ["api", "v1", rest @ ..] | ["apis", _, _, rest @ ..] => rest,
+    pub(super) fn of(request: &http::request::Parts) -> Option<Self> {
+        let parts: Vec<_> = request.uri.path().split('/').filter(|part| !part.is_empty()).collect();
+        let (group_version, rest) = match parts.as_slice() {
+            ["api", "v1", rest @ ..] => ("v1".to_owned(), rest),
+            ["apis", group, version, rest @ ..] => (format!("{group}/{version}"), rest),
             _ => return None,
         };
-        let mut target = Self { query: query(uri.query().unwrap_or_default()), ..Self::default() };
+        let accept = request.headers.get(http::header::ACCEPT).and_then(|value| value.to_str().ok());
+        let mut target = Self {
+            group_version,
+            query: query(request.uri.query().unwrap_or_default()),
+            metadata_only: accept.is_some_and(|accept| accept.contains("as=PartialObjectMetadata")),
+            ..Self::default()
+        };
         let rest = match rest {
             ["namespaces", namespace, rest @ ..] if !rest.is_empty() && *rest != ["status"] => {
                 (*namespace).clone_into(&mut target.namespace);
@@ -38,10 +49,11 @@ impl Target {
                 .into_iter()
                 .zip([plural, name])
                 .for_each(|(to, from)| (*from).clone_into(to)),
-            [plural, name, "status"] => {
+            [plural, name, subresource] => {
                 (*plural).clone_into(&mut target.plural);
                 (*name).clone_into(&mut target.name);
-                target.status = true;
+                target.status = *subresource == "status";
+                target.other = !target.status;
             }
             _ => return None,
         }
@@ -58,6 +70,11 @@ impl Target {
 
     pub(super) fn address(&self) -> Address {
         (self.plural.clone(), self.namespace.clone(), self.name.clone())
+    }
+
+    /// Whether a selector leaves objects out.
+    pub(super) fn is_selective(&self) -> bool {
+        ["fieldSelector", "labelSelector"].iter().any(|name| self.parameter(name).is_some_and(|text| !text.is_empty()))
     }
 
     /// Whether an object is asked for by collection, namespace and selectors.
@@ -108,6 +125,17 @@ fn query(text: &str) -> Vec<(String, String)> {
 }
 
 impl Kubernetes {
+    /// The kind that a URL names by group, version and collection.
+    pub(super) fn kind_at(&self, target: &Target) -> Result<&KindInfo, Refused> {
+        let kind =
+            self.kinds.iter().find(|kind| kind.plural == target.plural && kind.api_version() == target.group_version);
+        let kind = kind.ok_or_else(|| match target.group_version.as_str() {
+            "v1" => Refused::nothing_there(),
+            _ => Refused::no_such_page(),
+        })?;
+        if target.other { Err(kind.missing(&target.name)) } else { Ok(kind) }
+    }
+
     /// Answers anything but a watch.
     pub(super) fn answer(
         &self,
@@ -116,17 +144,21 @@ impl Kubernetes {
         kind_of_patch: &str,
         body: &[u8],
     ) -> Result<(u16, Value), Refused> {
-        self.kind(&target.plural)?;
+        let kind = self.kind_at(target)?;
         let address = target.address();
         match (method, target.name.is_empty()) {
             (&Method::GET, true) => Ok((200, self.list(target)?)),
             (&Method::GET, false) => self
                 .object(&address.0, &address.1, &address.2)
-                .map(|object| (200, object))
-                .ok_or_else(|| missing(&address)),
+                .map(|object| (200, list::part(target, object)))
+                .ok_or_else(|| kind.missing(&address.2)),
             (&Method::POST, true) => Ok((201, self.create(&target.plural, &target.namespace, parsed(body)?)?)),
-            (&Method::DELETE, false) => Ok((200, self.delete(&address.0, &address.1, &address.2)?)),
-            (&Method::PATCH, false) => self.patch(target, kind_of_patch, &parsed(body)?).map(|object| (200, object)),
+            (&Method::DELETE, false) => {
+                let object = self.delete(&address.0, &address.1, &address.2)?;
+                let held = self.object(&address.0, &address.1, &address.2).is_some();
+                Ok((200, if held { object } else { gone(kind, &object) }))
+            }
+            (&Method::PATCH, false) => self.patch(target, kind_of_patch, &parsed(body)?),
             (&Method::PUT, false) => self.replace(&address, parsed(body)?, target.status).map(|object| (200, object)),
             _ => Err(Refused::new(
                 405,
@@ -136,67 +168,64 @@ impl Kubernetes {
         }
     }
 
-    fn list(&self, target: &Target) -> Result<Value, Refused> {
-        let kind = self.kind(&target.plural)?;
-        let state = self.state();
-        let mut items = Vec::new();
-        for (address, object) in &state.objects {
-            if target.selects(address, object)? {
-                items.push(object.clone());
-            }
-        }
-        Ok(serde_json::json!({
-            "apiVersion": kind.api_version(), "kind": format!("{}List", kind.kind),
-            "metadata": {"resourceVersion": state.version.to_string()}, "items": items,
-        }))
-    }
-
-    fn patch(&self, target: &Target, kind_of_patch: &str, change: &Value) -> Result<Value, Refused> {
+    fn patch(&self, target: &Target, kind_of_patch: &str, change: &Value) -> Result<(u16, Value), Refused> {
         let address = target.address();
         let old = self.object(&address.0, &address.1, &address.2);
-        match kind_of_patch.split(';').next().unwrap_or_default() {
-            "application/apply-patch+yaml" => {
-                let manager = target.parameter("fieldManager").unwrap_or_default();
-                if manager.is_empty() {
-                    return Err(Refused::new(422, "Invalid", "fieldManager is required for apply patch"));
-                }
-                let part = (address.clone(), format!("{manager}/{}", if target.status { "status" } else { "" }));
-                let before = self.state().applied.get(&part).cloned().unwrap_or(Value::Null);
-                let result = match old {
-                    None if target.status => return Err(missing(&address)),
-                    None => self.create(&address.0, &address.1, change.clone())?,
-                    Some(mut object) => {
-                        patch::apply(&mut object, &before, change);
-                        self.replace(&address, object, target.status)?
-                    }
-                };
-                self.state().applied.insert(part, change.clone());
-                Ok(result)
-            }
+        let kind = self.kind(&target.plural)?;
+        let there = || old.clone().ok_or_else(|| kind.missing(&address.2));
+        let new = match kind_of_patch.split(';').next().unwrap_or_default() {
+            "application/apply-patch+yaml" => return self.apply(target, old, change),
             "application/merge-patch+json" | "application/strategic-merge-patch+json" => {
-                let mut object = old.ok_or_else(|| missing(&address))?;
-                unversioned(&mut object);
+                let mut object = there()?;
                 patch::merge(&mut object, change);
-                self.replace(&address, object, target.status)
+                object
             }
             "application/json-patch+json" => {
-                let mut object = old.ok_or_else(|| missing(&address))?;
+                let mut object = there()?;
                 patch::json(&mut object, change)?;
-                unversioned(&mut object);
-                self.replace(&address, object, target.status)
+                object
             }
             other => {
-                Err(Refused::new(415, "UnsupportedMediaType", format!("patches of type `{other}` are not supported")))
+                let message = format!("patches of type `{other}` are not supported");
+                return Err(Refused::new(415, "UnsupportedMediaType", message));
             }
+        };
+        Ok((200, self.replace(&address, new, target.status)?))
+    }
+
+    fn apply(&self, target: &Target, old: Option<Value>, change: &Value) -> Result<(u16, Value), Refused> {
+        let (kind, address) = (self.kind(&target.plural)?, target.address());
+        let manager = target.parameter("fieldManager").unwrap_or_default();
+        if manager.is_empty() {
+            return Err(Refused::new(422, "Invalid", "fieldManager: Required value: is required for apply patch"));
         }
+        if let Some(path) = kind.schema.as_ref().and_then(|schema| schema::unknown(schema, change)) {
+            let object = format!("{}/{}; {}, Kind={}", address.1, address.2, kind.api_version(), kind.kind);
+            let message =
+                format!("failed to create typed patch object ({object}): {path}: field not declared in schema");
+            return Err(Refused::new(500, "", message));
+        }
+        let part = (address.clone(), format!("{manager}/{}", if target.status { "status" } else { "" }));
+        let before = self.state().applied.get(&part).cloned().unwrap_or(Value::Null);
+        let result = match old {
+            None if target.status => return Err(kind.missing(&address.2)),
+            None => (201, self.create(&address.0, &address.1, change.clone())?),
+            Some(mut object) => {
+                patch::apply(kind.schema.as_ref(), &mut object, &before, change);
+                (200, self.replace(&address, object, target.status)?)
+            }
+        };
+        self.state().applied.insert(part, change.clone());
+        Ok(result)
     }
 }
 
-/// Without a resourceVersion, so that only one given by the client is compared.
-fn unversioned(object: &mut Value) {
-    if let Some(metadata) = object["metadata"].as_object_mut() {
-        metadata.remove("resourceVersion");
-    }
+/// What the deletion of an object answers that is gone with it.
+fn gone(kind: &KindInfo, object: &Value) -> Value {
+    let metadata = &object["metadata"];
+    let details =
+        serde_json::json!({"name": metadata["name"], "group": kind.group, "kind": kind.plural, "uid": metadata["uid"]});
+    serde_json::json!({"apiVersion": "v1", "kind": "Status", "metadata": {}, "status": "Success", "details": details})
 }
 
 fn parsed(body: &[u8]) -> Result<Value, Refused> {

@@ -17,6 +17,40 @@ pub(super) fn keep(schema: Option<&Value>, object: &mut Value) {
     }
 }
 
+/// Whether a value holds nothing but what an empty object of this schema would get by default.
+pub(super) fn is_bare(schema: &Value, value: &Value) -> bool {
+    let (mut filled, mut bare) = (value.clone(), Value::Object(serde_json::Map::new()));
+    level(schema, &mut filled);
+    level(schema, &mut bare);
+    filled == bare
+}
+
+/// The first field that the schema does not know: apply refuses what a plain write would only drop.
+pub(super) fn unknown(schema: &Value, object: &Value) -> Option<String> {
+    let fields = object.as_object()?.iter();
+    let mut own = fields.filter(|(field, _)| !matches!(field.as_str(), "apiVersion" | "kind" | "metadata"));
+    own.find_map(|(field, value)| match schema["properties"].get(field) {
+        Some(schema) => unknown_below(schema, value, &format!(".{field}")),
+        None => Some(format!(".{field}")),
+    })
+}
+
+fn unknown_below(schema: &Value, value: &Value, path: &str) -> Option<String> {
+    match value {
+        Value::Object(fields) if schema["x-kubernetes-preserve-unknown-fields"] != true => {
+            fields.iter().find_map(|(field, value)| {
+                let path = format!("{path}.{field}");
+                match schema["properties"].get(field).or(schema.get("additionalProperties")) {
+                    Some(schema) => unknown_below(schema, value, &path),
+                    None => Some(path),
+                }
+            })
+        }
+        Value::Array(items) => items.iter().find_map(|item| unknown_below(&schema["items"], item, path)),
+        _ => None,
+    }
+}
+
 fn level(schema: &Value, value: &mut Value) {
     match value {
         Value::Object(fields) => {

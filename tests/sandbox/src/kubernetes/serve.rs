@@ -14,15 +14,19 @@ use http_body_util::{BodyExt, Full, StreamBody};
 use hyper::body::{Body, Frame};
 use serde_json::{Value, json};
 use tokio::sync::watch;
+use tokio::time::Instant;
 
+use super::list;
 use super::route::Target;
-use super::store::{Kubernetes, Refused};
+use super::store::{Address, Kubernetes, Refused};
 
 /// Body of every response.
 pub type ResponseBody = UnsyncBoxBody<Bytes, Infallible>;
 
 /// How often a quiet watch says how far it has come, if the client wants to know.
 const BOOKMARK: Duration = Duration::from_mins(1);
+/// How long before its end a watch says so a last time.
+const LAST_BOOKMARK: Duration = Duration::from_secs(2);
 
 /// The API as a service: `kube::Client::new(api.service(), "default")`.
 #[derive(Clone)]
@@ -61,11 +65,8 @@ where
 
 impl Kubernetes {
     fn respond(&self, request: &http::request::Parts, body: &[u8]) -> Response<ResponseBody> {
-        let Some(target) = Target::of(&request.uri) else {
-            return whole(
-                404,
-                &Refused::new(404, "NotFound", "the server could not find the requested resource").body(),
-            );
+        let Some(target) = Target::of(request) else {
+            return whole(404, &Refused::no_such_page().body());
         };
         self.state().calls.push(target.line(&request.method));
         if target.is_watch() {
@@ -79,18 +80,22 @@ impl Kubernetes {
     }
 
     fn watch(&self, target: Target) -> Result<Response<ResponseBody>, Refused> {
-        self.kind(&target.plural)?;
+        self.kind_at(&target)?;
         if target.parameter("sendInitialEvents").is_some() {
             return Err(Refused::new(400, "BadRequest", "sendInitialEvents is not supported"));
         }
-        let from: u64 = target.parameter("resourceVersion").and_then(|version| version.parse().ok()).unwrap_or(0);
+        let from =
+            target.parameter("resourceVersion").and_then(|version| version.parse().ok()).filter(|from| *from > 0);
         let seconds = target.parameter("timeoutSeconds").and_then(|seconds| seconds.parse().ok()).unwrap_or(1800);
+        let until = Instant::now() + Duration::from_secs(seconds);
         let watching = Watching {
             changed: self.changed.subscribe(),
-            until: tokio::time::Instant::now() + Duration::from_secs(seconds),
+            until,
+            bookmark_due: next_bookmark(until),
             bookmarks: target.parameter("allowWatchBookmarks") == Some("true"),
             api: self.clone(),
             target,
+            told: self.state().version,
             from,
             over: false,
         };
@@ -105,9 +110,13 @@ impl Kubernetes {
 struct Watching {
     api: Kubernetes,
     target: Target,
-    from: u64,
+    /// The version up to which all was looked at; `None`: nothing yet, and the watch begins with what there is.
+    from: Option<u64>,
+    /// The version that the client was told last; at first the present, as by a real server's cache.
+    told: u64,
     changed: watch::Receiver<u64>,
-    until: tokio::time::Instant,
+    until: Instant,
+    bookmark_due: Instant,
     bookmarks: bool,
     over: bool,
 }
@@ -123,12 +132,13 @@ impl Watching {
             if !lines.is_empty() {
                 return Some(lines);
             }
-            let quiet = self.until.min(tokio::time::Instant::now() + BOOKMARK);
             tokio::select! {
                 changed = self.changed.changed() => changed.ok()?,
-                () = tokio::time::sleep_until(quiet) => {
-                    self.over = tokio::time::Instant::now() >= self.until;
-                    if !self.over && self.bookmarks {
+                () = tokio::time::sleep_until(self.bookmark_due) => {
+                    self.over = Instant::now() >= self.until;
+                    self.bookmark_due = next_bookmark(self.until);
+                    // A server does not repeat what the client knows already.
+                    if !self.over && self.bookmarks && self.from > Some(self.told) {
                         return self.bookmark();
                     }
                 }
@@ -138,17 +148,31 @@ impl Watching {
 
     fn happened(&mut self) -> String {
         self.changed.borrow_and_update();
-        let state = self.api.state();
-        if self.from < state.compacted {
+        let api = self.api.clone();
+        let state = api.state();
+        let Some(from) = self.from else {
+            self.from = Some(state.version);
+            return self.lines(state.objects.iter().map(|(address, object)| ("ADDED", address, object)));
+        };
+        if from < state.compacted {
             self.over = true;
             let expired =
-                Refused::new(410, "Expired", format!("too old resource version: {} ({})", self.from, state.compacted));
+                Refused::new(410, "Expired", format!("too old resource version: {from} ({})", state.compacted));
             return line("ERROR", &expired.body());
         }
+        self.from = Some(state.version);
+        let news = state.log.iter().filter(|happened| happened.version > from);
+        self.lines(news.map(|happened| (happened.what, &happened.address, &happened.object)))
+    }
+
+    fn lines<'a>(&mut self, events: impl Iterator<Item = (&'static str, &'a Address, &'a Value)>) -> String {
         let mut lines = String::new();
-        for happened in state.log.iter().filter(|happened| happened.version > self.from) {
-            match self.target.selects(&happened.address, &happened.object) {
-                Ok(true) => lines.push_str(&line(happened.what, &happened.object)),
+        for (what, address, object) in events {
+            match self.target.selects(address, object) {
+                Ok(true) => {
+                    self.told = self.told.max(version_of(object));
+                    lines.push_str(&line(what, &list::part(&self.target, object.clone())));
+                }
                 Ok(false) => {}
                 Err(refused) => {
                     self.over = true;
@@ -156,17 +180,27 @@ impl Watching {
                 }
             }
         }
-        self.from = state.version;
         lines
     }
 
-    fn bookmark(&self) -> Option<String> {
+    fn bookmark(&mut self) -> Option<String> {
+        self.told = self.from?;
         let kind = self.api.kind(&self.target.plural).ok()?;
         let object = json!({
-            "apiVersion": kind.api_version(), "kind": kind.kind, "metadata": {"resourceVersion": self.from.to_string()},
+            "apiVersion": kind.api_version(), "kind": kind.kind, "metadata": {"resourceVersion": self.told.to_string()},
         });
-        Some(line("BOOKMARK", &object))
+        Some(line("BOOKMARK", &list::part(&self.target, object)))
     }
+}
+
+fn version_of(object: &Value) -> u64 {
+    object["metadata"]["resourceVersion"].as_str().and_then(|version| version.parse().ok()).unwrap_or(0)
+}
+
+/// A bookmark comes every minute, and once more shortly before the watch ends.
+fn next_bookmark(until: Instant) -> Instant {
+    let (now, last) = (Instant::now(), until.checked_sub(LAST_BOOKMARK).unwrap_or(until));
+    if now < last { last.min(now + BOOKMARK) } else { until }
 }
 
 fn line(what: &str, object: &Value) -> String {
@@ -174,7 +208,8 @@ fn line(what: &str, object: &Value) -> String {
 }
 
 fn whole(status: u16, object: &Value) -> Response<ResponseBody> {
-    response(status, Full::new(Bytes::from(object.to_string())).boxed_unsync())
+    let text = object.as_str().map_or_else(|| object.to_string(), str::to_owned);
+    response(status, Full::new(Bytes::from(text)).boxed_unsync())
 }
 
 fn response(status: u16, body: ResponseBody) -> Response<ResponseBody> {

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
-use super::schema;
+use super::{admit, schema};
 use crate::clock::Clock;
 use crate::world::Ids;
 
@@ -52,6 +52,21 @@ impl KindInfo {
     pub fn api_version(&self) -> String {
         if self.group.is_empty() { self.version.clone() } else { format!("{}/{}", self.group, self.version) }
     }
+
+    /// The collection as sentences name it: `secrets`, `mlopsprojects.mlops-operator.io`.
+    pub(super) fn qualified(&self) -> String {
+        if self.group.is_empty() { self.plural.clone() } else { format!("{}.{}", self.plural, self.group) }
+    }
+
+    /// The kind as sentences name it: `Secret`, `MlopsProject.mlops-operator.io`.
+    pub(super) fn qualified_kind(&self) -> String {
+        if self.group.is_empty() { self.kind.clone() } else { format!("{}.{}", self.kind, self.group) }
+    }
+
+    /// Absence of an object of this kind.
+    pub(super) fn missing(&self, name: &str) -> Refused {
+        Refused::new(404, "NotFound", format!("{} \"{name}\" not found", self.qualified()))
+    }
 }
 
 /// Plural, namespace, name.
@@ -83,7 +98,7 @@ pub(super) struct State {
 pub struct Refused {
     /// HTTP status.
     pub status: u16,
-    /// `NotFound`, `Conflict`, …
+    /// `NotFound`, `Conflict`, …; empty: the server gives none.
     pub reason: &'static str,
     /// The sentence.
     pub message: String,
@@ -94,12 +109,29 @@ impl Refused {
         Self { status, reason, message: message.into() }
     }
 
-    /// As a `Status` object.
+    /// No such collection.
+    pub(super) fn nothing_there() -> Self {
+        Self::new(404, "NotFound", "the server could not find the requested resource")
+    }
+
+    /// No such API: the one refusal that is plain text.
+    pub(super) fn no_such_page() -> Self {
+        Self::new(404, "", "404 page not found\n")
+    }
+
+    /// As a `Status` object, or as text.
     pub fn body(&self) -> Value {
-        json!({
+        if *self == Self::no_such_page() {
+            return json!(self.message);
+        }
+        let mut status = json!({
             "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
-            "message": self.message, "reason": self.reason, "code": self.status,
-        })
+            "message": self.message, "code": self.status,
+        });
+        if !self.reason.is_empty() {
+            status["reason"] = json!(self.reason);
+        }
+        status
     }
 }
 
@@ -149,10 +181,7 @@ impl Kubernetes {
     }
 
     pub(super) fn kind(&self, plural: &str) -> Result<&KindInfo, Refused> {
-        self.kinds
-            .iter()
-            .find(|kind| kind.plural == plural)
-            .ok_or_else(|| Refused::new(404, "NotFound", "the server could not find the requested resource"))
+        self.kinds.iter().find(|kind| kind.plural == plural).ok_or_else(Refused::nothing_there)
     }
 
     /// One object, if it exists.
@@ -173,9 +202,7 @@ impl Kubernetes {
 
     /// Forgets what happened, as a server does after a while: watches from before that get 410 Gone.
     pub fn compact(&self) {
-        let mut state = self.state();
-        state.compacted = state.version;
-        state.log.clear();
+        self.state().compact();
     }
 
     /// Creates an object.
@@ -184,6 +211,7 @@ impl Kubernetes {
     /// It exists already, has no name, or its collection is unknown.
     pub fn create(&self, plural: &str, namespace: &str, mut object: Value) -> Result<Value, Refused> {
         let kind = self.kind(plural)?;
+        admit::fits(kind, namespace, &object)?;
         let name = object.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default().to_owned();
         if name.is_empty() {
             return Err(Refused::new(
@@ -195,7 +223,8 @@ impl Kubernetes {
         let address = (plural.to_owned(), namespace.to_owned(), name.clone());
         let mut state = self.state();
         if state.objects.contains_key(&address) {
-            return Err(Refused::new(409, "AlreadyExists", format!("{plural} \"{name}\" already exists")));
+            let message = format!("{} \"{name}\" already exists", kind.qualified());
+            return Err(Refused::new(409, "AlreadyExists", message));
         }
         object["apiVersion"] = json!(kind.api_version());
         object["kind"] = json!(kind.kind);
@@ -205,6 +234,7 @@ impl Kubernetes {
             fields.remove("status");
         }
         schema::keep(kind.schema.as_ref(), &mut object);
+        admit::settle(kind, &mut object);
         let uid = state.ids.uuid();
         let metadata = &mut object["metadata"];
         if kind.namespaced {
@@ -223,12 +253,14 @@ impl Kubernetes {
     pub(super) fn replace(&self, address: &Address, mut new: Value, status_only: bool) -> Result<Value, Refused> {
         let kind = self.kind(&address.0)?;
         let mut state = self.state();
-        let Some(old) = state.objects.get(address).cloned() else { return Err(missing(address)) };
+        let Some(old) = state.objects.get(address).cloned() else { return Err(kind.missing(&address.2)) };
+        admit::fits(kind, &address.1, &new)?;
         let asked = new.pointer("/metadata/resourceVersion").cloned().unwrap_or(Value::Null);
         if !asked.is_null() && asked != old["metadata"]["resourceVersion"] {
             let message = format!(
                 "Operation cannot be fulfilled on {} \"{}\": the object has been modified; please apply your changes to the latest version and try again",
-                address.0, address.2
+                kind.qualified(),
+                address.2
             );
             return Err(Refused::new(409, "Conflict", message));
         }
@@ -241,6 +273,8 @@ impl Kubernetes {
         }
         schema::keep(kind.schema.as_ref(), &mut new);
         keep_server_metadata(&old, &mut new);
+        admit::settle(kind, &mut new);
+        admit::no_new_finalizer(kind, &old, &new)?;
         if new == old {
             return Ok(old);
         }
@@ -250,7 +284,9 @@ impl Kubernetes {
         }
         let deleting = !new["metadata"]["deletionTimestamp"].is_null();
         if deleting && !is_finalized(&new) {
-            return Ok(self.remove(&mut state, address, new));
+            // The answer is the object as it was about to be stored; watches see the one that was stored last.
+            self.remove(&mut state, address, old);
+            return Ok(new);
         }
         Ok(self.store(&mut state, address.clone(), new, "MODIFIED"))
     }
@@ -260,9 +296,10 @@ impl Kubernetes {
     /// # Errors
     /// It does not exist.
     pub fn delete(&self, plural: &str, namespace: &str, name: &str) -> Result<Value, Refused> {
+        let kind = self.kind(plural)?;
         let address = (plural.to_owned(), namespace.to_owned(), name.to_owned());
         let mut state = self.state();
-        let Some(mut object) = state.objects.get(&address).cloned() else { return Err(missing(&address)) };
+        let Some(mut object) = state.objects.get(&address).cloned() else { return Err(kind.missing(name)) };
         if !is_finalized(&object) {
             return Ok(self.remove(&mut state, &address, object));
         }
@@ -270,10 +307,11 @@ impl Kubernetes {
             return Ok(object);
         }
         let metadata = &mut object["metadata"];
-        let generation = metadata["generation"].as_i64().unwrap_or(0) + 1;
         metadata["deletionTimestamp"] = json!(self.seconds());
         metadata["deletionGracePeriodSeconds"] = json!(0);
-        metadata["generation"] = json!(generation);
+        if let Some(generation) = metadata["generation"].as_i64() {
+            metadata["generation"] = json!(generation + 1);
+        }
         Ok(self.store(&mut state, address, object, "MODIFIED"))
     }
 
@@ -300,10 +338,6 @@ impl Kubernetes {
     }
 }
 
-pub(super) fn missing(address: &Address) -> Refused {
-    Refused::new(404, "NotFound", format!("{} \"{}\" not found", address.0, address.2))
-}
-
 fn keep_server_metadata(old: &Value, new: &mut Value) {
     if !new["metadata"].is_object() {
         new["metadata"] = json!({});
@@ -323,17 +357,6 @@ fn keep_server_metadata(old: &Value, new: &mut Value) {
             Some(value) => metadata.insert(field.to_owned(), value.clone()),
             None => metadata.remove(field),
         };
-    }
-    for empty in ["finalizers", "labels", "annotations"] {
-        let is_empty = match metadata.get(empty) {
-            Some(Value::Array(items)) => items.is_empty(),
-            Some(Value::Object(fields)) => fields.is_empty(),
-            Some(Value::Null) => true,
-            _ => false,
-        };
-        if is_empty {
-            metadata.remove(empty);
-        }
     }
 }
 

@@ -37,7 +37,7 @@ async fn ask(api: &Kubernetes, method: &str, path: &str, content_type: &str, bod
     let response = api.service().oneshot(request.body(Full::new(body)).unwrap()).await.unwrap();
     let status = response.status().as_u16();
     let bytes = response.into_body().collect().await.unwrap().to_bytes();
-    (status, serde_json::from_slice(&bytes).unwrap())
+    (status, serde_json::from_slice(&bytes).unwrap_or_else(|_| json!(String::from_utf8_lossy(&bytes))))
 }
 
 async fn merge(api: &Kubernetes, path: &str, body: Value) -> (u16, Value) {
@@ -97,8 +97,9 @@ async fn apply_takes_back_what_it_no_longer_says() {
     let say = |status| json!({"apiVersion": "example.com/v1", "kind": "Thing", "status": status});
     let apply = |status| ask(&api, "PATCH", &path, "application/apply-patch+yaml", say(status));
     assert_eq!(apply(json!({"a": "1", "b": "2"})).await.1["status"], json!({"a": "1", "b": "2"}));
-    let (_, object) = apply(json!({"b": "3", "odd": "x"})).await;
+    let (_, object) = apply(json!({"b": "3"})).await;
     assert_eq!(object["status"], json!({"b": "3"}));
+    assert_eq!(apply(json!({"b": "3", "odd": "x"})).await.0, 500, "a field that the schema lacks");
     assert_eq!(object["metadata"]["generation"], 1);
 }
 
@@ -139,6 +140,7 @@ async fn a_watch_tells_what_happens_then_bookmarks_and_expires_after_a_compactio
     };
     let mut body = watch(&version).await.unwrap().into_body();
     made(&api, json!({})).await;
+    api.create("configmaps", "team-a", json!({"metadata": {"name": "other"}})).unwrap();
     let mut next = async || -> Value {
         let frame = body.frame().await.unwrap().unwrap().into_data().unwrap();
         serde_json::from_slice(&frame).unwrap()
@@ -159,4 +161,40 @@ async fn what_is_not_known_is_refused() {
     assert_eq!(ask(&api, "GET", "/version", "", Value::Null).await.0, 404);
     made(&api, json!({})).await;
     assert_eq!(ask(&api, "PATCH", THING, "text/plain", json!({})).await.0, 415);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_bookmark_says_nothing_that_the_client_knows() {
+    let api = api();
+    let made = made(&api, json!({})).await;
+    let version = made["metadata"]["resourceVersion"].as_str().unwrap();
+    let collection = THING.trim_end_matches("/x");
+    let uri = format!("{collection}?watch=true&allowWatchBookmarks=true&timeoutSeconds=600&resourceVersion={version}");
+    let request = Request::builder().uri(uri).body(Full::new(Bytes::new())).unwrap();
+    let body = api.service().oneshot(request).await.unwrap().into_body().collect().await.unwrap();
+    assert_eq!(body.to_bytes(), Bytes::new());
+}
+
+#[tokio::test(start_paused = true)]
+async fn later_pages_show_the_moment_of_the_first_even_after_a_fork() {
+    let api = api();
+    for name in ["a", "b", "c"] {
+        api.create("things", "team-a", json!({"metadata": {"name": name}, "spec": {"size": 1}})).unwrap();
+    }
+    let collection = THING.trim_end_matches("/x");
+    let (_, first) = ask(&api, "GET", &format!("{collection}?limit=1"), "", Value::Null).await;
+    api.delete("things", "team-a", "c").unwrap();
+    merge(&api, &format!("{collection}/b"), json!({"spec": {"size": 2}})).await;
+    let token = first["metadata"]["continue"].as_str().unwrap();
+    let next = format!("{collection}?limit=5&continue={token}");
+    let (_, second) = ask(&api.fork(), "GET", &next, "", Value::Null).await;
+    let seen: Vec<_> = second["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|item| (&item["metadata"]["name"], &item["spec"]["size"]))
+        .collect();
+    assert_eq!(seen, [(&json!("b"), &json!(1)), (&json!("c"), &json!(1))]);
+    api.compact();
+    assert_eq!(ask(&api, "GET", &next, "", Value::Null).await.0, 410);
 }
