@@ -17,7 +17,7 @@ help: ## lists the targets
 	grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 16
 
 .PHONY: test
-test: lint test-templates test-rust contract test-chart ## everything: lints, unit and table tests, golden lifecycles, API server, end to end, chart
+test: lint test-templates test-rust contract test-chart test-e2e ## everything: lints, unit and table tests, golden lifecycles, API server, end to end, chart
 
 .PHONY: lint
 lint: tools ## format, clippy with warnings as errors, licences and sources of dependencies
@@ -43,6 +43,14 @@ test-templates: tools ## CloudFormation templates through cfn-lint, the Lambda's
 .PHONY: test-chart
 test-chart: cluster ## helm lint, rendering, and what the API server says of it
 	tests/cluster/chart-test
+
+.PHONY: test-e2e
+test-e2e: tools cluster ## end to end over HTTP: the demo's story, which fails where anything is not as told
+	tests/demo/demo
+
+.PHONY: speed
+speed: ## how long a project takes, against the shortest time that the remote side's delays allow (virtual time)
+	cargo test --test controller it_waits_hardly_longer_than_aws_works -- --nocapture
 
 .PHONY: demo
 demo: tools cluster ## the whole story of one project against a real API server and the sandbox; KEEP=1 leaves it running
