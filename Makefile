@@ -12,6 +12,16 @@ export MLOPS_SANDBOX_PYTHON := $(PYTHON)
 # What the tests ask of AWS and what they are answered, recorded by test-rust; each checkout has its own.
 RECORDED := $(CACHE)/contract/$(firstword $(shell printf %s "$(CURDIR)" | cksum))
 
+# Checkouts on one machine share the target directory, and cargo tells their crates apart by time alone: what another
+# checkout built must look old.
+.PHONY: own
+own:
+	mkdir -p "$(CARGO_TARGET_DIR)"
+	if [ "$$(cat "$(CARGO_TARGET_DIR)/checkout" 2>/dev/null)" != "$(CURDIR)" ]; then
+	  find src tests -name '*.rs' -exec touch {} +
+	  printf %s "$(CURDIR)" > "$(CARGO_TARGET_DIR)/checkout"
+	fi
+
 .PHONY: help
 help: ## lists the targets
 	grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 16
@@ -20,13 +30,13 @@ help: ## lists the targets
 test: lint test-templates test-rust contract test-chart test-e2e ## everything: lints, unit and table tests, golden lifecycles, API server, end to end, chart
 
 .PHONY: lint
-lint: tools ## format, clippy with warnings as errors, licences and sources of dependencies
+lint: own tools ## format, clippy with warnings as errors, licences and sources of dependencies
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --quiet -- -D warnings
 	$(CACHE)/tools/bin/cargo-deny --log-level error check bans licenses sources
 
 .PHONY: test-rust
-test-rust: tools cluster ## all Rust tests
+test-rust: own tools cluster ## all Rust tests
 	rm -rf "$(RECORDED)"
 	MLOPS_JOURNAL_DIR="$(RECORDED)" cargo test --workspace
 
@@ -45,23 +55,23 @@ test-chart: cluster ## helm lint, rendering, and what the API server says of it
 	tests/cluster/chart-test
 
 .PHONY: test-e2e
-test-e2e: tools cluster ## end to end over HTTP: the demo's story, which fails where anything is not as told
+test-e2e: own tools cluster ## end to end over HTTP: the demo's story, which fails where anything is not as told
 	tests/demo/demo
 
 .PHONY: speed
-speed: ## how long a project takes, against the shortest time that the remote side's delays allow (virtual time)
+speed: own ## how long a project takes, against the shortest time that the remote side's delays allow (virtual time)
 	cargo test --test controller it_waits_hardly_longer_than_aws_works -- --nocapture
 
 .PHONY: demo
-demo: tools cluster ## the whole story of one project against a real API server and the sandbox; KEEP=1 leaves it running
+demo: own tools cluster ## the whole story of one project against a real API server and the sandbox; KEEP=1 leaves it running
 	tests/demo/demo
 
 .PHONY: crd
-crd: ## writes the CustomResourceDefinitions from the types
+crd: own ## writes the CustomResourceDefinitions from the types
 	cargo run --quiet -- crd
 
 .PHONY: golden
-golden: tools ## writes the golden files anew; read the difference before you commit it
+golden: own tools ## writes the golden files anew; read the difference before you commit it
 	UPDATE_GOLDEN=1 cargo test --test golden --test crd
 
 .PHONY: cluster

@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use mlops_sandbox::Settings;
 use serde_json::{Value, json};
 
-use crate::stage::{NAMESPACE, Stage};
+use crate::stage::Stage;
 
 /// The project of every story.
 pub const NAME: &str = "taxi-fares";
