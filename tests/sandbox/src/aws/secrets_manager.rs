@@ -274,6 +274,15 @@ fn seconds(moment: Timestamp) -> Value {
 }
 
 fn describe(secret: &SecretEntry) -> Value {
+    details(secret, "VersionIdsToStages")
+}
+
+/// The same map of versions has another name in lists than in descriptions.
+fn list_entry(secret: &SecretEntry) -> Value {
+    details(secret, "SecretVersionsToStages")
+}
+
+fn details(secret: &SecretEntry, versions_member: &str) -> Value {
     let stages: BTreeMap<&String, &Vec<&str>> = secret
         .versions
         .iter()
@@ -286,7 +295,7 @@ fn describe(secret: &SecretEntry) -> Value {
         "CreatedDate": seconds(secret.created), "LastChangedDate": seconds(secret.changed),
         "DeletedDate": secret.deletion.map(|(asked, _)| seconds(asked)),
         "Tags": secret.tags.iter().map(|(key, value)| json!({"Key": key, "Value": value})).collect::<Value>(),
-        "VersionIdsToStages": stages,
+        versions_member: stages,
     })
 }
 
@@ -385,7 +394,7 @@ fn list(world: &mut World, call: &Call<'_>) -> Outcome {
     let state = state(world, call);
     let here = state.secrets.values().filter(|it| !younger(now, it.created, lag));
     let still = state.deleted.values().filter(|(when, _)| younger(now, *when, lag)).map(|(_, it)| it);
-    let shown: Vec<Value> = here.filter(|it| planned || it.deletion.is_none()).chain(still).map(describe).collect();
+    let shown: Vec<Value> = here.filter(|it| planned || it.deletion.is_none()).chain(still).map(list_entry).collect();
     Ok(json!({ "SecretList": shown }))
 }
 

@@ -25,7 +25,10 @@ pub(super) fn encode(headers: &HeaderMap, output: &Value, id: &str) -> Response<
 
 pub(super) fn refuse(headers: &HeaderMap, refusal: &Refusal, id: &str) -> Response<Bytes> {
     let body = json!({"__type": refusal.code, "message": refusal.message}).to_string();
-    reply(refusal.status, content_type(headers), "x-amzn-requestid", id, body)
+    // The model of CodeConnections gives its errors an HTTP status; that of its older name does not: 400.
+    let target = headers.get("x-amz-target").and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let older = target.contains("CodeStar_connections") && refusal.status == 404;
+    reply(if older { 400 } else { refusal.status }, content_type(headers), "x-amzn-requestid", id, body)
 }
 
 /// A reply is written in the version of the protocol that was asked in.

@@ -218,7 +218,7 @@ pub(super) fn get_policy(world: &World, call: &Call<'_>) -> Outcome {
 pub(super) fn delete_policy(world: &mut World, call: &Call<'_>) -> Outcome {
     let policy = name(call, "PolicyName", 128)?;
     let removed = writable(&mut world.iam, call)?.policies.remove(policy);
-    removed.map(|_| json!({})).ok_or_else(|| no_such_policy(policy))
+    removed.map(|_| Value::Null).ok_or_else(|| no_such_policy(policy))
 }
 
 pub(super) fn list_policies(world: &World, call: &Call<'_>) -> Outcome {

@@ -161,6 +161,8 @@ pub(super) fn search_products(world: &mut World, call: &Call<'_>) -> Outcome {
         .filter(|(id, _, product)| queries.iter().all(|query| answers(id, product, query)))
         .map(|(id, kept, product)| {
             let mut value = product_detail(id, kept, product);
+            // A ProvisionedProductAttribute has no launch role, unlike a ProvisionedProductDetail.
+            value["LaunchRoleArn"] = Value::Null;
             value["Tags"] = tag_list(&product.tags);
             value["PhysicalId"] = json!(product.stack_id);
             value["ProductName"] = json!(state.products.get(&product.product_id).map(|kept| &kept.last().name));
