@@ -41,9 +41,12 @@ test-rust: own tools cluster ## all Rust tests
 	MLOPS_JOURNAL_DIR="$(RECORDED)" cargo test --workspace
 
 .PHONY: contract
-contract: tools ## what test-rust asked of AWS and was answered, against AWS's own API models
+contract: tools ## what test-rust asked of AWS and was answered, and a tour with boto3, against AWS's own API models
 	$(PYTHON) -m unittest discover --quiet --start-directory tests/contract
-	$(PYTHON) tests/contract/check.py "$(RECORDED)"
+	cargo build --workspace --bins --quiet
+	rm -rf "$(RECORDED)/tour"
+	MLOPS_JOURNAL_DIR="$(RECORDED)/tour" $(PYTHON) tests/contract/tour.py "$(CARGO_TARGET_DIR)/debug/mlops-sandbox"
+	$(PYTHON) tests/contract/check.py "$(RECORDED)" "$(RECORDED)/tour"
 
 .PHONY: test-templates
 test-templates: tools ## CloudFormation templates through cfn-lint, the Lambda's own tests

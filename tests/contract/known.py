@@ -94,12 +94,7 @@ class Departure:
 
     def covers(self, operation, problem):
         """Whether this is it."""
-        pairs = (
-            (self.operation, operation),
-            (self.kind, problem.kind),
-            (self.member, problem.member),
-            (self.value, problem.value),
-        )
+        pairs = ((self.operation, operation), (self.kind, problem.kind), (self.member, problem.member), (self.value, problem.value))
         return all(re.fullmatch(pattern, text, re.DOTALL) for pattern, text in pairs)
 
 
@@ -119,5 +114,12 @@ DEPARTURES = [
         r"UPDATE_(ROLLBACK_)?COMPLETE_CLEANUP_IN_PROGRESS",
         "an event of the stack itself carries the stack's own status, for which the model has another enumeration "
         "(real events in github.com/ansible/ansible/issues/32396 and pull/26225)",
+    ),
+    Departure(
+        r"s3\.(PutBucketPolicy|PutBucketTagging)",
+        r"status other than 200",
+        r"",
+        r"204",
+        "the service answers 204 (corrected so in github.com/localstack/localstack, spec-patches.json)",
     ),
 ]

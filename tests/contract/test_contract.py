@@ -265,7 +265,7 @@ class Contract(unittest.TestCase):
                     (pathlib.Path(folder) / f"{number}.count").write_text("2" if number == 0 else "1")
                 printed = io.StringIO()
                 with redirect_stdout(printed), redirect_stderr(io.StringIO()):
-                    exit_status = check.main(folder)
+                    exit_status = check.main([folder])
                 self.assertEqual(exit_status, expected)
                 self.assertIn(line, printed.getvalue())
 

@@ -11,7 +11,7 @@ import datetime
 import email.utils
 import re
 import urllib.parse
-import xml.etree.ElementTree as ElementTree
+from xml.etree import ElementTree
 
 from botocore.utils import parse_timestamp
 
@@ -148,7 +148,7 @@ class XmlReader(Reader):
                 self.problem("unknown member", below(member, tag(child)), child.text or "")
 
     def map(self, shape, element, member):
-        key_name, value_name = shape.key.serialization.get("name", "key"), shape.value.serialization.get("name", "value")
+        key_name, value_name = (shape.key.serialization.get("name", "key"), shape.value.serialization.get("name", "value"))
         found = {}
         for entry in self.children(element, ["entry"], member):
             parts = {tag(part): part for part in self.children(entry, [key_name, value_name], member)}
