@@ -20,7 +20,6 @@ _JSON = {
     "ThrottlingException": 4,
     "UnknownOperationException": 4,
     "UnrecognizedClientException": 4,
-    "ValidationException": 4,
 }
 _QUERY = {
     "AccessDenied": 4,
@@ -78,7 +77,25 @@ _S3 = {
     "XAmzContentSHA256Mismatch": 400,
 }  # fmt: skip
 
-COMMON_ERRORS = {"json": _JSON, "smithy-rpc-v2-cbor": _JSON, "rest-json": _JSON, "query": _QUERY, "rest-xml": _S3}
+_COMMON = {"json": _JSON, "smithy-rpc-v2-cbor": _JSON, "rest-json": _JSON, "query": _QUERY, "rest-xml": _S3}
+
+# What one service answers although its operations do not declare it.
+_OF_SERVICE = {
+    # For what does not exist, and for what cannot be asked now: DescribeProject and its like declare no errors at all
+    # (terraform-provider-aws, internal/service/sagemaker, which looks for this code and the words "does not exist").
+    ("sagemaker", "ValidationException"): 4,
+    # DeleteRule of a rule that has targets (API reference of DeleteRule: remove the targets first).
+    ("events", "ValidationException"): 4,
+}
+# What the framework of the JSON services answers before an operation sees a request that breaks its model.
+_BROKEN_MODEL = re.compile(r"\d+ validation errors? detected: .*", re.DOTALL)
+
+
+def common_error(protocol, service, code, message):
+    """The status of an error that the operation need not declare, or its class (4, 5); None where it must."""
+    if code == "ValidationException" and protocol != "query" and _BROKEN_MODEL.fullmatch(message):
+        return 4
+    return _COMMON[protocol].get(code) or _OF_SERVICE.get((service, code))
 
 
 @dataclasses.dataclass(frozen=True)

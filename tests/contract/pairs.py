@@ -329,13 +329,14 @@ def http(reply):
 def refused(protocol, service, one, reply):
     """Everything wrong with an error: its code, its status, its members."""
     try:
-        code = create_parser(protocol).parse(http(reply), one.output_shape)["Error"]["Code"]
-    except (ResponseParserError, KeyError, ValueError) as error:
-        return [Problem("botocore cannot read the error", "", str(error)[:80])]
+        error = create_parser(protocol).parse(http(reply), one.output_shape)["Error"]
+        code, message = error["Code"], error.get("Message") or ""
+    except (ResponseParserError, KeyError, ValueError) as unreadable:
+        return [Problem("botocore cannot read the error", "", str(unreadable)[:80])]
     root = {"query": "ErrorResponse", "rest-xml": "Error"}.get(protocol)
     if root and body(reply) and tag(xml(body(reply))) != root:
         return [Problem(f"root element other than {root}", "", tag(xml(body(reply))))]
-    common = known.COMMON_ERRORS[protocol].get(code)
+    common = known.common_error(protocol, service.service_name, code, message)
     shape = next((shape for shape in one.error_shapes if shape.error_code == code), None)
     # The statuses of the few errors that S3's model declares stand in S3's documentation alone.
     if shape is not None and not (protocol == "rest-xml" and common):

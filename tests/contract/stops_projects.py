@@ -72,27 +72,7 @@ def catalog(aws, role):
     caller = aws.client("sts").get_caller_identity()["Arn"]
     catalog.associate_principal_with_portfolio(PortfolioId=portfolio, PrincipalARN=caller, PrincipalType="IAM")
     catalog.list_principals_for_portfolio(PortfolioId=portfolio)
-    constraint = catalog.create_constraint(
-        PortfolioId=portfolio,
-        ProductId=product,
-        Type="LAUNCH",
-        Parameters=json.dumps({"RoleArn": role}),
-        IdempotencyToken="s",
-        Description="d",
-    )
-    constraint = constraint["ConstraintDetail"]["ConstraintId"]
-    refused(
-        "DuplicateResourceException",
-        catalog.create_constraint,
-        PortfolioId=portfolio,
-        ProductId=product,
-        Type="LAUNCH",
-        Parameters=json.dumps({"RoleArn": role}),
-        IdempotencyToken="s2",
-    )
-    catalog.describe_constraint(Id=constraint)
-    catalog.update_constraint(Id=constraint, Description="e", Parameters=json.dumps({"RoleArn": role}))
-    catalog.list_constraints_for_portfolio(PortfolioId=portfolio, ProductId=product)
+    constraint = constraints(catalog, role, {"PortfolioId": portfolio, "ProductId": product})
     eventually(lambda: catalog.list_launch_paths(ProductId=product)["LaunchPathSummaries"][0])
     catalog.search_products(Filters={"FullTextSearch": ["tour"]})
     catalog.describe_product(Id=product)
@@ -106,6 +86,17 @@ def catalog(aws, role):
     catalog.delete_provisioning_artifact(ProductId=product, ProvisioningArtifactId=second)
     eventually(lambda: catalog.delete_product(Id=product))
     eventually(lambda: catalog.delete_portfolio(Id=portfolio))
+
+
+def constraints(catalog, role, place):
+    """The launch constraint of a product in a portfolio; gives its id."""
+    asked = place | {"Type": "LAUNCH", "Parameters": json.dumps({"RoleArn": role}), "Description": "d"}
+    constraint = catalog.create_constraint(**asked, IdempotencyToken="s")["ConstraintDetail"]["ConstraintId"]
+    refused("DuplicateResourceException", catalog.create_constraint, **asked, IdempotencyToken="s2")
+    catalog.describe_constraint(Id=constraint)
+    catalog.update_constraint(Id=constraint, Description="e", Parameters=json.dumps({"RoleArn": role}))
+    catalog.list_constraints_for_portfolio(**place)
+    return constraint
 
 
 def provisioned(catalog, product, artifact):

@@ -167,6 +167,7 @@ ROWS = [
     ("a JSON reply in another content type", "portfolio", header("reply", "content-type", "text/xml"), "reply", "content type", ""),
     ("a success with another status", "portfolio", status(201), "reply", "status other than 200", ""),
     ("an error that the operation does not declare", "project", told(__type="ResourceInUse"), "reply", "error that neither", ""),
+    ("an error of another service", "product", lambda pair: pair.update(reply=GOOD["project"]["reply"]), "reply", "error that neither", ""),
     ("a known error with another status", "project", status(500), "reply", "status of ValidationException", ""),
     ("a declared error with another status", "role", status(400), "reply", "status of NoSuchEntityException other than 404", ""),
     ("an undeclared error in XML", "role", swapped("reply", "body", "NoSuchEntity", "NoSuchRole"), "reply", "error that neither", ""),
