@@ -167,6 +167,22 @@ async fn without_a_placement_the_finalizer_stays_and_says_so() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_object_that_was_never_accepted_leads_nowhere_even_with_our_finalizer_on_it() {
+    let mut stage = stage().await;
+    stage.config.inline_platforms.clear();
+    let mut manifest = Stage::manifest();
+    manifest["metadata"]["finalizers"] = json!(["mlops-operator.io/finalizer"]);
+    stage.apply(manifest);
+    stage.delete();
+    stage.start();
+    stage.until_condition("Stalled=True/PlatformNotAllowed", SOON).await;
+    tokio::time::sleep(SOON).await;
+    assert_eq!(stage.sandbox.calls(), [] as [String; 0]);
+    stage.edit(json!({"metadata": {"finalizers": null}})).await;
+    assert_eq!(stage.object(), None);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_request_by_annotation_looks_at_once() {
     let mut stage = stage().await;
     stage.start();

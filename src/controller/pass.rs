@@ -164,6 +164,32 @@ async fn place(publisher: &Publisher<'_>, placement: &Placement) -> Result<(), A
     Ok(())
 }
 
+/// Where the things are: as written down before the first was made, or else as the spec says, if it may.
+fn whereabouts(
+    object: &DynamicObject,
+    world: &World,
+    key: &Key,
+    written: Option<Placement>,
+) -> Result<Placement, Box<Conclusion>> {
+    let refused = |why, message, hint| Err(Box::new(Conclusion::refused(why, message, hint)));
+    if let Some(placement) = written {
+        return Ok(placement);
+    }
+    let Some(placement) = placement_of_raw(&key.owner(&world.cluster), object::spec(object)) else {
+        let message = "neither the status nor the spec says where the things are, so they cannot be deleted safely";
+        let hint = "restore spec.platform (or status.placement), or remove the things by hand and then the finalizer";
+        return refused(Reason::PlacementUnknown, message.to_owned(), hint);
+    };
+    // Anybody can create an object that carries our finalizer: its spec has passed no check yet.
+    match tenancy::check_place(&world.setup.config.inline_platforms, &key.namespace, &placement) {
+        Ok(()) => Ok(placement),
+        Err(why) => {
+            let hint = "allow it in the operator's configuration (inlinePlatforms); where nothing was ever made, remove the finalizer";
+            refused(Reason::PlatformNotAllowed, why, hint)
+        }
+    }
+}
+
 /// Removes the things, or leaves them where that is asked for.
 async fn remove(
     object: &DynamicObject,
@@ -178,10 +204,9 @@ async fn remove(
         return Ok(Conclusion { release: true, retained: true, ..conclusion });
     }
     let spec = object::spec(object);
-    let Some(placement) = publisher.status().placement.or_else(|| placement_of_raw(&owner, spec)) else {
-        let message = "neither the status nor the spec says where the things are, so they cannot be deleted safely";
-        let hint = "restore spec.platform (or status.placement), or remove the things by hand and then the finalizer";
-        return Ok(Conclusion::refused(Reason::PlacementUnknown, message.to_owned(), hint));
+    let placement = match whereabouts(object, world, key, publisher.status().placement) {
+        Ok(placement) => placement,
+        Err(conclusion) => return Ok(*conclusion),
     };
     let sources = resolve::placement_sources(key, &placement);
     world.secrets.refer(key, &sources);

@@ -1,6 +1,8 @@
 //! Who may describe a platform in the project itself, and with which roles and Jenkins hosts: whoever may create a
 //! project would otherwise borrow the operator's identity in AWS and its place in the network.
 
+use std::net::{Ipv4Addr, Ipv6Addr};
+
 use serde::Deserialize;
 use url::{Host, Url};
 
@@ -24,17 +26,36 @@ pub struct InlinePlatform {
 /// # Errors
 /// A sentence that names the namespace, role or host that is not allowed.
 pub fn check(allowed: &[InlinePlatform], namespace: &str, spec: &MlopsProjectSpec) -> Result<(), String> {
+    let platform = &spec.platform;
+    let urls = std::iter::once(&platform.jenkins.url).chain(&platform.model_trigger.jenkins_url);
+    permit(allowed, namespace, named_roles(spec), urls)
+}
+
+/// Checks a place against the permissions. For a place that the operator has not written down itself: what an object
+/// says that was never accepted must not lead the operator anywhere, not even to delete.
+///
+/// # Errors
+/// As [`check`].
+pub fn check_place(allowed: &[InlinePlatform], namespace: &str, place: &Placement) -> Result<(), String> {
+    permit(allowed, namespace, place.role_arn.iter(), std::iter::once(&place.jenkins_url))
+}
+
+fn permit<'a>(
+    allowed: &[InlinePlatform],
+    namespace: &str,
+    roles: impl Iterator<Item = &'a String>,
+    urls: impl Iterator<Item = &'a String>,
+) -> Result<(), String> {
     let granted: Vec<_> = allowed.iter().filter(|grant| any(&grant.namespaces, namespace)).collect();
     if granted.is_empty() {
         return Err(format!("namespace {namespace} may not describe a platform in spec.platform"));
     }
-    for role in named_roles(spec) {
+    for role in roles {
         if !granted.iter().any(|grant| any(&grant.roles, role)) {
             return Err(format!("namespace {namespace} may not use role {role}"));
         }
     }
-    let platform = &spec.platform;
-    for url in std::iter::once(&platform.jenkins.url).chain(&platform.model_trigger.jenkins_url) {
+    for url in urls {
         let (host, with_port) = hosts(url)?;
         if !granted.iter().any(|grant| any(&grant.jenkins_hosts, &host) || any(&grant.jenkins_hosts, &with_port)) {
             return Err(format!("namespace {namespace} may not use Jenkins host {with_port}"));
@@ -50,14 +71,18 @@ fn named_roles(spec: &MlopsProjectSpec) -> impl Iterator<Item = &String> {
     assumed.chain(roles.into_iter().flatten())
 }
 
+/// AWS's instance metadata over IPv6, which is not link-local:
+/// <https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/instancedata-data-retrieval.html>.
+const METADATA_IPV6: Ipv6Addr = Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254);
+
 /// The host of a URL without and with its port; link-local ones (instance metadata) are nobody's Jenkins.
 fn hosts(url: &str) -> Result<(String, String), String> {
     let parsed = Url::parse(url).map_err(|error| format!("`{url}` is not a URL: {error}"))?;
     let link_local = match parsed.host() {
-        Some(Host::Ipv4(address)) => address.is_link_local() || address.is_unspecified(),
+        Some(Host::Ipv4(address)) => is_nobody(address),
         Some(Host::Ipv6(address)) => {
-            let mapped = address.to_ipv4_mapped().is_some_and(|inner| inner.is_link_local() || inner.is_unspecified());
-            address.is_unicast_link_local() || address.is_unspecified() || mapped
+            let inner = address.to_ipv4().or_else(|| behind_nat64(address));
+            address.is_unicast_link_local() || address == METADATA_IPV6 || inner.is_some_and(is_nobody)
         }
         _ => false,
     };
@@ -67,6 +92,18 @@ fn hosts(url: &str) -> Result<(String, String), String> {
     }
     let with_port = parsed.port_or_known_default().map_or_else(|| host.clone(), |port| format!("{host}:{port}"));
     Ok((host, with_port))
+}
+
+fn is_nobody(address: Ipv4Addr) -> bool {
+    address.is_link_local() || address.is_unspecified()
+}
+
+/// The IPv4 address that the well-known prefix of RFC 6052 leads to.
+fn behind_nat64(address: Ipv6Addr) -> Option<Ipv4Addr> {
+    match address.segments() {
+        [0x64, 0xff9b, 0, 0, 0, 0, high, low] => Some(Ipv4Addr::from((u32::from(high) << 16) | u32::from(low))),
+        _ => None,
+    }
 }
 
 fn any(patterns: &[String], text: &str) -> bool {
@@ -145,8 +182,20 @@ mod tests {
                 Some("role/admin"),
             ),
             ("another host", "team-a", "https://ci.example.com.evil.org", None, Some("evil.org")),
-            ("instance metadata", "team-a", "http://169.254.169.254", None, Some("cannot be a Jenkins server")),
-            ("instance metadata in disguise", "team-a", "http://[::ffff:a9fe:a9fe]", None, Some("cannot be a Jenkins")),
+            (
+                "the host stands before the path, not before the @",
+                "team-a",
+                "https://ci.example.com@evil.org",
+                None,
+                Some("host evil.org:443"),
+            ),
+            (
+                "a namespace that only begins like a granted one",
+                "a-team-a",
+                "https://ci.example.com",
+                None,
+                Some("a-team-a"),
+            ),
         ];
         for (name, namespace, url, role, refusal) in cases {
             let result = check(std::slice::from_ref(&grant), namespace, &spec(url, role));
@@ -156,6 +205,87 @@ mod tests {
             }
         }
         assert!(check(&[], "team-a", &spec("https://ci.example.com", None)).is_err(), "nothing is granted by default");
+    }
+
+    #[test]
+    fn instance_metadata_is_nobodys_jenkins_however_it_is_written() {
+        let anything = || vec!["*".to_owned()];
+        let grant = InlinePlatform { namespaces: anything(), roles: anything(), jenkins_hosts: anything() };
+        let urls = [
+            "http://169.254.169.254",
+            "http://169.254.169.254./",
+            "http://2852039166",
+            "http://0xA9FEA9FE:80",
+            "http://0251.0376.0251.0376",
+            "http://[::ffff:a9fe:a9fe]",
+            "http://[::a9fe:a9fe]",
+            "http://[64:ff9b::a9fe:a9fe]",
+            "http://[fd00:ec2::254]",
+            "http://[fe80::1]",
+            "http://0.0.0.0:8080",
+            "http://[::]",
+        ];
+        for url in urls {
+            let refusal = check(std::slice::from_ref(&grant), "team-a", &spec(url, None)).unwrap_err();
+            assert!(refusal.contains("cannot be a Jenkins server"), "{url}: {refusal}");
+        }
+        for url in ["https://10.0.0.1", "http://127.0.0.1:8080", "https://[fd00::1]", "https://[64:ff9b::808:808]"] {
+            assert_eq!(check(std::slice::from_ref(&grant), "team-a", &spec(url, None)), Ok(()), "{url}");
+        }
+    }
+
+    #[test]
+    fn every_role_and_the_lambdas_jenkins_need_a_grant_of_their_own() {
+        type Change = fn(&mut MlopsProjectSpec);
+        let grant = InlinePlatform {
+            namespaces: vec!["team-a".into()],
+            roles: vec!["arn:aws:iam::111122223333:role/mine".into()],
+            jenkins_hosts: vec!["ci.example.com".into()],
+        };
+        let check = |change: Change| {
+            let mut spec = spec("https://ci.example.com", None);
+            change(&mut spec);
+            check(std::slice::from_ref(&grant), "team-a", &spec)
+        };
+        assert!(
+            check(|spec| spec.platform.aws.roles.launch = Some("arn:aws:iam::111122223333:role/mine".into())).is_ok()
+        );
+        let refused: [(&str, Change); 5] = [
+            ("launch", |spec| spec.platform.aws.roles.launch = Some("arn:aws:iam::111122223333:role/theirs".into())),
+            ("use", |spec| spec.platform.aws.roles.usage = Some("arn:aws:iam::111122223333:role/theirs".into())),
+            ("stack", |spec| spec.platform.aws.roles.stack = Some("arn:aws:iam::111122223333:role/theirs".into())),
+            ("runtime", |spec| {
+                spec.platform.model_trigger.runtime_role_arn = Some("arn:aws:iam::111122223333:role/theirs".into());
+            }),
+            ("the Lambda's Jenkins", |spec| {
+                spec.platform.model_trigger.jenkins_url = Some("https://theirs.example.com".into());
+            }),
+        ];
+        for (name, change) in refused {
+            assert!(check(change).unwrap_err().contains("theirs"), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_place_needs_the_same_grant() {
+        let grant = InlinePlatform {
+            namespaces: vec!["team-a".into()],
+            roles: vec!["arn:aws:iam::111122223333:role/mine".into()],
+            jenkins_hosts: vec!["ci.example.com".into()],
+        };
+        let cases = [
+            ("its own role and host", "team-a", Some("mine"), "https://ci.example.com", true),
+            ("no role", "team-a", None, "https://ci.example.com", true),
+            ("another namespace", "team-b", None, "https://ci.example.com", false),
+            ("another role", "team-a", Some("theirs"), "https://ci.example.com", false),
+            ("another host", "team-a", None, "https://evil.example.org", false),
+            ("instance metadata", "team-a", None, "http://169.254.169.254", false),
+        ];
+        for (name, namespace, role, url, allowed) in cases {
+            let role_arn = role.map(|role| format!("arn:aws:iam::111122223333:role/{role}"));
+            let place = Placement { role_arn, jenkins_url: url.into(), ..Placement::default() };
+            assert_eq!(check_place(std::slice::from_ref(&grant), namespace, &place).is_ok(), allowed, "{name}");
+        }
     }
 
     #[test]
@@ -177,9 +307,21 @@ mod tests {
 
     #[test]
     fn what_moves_is_named() {
-        let here = Placement { region: "eu-west-1".into(), ..Placement::default() };
-        let there = Placement { region: "eu-west-2".into(), ..Placement::default() };
-        assert_eq!(moved(&here, &there), Some("spec.platform.aws.region"));
-        assert_eq!(moved(&here, &here.clone()), None);
+        let text = |text: &str| text.to_owned();
+        let cases: [(&str, Placement); 6] = [
+            ("spec.platform.aws.region", Placement { region: text("x"), ..Placement::default() }),
+            ("spec.platform.aws.accountId", Placement { account_id: text("x"), ..Placement::default() }),
+            ("spec.platform.artifacts.bucket", Placement { bucket: text("x"), ..Placement::default() }),
+            ("spec.platform.jenkins.url", Placement { jenkins_url: text("x"), ..Placement::default() }),
+            ("the Jenkins folder", Placement { jenkins_folder: vec![text("x")], ..Placement::default() }),
+            ("spec.projectName", Placement { project_name: text("x"), ..Placement::default() }),
+        ];
+        let here = Placement::default();
+        for (field, there) in cases {
+            assert_eq!(moved(&here, &there), Some(field));
+            assert_eq!(moved(&there, &there.clone()), None);
+        }
+        let rotated = Placement { secret_name: text("other"), ..Placement::default() };
+        assert_eq!(moved(&here, &rotated), None, "other credentials lead to the same place");
     }
 }
