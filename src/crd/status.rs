@@ -168,8 +168,6 @@ reasons! {
     StackRollbackFailed,
     /// The stack could not be deleted; the message names what is in the way.
     StackDeleteFailed,
-    /// The bucket is not empty and `dataPolicy` is Keep.
-    DataKept,
     /// Jenkins refuses the user or token.
     JenkinsCredentialsInvalid,
     /// Jenkins prepares for a shutdown: configuration works, builds do not start.
@@ -178,8 +176,6 @@ reasons! {
     PluginMissing,
     /// Jenkins is older than what the operator works with.
     JenkinsTooOld,
-    /// The folder above the jobs does not exist and is not ours to make.
-    FolderMissing,
     /// The URL given answers, but not as Jenkins does.
     NotJenkins,
     /// Jenkins holds an item of that name that the user may not see.
