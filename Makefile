@@ -9,7 +9,7 @@ CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/mlops-operator
 export CARGO_TARGET_DIR ?= $(CACHE)/target
 PYTHON := $(CACHE)/venv/bin/python
 export MLOPS_SANDBOX_PYTHON := $(PYTHON)
-# What the tests ask of AWS and what they are answered, recorded by test-rust; each checkout has its own.
+# What the tests ask of AWS and what they are answered; each checkout has its own.
 RECORDED := $(CACHE)/contract/$(firstword $(shell printf %s "$(CURDIR)" | cksum))
 
 # Checkouts on one machine share the target directory, and cargo tells their crates apart by time alone: what another
@@ -27,7 +27,7 @@ help: ## lists the targets
 	grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 16
 
 .PHONY: test
-test: lint test-templates test-rust contract test-chart test-e2e ## everything: lints, unit and table tests, golden lifecycles, API server, end to end, chart
+test: lint test-templates test-rust test-chart test-e2e contract ## everything: lints, unit and table tests, golden lifecycles, API server, chart, end to end, contract with AWS
 
 .PHONY: lint
 lint: own tools ## format, clippy with warnings as errors, licences and sources of dependencies
@@ -37,16 +37,16 @@ lint: own tools ## format, clippy with warnings as errors, licences and sources 
 
 .PHONY: test-rust
 test-rust: own tools cluster ## all Rust tests
-	rm -rf "$(RECORDED)"
-	MLOPS_JOURNAL_DIR="$(RECORDED)" cargo test --workspace
+	rm -rf "$(RECORDED)/rust"
+	MLOPS_JOURNAL_DIR="$(RECORDED)/rust" cargo test --workspace
 
 .PHONY: contract
-contract: tools ## what test-rust asked of AWS and was answered, and a tour with boto3, against AWS's own API models
+contract: own tools ## what the tests asked of AWS and were answered, and a tour with boto3, against AWS's own API models
 	$(PYTHON) -m unittest discover --quiet --start-directory tests/contract
 	cargo build --workspace --bins --quiet
 	rm -rf "$(RECORDED)/tour"
 	MLOPS_JOURNAL_DIR="$(RECORDED)/tour" $(PYTHON) tests/contract/tour.py "$(CARGO_TARGET_DIR)/debug/mlops-sandbox"
-	$(PYTHON) tests/contract/check.py "$(RECORDED)" "$(RECORDED)/tour"
+	$(PYTHON) tests/contract/check.py "$(RECORDED)/rust" $$(ls -d "$(RECORDED)/e2e" 2>/dev/null) "$(RECORDED)/tour"
 
 .PHONY: test-templates
 test-templates: tools ## CloudFormation templates through cfn-lint, the Lambda's own tests
@@ -59,7 +59,8 @@ test-chart: cluster ## helm lint, rendering, and what the API server says of it
 
 .PHONY: test-e2e
 test-e2e: own tools cluster ## end to end over HTTP: the demo's story, which fails where anything is not as told
-	tests/demo/demo
+	rm -rf "$(RECORDED)/e2e"
+	MLOPS_JOURNAL_DIR="$(RECORDED)/e2e" tests/demo/demo
 
 .PHONY: speed
 speed: own ## how long a project takes, against the shortest time that the remote side's delays allow (virtual time)

@@ -20,7 +20,7 @@ def main(folders):
     for folder in map(pathlib.Path, folders):
         exchanges = {line for file in folder.glob("*.jsonl") for line in file.read_text().splitlines()}
         if not exchanges:
-            print(f"contract: nothing is recorded in {folder}; `make test-rust` records there", file=sys.stderr)
+            print(f"contract: nothing is recorded in {folder}; `make test-rust` comes first", file=sys.stderr)
             status = 2
         calls = sum(int(count.read_text() or 0) for count in folder.glob("*.count"))
         operations, refusals = look(exchanges, violations, excused)
