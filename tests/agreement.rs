@@ -51,10 +51,11 @@ fn side_by_side(real: &Value, in_memory: &Value) -> String {
     let [left, right] = [real, in_memory].map(|answer| serde_yaml::to_string(answer).unwrap());
     let [left, right] = [&left, &right].map(|text| text.lines().collect::<Vec<_>>());
     let same = left.iter().zip(&right).take_while(|(left, right)| left == right).count();
-    let tail = left.iter().rev().zip(right.iter().rev()).take_while(|(left, right)| left == right).count();
+    let most = left.len().min(right.len()) - same;
+    let tail = left.iter().rev().zip(right.iter().rev()).take(most).take_while(|(left, right)| left == right).count();
     let mut lines = String::new();
     for (whose, these) in [("real     ", &left), ("in memory", &right)] {
-        let end = these.len().saturating_sub(tail).max(same);
+        let end = these.len() - tail;
         for line in &these[same.saturating_sub(3)..end] {
             lines.push_str(&format!("  {whose} | {line}\n"));
         }
@@ -70,7 +71,7 @@ async fn tell(teller: &mut Teller) {
     let made = creation(teller).await;
     finalizers(teller, &made).await;
     spec_and_metadata(teller).await;
-    status(teller).await;
+    status(teller, &made["metadata"]["resourceVersion"]).await;
     deletion(teller).await;
     lists(teller).await;
     replay(teller, &from).await;
@@ -156,7 +157,7 @@ async fn spec_and_metadata(teller: &mut Teller) {
     }
 }
 
-async fn status(teller: &mut Teller) {
+async fn status(teller: &mut Teller, version: &Value) {
     let condition = |of: &str, status: &str| {
         let at = "2026-03-01T00:00:00Z";
         json!({"type": of, "status": status, "reason": "Why", "message": "", "lastTransitionTime": at})
@@ -191,6 +192,10 @@ async fn status(teller: &mut Teller) {
     let absent = apply.replace("/taxi/", "/nobody/");
     let nobody = with(&say(fewer), json!({"metadata": {"name": "nobody"}}));
     teller.ask("a status of an object that is absent", &absent, APPLY, nobody).await;
+    let former = with(&say(json!({})), json!({"metadata": {"uid": "00000000-0000-4000-8000-000000000000"}}));
+    teller.ask("the uid of an earlier object of that name stops no status", &apply, APPLY, former).await;
+    let stale = with(&say(json!({"observedGeneration": 1})), json!({"metadata": {"resourceVersion": version}}));
+    teller.ask("its resourceVersion does", &apply, APPLY, stale).await;
     teller.ask("an empty status", &apply, APPLY, say(json!({}))).await;
     teller.get("the project after all that", PROJECT).await;
 }
@@ -282,7 +287,7 @@ async fn secrets(teller: &mut Teller) {
     let watching = teller.watch(&path).await;
     let elsewhere = json!({"metadata": {"labels": {"a": "b"}}});
     teller.ask("something else changes", &format!("PATCH {SECRETS}/other"), MERGE, elsewhere).await;
-    teller.follow("a watch that sees nothing of it learns how far it has come before it ends", watching).await;
+    teller.follow("a watch by name sees nothing of it", watching).await;
     let held = with(&secret("held"), json!({"metadata": {"finalizers": ["example.com/hold"]}}));
     teller.ask("one with a finalizer", &create, JSON, held).await;
     teller.delete("has no generation to count", &format!("{SECRETS}/held")).await;

@@ -93,29 +93,32 @@ impl Teller {
 
     /// Writes down the next event of a watch.
     pub async fn next(&mut self, sentence: &str, watching: &mut Watching) {
-        let event = watching.next().await.expect("the watch has ended");
+        let event = loop {
+            match watching.next().await.expect("the watch has ended") {
+                bookmark if bookmark["type"] == "BOOKMARK" => assert_bookmark(&bookmark["object"]),
+                event => break event,
+            }
+        };
         let masked = self.masked_event(&event);
         self.note(sentence, "WATCH", json!({"code": watching.code, "event": masked}));
     }
 
-    /// Writes down all events of a watch until it ends.
+    /// Writes down all events of a watch until it ends. When bookmarks come is up to a server (a real one has a second
+    /// or two of its own); what they are is not.
     pub async fn follow(&mut self, sentence: &str, mut watching: Watching) {
         let mut events = Vec::new();
         while let Some(event) = watching.next().await {
-            events.push(self.masked_event(&event));
+            if event["type"] == "BOOKMARK" {
+                assert_bookmark(&event["object"]);
+            } else {
+                events.push(self.masked_event(&event));
+            }
         }
         self.note(sentence, "WATCH", json!({"code": watching.code, "events": events}));
     }
 
     fn masked_event(&mut self, event: &Value) -> Value {
-        let object = match event["type"].as_str() {
-            // How far a watch has come is each server's own count.
-            Some("BOOKMARK") => {
-                json!({"apiVersion": event["object"]["apiVersion"], "kind": event["object"]["kind"]})
-            }
-            _ => self.masked(&event["object"]),
-        };
-        json!({"type": event["type"], "object": object})
+        json!({"type": event["type"], "object": self.masked(&event["object"])})
     }
 
     /// Writes down something seen.
@@ -178,6 +181,13 @@ impl Teller {
         }
         mask_times(object);
     }
+}
+
+/// A bookmark says of what kind it is and how far the watch has come, and nothing else that a client reads.
+fn assert_bookmark(object: &Value) {
+    assert!(object["kind"].is_string() && object["apiVersion"].is_string(), "{object}");
+    assert!(object["metadata"]["resourceVersion"].as_str().is_some_and(|text| text.parse::<u64>().is_ok()), "{object}");
+    assert!(object["metadata"]["name"].is_null(), "{object}");
 }
 
 /// Messages of refused values name more on a real server; all others are compared word by word.
