@@ -2,6 +2,7 @@
 //! brings the objects that name it back at once. Nothing is listed or cached cluster-wide.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -80,6 +81,8 @@ impl Content {
 
 struct Watched {
     content: watch::Receiver<Content>,
+    /// Whether somebody gave up waiting for the first answer.
+    overdue: Arc<AtomicBool>,
     referrers: Arc<Mutex<BTreeSet<Key>>>,
     task: tokio::task::AbortHandle,
 }
@@ -121,16 +124,21 @@ impl Secrets {
 
     /// What is known of a source that somebody names; waits for the first answer.
     pub async fn content(&self, source: &Source) -> Content {
-        let receiver = {
+        let entry = {
             let watched = self.watched.lock().unwrap_or_else(PoisonError::into_inner);
-            watched.get(source).map(|entry| entry.content.clone())
+            watched.get(source).map(|entry| (entry.content.clone(), entry.overdue.clone()))
         };
-        let Some(mut receiver) = receiver else { return Content::Unknown };
-        let known = receiver.wait_for(|content| !matches!(content, Content::Unknown));
-        match tokio::time::timeout(FIRST_ANSWER, known).await {
-            Ok(Ok(content)) => content.clone(),
-            _ => Content::Unknown,
+        let Some((mut receiver, overdue)) = entry else { return Content::Unknown };
+        if overdue.load(Ordering::Acquire) {
+            return receiver.borrow().clone();
         }
+        let known = receiver.wait_for(|content| !matches!(content, Content::Unknown));
+        if let Ok(Ok(content)) = tokio::time::timeout(FIRST_ANSWER, known).await {
+            return content.clone();
+        }
+        overdue.store(true, Ordering::Release);
+        // The answer may have come just now, too early to find that it was overdue.
+        receiver.borrow().clone()
     }
 
     /// How many sources are watched.
@@ -146,7 +154,9 @@ impl Secrets {
     fn watch(&self, source: &Source) -> Watched {
         let (sender, content) = watch::channel(Content::Unknown);
         let referrers = Arc::new(Mutex::new(BTreeSet::new()));
-        let follow = Follow { sender, referrers: referrers.clone(), changed: self.changed.clone() };
+        let overdue = Arc::new(AtomicBool::new(false));
+        let follow =
+            Follow { sender, referrers: referrers.clone(), changed: self.changed.clone(), overdue: overdue.clone() };
         let (client, name) = (self.client.clone(), source.name.clone());
         let task = if source.config_map {
             let stream = watch_object(Api::<ConfigMap>::namespaced(client, &source.namespace), &name).default_backoff();
@@ -156,7 +166,7 @@ impl Secrets {
                 watch_object(Api::<SecretObject>::namespaced(client, &source.namespace), &name).default_backoff();
             tokio::spawn(follow.run(stream.boxed(), secret_content))
         };
-        Watched { content, referrers, task: task.abort_handle() }
+        Watched { content, overdue, referrers, task: task.abort_handle() }
     }
 }
 
@@ -165,6 +175,7 @@ struct Follow {
     sender: watch::Sender<Content>,
     referrers: Arc<Mutex<BTreeSet<Key>>>,
     changed: UnboundedSender<Key>,
+    overdue: Arc<AtomicBool>,
 }
 
 impl Follow {
@@ -185,7 +196,8 @@ impl Follow {
             let first = matches!(*self.sender.borrow(), Content::Unknown);
             let differs = before != content.version();
             self.sender.send_replace(content);
-            if differs && !first {
+            // A first answer is waited for; only one that nobody waits for any more is news.
+            if differs && (!first || self.overdue.swap(false, Ordering::AcqRel)) {
                 for key in self.referrers.lock().unwrap_or_else(PoisonError::into_inner).iter() {
                     // The receiver goes only when the controller does.
                     let _ = self.changed.unbounded_send(key.clone());
