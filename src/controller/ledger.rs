@@ -108,9 +108,16 @@ impl Ledger {
     /// What was tried before.
     pub fn attempts(&self, kind: Kind) -> Attempts {
         let mut memory = self.memory();
-        let mut tried = memory.kinds.entry(kind).or_default().tried.clone();
+        let known = memory.kinds.entry(kind).or_default();
+        let mut tried = known.tried.clone();
+        tried.done = known.acts.keys().cloned().collect();
         tried.intents.clone_from(&memory.intents);
         tried
+    }
+
+    /// Notes whether the status has the thing as made.
+    pub fn recorded(&self, kind: Kind, recorded: bool) {
+        self.of(kind, |memory| memory.tried.recorded = recorded);
     }
 
     /// All intents, as the status is to have them.

@@ -212,6 +212,7 @@ async fn remove(
     world.secrets.refer(key, &sources);
     ledger.begin(&format!("{}{}", object::revision(object), resolve::version(&world.secrets, &sources).await));
     place(publisher, &placement).await?;
+    ledger.recorded(Kind::JenkinsJobs, publisher.status().jobs.is_some());
     let jenkins = match resolve::jenkins(world, key, &placement).await {
         Ok(access) => {
             let client = world.setup.outside.jenkins(&placement, &access.credentials, &access.ca_bundle);

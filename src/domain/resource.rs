@@ -139,6 +139,10 @@ pub struct Attempts {
     pub missing_since: BTreeMap<String, Timestamp>,
     /// Ids that looks of this process have found to exist at some time.
     pub sighted: BTreeSet<String>,
+    /// Whether the status has the thing as made.
+    pub recorded: bool,
+    /// Summaries of the steps that were done, in this process, since the thing was last as it should be.
+    pub done: BTreeSet<String>,
 }
 
 impl Attempts {

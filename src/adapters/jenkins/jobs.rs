@@ -5,7 +5,7 @@ use futures::future::{try_join_all, try_join3};
 use http::StatusCode;
 use serde_json::Value;
 
-use super::client::JenkinsClient;
+use super::client::{Answer, JenkinsClient};
 use super::faults;
 use crate::crd::status::Reason;
 use crate::domain::fault::{Fault, FaultKind};
@@ -54,6 +54,10 @@ impl Actuator<JenkinsJobs> for JenkinsClient {
                 self.create(id, path, document).await?;
             }
             Action::Delete { path } => self.delete(id, path).await?,
+            Action::ProveAbsence { path, document } => {
+                self.create(id, path, document).await.map_err(|fault| unproven(path, fault))?;
+                self.delete(id, path).await?;
+            }
         }
         Ok(Handles::new())
     }
@@ -186,7 +190,8 @@ impl JenkinsClient {
         match self.json(&attempt, &item_path(path), "description").await? {
             Some(item) if is_ours(id, text(&item, "description")) => Ok(()),
             Some(_) => Err(moved(&attempt)),
-            None if answer.header("x-error").is_some_and(|said| said.contains("already exists")) => {
+            // For a user who may not even discover it, Jenkins gives no reason at all (Items.verifyItemDoesNotAlreadyExist).
+            None if says_exists(&answer) => {
                 let what =
                     format!("could not {attempt}: Jenkins has an item of that name, and the user may not see it");
                 Err(Fault::new(FaultKind::Rejected, what)
@@ -218,6 +223,19 @@ impl JenkinsClient {
             _ => Err(faults::refusal(&attempt, &answer)),
         }
     }
+}
+
+fn says_exists(answer: &Answer) -> bool {
+    let said = answer.header("x-error").unwrap_or_default();
+    said.contains("already exists") || (answer.status == StatusCode::BAD_REQUEST && said.trim().is_empty())
+}
+
+/// Why it is not known whether a folder is gone.
+fn unproven(path: &[String], fault: Fault) -> Fault {
+    let message = format!("could not make sure that folder \"{}\" is gone: {}", path.join("/"), fault.message);
+    let hidden = fault.reason == Reason::HiddenItem;
+    let fault = Fault { message, ..fault };
+    if hidden { fault.hint("give the user Item/Read there, so that the jobs in it can be deleted") } else { fault }
 }
 
 fn is_ours(id: &Identity, description: &str) -> bool {

@@ -128,6 +128,13 @@ pub enum Action {
         /// Where.
         path: Vec<String>,
     },
+    /// Makes a folder and deletes it again: Jenkins refuses that where it only hides one of that name from the user.
+    ProveAbsence {
+        /// Where.
+        path: Vec<String>,
+        /// The folder's document.
+        document: Element,
+    },
 }
 
 /// Part of a URL: all but what RFC 3986 leaves unreserved is encoded.
@@ -189,14 +196,14 @@ impl Resource for JenkinsJobs {
         goal: &Goal<Desired>,
         seen: &Observed,
         _: Timestamp,
-        _: &Attempts,
+        tried: &Attempts,
     ) -> Decision<Action, Jobs> {
         if let Some(stuck) = decide::server(&seen.server) {
             return stuck;
         }
         match goal {
             Goal::Present(desired) => decide::present(id, desired, seen),
-            Goal::Absent => decide::absent(id, seen),
+            Goal::Absent => decide::absent(id, seen, tried),
         }
     }
 

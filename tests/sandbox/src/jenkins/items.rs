@@ -22,6 +22,10 @@ pub(super) fn create(world: &mut World, ask: &Ask<'_>, folder: &[String]) -> Ans
     let name = check_good_name(name).map_err(|error| reply::failure(&error))?.to_owned();
     let siblings = world.jenkins.siblings(folder).ok_or_else(reply::not_found)?;
     if let Some(taken) = siblings.get(&name.to_lowercase()) {
+        let path = [folder, std::slice::from_ref(&taken.name)].concat();
+        if !access::may(&world.jenkins, &ask.caller, Permission::ItemRead, &path) {
+            return Err(hidden(world, ask, &path));
+        }
         return Err(reply::failure(&format!("A job already exists with the name ‘{}’", taken.name)));
     }
     let copied = ask.field("mode") == Some("copy");
@@ -55,6 +59,14 @@ pub(super) fn create(world: &mut World, ask: &Ask<'_>, folder: &[String]) -> Ans
         return Ok(reply::located(StatusCode::FOUND, &format!("{}/configure", url_path(&ask.base, &path))));
     }
     Ok(reply::empty(StatusCode::OK))
+}
+
+/// Items.verifyItemDoesNotAlreadyExist: to those who may not discover the item, no reason is given.
+fn hidden(world: &World, ask: &Ask<'_>, path: &[String]) -> Reply {
+    if access::may(&world.jenkins, &ask.caller, Permission::ItemDiscover, path) {
+        return reply::broken(&format!("{} already exists", full_name(path)));
+    }
+    reply::failure("")
 }
 
 fn copy_source(world: &World, ask: &Ask<'_>, folder: &[String]) -> Result<(Element, Option<String>), Reply> {
