@@ -222,7 +222,8 @@ fn delay(finding: &Finding, now: Timestamp, failures: u32, chance: f64) -> Optio
         Outcome::Stuck { .. } => Some(shortened(SLOW_RETRY, chance)),
         Outcome::Faulted { fault, since } => {
             let own = match fault.kind {
-                FaultKind::Throttled | FaultKind::Unavailable | FaultKind::Unexpected => backoff(failures, chance),
+                FaultKind::Throttled | FaultKind::Unavailable | FaultKind::Unexpected => until_shown(*since, now)
+                    .map_or(backoff(failures, chance), |left| backoff(failures, chance).min(left)),
                 FaultKind::Conflict | FaultKind::Propagating => {
                     recheck(passed(*since, now), chance).max(Duration::from_secs(1))
                 }
@@ -231,6 +232,12 @@ fn delay(finding: &Finding, now: Timestamp, failures: u32, chance: f64) -> Optio
             Some(fault.retry_after.map_or(own, |asked| asked.max(own)))
         }
     }
+}
+
+/// How long until a passing fault is shown, so that a look falls on that moment; `None`: it is shown already.
+fn until_shown(since: Timestamp, now: Timestamp) -> Option<Duration> {
+    let left = PATIENCE.saturating_sub(passed(since, now));
+    (left > Duration::ZERO).then_some(left)
 }
 
 /// A tenth of the time already waited, at least 200 ms, at most 20 s.
@@ -366,6 +373,7 @@ mod tests {
             ("the first 503: a second", vec![faulted(FaultKind::Unavailable, 0)], 1, 1.0),
             ("the fourth 503: eight seconds", vec![faulted(FaultKind::Unavailable, 9)], 4, 8.0),
             ("the thirtieth: five minutes", vec![faulted(FaultKind::Throttled, 999)], 30, 300.0),
+            ("a 503 for 4 min 50 s: when it is to be shown", vec![faulted(FaultKind::Unavailable, 290)], 9, 10.0),
             ("throttled with Retry-After: as asked", vec![throttled_for_a_minute], 1, 60.0),
             ("not understood: backs off", vec![faulted(FaultKind::Unexpected, 0)], 2, 2.0),
             ("another operation is running: soon", vec![faulted(FaultKind::Conflict, 2)], 1, 1.0),
