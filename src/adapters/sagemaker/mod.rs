@@ -125,7 +125,12 @@ impl Actuator<SagemakerProject> for SagemakerProjects {
         let name = &id.placement.project_name;
         let Some(output) = self.describe(name).await? else { return Ok(Observed::default()) };
         let project = self.seen(name, output).await?;
-        let data = if self.delete_data { Some(data::look(&self.aws, name, &project.id).await?) } else { None };
+        // What is in it can be removed only once SageMaker is done with it.
+        let data = if self.delete_data && !project.status.in_progress() {
+            Some(data::look(&self.aws, name, &project.id).await?)
+        } else {
+            None
+        };
         Ok(Observed { project: Some(project), data })
     }
 

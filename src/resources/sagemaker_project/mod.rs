@@ -132,6 +132,11 @@ impl Status {
         }
     }
 
+    /// Whether SageMaker is working on it.
+    pub fn in_progress(&self) -> bool {
+        matches!(self, Self::Pending | Self::CreateInProgress | Self::UpdateInProgress | Self::DeleteInProgress)
+    }
+
     /// Whether AWS may have told a cause for how it stands.
     pub fn is_failed(&self) -> bool {
         matches!(self, Self::CreateFailed | Self::UpdateFailed | Self::DeleteFailed)
