@@ -159,13 +159,31 @@ where
         }
         SdkError::TimeoutError(_) => unavailable("no answer in time"),
         SdkError::DispatchFailure(failure) => {
-            failure.as_connector_error().and_then(|error| credentials_fault(attempt, error)).unwrap_or_else(|| {
-                unavailable("AWS cannot be reached; check the network, and that the region in the spec exists")
+            let known = |error| credentials_fault(attempt, error).or_else(|| unresolved(attempt, error));
+            failure.as_connector_error().and_then(known).unwrap_or_else(|| {
+                unavailable("AWS cannot be reached").hint("check the network between the operator and AWS")
             })
         }
         SdkError::ResponseError(_) => unavailable("the answer broke off"),
         _ => Fault::new(FaultKind::Unexpected, format!("could not {attempt}: the request could not be made")),
     }
+}
+
+/// The fault where DNS does not know the endpoint: endpoints are made from the region's name, so it is the region that
+/// does not exist, or DNS that fails. The resolver's error has no type of its own.
+fn unresolved(attempt: &str, error: &ConnectorError) -> Option<Fault> {
+    let first: &(dyn Error + 'static) = error;
+    let mut causes = std::iter::successors(Some(first), |cause| Error::source(*cause));
+    let said = |cause: &(dyn Error + 'static)| {
+        let text = cause.to_string();
+        text.starts_with("dns error") || text.contains("failed to lookup address information")
+    };
+    causes.any(said).then(|| {
+        let text = format!("could not {attempt}: DNS does not know AWS's endpoint in the region of the spec");
+        Fault::new(FaultKind::Unavailable, text)
+            .because(Reason::UnknownRegion)
+            .hint("correct aws.region, or repair the DNS that the operator uses")
+    })
 }
 
 /// The fault of a request that was never sent since no credentials could be had: the SDK reports that as a failed
@@ -241,9 +259,9 @@ pub fn service_fault(attempt: &str, status: u16, code: &str, message: &str) -> F
         | "SignatureDoesNotMatch"
         | "AuthFailure"
         | "InvalidToken"
-        | "IncompleteSignature" => Fault::new(FaultKind::Denied, text)
-            .because(Reason::CredentialsInvalid)
-            .hint("renew the operator's AWS credentials"),
+        | "IncompleteSignature" => Fault::new(FaultKind::Denied, text).because(Reason::CredentialsInvalid).hint(
+            "renew the operator's AWS credentials; a region that is not enabled for the account refuses good ones, too",
+        ),
         "AccessDenied" | "AccessDeniedException" | "UnauthorizedOperation" | "Forbidden" | "NotAuthorized" => {
             Fault::new(FaultKind::Denied, text)
                 .hint("allow the operator's role this action; docs list the policy it needs")
@@ -313,7 +331,7 @@ mod tests {
             |cause: SdkError<AssumeRoleError, HttpResponse>| not_sent(CredentialsError::provider_error(cause));
         let dns = SdkError::dispatch_failure(ConnectorError::io("failed to lookup address information".into()));
         let rows: [(&str, Failure, FaultKind, Reason); 10] = [
-            ("a name that DNS does not know", dns, Unavailable, Reason::Unavailable),
+            ("a name that DNS does not know", dns, Unavailable, Reason::UnknownRegion),
             (
                 "a connection that broke off",
                 not_sent("connection closed before message completed"),

@@ -31,6 +31,7 @@ pub(super) fn refusal(attempt: &str, answer: &Answer) -> Fault {
         }
         StatusCode::BAD_GATEWAY | StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT => {
             said(FaultKind::Unavailable, &format!("Jenkins is not available ({status})"))
+                .hint("it may be starting: it is asked again by itself; if this lasts, look at its log")
         }
         StatusCode::BAD_REQUEST | StatusCode::CONFLICT if is_jenkins => match answer.header("x-error") {
             Some(text) => said(FaultKind::Rejected, &one_line(&text)),

@@ -44,6 +44,11 @@ impl HttpConnector for Connector {
         let sandbox = self.0.clone();
         HttpConnectorFuture::new(async move {
             let request = whole(request).await?;
+            if request.uri().host().is_some_and(|host| !resolves(host)) {
+                return Err(ConnectorError::io(
+                    "failed to lookup address information: Name or service not known".into(),
+                ));
+            }
             match sandbox.answer(Door::Aws, request).await {
                 Ok(response) => HttpResponse::try_from(response.map(SdkBody::from))
                     .map_err(|error| ConnectorError::other(error.into(), None)),
@@ -51,6 +56,11 @@ impl HttpConnector for Connector {
             }
         })
     }
+}
+
+/// Whether DNS knows a host: of those in regions that have the form of a real one's name, all but those of `nowhere`.
+fn resolves(host: &str) -> bool {
+    !host.split('.').any(|label| label.contains("-nowhere-"))
 }
 
 async fn whole(request: HttpRequest) -> Result<Request<Bytes>, ConnectorError> {
