@@ -235,7 +235,7 @@ fn seconds(from: Timestamp, to: Timestamp) -> f64 {
 }
 
 /// Hashes would make a golden differ for reasons that are not its subject.
-fn masked(text: &str) -> String {
+pub fn masked(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     let mut word = String::new();
     for sign in text.chars().chain(std::iter::once('\0')) {

@@ -57,6 +57,16 @@ impl State {
         self.revoked.insert(access_key.to_owned());
     }
 
+    /// Takes back a [`State::revoke`].
+    pub fn reinstate(&mut self, access_key: &str) {
+        self.revoked.remove(access_key);
+    }
+
+    /// From now on, static keys that belong to no user made here are another account's.
+    pub fn move_home(&mut self, account: &str) {
+        account.clone_into(&mut self.home);
+    }
+
     /// Who calls with this access key. Static keys that belong to no user made here are the home account's
     /// administrator; `None`: revoked, or a session key that was never given out (`InvalidClientTokenId`).
     pub fn caller(&self, access_key: &str) -> Option<Caller> {
