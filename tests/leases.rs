@@ -71,3 +71,33 @@ async fn one_replica_leads_and_another_takes_over_when_it_goes() {
     assert!(leads(&mut third, SLACK).await, "a Lease that was given back is free at once");
     assert_eq!(holder(&leases).await.as_deref(), Some("third"));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_leader_that_is_cut_off_from_the_api_server_stops_leading() {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use mlops_sandbox::Clock;
+    use mlops_sandbox::kubernetes::Kubernetes;
+    use tower::ServiceExt;
+
+    let kubernetes = Kubernetes::new(Clock::wall(), &[]);
+    let cut = Arc::new(AtomicBool::new(false));
+    let service = {
+        let (kubernetes, cut) = (kubernetes.clone(), cut.clone());
+        tower::service_fn(move |request: http::Request<kube::client::Body>| {
+            let (service, cut) = (kubernetes.service(), cut.clone());
+            async move {
+                if cut.load(Ordering::Relaxed) {
+                    return Err(std::io::Error::from(std::io::ErrorKind::ConnectionReset));
+                }
+                Ok(service.oneshot(request).await.unwrap())
+            }
+        })
+    };
+    let mut leader = Leadership::seek(Client::new(service, NAMESPACE), NAMESPACE, "first").await.unwrap();
+    assert!(leads(&mut leader, SLACK).await);
+    assert!(timeout(SLACK, leader.lost()).await.is_err(), "the leader stays it");
+    cut.store(true, Ordering::Relaxed);
+    assert!(timeout(Duration::from_secs(15) + 2 * SLACK, leader.lost()).await.is_ok(), "it goes on leading");
+}

@@ -1,7 +1,10 @@
 //! Leader election by Lease. It is no fence: a paused leader can still call AWS, which is why every act is safe to
 //! repeat.
 
-use kube::Client;
+use std::time::Duration;
+
+use k8s_openapi::api::coordination::v1::Lease;
+use kube::{Api, Client};
 use kube_lease_manager::{LeaseManager, LeaseManagerBuilder, LeaseManagerError};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -9,12 +12,16 @@ use tokio::task::JoinHandle;
 /// Name of the Lease, in the operator's namespace.
 pub const LEASE: &str = "mlops-operator";
 /// For how many seconds the Lease is held without being renewed.
-const DURATION: u64 = 30;
+const DURATION: u64 = 15;
 /// How many seconds before its end it is renewed.
-const GRACE: u64 = 10;
+const GRACE: u64 = 5;
+/// How often a leader asks whether it still is one, and how long it waits for the answer.
+const CONFIRMATION: Duration = Duration::from_secs(3);
 
 /// A Lease that is held, or being waited for.
 pub struct Leadership {
+    leases: Api<Lease>,
+    identity: String,
     leading: watch::Receiver<bool>,
     task: JoinHandle<Result<LeaseManager, LeaseManagerError>>,
 }
@@ -25,6 +32,7 @@ impl Leadership {
     /// # Errors
     /// The Lease can be neither read nor made.
     pub async fn seek(client: Client, namespace: &str, instance: &str) -> Result<Self, LeaseManagerError> {
+        let leases = Api::namespaced(client.clone(), namespace);
         let manager = LeaseManagerBuilder::new(client, LEASE)
             .with_namespace(namespace)
             .with_identity(instance)
@@ -33,7 +41,7 @@ impl Leadership {
             .build()
             .await?;
         let (leading, task) = manager.watch().await;
-        Ok(Self { leading, task })
+        Ok(Self { leases, identity: instance.to_owned(), leading, task })
     }
 
     /// Waits until the Lease is held.
@@ -42,14 +50,36 @@ impl Leadership {
         let _ = self.leading.wait_for(|leading| *leading).await;
     }
 
-    /// Waits until the Lease is lost.
+    /// Waits until the Lease is lost, or could not be confirmed for as long as it lasts: a leader that cannot reach the
+    /// API server would never be told that another has taken over.
     pub async fn lost(&mut self) {
-        let _ = self.leading.wait_for(|leading| !*leading).await;
+        let unconfirmed = unconfirmed(&self.leases, &self.identity);
+        tokio::select! {
+            _ = self.leading.wait_for(|leading| !*leading) => {}
+            () = unconfirmed => {}
+        }
     }
 
-    /// Gives the Lease back, so that another replica need not wait for its end.
+    /// Gives the Lease back: a replica that asks from now on has it at once, one that waits already when the Lease
+    /// would have ended.
     pub async fn release(self) {
         drop(self.leading);
-        let _ = tokio::time::timeout(std::time::Duration::from_secs(5), self.task).await;
+        let _ = tokio::time::timeout(Duration::from_secs(5), self.task).await;
+    }
+}
+
+async fn unconfirmed(leases: &Api<Lease>, identity: &str) {
+    let mut confirmed = tokio::time::Instant::now();
+    while confirmed.elapsed() < Duration::from_secs(DURATION) {
+        tokio::time::sleep(CONFIRMATION).await;
+        let asked = tokio::time::timeout(CONFIRMATION, leases.get(LEASE)).await;
+        let holder = match asked {
+            Ok(Ok(lease)) => lease.spec.and_then(|spec| spec.holder_identity),
+            Ok(Err(_)) | Err(_) => continue,
+        };
+        if holder.as_deref() != Some(identity) {
+            return;
+        }
+        confirmed = tokio::time::Instant::now();
     }
 }

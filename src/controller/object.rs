@@ -65,9 +65,13 @@ fn field<T: serde::de::DeserializeOwned>(raw: &Value, name: &str) -> Option<T> {
     serde_json::from_value(raw.get(name)?.clone()).ok()
 }
 
-/// What happens to the things when the object goes, even if the rest of the spec does not parse.
+/// What happens to the things when the object goes, even if the rest of the spec does not parse. A policy that is
+/// given but not understood keeps them: what is deleted cannot be brought back.
 pub fn deletion_policy(object: &DynamicObject) -> DeletionPolicy {
-    field(spec(object), "deletionPolicy").unwrap_or_default()
+    match spec(object).get("deletionPolicy") {
+        None | Some(Value::Null) => DeletionPolicy::default(),
+        Some(_) => field(spec(object), "deletionPolicy").unwrap_or(DeletionPolicy::Retain),
+    }
 }
 
 /// What happens to the data in them, even if the rest of the spec does not parse.

@@ -267,8 +267,9 @@ async fn conclude(
             news.push(Announcement { warning: false, reason: Reason::Retained.to_string(), note });
         }
         log(object, &report, &news, std::time::Duration::ZERO);
-        announce(&world.recorder, &about, news).await;
+        // Told only once it is so: a conflict here leads to another pass, which would tell it again.
         set_finalizer(&world.api(&about.namespace.clone().unwrap_or_default()), object, false).await?;
+        announce(&world.recorder, &about, news).await;
         world.forget(&Key::of(object));
         return Ok((Action::await_change(), true));
     }

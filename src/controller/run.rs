@@ -101,6 +101,7 @@ fn sift(
 /// After a call of the Kubernetes API failed.
 fn retry(object: Arc<DynamicObject>, error: &ApiError, world: Arc<World>) -> Action {
     tracing::warn!(namespace = object.namespace(), name = object.name_any(), %error, "a pass failed");
-    let failures = world.ledger(&object).end(false, true);
+    // An object that was forgotten in the meantime stays forgotten.
+    let failures = world.known(&Key::of(&object)).map_or(1, |ledger| ledger.end(false, true));
     Action::requeue(backoff(failures, (world.setup.chance)()))
 }

@@ -112,6 +112,11 @@ impl World {
         ledgers.entry(Key::of(object)).or_insert_with(fresh).clone()
     }
 
+    /// What is remembered of an object, if anything.
+    pub fn known(&self, key: &Key) -> Option<Arc<Ledger>> {
+        self.ledgers.lock().unwrap_or_else(PoisonError::into_inner).get(key).cloned()
+    }
+
     /// Forgets an object that is gone.
     pub fn forget(&self, key: &Key) {
         let ledger = self.ledgers.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
