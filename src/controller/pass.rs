@@ -25,6 +25,7 @@ use crate::domain::identity::{Identity, OwnerKey};
 use crate::domain::parse::{Parsed, parse, placement_of_raw};
 use crate::domain::report::{Announcement, Deed, Finding, Outcome, Phase, Report, Verdict, announcements};
 use crate::domain::resource::Kind;
+use crate::domain::secret::{self, Secret};
 use crate::domain::tenancy;
 
 /// What a pass came to: what is to be said, and whether the object may go.
@@ -46,6 +47,20 @@ impl Conclusion {
         let release = phase == Phase::TearDown && found.all_gone();
         let verdict = Verdict::Looked { phase, findings: found.findings.clone() };
         Self { verdict, found, deeds, release, retained: false }
+    }
+
+    /// The same with texts that hold none of these secrets: what the remote side says may repeat what went there.
+    fn without(self, secrets: &[Secret]) -> Self {
+        let clean = |text: &str| secret::without(text, secrets);
+        let retell = |(kind, finding): (Kind, Finding)| (kind, finding.retold(clean));
+        let verdict = match self.verdict {
+            Verdict::Looked { phase, findings } => {
+                Verdict::Looked { phase, findings: findings.into_iter().map(retell).collect() }
+            }
+            other => other,
+        };
+        let deeds = self.deeds.into_iter().map(|deed| Deed { summary: clean(&deed.summary), ..deed }).collect();
+        Self { verdict, deeds, ..self }
     }
 }
 
@@ -116,6 +131,7 @@ async fn keep(
             return Ok(Conclusion::looked(Phase::BuildUp, Found::blocked(Kind::Prerequisites, finding), Vec::new()));
         }
     };
+    let secrets = resolved.secrets();
     let project = parsed.into_project(resolved);
     let hands = match Hands::new(&world.setup.outside, &project, &access).await {
         Ok(hands) => hands,
@@ -127,7 +143,7 @@ async fn keep(
     let launched = publisher.status().project.is_some();
     let pass = Pass::new(ledger, world.setup.clock, publisher, world.stopping.clone());
     let found = reconcile::build_up(&pass, &project, &hands, launched).await;
-    Ok(Conclusion::looked(Phase::BuildUp, found, pass.take_deeds()))
+    Ok(Conclusion::looked(Phase::BuildUp, found, pass.take_deeds()).without(&secrets))
 }
 
 /// Reads the spec, and refuses what may not or cannot be done.
@@ -213,8 +229,10 @@ async fn remove(
     ledger.begin(&format!("{}{}", object::revision(object), resolve::version(&world.secrets, &sources).await));
     place(publisher, &placement).await?;
     ledger.recorded(Kind::JenkinsJobs, publisher.status().jobs.is_some());
+    let mut secrets = Vec::new();
     let jenkins = match resolve::jenkins(world, key, &placement).await {
         Ok(access) => {
+            secrets.push(access.credentials.token.value.clone());
             let client = world.setup.outside.jenkins(&placement, &access.credentials, &access.ca_bundle);
             client.map_err(|fault| Outcome::Faulted { fault, since: world.setup.clock.now() })
         }
@@ -225,7 +243,7 @@ async fn remove(
     let id = Identity { owner, placement };
     let pass = Pass::new(ledger, world.setup.clock, publisher, world.stopping.clone());
     let found = reconcile::tear_down(&pass, &id, &hands, jenkins).await;
-    Ok(Conclusion::looked(Phase::TearDown, found, pass.take_deeds()))
+    Ok(Conclusion::looked(Phase::TearDown, found, pass.take_deeds()).without(&secrets))
 }
 
 /// Where the catalog's things are looked for first: their names, if the spec still parses.

@@ -14,7 +14,7 @@ use crate::domain::project::{
     Catalog, JenkinsCredentials, JenkinsSettings, ModelTrigger, ParameterValue, Principal, Project, Repositories,
     Repository, Roles,
 };
-use crate::domain::secret::SealedSecret;
+use crate::domain::secret::{SealedSecret, Secret};
 
 /// Why a spec cannot be used: which field, and what is wrong with it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -50,6 +50,14 @@ pub struct Resolved {
     pub parameters: BTreeMap<String, SealedSecret>,
     /// PEM of `platform.modelTrigger.caBundleRef`; empty if there is none.
     pub trigger_ca_bundle: String,
+}
+
+impl Resolved {
+    /// What must not be shown.
+    pub fn secrets(&self) -> Vec<Secret> {
+        let parameters = self.parameters.values().map(|sealed| sealed.value.clone());
+        std::iter::once(self.jenkins.token.value.clone()).chain(parameters).collect()
+    }
 }
 
 /// Parses the raw spec of an object of this owner.

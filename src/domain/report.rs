@@ -70,6 +70,19 @@ pub enum Outcome<O> {
 /// An outcome without what it hands on: all that conditions and requeues need.
 pub type Finding = Outcome<()>;
 
+impl Finding {
+    /// The same with its texts changed.
+    #[must_use]
+    pub fn retold(mut self, tell: impl Fn(&str) -> String) -> Self {
+        match &mut self {
+            Self::Waiting { message, .. } | Self::Stuck { message, .. } => *message = tell(message),
+            Self::Faulted { fault, .. } => fault.message = tell(&fault.message),
+            Self::InSync { .. } | Self::Gone | Self::Blocked { .. } | Self::Interrupted => {}
+        }
+        self
+    }
+}
+
 impl<O> Outcome<O> {
     /// The same without the output.
     pub fn finding(&self) -> Finding {
