@@ -1,95 +1,348 @@
-//! Secrets watched by name, against the API in memory: what a wait for the first answer comes to.
+//! Secrets stay where they belong. A canary is the Jenkins token, another one AWS's secret key, and projects are built
+//! and deleted in ways that fail: the canaries are found in no log at the finest level, event, status, metric, panic,
+//! Jenkins document, or anything of CloudFormation that can be read. The same search finds a canary that is planted.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use std::collections::BTreeSet;
-use std::convert::Infallible;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+mod stage;
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use bytes::Bytes;
-use futures::StreamExt;
-use futures::channel::mpsc::{UnboundedReceiver, unbounded};
-use http::{Request, Response};
-use http_body_util::{BodyExt, Full};
-use kube::client::Body;
-use mlops_operator::controller::object::Key;
-use mlops_operator::controller::secrets::{Content, Secrets, Source};
-use mlops_sandbox::Clock;
-use mlops_sandbox::kubernetes::Kubernetes;
-use serde_json::json;
+use aws_credential_types::Credentials;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use mlops_operator::telemetry;
+use mlops_sandbox::aws::{Call, Caller, cloudformation, s3};
+use mlops_sandbox::jenkins::{Jenkins, Mode};
+use mlops_sandbox::{Fault, Settings, What};
+use serde_json::{Value, json};
+use stage::{ACCOUNT, NAMESPACE, REGION, Stage};
 use tower::ServiceExt;
+use tracing_subscriber::EnvFilter;
 
-const SECRET: &str = "c2VjcmV0";
+/// The Jenkins token.
+const TOKEN: &str = "11c0ffee\"c0ffee\\c0ffee/c0ffee+c0ffee";
+/// What it is rotated to.
+const ROTATED: &str = "11decaf0\"decaf0\\decaf0/decaf0+decaf0";
+/// AWS's secret key.
+const KEY: &str = "0badc0de/0badc0de+0badc0de=0badc0de";
 
-/// An API that can be unavailable, and what is watched on it for one object.
-struct Watched {
-    api: Kubernetes,
-    unavailable: Arc<AtomicBool>,
-    secrets: Secrets,
-    changed: UnboundedReceiver<Key>,
-    source: Source,
+/// What is written there can be read.
+#[derive(Clone, Default)]
+struct Paper(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Paper {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
 }
 
-fn watched() -> Watched {
-    let api = Kubernetes::new(Clock::starting_at("2026-03-01T00:00:00Z".parse().unwrap()), &[]);
-    let unavailable = Arc::new(AtomicBool::new(false));
-    let (door, down) = (api.clone(), unavailable.clone());
-    let service = tower::service_fn(move |request: Request<Body>| {
-        let (door, down) = (door.service(), down.clone());
-        async move {
-            if !down.load(Ordering::SeqCst) {
-                return door.oneshot(request).await;
-            }
-            let status = json!({"kind": "Status", "status": "Failure", "reason": "ServiceUnavailable", "code": 503});
-            let mut response = Response::new(Full::new(Bytes::from(status.to_string())).boxed_unsync());
-            *response.status_mut() = http::StatusCode::SERVICE_UNAVAILABLE;
-            Ok::<_, Infallible>(response)
-        }
-    });
-    let (sender, changed) = unbounded();
-    let secrets = Secrets::new(kube::Client::new(service, "default"), sender);
-    Watched { api, unavailable, secrets, changed, source: Source::secret("team-a", "jenkins") }
+impl Paper {
+    fn text(&self) -> String {
+        String::from_utf8_lossy(&self.0.lock().unwrap()).into_owned()
+    }
+}
+
+thread_local! {
+    /// What panics of this thread have said: a test and its operator share one.
+    static PANICS: RefCell<String> = const { RefCell::new(String::new()) };
+}
+
+/// A stage with canaries for secrets, its log at the finest level, and what panics say.
+struct Watched {
+    stage: Stage,
+    log: Paper,
+    _logging: tracing::subscriber::DefaultGuard,
 }
 
 impl Watched {
-    fn put(&self) {
-        let secret = json!({"metadata": {"name": "jenkins"}, "data": {"token": SECRET}});
-        self.api.create("secrets", "team-a", secret).unwrap();
+    async fn new() -> Self {
+        let log = Paper::default();
+        let writer = log.clone();
+        let subscriber = telemetry::text(EnvFilter::new("trace"), false, move || writer.clone());
+        let logging = tracing::subscriber::set_default(subscriber);
+        PANICS.take();
+        std::panic::set_hook(Box::new(|panic| {
+            PANICS.with_borrow_mut(|text| text.push_str(&panic.to_string()));
+            eprintln!("{panic}");
+        }));
+        let mut stage = Stage::new(Settings::default()).await;
+        stage.credentials = Credentials::new("AKIACANARY", KEY, None, None, "test");
+        let watched = Self { stage, log, _logging: logging };
+        watched.set_token(TOKEN);
+        watched
     }
 
-    fn refer(&self) {
-        let object = Key { namespace: "team-a".into(), name: "taxi".into() };
-        self.secrets.refer(&object, &BTreeSet::from([self.source.clone()]));
+    /// Jenkins takes this token from now on, and the Secret has it.
+    fn set_token(&self, token: &str) {
+        let user = Jenkins::credentials().0;
+        self.stage.sandbox.world(|world| token.clone_into(&mut world.jenkins.users.get_mut(&user).unwrap().token));
+        self.put_secret(token);
     }
 
-    async fn is_called_back(&mut self, within: Duration) -> bool {
-        tokio::time::timeout(within, self.changed.next()).await.is_ok()
+    fn put_secret(&self, token: &str) {
+        let user = Jenkins::credentials().0;
+        let data = json!({"username": STANDARD.encode(user), "token": STANDARD.encode(token)});
+        let _ = self.stage.kubernetes.delete("secrets", NAMESPACE, "jenkins");
+        self.stage
+            .kubernetes
+            .create("secrets", NAMESPACE, json!({"metadata": {"name": "jenkins"}, "data": data}))
+            .unwrap();
+    }
+
+    /// Everything that somebody may read, by where it is.
+    fn readable(&self) -> BTreeMap<String, String> {
+        let Self { stage, log, .. } = self;
+        let mut places = BTreeMap::from([
+            ("the log".to_owned(), log.text()),
+            ("a panic".to_owned(), PANICS.with_borrow(String::clone)),
+            ("the metrics".to_owned(), stage.metrics.text()),
+        ]);
+        for plural in ["mlopsprojects", "events", "leases", "configmaps"] {
+            places.insert(plural.to_owned(), json!(stage.kubernetes.objects(plural)).to_string());
+        }
+        let places_of_world = stage.sandbox.world(|world| {
+            let region = world.region(ACCOUNT, REGION);
+            let stacks = region.cloudformation.dump().to_string();
+            let projects = region.sagemaker.dump().to_string();
+            let catalog = region.catalog.dump().to_string();
+            let documents = format!("{:?}", world.jenkins.items);
+            [
+                ("Jenkins", documents),
+                ("stacks", stacks),
+                ("projects", projects),
+                ("catalog", catalog),
+                ("S3", world.s3.dump().to_string()),
+            ]
+        });
+        places.extend(places_of_world.map(|(name, text)| (name.to_owned(), text)));
+        for entry in stage.sandbox.journal() {
+            let sealed =
+                entry.service == "cloudformation" && ["CreateStack", "UpdateStack"].contains(&&*entry.operation);
+            let asked = if sealed { String::new() } else { format!("{} {}", entry.body, entry.input) };
+            // What a script lets a service repeat, the service has said, not the operator.
+            let scripted = entry.fault.is_some() || entry.operation == "DescribeStackEvents";
+            let answered =
+                entry.reply.as_ref().filter(|_| !scripted).map(|reply| format!("{reply:?}")).unwrap_or_default();
+            let text = format!("{} {:?} {asked} {answered}", entry.uri, entry.headers);
+            places.entry(format!("call {}", entry.call())).or_default().push_str(&text);
+        }
+        places
+    }
+
+    /// Where a canary can be read.
+    fn leaks(&self) -> Vec<String> {
+        let found = |text: &String| forms().iter().any(|form| text.contains(form));
+        self.readable().into_iter().filter(|(_, text)| found(text)).map(|(place, _)| place).collect()
+    }
+}
+
+/// The canaries as they may be written: plain, in JSON, in a URL, in base64, in a Basic header.
+fn forms() -> Vec<String> {
+    let user = Jenkins::credentials().0;
+    let mut forms = Vec::new();
+    for canary in [TOKEN, ROTATED, KEY] {
+        let quoted = json!(canary).to_string().trim_matches('"').to_owned();
+        let twice = json!(quoted).to_string().trim_matches('"').to_owned();
+        let encoded =
+            canary.replace('"', "%22").replace('\\', "%5C").replace('/', "%2F").replace('+', "%2B").replace('=', "%3D");
+        forms.extend([
+            canary.to_owned(),
+            quoted,
+            twice,
+            encoded,
+            STANDARD.encode(canary),
+            STANDARD.encode(format!("{user}:{canary}")),
+        ]);
+    }
+    forms
+}
+
+/// What goes wrong, and how.
+type Row = (&'static str, fn(&Watched));
+
+fn refuse(watched: &Watched, service: &str, operation: &str, status: u16, code: &str, message: &str) {
+    watched.stage.sandbox.fault(Fault::on(service, operation).before(What::refuse(status, code, message)));
+}
+
+const ROWS: &[Row] = &[
+    ("nothing", |_| {}),
+    ("Jenkins refuses the token", |watched| watched.put_secret(ROTATED)),
+    ("the token makes no header", |watched| watched.put_secret(&format!("{TOKEN}\n{ROTATED}\u{1}"))),
+    ("Jenkins starts", |watched| watched.stage.sandbox.world(|world| world.jenkins.mode = Mode::Loading)),
+    ("Jenkins repeats what it is sent", |watched| refuse(watched, "jenkins", "*", 400, TOKEN, TOKEN)),
+    ("Jenkins drops connections", |watched| watched.stage.sandbox.fault(Fault::on("jenkins", "*"))),
+    ("Jenkins never answers", |watched| watched.stage.sandbox.fault(Fault::on("jenkins", "*").before(What::NoAnswer))),
+    ("AWS does not know the key", |watched| watched.stage.sandbox.world(|world| world.iam.revoke("AKIACANARY"))),
+    ("AWS never answers", |watched| watched.stage.sandbox.fault(Fault::on("*", "*").before(What::NoAnswer))),
+    ("AWS throttles", |watched| watched.stage.sandbox.fault(Fault::on("cloudformation", "*").before(What::Throttle))),
+    ("CloudFormation repeats the parameter that it refuses", |watched| {
+        let message = format!("Value '{}' at 'parameters' failed to satisfy constraint", json!({"token": TOKEN}));
+        refuse(watched, "cloudformation", "CreateStack", 400, "ValidationError", &message);
+    }),
+    ("SageMaker repeats the token, whatever it is asked", |watched| {
+        refuse(watched, "sagemaker", "*", 400, "ValidationException", &format!("{TOKEN} is not allowed"));
+    }),
+    ("the stack fails and says why", |watched| {
+        watched.stage.sandbox.world(|world| {
+            let reason = format!("Properties validation failed for resource Function with message: {TOKEN}");
+            world.region(ACCOUNT, REGION).cloudformation.fail_next("Function", &reason);
+        });
+    }),
+];
+
+async fn a_life(watched: &mut Watched, breaks: fn(&Watched)) {
+    breaks(watched);
+    watched.stage.start();
+    watched.stage.apply(Stage::manifest());
+    tokio::time::sleep(Duration::from_mins(15)).await;
+    watched.stage.sandbox.clear_faults();
+    watched.stage.sandbox.world(|world| {
+        world.jenkins.mode = Mode::Normal;
+        world.iam.reinstate("AKIACANARY");
+    });
+    watched.set_token(TOKEN);
+    watched.stage.until_condition("Ready=True/Succeeded", Duration::from_mins(40)).await;
+    for token in [ROTATED, TOKEN] {
+        watched.set_token(token);
+        tokio::time::sleep(Duration::from_mins(5)).await;
+    }
+    breaks(watched);
+    watched.stage.delete();
+    tokio::time::sleep(Duration::from_mins(15)).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_secret_is_found_where_somebody_may_read_whatever_fails() {
+    for (name, breaks) in ROWS {
+        let mut watched = Watched::new().await;
+        a_life(&mut watched, *breaks).await;
+        assert_eq!(watched.leaks(), [] as [String; 0], "{name}");
+        assert!(watched.log.text().contains("mlops_operator::controller"), "{name}: nothing was logged");
+        let stacks = watched.stage.sandbox.calls().iter().filter(|call| *call == "cloudformation CreateStack").count();
+        assert!(stacks > 0, "{name}: the token never went to CloudFormation, so nothing was tried");
+        watched.stage.stop().await;
+    }
+}
+
+/// Each of these puts a canary somewhere.
+const PLANTS: &[(&str, Row)] = &[
+    (
+        "the log",
+        ("a line of the operator's own at the finest level", |_| {
+            tracing::trace!(target: "mlops_operator::adapters", "sends {TOKEN}");
+        }),
+    ),
+    (
+        "a panic",
+        ("a panic that tells", |_| {
+            let told = std::panic::catch_unwind(|| panic!("cannot use {TOKEN}"));
+            assert!(told.is_err());
+        }),
+    ),
+    ("the metrics", ("a label", |watched| watched.stage.metrics.called("jenkins", KEY, true))),
+    (
+        "events",
+        ("an event", |watched| {
+            let event = json!({"metadata": {"name": "told"}, "note": format!("user:{TOKEN}")});
+            watched.stage.kubernetes.create("events", NAMESPACE, event).unwrap();
+        }),
+    ),
+    (
+        "mlopsprojects",
+        ("an annotation", |watched| {
+            let mut manifest = Stage::manifest();
+            manifest["metadata"] = json!({"name": "told", "annotations": {"told": STANDARD.encode(TOKEN)}});
+            watched.stage.apply(manifest);
+        }),
+    ),
+    (
+        "Jenkins",
+        ("a description", |watched| {
+            watched.stage.sandbox.world(|world| {
+                let folder = world.jenkins.item_mut("taxi-fares").unwrap();
+                folder.config.set_child("description", TOKEN);
+                folder.raw = None;
+            });
+        }),
+    ),
+    (
+        "stacks",
+        ("a parameter that is not NoEcho", |watched| {
+            let template =
+                "Parameters:\n  Token:\n    Type: String\nResources:\n  Bucket:\n    Type: AWS::S3::Bucket\n";
+            let input = json!({
+                "StackName": "told", "TemplateBody": template,
+                "Parameters": [{"ParameterKey": "Token", "ParameterValue": ROTATED}],
+            });
+            let call = Call { operation: "CreateStack", input: &input, caller: &somebody(), region: REGION };
+            watched.stage.sandbox.world(|world| cloudformation::call(world, &call)).unwrap();
+        }),
+    ),
+    (
+        "S3",
+        ("a tag of a bucket", |watched| {
+            let put = |path: &str, body: String| {
+                let request = http::Request::put(path).body(bytes::Bytes::from(body)).unwrap();
+                let status =
+                    watched.stage.sandbox.world(|world| s3::handle(world, &somebody(), REGION, &request).status());
+                assert!(status.is_success(), "{status}");
+            };
+            put("/told", String::new());
+            put(
+                "/told?tagging",
+                format!("<Tagging><TagSet><Tag><Key>told</Key><Value>{KEY}</Value></Tag></TagSet></Tagging>"),
+            );
+        }),
+    ),
+];
+
+fn somebody() -> Caller {
+    let arn = format!("arn:aws:iam::{ACCOUNT}:user/somebody");
+    Caller { account: ACCOUNT.to_owned(), arn: arn.clone(), principal: arn }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_secret_that_is_planted_is_found() {
+    for (place, (name, plant)) in PLANTS {
+        let mut watched = Watched::new().await;
+        watched.stage.start();
+        watched.stage.apply(Stage::manifest());
+        watched.stage.until_condition("Ready=True/Succeeded", Duration::from_mins(2)).await;
+        assert_eq!(watched.leaks(), [] as [String; 0]);
+        plant(&watched);
+        assert_eq!(watched.leaks(), [*place], "{name}");
+        watched.stage.stop().await;
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_first_answer_is_waited_for_and_is_no_news() {
-    let mut watched = watched();
-    watched.put();
-    watched.refer();
-    assert!(matches!(watched.secrets.content(&watched.source).await, Content::Present { .. }));
-    assert!(!watched.is_called_back(Duration::from_secs(60)).await);
-    watched.api.delete("secrets", "team-a", "jenkins").unwrap();
-    assert!(watched.is_called_back(Duration::from_secs(1)).await, "what changes later is");
-    assert!(matches!(watched.secrets.content(&watched.source).await, Content::Absent));
+async fn a_secret_in_a_call_that_can_be_read_is_found() {
+    let watched = Watched::new().await;
+    let uri = "/api/json?token=11c0ffee%22c0ffee%5Cc0ffee%2Fc0ffee%2Bc0ffee";
+    let request = http::Request::get(uri).body(bytes::Bytes::new()).unwrap();
+    watched.stage.sandbox.jenkins().oneshot(request).await.unwrap();
+    assert_eq!(watched.leaks(), ["call jenkins GET api/json"]);
 }
 
+/// What the trigger's stack shows of the token is a mask.
 #[tokio::test(start_paused = true)]
-async fn an_answer_that_came_too_late_calls_the_object_back() {
-    let mut watched = watched();
-    watched.put();
-    watched.unavailable.store(true, Ordering::SeqCst);
-    watched.refer();
-    assert!(matches!(watched.secrets.content(&watched.source).await, Content::Unknown));
-    let again = tokio::time::timeout(Duration::from_secs(1), watched.secrets.content(&watched.source)).await;
-    assert!(matches!(again, Ok(Content::Unknown)), "nobody waits for it a second time");
-    watched.unavailable.store(false, Ordering::SeqCst);
-    assert!(watched.is_called_back(Duration::from_secs(60)).await, "or the object would wait for minutes");
-    assert!(matches!(watched.secrets.content(&watched.source).await, Content::Present { .. }));
+async fn the_stack_shows_a_mask() {
+    let mut watched = Watched::new().await;
+    watched.stage.start();
+    watched.stage.apply(Stage::manifest());
+    watched.stage.until_condition("Ready=True/Succeeded", Duration::from_mins(2)).await;
+    let call = Call { operation: "DescribeStacks", input: &json!({}), caller: &somebody(), region: REGION };
+    let stacks = watched.stage.sandbox.world(|world| cloudformation::call(world, &call)).unwrap();
+    let masked =
+        |stack: &Value| stack["Parameters"].as_array().into_iter().flatten().any(|one| one["ParameterValue"] == "****");
+    assert!(stacks["Stacks"].as_array().unwrap().iter().any(masked), "{stacks}");
 }

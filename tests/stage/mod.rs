@@ -48,6 +48,7 @@ pub struct Stage {
     pub metrics: Metrics,
     pub readiness: Readiness,
     pub config: Config,
+    pub credentials: Credentials,
     operator: Option<(watch::Sender<bool>, JoinHandle<()>)>,
 }
 
@@ -81,6 +82,7 @@ impl Stage {
             metrics: Metrics::default(),
             readiness: Readiness::default(),
             config,
+            credentials: Credentials::for_tests(),
             operator: None,
         };
         stage.put_jenkins_secret();
@@ -123,7 +125,7 @@ impl Stage {
     pub fn setup(&self) -> Setup {
         let aws = SdkConfig::builder()
             .behavior_version(BehaviorVersion::latest())
-            .credentials_provider(SharedCredentialsProvider::new(Credentials::for_tests()))
+            .credentials_provider(SharedCredentialsProvider::new(self.credentials.clone()))
             .http_client(self.sandbox.aws_http_client())
             .sleep_impl(SharedAsyncSleep::new(TokioSleep::new()))
             .time_source(SharedTimeSource::new(self.clock))
