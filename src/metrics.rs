@@ -44,6 +44,7 @@ pub struct Metrics {
     objects: Family<ReadyLabels, Gauge>,
     active: Gauge,
     writes: Counter,
+    released: Counter,
     registry: std::sync::Arc<Registry>,
 }
 
@@ -51,8 +52,8 @@ impl Default for Metrics {
     fn default() -> Self {
         let passes = Family::default();
         let duration = Histogram::new(exponential_buckets(0.01, 4.0, 8));
-        let (calls, objects, active, writes) =
-            (Family::default(), Family::default(), Gauge::default(), Counter::default());
+        let (calls, objects, active) = (Family::default(), Family::default(), Gauge::default());
+        let (writes, released) = (Counter::default(), Counter::default());
         let mut registry = Registry::with_prefix("mlops_operator");
         registry.register("passes", "Passes over objects", Family::clone(&passes));
         registry.register_with_unit("pass_duration", "How long passes take", Unit::Seconds, duration.clone());
@@ -60,7 +61,8 @@ impl Default for Metrics {
         registry.register("objects", "Objects by the status of their condition Ready", Family::clone(&objects));
         registry.register("passes_active", "Passes under way", active.clone());
         registry.register("status_writes", "Writes of an object's status", writes.clone());
-        Self { passes, duration, calls, objects, active, writes, registry: std::sync::Arc::new(registry) }
+        registry.register("released", "Objects let go without proof that their things are gone", released.clone());
+        Self { passes, duration, calls, objects, active, writes, released, registry: std::sync::Arc::new(registry) }
     }
 }
 
@@ -88,6 +90,11 @@ impl Metrics {
     /// A status was written.
     pub fn status_written(&self) {
         self.writes.inc();
+    }
+
+    /// An object was let go by annotation.
+    pub fn released(&self) {
+        self.released.inc();
     }
 
     /// An object's condition Ready was one thing and is another; `None`: it did not or does not exist.

@@ -12,6 +12,7 @@ pub mod found;
 pub mod hands;
 pub mod lease;
 pub mod ledger;
+mod left;
 pub mod object;
 pub mod outside;
 pub mod pass;

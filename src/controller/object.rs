@@ -13,6 +13,9 @@ use crate::domain::identity::OwnerKey;
 pub const FINALIZER: &str = "mlops-operator.io/finalizer";
 /// Annotation whose change asks for a look at once.
 pub const REQUESTED_AT: &str = "mlops-operator.io/reconcile-requested-at";
+/// Annotation that lets an object go without proof that its things are gone; its value must be the object's uid, so
+/// that none is let go by a pattern, a copy or a template.
+pub const RELEASE: &str = "mlops-operator.io/release";
 /// The kind, as owner keys have it.
 pub const KIND: &str = "MlopsProject";
 
@@ -84,9 +87,26 @@ pub fn is_finalized(metadata: &ObjectMeta) -> bool {
     metadata.finalizers.iter().flatten().any(|finalizer| finalizer == FINALIZER)
 }
 
+/// Whether the annotation [`RELEASE`] asks to let the object go; `Err`: it is there, but with another value than the uid.
+///
+/// # Errors
+/// What is wrong with it, for people.
+pub fn released(object: &DynamicObject) -> Result<bool, String> {
+    match (object.annotations().get(RELEASE), object.uid()) {
+        (None, _) => Ok(false),
+        (Some(value), Some(uid)) if *value == uid => Ok(true),
+        _ => Err(format!("the annotation {RELEASE} is ignored: its value must be the object's uid")),
+    }
+}
+
 /// Changes when there is a reason to look at everything anew: the spec, a deletion, a request.
 pub fn revision(object: &DynamicObject) -> String {
     let requested = object.annotations().get(REQUESTED_AT).map_or("", String::as_str);
+    let released = object.annotations().get(RELEASE).map_or("", String::as_str);
     let deleting = object.metadata.deletion_timestamp.is_some();
-    format!("{}|{}|{deleting}|{requested}", object.uid().unwrap_or_default(), object.metadata.generation.unwrap_or(0))
+    format!(
+        "{}|{}|{deleting}|{requested}|{released}",
+        object.uid().unwrap_or_default(),
+        object.metadata.generation.unwrap_or(0)
+    )
 }

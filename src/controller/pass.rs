@@ -13,6 +13,7 @@ use crate::controller::drive::Pass;
 use crate::controller::found::Found;
 use crate::controller::hands::{AwsHands, Hands};
 use crate::controller::ledger::Ledger;
+use crate::controller::left;
 use crate::controller::object::{self, Key};
 use crate::controller::publish::{ApiError, Publisher, announce, set_finalizer};
 use crate::controller::reconcile;
@@ -35,32 +36,59 @@ struct Conclusion {
     deeds: Vec<Deed>,
     release: bool,
     retained: bool,
+    /// What is left of an object that is let go without proof, for people.
+    left: Option<String>,
 }
 
 impl Conclusion {
     fn refused(why: Reason, message: String, hint: &str) -> Self {
         let verdict = Verdict::Refused { why, message, hint: hint.to_owned() };
-        Self { verdict, found: Found::default(), deeds: Vec::new(), release: false, retained: false }
+        Self { verdict, found: Found::default(), deeds: Vec::new(), release: false, retained: false, left: None }
     }
 
     fn looked(phase: Phase, found: Found, deeds: Vec<Deed>) -> Self {
         let release = phase == Phase::TearDown && found.all_gone();
         let verdict = Verdict::Looked { phase, findings: found.findings.clone() };
-        Self { verdict, found, deeds, release, retained: false }
+        Self { verdict, found, deeds, release, retained: false, left: None }
     }
 
     /// The same with texts that hold none of these secrets: what the remote side says may repeat what went there.
-    fn without(self, secrets: &[Secret]) -> Self {
+    fn without(mut self, secrets: &[Secret]) -> Self {
         let clean = |text: &str| secret::without(text, secrets);
-        let retell = |(kind, finding): (Kind, Finding)| (kind, finding.retold(clean));
-        let verdict = match self.verdict {
+        for deed in &mut self.deeds {
+            deed.summary = clean(&deed.summary);
+        }
+        self.retold(clean)
+    }
+
+    fn retold(mut self, tell: impl Fn(&str) -> String) -> Self {
+        self.verdict = match self.verdict {
             Verdict::Looked { phase, findings } => {
+                let retell = |(kind, finding): (Kind, Finding)| (kind, finding.retold(&tell));
                 Verdict::Looked { phase, findings: findings.into_iter().map(retell).collect() }
             }
-            other => other,
+            Verdict::Refused { why, message, hint } => Verdict::Refused { why, message: tell(&message), hint },
+            Verdict::Suspended => Verdict::Suspended,
         };
-        let deeds = self.deeds.into_iter().map(|deed| Deed { summary: clean(&deed.summary), ..deed }).collect();
-        Self { verdict, deeds, ..self }
+        self
+    }
+
+    /// The same for an object on which the annotation that lets it go is or is not: with it, the object goes once all
+    /// that can be removed is gone, and the rest is hopeless or stands below that.
+    fn let_go(mut self, asked: Result<bool, String>, status: &MlopsProjectStatus, now: jiff::Timestamp) -> Self {
+        match asked {
+            Ok(true) if !self.release => {}
+            Err(ignored) if !self.release => return self.retold(|text| format!("{text} ({ignored})")),
+            Ok(_) | Err(_) => return self,
+        }
+        let left = match &self.verdict {
+            Verdict::Refused { message, .. } => Some(format!("everything, since {message}")),
+            Verdict::Looked { findings, .. } => left::things(findings, status, now),
+            Verdict::Suspended => None,
+        };
+        self.release = left.is_some();
+        self.left = left.map(|left| format!("let go by the annotation {}; left: {left}", object::RELEASE));
+        self
     }
 }
 
@@ -95,7 +123,8 @@ async fn one(object: &DynamicObject, world: &World) -> Result<(Action, bool), Ap
     }
     let publisher = Publisher::new(world.api(&key.namespace), object, &ledger, &world.setup.metrics);
     let conclusion = if deleting {
-        remove(object, world, &key, &ledger, &publisher).await?
+        let conclusion = remove(object, world, &key, &ledger, &publisher).await?;
+        conclusion.let_go(object::released(object), &publisher.status(), world.setup.clock.now())
     } else {
         keep(object, world, &key, &ledger, &publisher).await?
     };
@@ -242,7 +271,8 @@ async fn remove(
     let hands = AwsHands::to_remove(&world.setup.outside, &placement, catalog_names(&owner, spec), delete_data).await;
     let id = Identity { owner, placement };
     let pass = Pass::new(ledger, world.setup.clock, publisher, world.stopping.clone());
-    let found = reconcile::tear_down(&pass, &id, &hands, jenkins).await;
+    let let_go = object::released(object) == Ok(true);
+    let found = reconcile::tear_down(&pass, &id, &hands, jenkins, let_go).await;
     Ok(Conclusion::looked(Phase::TearDown, found, pass.take_deeds()).without(&secrets))
 }
 
@@ -265,7 +295,7 @@ async fn conclude(
     publisher: &Publisher<'_>,
     conclusion: Conclusion,
 ) -> Result<(Action, bool), ApiError> {
-    let Conclusion { verdict, found, deeds, release, retained } = conclusion;
+    let Conclusion { verdict, found, deeds, release, retained, left } = conclusion;
     let generation = object.metadata.generation.unwrap_or(0);
     let report = Report { generation, now: world.setup.clock.now(), verdict };
     let before = publisher.status();
@@ -283,6 +313,13 @@ async fn conclude(
             let note =
                 "the object goes, and everything that was made for it stays (spec.deletionPolicy: Retain)".to_owned();
             news.push(Announcement { warning: false, reason: Reason::Retained.to_string(), note });
+        }
+        if let Some(note) = left {
+            // Told before it is so: a crash in between must not let an object go without a trace.
+            let released = vec![Announcement { warning: true, reason: Reason::Released.to_string(), note }];
+            log(object, &report, &released, std::time::Duration::ZERO);
+            announce(&world.recorder, &about, released).await;
+            world.setup.metrics.released();
         }
         log(object, &report, &news, std::time::Duration::ZERO);
         // Told only once it is so: a conflict here leads to another pass, which would tell it again.

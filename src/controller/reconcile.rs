@@ -127,13 +127,17 @@ where
 }
 
 /// Removes everything, in the reverse order, as far as one pass can. Nothing counts as absent in the wrong account,
-/// so that is looked at first, in every pass.
+/// so that is looked at first, in every pass. `let_go`: jobs and trigger that cannot be removed stand in nobody's way;
+/// what others stand on stays with them.
 pub async fn tear_down<J: IntentJournal>(
     pass: &Pass<'_, J>,
     id: &Identity,
     hands: &AwsHands,
     jenkins: Result<JenkinsClient, Finding>,
+    let_go: bool,
 ) -> Found {
+    let now = pass.clock.now();
+    let past = |finding: Finding, kind| if let_go && finding.hopeless(now) { Ok(()) } else { gone(&finding, kind) };
     let mut found = Found::default();
     pass.ledger.doubt(Kind::Prerequisites);
     let ground = drive::<Prerequisites, _, _>(pass, id, &Goal::Absent, &hands.ground).await;
@@ -142,7 +146,8 @@ pub async fn tear_down<J: IntentJournal>(
         clear::<ModelTrigger, _, _>(pass, id, right_place, &hands.stacks),
         clear_jobs(pass, id, jenkins),
     );
-    let unused = right_place.and(gone(&trigger, Kind::ModelTrigger)).and(gone(&jobs, Kind::JenkinsJobs));
+    let unused =
+        right_place.and(past(trigger.finding(), Kind::ModelTrigger)).and(past(jobs.finding(), Kind::JenkinsJobs));
     let model = clear::<SagemakerProject, _, _>(pass, id, unused, &hands.projects).await;
     let launched = gone(&model, Kind::SagemakerProject);
     let catalog = clear::<CatalogProduct, _, _>(pass, id, launched, &hands.catalog).await;

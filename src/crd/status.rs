@@ -92,6 +92,8 @@ reasons! {
     Deleted,
     /// `deletionPolicy: Retain`: the object goes, the things stay.
     Retained,
+    /// The object was let go by the annotation `mlops-operator.io/release`: what was left is named in the event.
+    Released,
     /// The spec does not parse, or contradicts itself; the message names the field.
     InvalidSpec,
     /// The operator's configuration does not allow this namespace an inline platform with this role or Jenkins host.

@@ -71,6 +71,17 @@ pub enum Outcome<O> {
 pub type Finding = Outcome<()>;
 
 impl Finding {
+    /// Whether nothing will come of it by itself soon: a person must act, or a passing fault has lasted.
+    pub fn hopeless(&self, now: Timestamp) -> bool {
+        match self {
+            Self::Stuck { .. } => true,
+            Self::Faulted { fault, since } => {
+                matches!(fault.kind, FaultKind::Denied | FaultKind::Rejected) || passed(*since, now) >= PATIENCE
+            }
+            _ => false,
+        }
+    }
+
     /// The same with its texts changed.
     #[must_use]
     pub fn retold(mut self, tell: impl Fn(&str) -> String) -> Self {
