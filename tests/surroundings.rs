@@ -158,6 +158,16 @@ fn aws_things() -> Vec<Surrounding> {
             ..RIGHT
         },
         Surrounding {
+            name: "the launch path is not there yet",
+            breaks: |stage| {
+                let refusal = What::refuse(400, "ValidationException", "No launch paths found for resource: prod-x");
+                stage.sandbox.fault(Fault::on("sagemaker", "CreateProject").range(1, Some(15)).before(refusal));
+            },
+            shows: &[(Building, "ProjectReady=Unknown/Propagating")],
+            brief: true,
+            ..RIGHT
+        },
+        Surrounding {
             name: "no launch path ever appears",
             breaks: |stage| {
                 let message = "No launch paths found for resource: prod-x";
@@ -208,6 +218,13 @@ fn jenkins_server() -> Vec<Surrounding> {
             mends: |stage| mode(stage, Mode::Normal),
             shows: &[(Building, "JobsReady=Unknown/Unavailable"), (Deleting, "JobsReady=Unknown/Unavailable")],
             passing: true,
+            ..RIGHT
+        },
+        Surrounding {
+            name: "Jenkins prepares for a shutdown",
+            breaks: |stage| mode(stage, Mode::QuietDown),
+            mends: |stage| mode(stage, Mode::Normal),
+            shows: &[(Building, "JobsReady=True/JenkinsQuietDown"), (Living, "JobsReady=True/JenkinsQuietDown")],
             ..RIGHT
         },
         Surrounding {

@@ -1,7 +1,7 @@
 //! What a pass found out about all things together, and what of it the status shows.
 
 use crate::crd::status::{
-    ArtifactStatus, CatalogStatus, JobsStatus, MlopsProjectStatus, Placement, ProjectStatus, TriggerStatus,
+    ArtifactStatus, CatalogStatus, JobsStatus, MlopsProjectStatus, Placement, ProjectStatus, Reason, TriggerStatus,
 };
 use crate::domain::report::{Finding, Outcome};
 use crate::domain::resource::Kind;
@@ -12,6 +12,8 @@ use crate::resources::outputs::{Artifacts, Jobs, Launchable, ProjectFacts, Trigg
 pub struct Found {
     /// What was found about each thing, in the order of the kinds.
     pub findings: Vec<(Kind, Finding)>,
+    /// What is worth knowing about things that are as declared.
+    pub remarks: Vec<(Kind, Reason, String)>,
     artifacts: Option<ArtifactStatus>,
     catalog: Option<CatalogStatus>,
     project: Option<ProjectStatus>,
@@ -67,6 +69,10 @@ impl Found {
     /// Adds where the jobs are.
     pub fn jobs(&mut self, outcome: &Outcome<Jobs>, placement: &Placement) {
         self.note(Kind::JenkinsJobs, outcome);
+        if known(outcome).is_some_and(|jobs| jobs.quieting_down) {
+            let message = "exist as declared, but Jenkins prepares for a shutdown and starts no builds; wait until it is back, or cancel the shutdown in Jenkins";
+            self.remarks.push((Kind::JenkinsJobs, Reason::JenkinsQuietDown, message.to_owned()));
+        }
         let folder = placement.jenkins_folder.join("/");
         self.jobs = known(outcome).map(|jobs| JobsStatus { folder, urls: jobs.urls.clone() });
     }

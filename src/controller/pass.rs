@@ -297,7 +297,7 @@ async fn conclude(
 ) -> Result<(Action, bool), ApiError> {
     let Conclusion { verdict, found, deeds, release, retained, left } = conclusion;
     let generation = object.metadata.generation.unwrap_or(0);
-    let report = Report { generation, now: world.setup.clock.now(), verdict };
+    let report = Report { generation, now: world.setup.clock.now(), verdict, remarks: found.remarks.clone() };
     let before = publisher.status();
     let mut status = before.clone();
     status.intents = ledger.intents();

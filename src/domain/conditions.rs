@@ -39,7 +39,12 @@ pub fn conditions(report: &Report, before: &[Condition]) -> Vec<Condition> {
     let mut conditions = whole_conditions(report, before);
     for kind in Kind::ALL {
         let finding = report.findings().iter().find(|(found, _)| *found == kind).map(|(_, finding)| finding);
-        let condition = match finding.and_then(|finding| own(report, finding)) {
+        let remark = report.remarks.iter().find(|(about, ..)| *about == kind);
+        let say = finding.and_then(|finding| own(report, finding)).map(|say| match remark {
+            Some((_, reason, message)) if say.reason == Reason::InSync => Say::new("True", *reason, message),
+            _ => say,
+        });
+        let condition = match say {
             Some(say) => Some(stated(report, before, kind.condition(), say)),
             None => find(before, kind.condition()).cloned(),
         };
@@ -223,7 +228,7 @@ mod tests {
     }
 
     fn looked(phase: Phase, findings: Vec<(Kind, Finding)>) -> Report {
-        Report { generation: 3, now: now(), verdict: Verdict::Looked { phase, findings } }
+        Report { generation: 3, now: now(), verdict: Verdict::Looked { phase, findings }, remarks: Vec::new() }
     }
 
     fn fault(kind: FaultKind, since: i64) -> Finding {
@@ -388,7 +393,7 @@ mod tests {
     #[test]
     fn a_refused_or_suspended_object_keeps_what_was_known_of_its_things() {
         let before = conditions(&looked(Phase::BuildUp, vec![(Kind::CatalogProduct, IN_SYNC)]), &[]);
-        let with = |verdict| Report { generation: 4, now: now(), verdict };
+        let with = |verdict| Report { generation: 4, now: now(), verdict, remarks: Vec::new() };
         let refused =
             Verdict::Refused { why: Reason::InvalidSpec, message: "spec.x is odd".into(), hint: "set it".into() };
         let after = conditions(&with(refused), &before);

@@ -177,6 +177,8 @@ pub struct Report {
     pub now: Timestamp,
     /// What it came to.
     pub verdict: Verdict,
+    /// What is worth knowing about things that are as declared, and what to do about it.
+    pub remarks: Vec<(Kind, Reason, String)>,
 }
 
 /// Something that was done in a pass.
@@ -226,6 +228,8 @@ impl Report {
     /// included; `chance` is a random number in 0..1 that only ever shortens.
     pub fn again(&self, failures: u32, chance: f64) -> Duration {
         let fallback = match self.verdict {
+            // A remark must go soon after its cause has gone.
+            Verdict::Looked { .. } if !self.remarks.is_empty() => SLOW_RETRY,
             Verdict::Looked { .. } | Verdict::Suspended => DEEP_CHECK,
             Verdict::Refused { .. } => SLOW_RETRY,
         };
@@ -363,7 +367,8 @@ mod tests {
 
     fn report(findings: Vec<Finding>) -> Report {
         let findings = Kind::ALL.iter().copied().zip(findings).collect();
-        Report { generation: 1, now: now(), verdict: Verdict::Looked { phase: Phase::BuildUp, findings } }
+        let verdict = Verdict::Looked { phase: Phase::BuildUp, findings };
+        Report { generation: 1, now: now(), verdict, remarks: Vec::new() }
     }
 
     fn faulted(kind: FaultKind, since: i64) -> Finding {
@@ -420,7 +425,7 @@ mod tests {
 
     #[test]
     fn a_refused_object_is_looked_at_slowly_and_a_suspended_one_hardly() {
-        let with = |verdict| Report { generation: 1, now: now(), verdict };
+        let with = |verdict| Report { generation: 1, now: now(), verdict, remarks: Vec::new() };
         let refused = Verdict::Refused { why: Reason::InvalidSpec, message: "x".into(), hint: "y".into() };
         assert_eq!(with(refused).again(0, 0.0), SLOW_RETRY);
         assert_eq!(with(Verdict::Suspended).again(0, 0.0), DEEP_CHECK);

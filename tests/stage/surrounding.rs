@@ -49,6 +49,8 @@ pub struct Surrounding {
     pub shows: &'static [(When, &'static str)],
     /// Whether it may pass by itself, so that it is shown only after a while.
     pub passing: bool,
+    /// Whether it goes over by itself soon, so that nobody has to set anything right.
+    pub brief: bool,
     /// Whether it can be set right without another object: where a thing lives cannot change.
     pub mended: bool,
     /// Whether AWS is asked to try again now and then, so that the condition changes for as long as it tries.
@@ -64,6 +66,7 @@ pub const RIGHT: Surrounding = Surrounding {
     mends: |_| {},
     shows: &[],
     passing: false,
+    brief: false,
     mended: true,
     retried: false,
 };
@@ -102,7 +105,13 @@ impl Surrounding {
         let limit = if self.passing { PATIENTLY } else { SOON };
         let shown =
             self.until(&stage, when, limit, |stage| stage.conditions().iter().any(|one| one == condition)).await;
-        let mut text = told(when, &stage, condition, shown);
+        let mut text = told(when, &stage, condition, shown, !self.brief);
+        if self.brief {
+            let took = self.until(&stage, when, RECOVERY, |stage| ready(stage, condition)).await;
+            writeln!(text, "          Ready {:.0} s later, by itself\n", took.as_secs_f64()).unwrap();
+            stage.stop().await;
+            return text;
+        }
         self.lasts(&mut text, &stage, condition).await;
         if !self.mended {
             stage.delete();
@@ -113,7 +122,7 @@ impl Surrounding {
         (self.mends)(&stage);
         let took = match when {
             When::Deleting => self.until(&stage, when, RECOVERY, |stage| stage.object().is_none()).await,
-            _ => self.until(&stage, when, RECOVERY, ready).await,
+            _ => self.until(&stage, when, RECOVERY, |stage| ready(stage, condition)).await,
         };
         let end = if when == When::Deleting { "gone" } else { "Ready" };
         writeln!(text, "          {end} {:.0} s after it was set right, by itself\n", took.as_secs_f64()).unwrap();
@@ -178,7 +187,7 @@ pub async fn look_now(stage: &Stage) {
     stage.edit(json!({"metadata": {"annotations": {"mlops-operator.io/reconcile-requested-at": stamp}}})).await;
 }
 
-fn told(when: When, stage: &Stage, condition: &str, shown: Duration) -> String {
+fn told(when: When, stage: &Stage, condition: &str, shown: Duration, hint: bool) -> String {
     let when = match when {
         When::Building => "building",
         When::Living => "living",
@@ -186,13 +195,15 @@ fn told(when: When, stage: &Stage, condition: &str, shown: Duration) -> String {
     };
     let kind = condition.split('=').next().unwrap();
     let message = crate::story::masked(&stage.message(kind));
-    assert!(message.contains("; "), "{condition} says what is wrong, but not what to do about it: {message}");
+    assert!(!hint || message.contains("; "), "{condition} says what is wrong, but not what to do about it: {message}");
     let shown = shown.as_secs_f64();
     format!("{when:<8}  {} after {shown:.0} s\n          {message}\n", condition.replace(['=', '/'], " "))
 }
 
-fn ready(stage: &Stage) -> bool {
-    stage.conditions().iter().any(|one| one == "Ready=True/Succeeded")
+/// Ready, and what was wrong no longer shown.
+fn ready(stage: &Stage, wrong: &str) -> bool {
+    let conditions = stage.conditions();
+    conditions.iter().any(|one| one == "Ready=True/Succeeded") && conditions.iter().all(|one| one != wrong)
 }
 
 fn is_read(call: &str) -> bool {
