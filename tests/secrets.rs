@@ -346,3 +346,17 @@ async fn the_stack_shows_a_mask() {
         |stack: &Value| stack["Parameters"].as_array().into_iter().flatten().any(|one| one["ParameterValue"] == "****");
     assert!(stacks["Stacks"].as_array().unwrap().iter().any(masked), "{stacks}");
 }
+
+/// Other crates write whole requests at their finer levels: no filter brings that out.
+#[tokio::test(start_paused = true)]
+async fn what_other_crates_say_of_requests_is_not_logged() {
+    let watched = Watched::new().await;
+    for _ in ["once", "again"] {
+        tracing::trace!(target: "aws_smithy_runtime::client", "request: {TOKEN}");
+        tracing::debug!(target: "kube_client::client", "response: {TOKEN}");
+        tracing::debug!(target: "hyper_util::client", "body: {KEY}");
+    }
+    assert_eq!(watched.leaks(), [] as [String; 0]);
+    tracing::warn!(target: "aws_config", "a warning is for everybody");
+    assert!(watched.log.text().contains("a warning is for everybody"));
+}

@@ -562,3 +562,57 @@ fn every_wrong_surrounding_says_so_stays_quiet_and_goes_over_by_itself() {
     let line = expected.lines().zip(text.lines()).position(|(old, new)| old != new).map_or(0, |line| line + 1);
     assert!(expected == text, "tests/golden/surroundings.txt differs from line {line} on; this is so now:\n{text}");
 }
+
+/// Names of portfolios and products are nobody's in AWS: ours stand beside those of another object, and go alone.
+#[tokio::test(start_paused = true)]
+async fn a_portfolio_and_a_product_of_the_same_name_are_left_alone() {
+    let mut stage = Stage::new(mlops_sandbox::Settings::default()).await;
+    stage.config.inline_platforms[0].namespaces.push("team-b".into());
+    stage.kubernetes.create("namespaces", "", json!({"metadata": {"name": "team-b"}})).unwrap();
+    stage.kubernetes.create("secrets", "team-b", secret(true)).unwrap();
+    stage.start();
+    let mut ours = Stage::manifest();
+    ours["spec"]["platform"]["catalog"] = json!({"portfolio": {"name": "Fares"}, "product": {"name": "Fares"}});
+    let mut theirs = ours.clone();
+    theirs["spec"]["projectName"] = json!("fares-b");
+    theirs["spec"]["jenkins"]["folder"] = json!("team-b");
+    stage.kubernetes.create("mlopsprojects", "team-b", theirs).unwrap();
+    tokio::time::sleep(std::time::Duration::from_secs(60)).await;
+    let (portfolios, products) = catalog(&stage);
+    assert_eq!((portfolios.len(), products.len()), (1, 1));
+    stage.apply(ours);
+    stage.until_condition("Ready=True/Succeeded", std::time::Duration::from_mins(2)).await;
+    let both = catalog(&stage);
+    assert_eq!((both.0.len(), both.1.len()), (2, 2));
+    assert_eq!((&both.0[0], &both.1[0]), (&both.0[1], &both.1[1]), "they have the same names");
+    stage.delete();
+    stage.until_gone(std::time::Duration::from_mins(10)).await;
+    assert_eq!(catalog(&stage), (portfolios, products));
+    stage.stop().await;
+}
+
+/// The names of all portfolios and products.
+fn catalog(stage: &Stage) -> (Vec<String>, Vec<String>) {
+    stage.sandbox.world(|world| {
+        let catalog = &world.region(ACCOUNT, REGION).catalog;
+        let portfolios = catalog.portfolios.values().filter_map(|one| one.truth()).map(|one| one.display_name.clone());
+        let products = catalog.products.values().filter_map(|one| one.truth()).map(|one| one.name.clone());
+        (portfolios.collect(), products.collect())
+    })
+}
+
+#[tokio::test(start_paused = true)]
+async fn jenkins_may_live_behind_a_path_prefix() {
+    let mut stage = Stage::new(mlops_sandbox::Settings::default()).await;
+    stage.sandbox.world(|world| world.jenkins.context = "/jenkins".into());
+    stage.start();
+    let mut manifest = Stage::manifest();
+    manifest["spec"]["platform"]["jenkins"]["url"] = json!("https://ci.example/jenkins");
+    stage.apply(manifest);
+    stage.until_condition("Ready=True/Succeeded", std::time::Duration::from_mins(2)).await;
+    let urls = stage.object().unwrap()["status"]["jobs"]["urls"].to_string();
+    assert!(urls.contains("https://ci.example/jenkins/job/taxi-fares/"), "{urls}");
+    stage.delete();
+    stage.until_gone(std::time::Duration::from_mins(10)).await;
+    stage.stop().await;
+}
