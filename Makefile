@@ -76,7 +76,7 @@ crd: own ## writes the CustomResourceDefinitions from the types
 
 .PHONY: golden
 golden: own tools ## writes the golden files anew; read the difference before you commit it
-	UPDATE_GOLDEN=1 cargo test --test golden --test crd
+	UPDATE_GOLDEN=1 cargo test --test golden --test surroundings --test crd
 
 .PHONY: cluster
 cluster: ## builds the test API server, kubectl and helm into the cache
