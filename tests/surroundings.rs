@@ -28,7 +28,7 @@ const ELSEWHERE: &str = "001122334455";
 const KEY: &str = "ANOTREAL";
 
 fn rows() -> Vec<Surrounding> {
-    [aws_access(), aws_ground(), aws_things(), jenkins_server(), jenkins_access(), names(), secrets()]
+    [aws_access(), aws_region(), aws_ground(), aws_things(), jenkins_server(), jenkins_access(), names(), secrets()]
         .into_iter()
         .flatten()
         .collect()
@@ -70,16 +70,29 @@ fn aws_access() -> Vec<Surrounding> {
             ],
             ..RIGHT
         },
+    ]
+}
+
+fn aws_region() -> Vec<Surrounding> {
+    vec![
         Surrounding {
             name: "the region is not enabled for the account",
+            setting: |stage| {
+                let trust = json!({"Statement": [{
+                    "Effect": "Allow", "Principal": {"AWS": format!("arn:aws:iam::{ACCOUNT}:root")}, "Action": "sts:AssumeRole",
+                }]});
+                stage.sandbox.world(|world| world.iam.add_role_trusting(ACCOUNT, "/", "mlops", trust));
+            },
+            manifest: |manifest| {
+                let role = json!({"roleArn": format!("arn:aws:iam::{ACCOUNT}:role/mlops")});
+                manifest["spec"]["platform"]["aws"]["assumeRole"] = role;
+            },
             breaks: |stage| {
-                refuse(stage, "sts", "*", 403, "RegionDisabledException", "STS is not activated in this region")
+                let message = "STS is not activated in this region for account: 111122223333";
+                refuse(stage, "sts", "AssumeRole", 403, "RegionDisabledException", message);
             },
             mends: |stage| stage.sandbox.clear_faults(),
-            shows: &[
-                (Building, "PrerequisitesMet=False/UnknownRegion"),
-                (Deleting, "PrerequisitesMet=False/UnknownRegion"),
-            ],
+            shows: &[(Building, "PrerequisitesMet=False/UnknownRegion")],
             ..RIGHT
         },
         Surrounding {

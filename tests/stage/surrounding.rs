@@ -208,7 +208,9 @@ fn ready(stage: &Stage, wrong: &str) -> bool {
 
 fn is_read(call: &str) -> bool {
     let operation = call.split(' ').nth(1).unwrap_or_default();
-    ["Get", "List", "Describe", "Search", "Head", "GET", "HEAD"].iter().any(|verb| operation.starts_with(verb))
+    ["Get", "List", "Describe", "Search", "Head", "Assume", "GET", "HEAD"]
+        .iter()
+        .any(|verb| operation.starts_with(verb))
 }
 
 /// What carries the mark of the object, or the name of its project, though the object is gone.
