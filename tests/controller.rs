@@ -100,6 +100,32 @@ async fn a_missing_secret_is_named_and_its_coming_goes_on_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_line_break_at_the_end_of_a_token_reaches_neither_jenkins_nor_the_lambda() {
+    use base64::Engine as _;
+    use mlops_sandbox::aws::{Call, Caller, secrets_manager};
+
+    let mut stage = stage().await;
+    let (user, token) = mlops_sandbox::jenkins::Jenkins::credentials();
+    let encode = |text: &str| base64::engine::general_purpose::STANDARD.encode(format!("{text}\n"));
+    let data = json!({"username": encode(&user), "token": encode(&token)});
+    stage.kubernetes.delete("secrets", NAMESPACE, "jenkins").unwrap();
+    stage.kubernetes.create("secrets", NAMESPACE, json!({"metadata": {"name": "jenkins"}, "data": data})).unwrap();
+    stage.start();
+    stage.apply(Stage::manifest());
+    stage.until_condition("Ready=True/Succeeded", Duration::from_mins(2)).await;
+    let principal = format!("arn:aws:iam::{}:user/somebody", stage::ACCOUNT);
+    let caller = Caller { account: stage::ACCOUNT.into(), arn: principal.clone(), principal };
+    let ask = |operation: &str, input: Value| {
+        let call = Call { operation, input: &input, caller: &caller, region: stage::REGION };
+        stage.sandbox.world(|world| secrets_manager::call(world, &call)).unwrap()
+    };
+    let secrets = ask("ListSecrets", json!({}));
+    let value = ask("GetSecretValue", json!({"SecretId": secrets["SecretList"][0]["ARN"]}));
+    let held: Value = serde_json::from_str(value["SecretString"].as_str().unwrap()).unwrap();
+    assert_eq!((held["user"].as_str(), held["token"].as_str()), (Some(user.as_str()), Some(token.as_str())));
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_placement_is_written_before_the_first_call_that_makes_something() {
     let mut stage = stage().await;
     stage.start();

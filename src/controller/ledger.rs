@@ -45,6 +45,8 @@ struct KindMemory {
     waiting: Option<(Reason, String, Timestamp)>,
     acts: BTreeMap<String, Act>,
     kept: Option<Kept>,
+    /// What it was made from when it was last looked at.
+    inputs: Option<String>,
 }
 
 /// An action done in an earlier pass whose effect has not been seen yet.
@@ -88,6 +90,8 @@ impl Ledger {
                 kind.kept = None;
                 kind.acts.clear();
                 kind.propagating_since = None;
+                kind.tried.asked_anew = true;
+                kind.tried.failed_creations = 0;
             }
         }
     }
@@ -182,6 +186,7 @@ impl Ledger {
         self.of(kind, |memory| {
             let act = memory.acts.entry(summary.to_owned()).or_insert(Act { at: now, passes: 0 });
             *act = Act { at: now, passes: act.passes + 1 };
+            memory.tried.asked_anew = false;
             if change == Change::Delete
                 && matches!(because, Reason::ProjectFailed | Reason::StackFailed | Reason::CatalogFailed)
             {
@@ -241,6 +246,16 @@ impl Ledger {
         self.of(kind, |memory| *memory.faulted_since.get_or_insert(now))
     }
 
+    /// Notes what a thing is made from: what was kept of one made from something else counts no longer.
+    pub fn made_from(&self, kind: Kind, inputs: String) {
+        self.of(kind, |memory| {
+            if memory.inputs.as_ref().is_some_and(|before| *before != inputs) {
+                memory.kept = None;
+            }
+            memory.inputs = Some(inputs);
+        });
+    }
+
     /// Keeps what a thing in sync hands on, for the next passes of the same wait; `None`: that it is gone.
     pub fn keep<O: Clone + Send + 'static>(&self, kind: Kind, output: Option<&O>, now: Timestamp) {
         let output = output.cloned().map(|output| Box::new(output) as Box<dyn Any + Send>);
@@ -281,3 +296,34 @@ impl Ledger {
 
 // A passing fault is shown after `PATIENCE`; what is taken for granted must not be older than what is shown.
 const _: () = assert!(KEEP.as_secs() <= PATIENCE.as_secs());
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_to_look_ends_every_rest_until_the_next_act() {
+        let ledger = Ledger::default();
+        ledger.begin("1");
+        ledger.acted(Kind::ModelTrigger, "delete stack", Change::Delete, Reason::StackFailed, Timestamp::UNIX_EPOCH);
+        assert_eq!(ledger.attempts(Kind::ModelTrigger).failed_creations, 1);
+        ledger.begin("1");
+        assert!(!ledger.attempts(Kind::ModelTrigger).asked_anew);
+        ledger.begin("2");
+        let tried = ledger.attempts(Kind::ModelTrigger);
+        assert!(tried.asked_anew && tried.failed_creations == 0);
+        ledger.acted(Kind::ModelTrigger, "delete stack", Change::Delete, Reason::StackFailed, Timestamp::UNIX_EPOCH);
+        assert!(!ledger.attempts(Kind::ModelTrigger).asked_anew);
+    }
+
+    #[test]
+    fn what_was_made_from_something_else_is_not_taken_for_granted() {
+        let (ledger, now) = (Ledger::default(), Timestamp::UNIX_EPOCH);
+        ledger.made_from(Kind::JenkinsJobs, "project p-1".to_owned());
+        ledger.keep(Kind::JenkinsJobs, Some(&7), now);
+        ledger.made_from(Kind::JenkinsJobs, "project p-1".to_owned());
+        assert_eq!(ledger.kept::<i32>(Kind::JenkinsJobs, now), Some(Some(7)));
+        ledger.made_from(Kind::JenkinsJobs, "project p-2".to_owned());
+        assert_eq!(ledger.kept::<i32>(Kind::JenkinsJobs, now), None);
+    }
+}

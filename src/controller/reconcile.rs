@@ -113,12 +113,13 @@ async fn after<R, A, J>(
     actuator: &A,
 ) -> Outcome<R::Output>
 where
-    R: Resource<Owner = Project, Output: Send + 'static>,
+    R: Resource<Owner = Project, Inputs: std::fmt::Debug, Output: Send + 'static>,
     A: Actuator<R>,
     J: IntentJournal,
 {
     match needs {
         Ok(inputs) => {
+            pass.ledger.made_from(R::KIND, format!("{inputs:?}"));
             let goal = Goal::Present(R::desired(project, &inputs));
             drive::<R, A, J>(pass, &project.identity, &goal, actuator).await
         }

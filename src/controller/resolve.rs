@@ -73,8 +73,10 @@ pub async fn jenkins(world: &World, key: &Key, placement: &Placement) -> Result<
     let source = Source::secret(&key.namespace, &placement.secret_name);
     let username = value(&world.secrets, &source, &placement.username_key, "the Jenkins credentials").await?;
     let token = value(&world.secrets, &source, &placement.token_key, "the Jenkins credentials").await?;
-    let fingerprint = world.fingerprints.fingerprint([username.reveal(), token.reveal()]);
+    // A file made by an editor ends with a line break, which is no part of what it holds.
     let username = username.reveal().trim().to_owned();
+    let token = Secret::new(token.reveal().trim());
+    let fingerprint = world.fingerprints.fingerprint([username.as_str(), token.reveal()]);
     let credentials = JenkinsCredentials { username, token: SealedSecret { value: token, fingerprint } };
     let ca_bundle = match &placement.ca_bundle {
         Some(reference) => bundle(&world.secrets, key, reference).await?,

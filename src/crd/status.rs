@@ -16,7 +16,7 @@ pub enum ConditionType {
     Reconciling,
     /// A person must change something before it can go on.
     Stalled,
-    /// Account, roles, connections, Secret and Jenkins are as needed.
+    /// Account, roles, connections and Secret are as needed; what Jenkins lacks stands in `JobsReady`.
     PrerequisitesMet,
     /// The artifact bucket holds what the project needs.
     ArtifactsReady,

@@ -257,7 +257,7 @@ fn delay(finding: &Finding, now: Timestamp, failures: u32, chance: f64) -> Optio
                 }
                 FaultKind::Denied | FaultKind::Rejected => shortened(SLOW_RETRY, chance),
             };
-            Some(fault.retry_after.map_or(own, |asked| asked.max(own)))
+            Some(fault.retry_after.map_or(own, |asked| asked.min(SLOW_RETRY).max(own)))
         }
     }
 }

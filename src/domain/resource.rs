@@ -139,6 +139,9 @@ pub struct Attempts {
     pub missing_since: BTreeMap<String, Timestamp>,
     /// Ids that looks of this process have found to exist at some time.
     pub sighted: BTreeSet<String>,
+    /// Whether the spec, a Secret or a person has asked for a look since the last act: what rests after a failure is
+    /// then tried at once.
+    pub asked_anew: bool,
     /// Whether the status has the thing as made.
     pub recorded: bool,
     /// Summaries of the steps that were done, in this process, since the thing was last as it should be.

@@ -12,7 +12,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
 use crate::adapters::aws::{Aws, fault};
-use crate::crd::status::Reason;
+use crate::crd::status::{Placement, Reason};
 use crate::domain::fault::{Fault, FaultKind};
 use crate::domain::identity::Identity;
 use crate::domain::resource::{Actuator, Attempts, Handles};
@@ -64,9 +64,13 @@ impl S3Actuator {
         Self { client: aws.s3.clone() }
     }
 
-    /// Whether the bucket is there to be worked with; `None`: it is.
-    async fn unusable(&self, bucket: &str) -> Result<Option<Observed>, Fault> {
-        let Err(error) = self.client.head_bucket().bucket(bucket).send().await else { return Ok(None) };
+    /// Whether the bucket is there to be worked with; `None`: it is. The name of a bucket of our own can be known to
+    /// others, so one of that name counts only in the project's account.
+    async fn unusable(&self, id: &Identity) -> Result<Option<Observed>, Fault> {
+        let Placement { bucket, bucket_owned, account_id, .. } = &id.placement;
+        let account = bucket_owned.then(|| account_id.clone());
+        let head = self.client.head_bucket().bucket(bucket).set_expected_bucket_owner(account);
+        let Err(error) = head.send().await else { return Ok(None) };
         // The answer to HEAD has no body, so the status is all there is to go by.
         match status(&error) {
             404 => Ok(Some(Observed::Absent)),
@@ -223,7 +227,7 @@ impl S3Actuator {
 impl Actuator<ArtifactBucket> for S3Actuator {
     async fn observe(&self, id: &Identity, _tried: &Attempts) -> Result<Observed, Fault> {
         let bucket = id.placement.bucket.as_str();
-        if let Some(seen) = self.unusable(bucket).await? {
+        if let Some(seen) = self.unusable(id).await? {
             return Ok(seen);
         }
         let prefix = id.bucket_prefix();

@@ -75,7 +75,7 @@ fn unusable_bucket(id: &Identity, seen: &Observed, owned: bool) -> Decision<Acti
         (Observed::Foreign | Observed::Elsewhere(_), true) => stuck(
             Reason::BucketNameTaken,
             format!("the bucket name \"{name}\" is taken by another account or in another region"),
-            "name an existing bucket of your own in artifacts.bucket",
+            "delete this object and make it again with an existing bucket of your own in artifacts.bucket",
         ),
         (Observed::Foreign, false) => stuck(
             Reason::ForeignOwner,

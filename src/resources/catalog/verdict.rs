@@ -20,7 +20,8 @@ pub(super) fn long_enough(since: Option<&Timestamp>, now: Timestamp) -> bool {
 
 /// Whether to try a creation that has failed before once more.
 pub(super) fn retry(now: Timestamp, tried: &Attempts) -> bool {
-    tried.failed_creations < FAILURES
+    tried.asked_anew
+        || tried.failed_creations < FAILURES
         || tried.last_failed_creation.is_none_or(|last| now.duration_since(last) >= COOLDOWN)
 }
 

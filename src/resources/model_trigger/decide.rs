@@ -48,11 +48,11 @@ pub(super) fn present(id: &Identity, desired: &Desired, stack: &Stack, now: Time
     let name = id.trigger_stack_name();
     match stack.status.as_str() {
         "CREATE_COMPLETE" | "UPDATE_COMPLETE" | "IMPORT_COMPLETE" => settled(id, desired, stack),
-        "UPDATE_ROLLBACK_COMPLETE" => rolled_back(id, desired, stack, now, Reason::StackRolledBack),
-        "UPDATE_FAILED" => rolled_back(id, desired, stack, now, Reason::StackFailed),
+        "UPDATE_ROLLBACK_COMPLETE" => rolled_back(id, desired, stack, now, tried, Reason::StackRolledBack),
+        "UPDATE_FAILED" => rolled_back(id, desired, stack, now, tried, Reason::StackFailed),
         "CREATE_FAILED" | "ROLLBACK_COMPLETE" | "ROLLBACK_FAILED" => failed_creation(id, stack, now, tried),
-        "UPDATE_ROLLBACK_FAILED" => continue_rollback(id, stack, now),
-        "DELETE_FAILED" => failed_deletion(id, stack, now),
+        "UPDATE_ROLLBACK_FAILED" => continue_rollback(id, stack, now, tried),
+        "DELETE_FAILED" => failed_deletion(id, stack, now, tried),
         // A change set of somebody's that was never executed: there is nothing in the stack yet.
         "REVIEW_IN_PROGRESS" => delete(id, stack, Reason::Drifted),
         "IMPORT_ROLLBACK_COMPLETE" | "IMPORT_ROLLBACK_FAILED" => Decision::Stuck {
@@ -65,9 +65,9 @@ pub(super) fn present(id: &Identity, desired: &Desired, stack: &Stack, now: Time
 }
 
 /// There is a stack of ours, and there should not be.
-pub(super) fn absent(id: &Identity, stack: &Stack, now: Timestamp) -> Move {
+pub(super) fn absent(id: &Identity, stack: &Stack, now: Timestamp, tried: &Attempts) -> Move {
     match stack.status.as_str() {
-        "DELETE_FAILED" => failed_deletion(id, stack, now),
+        "DELETE_FAILED" => failed_deletion(id, stack, now, tried),
         // A creation can be broken off; an update cannot.
         "CREATE_IN_PROGRESS" | "REVIEW_IN_PROGRESS" => delete(id, stack, Reason::Deleting),
         status if status.ends_with("_IN_PROGRESS") => in_progress(id, stack),
@@ -163,14 +163,14 @@ fn difference(desired: &Desired, stack: &Stack) -> Option<(Reason, &'static str)
 
 /// An update failed and the stack is as it was before. The same update is not tried again before something changes,
 /// or an hour has passed.
-fn rolled_back(id: &Identity, desired: &Desired, stack: &Stack, now: Timestamp, why: Reason) -> Move {
+fn rolled_back(id: &Identity, desired: &Desired, stack: &Stack, now: Timestamp, tried: &Attempts, why: Reason) -> Move {
     let Some((because, what)) = difference(desired, stack) else {
         // What is declared now is what the stack went back to.
         return Decision::InSync(Trigger { stack_id: stack.id.clone() });
     };
     let same = attempted(stack).is_none_or(|tried| tried == desired.fingerprint);
     let ended = stack.failure.as_ref().map_or(stack.since, |failure| failure.at);
-    if !same || passed(ended, now) >= ROLLED_BACK_REST {
+    if !same || tried.asked_anew || passed(ended, now) >= ROLLED_BACK_REST {
         return update(id, desired, stack, because, what);
     }
     let name = id.trigger_stack_name();
@@ -200,11 +200,12 @@ fn failed_creation(id: &Identity, stack: &Stack, now: Timestamp, tried: &Attempt
     Decision::Wait { why: Reason::StackFailed, message, since: Some(last), early: None }
 }
 
-fn continue_rollback(id: &Identity, stack: &Stack, now: Timestamp) -> Move {
+fn continue_rollback(id: &Identity, stack: &Stack, now: Timestamp, tried: &Attempts) -> Move {
     let name = id.trigger_stack_name();
     let continued = |failure: &&Failure| failure.token.as_deref().is_some_and(|token| token.starts_with(CONTINUE));
     if let Some(failure) = stack.failure.as_ref().filter(continued)
         && passed(failure.at, now) < FAILED_REST
+        && !tried.asked_anew
     {
         return Decision::Stuck {
             why: Reason::StackRollbackFailed,
@@ -217,9 +218,9 @@ fn continue_rollback(id: &Identity, stack: &Stack, now: Timestamp) -> Move {
     step(Change::Update, Reason::StackRollbackFailed, format!("continue the rollback of stack \"{name}\""), action)
 }
 
-fn failed_deletion(id: &Identity, stack: &Stack, now: Timestamp) -> Move {
+fn failed_deletion(id: &Identity, stack: &Stack, now: Timestamp, tried: &Attempts) -> Move {
     let ended = stack.failure.as_ref().map_or(stack.since, |failure| failure.at);
-    if passed(ended, now) >= FAILED_REST {
+    if tried.asked_anew || passed(ended, now) >= FAILED_REST {
         return delete(id, stack, Reason::StackDeleteFailed);
     }
     Decision::Stuck {

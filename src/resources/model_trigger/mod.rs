@@ -197,7 +197,7 @@ impl Resource for ModelTrigger {
             (Goal::Present(desired), None) => decide::missing(id, desired, now, tried),
             (Goal::Present(_), Some(stack)) if id.foreign(&stack.tags) => decide::foreign(id),
             (Goal::Present(desired), Some(stack)) => decide::present(id, desired, stack, now, tried),
-            (Goal::Absent, Some(stack)) if id.owns(&stack.tags) => decide::absent(id, stack, now),
+            (Goal::Absent, Some(stack)) if id.owns(&stack.tags) => decide::absent(id, stack, now, tried),
             // What is not ours is none of ours to delete.
             (Goal::Absent, _) => Decision::Gone,
         }

@@ -9,12 +9,12 @@ use super::{Action, Data, Observed, SeenProject, Status, Tagged};
 use crate::crd::status::Reason;
 use crate::domain::identity::Identity;
 use crate::domain::report::SLOW_RETRY;
-use crate::domain::resource::{Change, Decision, Step};
+use crate::domain::resource::{Attempts, Change, Decision, Step};
 use crate::resources::outputs::ProjectFacts;
 
 type Move = Decision<Action, ProjectFacts>;
 
-pub(super) fn decide(id: &Identity, seen: &Observed, now: Timestamp) -> Move {
+pub(super) fn decide(id: &Identity, seen: &Observed, now: Timestamp, tried: &Attempts) -> Move {
     let name = &id.placement.project_name;
     let Some(project) = &seen.project else { return Decision::Gone };
     let data = seen.data.as_ref().map(|data| clear(id, project, data)).unwrap_or_default();
@@ -36,7 +36,7 @@ pub(super) fn decide(id: &Identity, seen: &Observed, now: Timestamp) -> Move {
         Status::DeleteInProgress => wait("deleting", project.modified),
         Status::Unknown(_) => unknown(name, project),
         _ if !data.is_empty() => Decision::Act(data),
-        Status::DeleteFailed => delete_failed(name, project, now),
+        Status::DeleteFailed => delete_failed(name, project, now, tried),
         _ => Decision::Act(vec![delete(name, Reason::Deleting)]),
     }
 }
@@ -46,8 +46,8 @@ fn delete(name: &str, because: Reason) -> Step<Action> {
 }
 
 /// A deletion that failed is tried again slowly: what is in the way must go first.
-pub(super) fn delete_failed(name: &str, project: &SeenProject, now: Timestamp) -> Move {
-    if passed(project.modified, now, SLOW_RETRY) {
+pub(super) fn delete_failed(name: &str, project: &SeenProject, now: Timestamp, tried: &Attempts) -> Move {
+    if tried.asked_anew || passed(project.modified, now, SLOW_RETRY) {
         return Decision::Act(vec![delete(name, Reason::ProjectDeleteFailed)]);
     }
     Decision::Stuck {

@@ -238,7 +238,7 @@ impl Resource for SagemakerProject {
     ) -> Decision<Action, ProjectFacts> {
         match goal {
             Goal::Present(desired) => present::decide(id, desired, seen, now, tried),
-            Goal::Absent => absent::decide(id, seen, now),
+            Goal::Absent => absent::decide(id, seen, now, tried),
         }
     }
 

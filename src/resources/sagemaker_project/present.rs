@@ -44,8 +44,8 @@ pub(super) fn decide(id: &Identity, desired: &Desired, seen: &Observed, now: Tim
         Status::UpdateInProgress => wait("SageMaker is updating the project", project.modified, early),
         Status::DeleteInProgress => wait("SageMaker is deleting the project", project.modified, None),
         Status::CreateFailed => create_failed(desired, project, now, tried),
-        Status::UpdateFailed => update_failed(desired, project, now),
-        Status::DeleteFailed => super::absent::delete_failed(&desired.name, project, now),
+        Status::UpdateFailed => update_failed(desired, project, now, tried),
+        Status::DeleteFailed => super::absent::delete_failed(&desired.name, project, now, tried),
         Status::CreateCompleted | Status::UpdateCompleted => settled(desired, project),
         Status::DeleteCompleted | Status::Unknown(_) => super::absent::unknown(&desired.name, project),
     }
@@ -80,7 +80,7 @@ fn asked_for_something_else(desired: &Desired, project: &SeenProject) -> bool {
 /// Deletes what could not be created, to make it again: at once when the spec has changed since, else ever more slowly.
 fn create_failed(desired: &Desired, project: &SeenProject, now: Timestamp, tried: &Attempts) -> Move {
     let pause = FIRST_RETRY.saturating_mul(2_u32.saturating_pow(tried.failed_creations)).min(LAST_RETRY);
-    if asked_for_something_else(desired, project) || passed(project.modified, now, pause) {
+    if tried.asked_anew || asked_for_something_else(desired, project) || passed(project.modified, now, pause) {
         let summary = format!("delete SageMaker project {:?}, which could not be created", desired.name);
         return Decision::Act(vec![step(Action::Delete, Change::Delete, Reason::ProjectFailed, summary)]);
     }
@@ -91,8 +91,8 @@ fn create_failed(desired: &Desired, project: &SeenProject, now: Timestamp, tried
     )
 }
 
-fn update_failed(desired: &Desired, project: &SeenProject, now: Timestamp) -> Move {
-    if asked_for_something_else(desired, project) || passed(project.modified, now, SLOW_RETRY) {
+fn update_failed(desired: &Desired, project: &SeenProject, now: Timestamp, tried: &Attempts) -> Move {
+    if tried.asked_anew || asked_for_something_else(desired, project) || passed(project.modified, now, SLOW_RETRY) {
         return settled(desired, project);
     }
     stuck(
