@@ -32,5 +32,5 @@ pub mod world;
 pub use clock::Clock;
 pub use faults::{Fault, What, When};
 pub use journal::Entry;
-pub use sandbox::{Door, Dropped, Sandbox};
+pub use sandbox::{Door, Dropped, Edge, Onlooker, Sandbox};
 pub use world::{Settings, World};

@@ -47,7 +47,19 @@ struct Inner {
     journal: Mutex<Journal>,
     /// What runs functions; only the HTTP door sets it.
     functions: OnceLock<Functions>,
+    onlooker: Mutex<Option<Onlooker>>,
 }
+
+/// Whether a call is about to take effect or has just done so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[allow(missing_docs)]
+pub enum Edge {
+    Before,
+    After,
+}
+
+/// Is told of every call at both its edges, by its name in the journal: `s3 PutObject`.
+pub type Onlooker = Arc<dyn Fn(Edge, &str) + Send + Sync>;
 
 /// The request as far as faults and refusals need to know it.
 enum Asked {
@@ -82,7 +94,8 @@ impl Sandbox {
 
     fn assemble(world: World, clock: Clock) -> Self {
         let (world, faults, journal) = (Mutex::new(world), Mutex::default(), Mutex::default());
-        Self { inner: Arc::new(Inner { world, clock, faults, journal, functions: OnceLock::new() }) }
+        let (functions, onlooker) = (OnceLock::new(), Mutex::default());
+        Self { inner: Arc::new(Inner { world, clock, faults, journal, functions, onlooker }) }
     }
 
     /// A copy that shares nothing with this one: the same world at the same moment, a fresh journal, no faults.
@@ -132,6 +145,19 @@ impl Sandbox {
         lock(&self.inner.faults).clear();
     }
 
+    /// Tells `onlooker` of every call from now on; `None`: nobody.
+    pub fn look_on(&self, onlooker: Option<Onlooker>) {
+        *lock(&self.inner.onlooker) = onlooker;
+    }
+
+    fn tell(&self, edge: Edge, asked: &Asked) {
+        let onlooker = lock(&self.inner.onlooker).clone();
+        if let Some(onlooker) = onlooker {
+            let (service, operation) = asked.name();
+            onlooker(edge, &format!("{service} {operation}"));
+        }
+    }
+
     /// The script of faults with how many calls matched each line.
     pub fn faults(&self) -> Vec<(Fault, u64)> {
         lock(&self.inner.faults).lines().to_vec()
@@ -159,7 +185,9 @@ impl Sandbox {
         if let Some(end) = &trouble.before {
             return self.end(number, &asked, &request, end, &id).await;
         }
+        self.tell(Edge::Before, &asked);
         let (response, output) = self.effect(number, &asked, &request, &id).await;
+        self.tell(Edge::After, &asked);
         pause(trouble.delay_after).await;
         match &trouble.after {
             Some(end) => self.end(number, &asked, &request, end, &id).await,
@@ -285,6 +313,14 @@ impl fmt::Debug for Sandbox {
 }
 
 impl Asked {
+    /// Service and operation, as the journal has them.
+    fn name(&self) -> (&str, &str) {
+        match self {
+            Self::Aws(address) => (&address.service_name, &address.operation),
+            Self::Jenkins { operation, .. } => ("jenkins", operation),
+        }
+    }
+
     fn of(door: Door, request: &Request<Bytes>) -> Self {
         if door == Door::Aws {
             return Self::Aws(Box::new(Address::of(request)));
@@ -309,7 +345,7 @@ fn jenkins_action(path: &str) -> String {
     action.join("/")
 }
 
-async fn pause(delay: Duration) {
+pub(crate) async fn pause(delay: Duration) {
     if delay > Duration::ZERO {
         tokio::time::sleep(delay).await;
     }

@@ -12,6 +12,7 @@ mod list;
 mod patch;
 mod route;
 mod schema;
+mod script;
 mod serve;
 mod store;
 

@@ -136,6 +136,23 @@ impl Kubernetes {
         if target.other { Err(kind.missing(&target.name)) } else { Ok(kind) }
     }
 
+    /// Changes an object, or its status alone, by a JSON merge patch, as a user does; it is no call of the operator's.
+    ///
+    /// # Errors
+    /// The object does not exist.
+    pub fn merge(
+        &self,
+        plural: &str,
+        namespace: &str,
+        name: &str,
+        status: bool,
+        change: &Value,
+    ) -> Result<Value, Refused> {
+        let (plural, namespace, name) = (plural.to_owned(), namespace.to_owned(), name.to_owned());
+        let target = Target { plural, namespace, name, status, ..Target::default() };
+        self.patch(&target, "application/merge-patch+json", change).map(|(_, object)| object)
+    }
+
     /// Answers anything but a watch.
     pub(super) fn answer(
         &self,

@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::PoisonError;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -19,6 +20,8 @@ use tokio::time::Instant;
 use super::list;
 use super::route::Target;
 use super::store::{Address, Kubernetes, Refused};
+use crate::faults::What;
+use crate::sandbox::{Dropped, Edge, pause};
 
 /// Body of every response.
 pub type ResponseBody = UnsyncBoxBody<Bytes, Infallible>;
@@ -45,10 +48,10 @@ where
     B::Data: Send,
 {
     type Response = Response<ResponseBody>;
-    type Error = Infallible;
-    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
+    type Error = Dropped;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Dropped>> + Send>>;
 
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Dropped>> {
         Poll::Ready(Ok(()))
     }
 
@@ -58,12 +61,40 @@ where
             let (parts, body) = request.into_parts();
             // A body that breaks off reaches the parser as what came of it, and is refused there.
             let body = body.collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
-            Ok(api.respond(&parts, &body))
+            if parts.method == http::Method::GET {
+                return Ok(api.respond(&parts, &body));
+            }
+            api.write(&parts, &body).await
         })
     }
 }
 
 impl Kubernetes {
+    /// A write: faults before, the effect, faults after.
+    async fn write(&self, request: &http::request::Parts, body: &[u8]) -> Result<Response<ResponseBody>, Dropped> {
+        let line = Target::of(request).map(|target| target.line(&request.method)).unwrap_or_default();
+        let trouble = self.faults.lock().unwrap_or_else(PoisonError::into_inner).meet("kubernetes", &line);
+        pause(trouble.delay_before).await;
+        if let Some(end) = &trouble.before {
+            return ended(end).await;
+        }
+        self.tell(Edge::Before, &line);
+        let response = self.respond(request, body);
+        self.tell(Edge::After, &line);
+        pause(trouble.delay_after).await;
+        match &trouble.after {
+            Some(end) => ended(end).await,
+            None => Ok(response),
+        }
+    }
+
+    fn tell(&self, edge: Edge, line: &str) {
+        let onlooker = self.onlooker.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some(onlooker) = onlooker {
+            onlooker(edge, &format!("kubernetes {line}"));
+        }
+    }
+
     fn respond(&self, request: &http::request::Parts, body: &[u8]) -> Response<ResponseBody> {
         let Some(target) = Target::of(request) else {
             return whole(404, &Refused::no_such_page().body());
@@ -132,9 +163,16 @@ impl Watching {
             if !lines.is_empty() {
                 return Some(lines);
             }
+            let lag = self.lag();
+            // What is held back is told once it is old enough.
+            let due =
+                if lag > Duration::ZERO { self.bookmark_due.min(Instant::now() + lag) } else { self.bookmark_due };
             tokio::select! {
                 changed = self.changed.changed() => changed.ok()?,
-                () = tokio::time::sleep_until(self.bookmark_due) => {
+                () = tokio::time::sleep_until(due) => {
+                    if Instant::now() < self.bookmark_due {
+                        continue;
+                    }
                     self.over = Instant::now() >= self.until;
                     self.bookmark_due = next_bookmark(self.until);
                     // A server does not repeat what the client knows already.
@@ -146,8 +184,14 @@ impl Watching {
         }
     }
 
+    fn lag(&self) -> Duration {
+        *self.api.watch_lag.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn happened(&mut self) -> String {
         self.changed.borrow_and_update();
+        let lag = jiff::SignedDuration::try_from(self.lag()).unwrap_or(jiff::SignedDuration::ZERO);
+        let known = self.api.clock.now() - lag;
         let api = self.api.clone();
         let state = api.state();
         let Some(from) = self.from else {
@@ -160,8 +204,9 @@ impl Watching {
                 Refused::new(410, "Expired", format!("too old resource version: {from} ({})", state.compacted));
             return line("ERROR", &expired.body());
         }
-        self.from = Some(state.version);
-        let news = state.log.iter().filter(|happened| happened.version > from);
+        let told = state.log.iter().rev().find(|happened| happened.at <= known).map_or(0, |happened| happened.version);
+        self.from = Some(from.max(told));
+        let news = state.log.iter().filter(|happened| happened.version > from && happened.version <= told);
         self.lines(news.map(|happened| (happened.what, &happened.address, &happened.object)))
     }
 
@@ -201,6 +246,21 @@ fn version_of(object: &Value) -> u64 {
 fn next_bookmark(until: Instant) -> Instant {
     let (now, last) = (Instant::now(), until.checked_sub(LAST_BOOKMARK).unwrap_or(until));
     if now < last { last.min(now + BOOKMARK) } else { until }
+}
+
+/// The answer that the script of faults wants.
+async fn ended(end: &What) -> Result<Response<ResponseBody>, Dropped> {
+    let (status, reason, message) = match end {
+        What::DropConnection | What::Delay { .. } => return Err(Dropped),
+        What::NoAnswer => std::future::pending().await,
+        What::Throttle => (429, "TooManyRequests", "too many requests, please try again later"),
+        What::Refuse { code, message, status } => (*status, code.as_str(), message.as_str()),
+    };
+    let body = json!({
+        "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
+        "message": message, "reason": reason, "code": status,
+    });
+    Ok(whole(status, &body))
 }
 
 fn line(what: &str, object: &Value) -> String {

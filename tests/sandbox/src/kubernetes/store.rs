@@ -2,12 +2,16 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
+use jiff::Timestamp;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
 use super::{admit, schema};
 use crate::clock::Clock;
+use crate::faults::Faults;
+use crate::sandbox::Onlooker;
 use crate::world::Ids;
 
 /// What kind of objects a collection holds.
@@ -79,6 +83,7 @@ pub(super) struct Happened {
     pub(super) address: Address,
     pub(super) what: &'static str,
     pub(super) object: Value,
+    pub(super) at: Timestamp,
 }
 
 #[derive(Clone, Default)]
@@ -89,7 +94,7 @@ pub(super) struct State {
     pub(super) applied: BTreeMap<(Address, String), Value>,
     pub(super) log: Vec<Happened>,
     pub(super) calls: Vec<String>,
-    ids: Ids,
+    pub(super) ids: Ids,
 }
 
 /// A refusal, as the API server words it.
@@ -142,6 +147,9 @@ pub struct Kubernetes {
     pub(super) changed: watch::Sender<u64>,
     pub(super) kinds: Arc<Vec<KindInfo>>,
     pub(super) clock: Clock,
+    pub(super) faults: Arc<Mutex<Faults>>,
+    pub(super) onlooker: Arc<Mutex<Option<Onlooker>>>,
+    pub(super) watch_lag: Arc<Mutex<Duration>>,
 }
 
 impl Kubernetes {
@@ -155,7 +163,9 @@ impl Kubernetes {
             KindInfo::built_in("coordination.k8s.io", "leases", "Lease", true),
         ];
         kinds.extend(crds.iter().filter_map(KindInfo::of_crd));
-        let api = Self { state: Arc::default(), changed: watch::channel(0).0, kinds: Arc::new(kinds), clock };
+        let (changed, kinds) = (watch::channel(0).0, Arc::new(kinds));
+        let (state, faults, onlooker, watch_lag) = Default::default();
+        let api = Self { state, changed, kinds, clock, faults, onlooker, watch_lag };
         for name in ["default", "kube-system"] {
             let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}});
             // Nothing is there yet that it could collide with.
@@ -164,7 +174,7 @@ impl Kubernetes {
         api
     }
 
-    /// A copy that goes its own way, at the same moment in time.
+    /// A copy that goes its own way, at the same moment in time, without faults.
     pub fn fork(&self) -> Self {
         let state = self.state().clone();
         let version = state.version;
@@ -173,6 +183,9 @@ impl Kubernetes {
             changed: watch::channel(version).0,
             kinds: self.kinds.clone(),
             clock: self.clock,
+            faults: Arc::default(),
+            onlooker: Arc::default(),
+            watch_lag: Arc::default(),
         }
     }
 
@@ -198,11 +211,6 @@ impl Kubernetes {
     /// Every request so far: `PATCH mlopsprojects/team-a/demo/status`.
     pub fn calls(&self) -> Vec<String> {
         self.state().calls.clone()
-    }
-
-    /// Forgets what happened, as a server does after a while: watches from before that get 410 Gone.
-    pub fn compact(&self) {
-        self.state().compact();
     }
 
     /// Creates an object.
@@ -326,7 +334,13 @@ impl Kubernetes {
         state.version += 1;
         let version = state.version;
         object["metadata"]["resourceVersion"] = json!(version.to_string());
-        state.log.push(Happened { version, address: address.clone(), what, object: object.clone() });
+        state.log.push(Happened {
+            version,
+            address: address.clone(),
+            what,
+            object: object.clone(),
+            at: self.clock.now(),
+        });
         state.objects.insert(address, object.clone());
         self.changed.send_replace(version);
         object

@@ -1,0 +1,51 @@
+//! What a test can make of the API beyond its rules: faults of its writes, watches that are behind, an onlooker, and
+//! forks in other runtimes. It changes no object.
+
+use std::sync::PoisonError;
+use std::time::Duration;
+
+use super::store::Kubernetes;
+use crate::clock::Clock;
+use crate::faults::Fault;
+use crate::sandbox::Onlooker;
+
+impl Kubernetes {
+    /// The objects and the state of the server's counters, for telling forks apart; neither calls nor history.
+    pub fn digest(&self) -> String {
+        let state = self.state();
+        format!("{} {:?} {:?} {:?}", state.version, state.ids, state.objects, state.applied)
+    }
+
+    /// The same API by another clock: a fork that goes on in another runtime.
+    #[must_use]
+    pub fn by_clock(mut self, clock: Clock) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// From now on watches tell of what happened only after this time, as an API server does that is behind.
+    pub fn lag_watches(&self, lag: Duration) {
+        *self.watch_lag.lock().unwrap_or_else(PoisonError::into_inner) = lag;
+    }
+
+    /// Adds a line to the script of faults, whose service is `kubernetes` and whose operation is a line of
+    /// [`Kubernetes::calls`]. Only writes are counted and meet faults.
+    pub fn fault(&self, fault: Fault) {
+        self.faults.lock().unwrap_or_else(PoisonError::into_inner).add(fault);
+    }
+
+    /// Forgets all faults.
+    pub fn clear_faults(&self) {
+        self.faults.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
+    /// Tells `onlooker` of every write from now on, as [`Kubernetes::calls`] has it; `None`: nobody.
+    pub fn look_on(&self, onlooker: Option<Onlooker>) {
+        *self.onlooker.lock().unwrap_or_else(PoisonError::into_inner) = onlooker;
+    }
+
+    /// Forgets what happened, as a server does after a while: watches from before that get 410 Gone.
+    pub fn compact(&self) {
+        self.state().compact();
+    }
+}
