@@ -1,4 +1,5 @@
-//! Which watch events are worth a pass: those that change something other than the status, which is our own echo.
+//! Which watch events are worth a pass: those that change something other than the status, which is our own echo, and
+//! those that show the status gone, which is a restored backup or a person.
 //! It also notices objects that are gone, so that nothing about them is kept.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -24,8 +25,15 @@ pub enum Worth {
 /// What was let through last of each object.
 #[derive(Default)]
 pub struct Sieve {
-    known: BTreeMap<Key, u64>,
+    known: BTreeMap<Key, Known>,
     listed: BTreeSet<Key>,
+}
+
+/// What was let through last of an object.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Known {
+    print: u64,
+    has_status: bool,
 }
 
 impl Sieve {
@@ -60,8 +68,13 @@ impl Sieve {
         let metadata = &object.metadata;
         (&metadata.uid, metadata.generation, metadata.deletion_timestamp.is_some()).hash(&mut hasher);
         (object.labels(), object.annotations(), object.finalizers()).hash(&mut hasher);
-        let print = hasher.finish();
-        if self.known.insert(Key::of(object), print) == Some(print) { Worth::Nothing } else { Worth::Pass }
+        let has_status =
+            object.data.get("status").and_then(|status| status.as_object()).is_some_and(|status| !status.is_empty());
+        let now = Known { print: hasher.finish(), has_status };
+        match self.known.insert(Key::of(object), now) {
+            Some(before) if before.print == now.print && (now.has_status || !before.has_status) => Worth::Nothing,
+            _ => Worth::Pass,
+        }
     }
 }
 
@@ -106,6 +119,16 @@ mod tests {
             assert_eq!(sieve.judge(&Event::Apply(object("x", &json!({})))), Worth::Pass);
             assert_eq!(sieve.judge(&Event::Apply(object("x", &change))), worth, "{name}");
         }
+    }
+
+    #[test]
+    fn a_status_that_was_there_and_is_gone_is_worth_a_pass() {
+        let mut sieve = Sieve::default();
+        let status = json!({"status": {"observedGeneration": 1}});
+        sieve.judge(&Event::Apply(object("x", &status)));
+        assert_eq!(sieve.judge(&Event::Apply(object("x", &json!({"status": {}})))), Worth::Pass);
+        assert_eq!(sieve.judge(&Event::Apply(object("x", &json!({})))), Worth::Nothing, "once");
+        assert_eq!(sieve.judge(&Event::Apply(object("x", &status))), Worth::Nothing, "our own");
     }
 
     #[test]
