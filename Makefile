@@ -40,6 +40,15 @@ test-rust: own tools cluster ## all Rust tests
 	rm -rf "$(RECORDED)/rust"
 	MLOPS_JOURNAL_DIR="$(RECORDED)/rust" cargo test --workspace
 
+SEED ?= 20260301
+PAIRS ?= 200
+.PHONY: explore
+explore: ## every crash point, every fault at every call, PAIRS random pairs of faults by SEED; some minutes
+	failed=0
+	EXPLORE=1 EXPLORE_SEED=$(SEED) EXPLORE_PAIRS=$(PAIRS) cargo test --quiet --test crash -- --nocapture --test-threads=1 | tee "$(CACHE)/explored.txt" || failed=1
+	awk -f tests/explorer/sum.awk "$(CACHE)/explored.txt"
+	exit $$failed
+
 .PHONY: contract
 contract: own tools ## what the tests asked of AWS and were answered, and a tour with boto3, against AWS's own API models
 	$(PYTHON) -m unittest discover --quiet --start-directory tests/contract

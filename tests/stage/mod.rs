@@ -24,7 +24,7 @@ use mlops_operator::metrics::Metrics;
 use mlops_operator::server::Readiness;
 use mlops_sandbox::jenkins::Jenkins;
 use mlops_sandbox::kubernetes::Kubernetes;
-use mlops_sandbox::{Sandbox, Settings};
+use mlops_sandbox::{Sandbox, Settings, World};
 use serde_json::{Value, json};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -67,26 +67,44 @@ impl Stage {
             let connections = &mut world.region(ACCOUNT, REGION).connections;
             connections.add(ACCOUNT, REGION, "0f0e0d0c-1a2b-4c3d-8e9f-001122334455", "git", "AVAILABLE");
         });
-        let config = Config {
-            inline_platforms: vec![InlinePlatform {
-                namespaces: vec![NAMESPACE.into()],
-                roles: vec!["*".into()],
-                jenkins_hosts: vec!["ci.example".into()],
-            }],
-            ..Config::default()
-        };
         let stage = Self {
             kubernetes,
             sandbox,
             clock: Clock::starting_at(start),
             metrics: Metrics::default(),
             readiness: Readiness::default(),
-            config,
+            config: Self::config(),
             credentials: Credentials::for_tests(),
             operator: None,
         };
         stage.put_jenkins_secret();
         stage
+    }
+
+    /// Goes on from a saved world and cluster, at the world's own moment and in this runtime. The operator is not
+    /// started, and its memory is empty.
+    pub fn resume(world: World, kubernetes: &Kubernetes) -> Self {
+        let start = world.now;
+        let sandbox = Sandbox::from_world(world);
+        Self {
+            kubernetes: kubernetes.fork().by_clock(sandbox.clock()),
+            clock: Clock::starting_at(start),
+            sandbox,
+            metrics: Metrics::default(),
+            readiness: Readiness::default(),
+            config: Self::config(),
+            credentials: Credentials::for_tests(),
+            operator: None,
+        }
+    }
+
+    fn config() -> Config {
+        let platform = InlinePlatform {
+            namespaces: vec![NAMESPACE.into()],
+            roles: vec!["*".into()],
+            jenkins_hosts: vec!["ci.example".into()],
+        };
+        Config { inline_platforms: vec![platform], ..Config::default() }
     }
 
     /// The Secret that the manifest names, with the sandbox's credentials.
