@@ -17,8 +17,8 @@ pub const RESERVED_JOB_PARAMETERS: [&str; 9] = [
     "EVENT_ID",
 ];
 
-/// ARN of an IAM role: path and name in the characters that IAM allows.
-const ROLE_ARN: &str = r"^arn:aws[a-z-]*:iam::[0-9]{12}:role/[A-Za-z0-9_+=,.@/-]+$";
+/// ARN of an IAM role: path and name in the characters that IAM allows, the name at most 64 (IAM quotas).
+const ROLE_ARN: &str = r"^arn:aws[a-z-]*:iam::[0-9]{12}:role/([A-Za-z0-9_+=,.@/-]*/)?[A-Za-z0-9_+=,.@-]{1,64}$";
 /// Characters that SageMaker takes in a description: everything printable, but no line breaks or control characters.
 const PRINTABLE: &str = r"^[\\p{L}\\p{M}\\p{Z}\\p{S}\\p{N}\\p{P}]*$";
 /// Characters that AWS takes in tags.
@@ -66,7 +66,13 @@ pub fn account_id(_: &mut SchemaGenerator) -> Schema {
 
 /// ARN of an IAM role.
 pub fn role_arn(_: &mut SchemaGenerator) -> Schema {
-    matching(20, 2048, ROLE_ARN, "must be the ARN of an IAM role, such as arn:aws:iam::111122223333:role/name")
+    // With the longest path (512) and name (64) in `arn:aws-us-gov:iam::111122223333:role`, the longest beginning.
+    matching(
+        20,
+        613,
+        ROLE_ARN,
+        "must be the ARN of an IAM role, such as arn:aws:iam::111122223333:role/name; the name has at most 64 characters",
+    )
 }
 
 /// ARN or ARN pattern of a portfolio principal.
@@ -181,10 +187,10 @@ pub fn credentials_id(_: &mut SchemaGenerator) -> Schema {
     )
 }
 
-/// HTTPS URL of a Git repository.
+/// HTTPS URL of a Git repository; the project template asks for three characters after the host's first.
 pub fn repository_url(_: &mut SchemaGenerator) -> Schema {
     matching(
-        11,
+        12,
         1024,
         r"^https://[^\\s/?#@]+/[^\\s?#@]+$",
         "url is the https clone URL of the repository, with no user, query or fragment",

@@ -1,0 +1,464 @@
+//! Every field of the CRD: from its own schema, each property is set, changed and unset, with values at its bounds,
+//! just outside, of wrong types, and with hostile texts. Each value either is refused by a real API server in a
+//! sentence, or ends in a world that shows it where it belongs, and leaves no trace when it is taken back.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, unreachable_pub)]
+
+mod common;
+#[path = "fields/ground.rs"]
+mod ground;
+#[path = "fields/rules.rs"]
+mod rules;
+#[path = "fields/schema.rs"]
+mod schema;
+#[path = "fields/seen.rs"]
+mod seen;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures::StreamExt;
+use ground::{ACCOUNT, End, Ground, REGION};
+use mlops_sandbox::Door;
+use rules::{Rule, What};
+use schema::{Property, get, set, unset};
+use seen::Seen;
+use serde_json::{Value, json};
+
+const NAME: &str = "taxi";
+/// How many dry runs are under way at once.
+const AT_ONCE: usize = 8;
+/// No refusal repeats what it was given at length.
+const LONGEST_REFUSAL: usize = 4096;
+
+/// What was tried, and what went wrong.
+#[derive(Default)]
+struct Count {
+    tried: usize,
+    refused: usize,
+    converged: usize,
+    told: usize,
+    failures: Vec<String>,
+}
+
+/// The smallest spec, in a folder and with a trigger, since those are where many fields show.
+fn base() -> Value {
+    let repository = |name: &str| {
+        json!({
+            "url": format!("https://github.com/example/taxi-{name}.git"), "branch": "main", "fullName": format!("example/taxi-{name}"),
+            "connectionArn": rules::connection("0f0e0d0c-1a2b-4c3d-8e9f-001122334455"),
+        })
+    };
+    json!({
+        "platform": {
+            "aws": {"region": REGION, "accountId": ACCOUNT},
+            "jenkins": {"url": "https://ci.example", "credentialsSecretRef": {"name": "jenkins"}},
+        },
+        "repositories": {"preprocess": repository("preprocess"), "build": repository("build"), "deploy": repository("deploy")},
+        "jenkins": {"folder": "taxi"},
+        "modelTrigger": {},
+        "dataPolicy": "Delete",
+    })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_value_of_every_field_is_refused_or_shows_and_goes_without_a_trace() {
+    let (properties, rules) = (spec_properties(), by_path());
+    let mut count = Count::default();
+    uncovered(&properties, &rules, &mut count);
+    assert!(count.failures.is_empty(), "{}", count.failures.join("\n"));
+    let ground = Ground::prepare().await;
+    furnish(&ground, &rules).await;
+    let accepted = outside(&ground, &properties, &rules, &mut count).await;
+    println!("dry runs: {} values, {} refused", count.tried, count.refused);
+
+    let mut values: BTreeMap<&str, Vec<Value>> = BTreeMap::new();
+    for property in &properties {
+        let mut all = inside(property, &rules[&property.path]);
+        all.extend(accepted.get(&property.path).cloned().unwrap_or_default());
+        values.insert(&property.path, all);
+    }
+    let mut project = Tried { ground: &ground, rules: &rules, count: &mut count, unchanged: Value::Null };
+    project.begin().await;
+    project.together(&values).await;
+    project.one_by_one(&values).await;
+    project.suspended().await;
+    project.fixed(&values).await;
+    project.anew(&values).await;
+    ground.end().await;
+    println!(
+        "{} fields, {} values: {} refused, {} converged, {} told what to do, {} failures",
+        properties.len(),
+        count.tried,
+        count.refused,
+        count.converged,
+        count.told,
+        count.failures.len()
+    );
+    assert!(count.failures.is_empty(), "{}", count.failures.join("\n"));
+}
+
+fn spec_properties() -> Vec<Property> {
+    let crd = std::fs::read_to_string(common::root().join("crds/mlopsprojects.mlops-operator.io.yaml")).unwrap();
+    let crd: Value = serde_yaml::from_str(&crd).unwrap();
+    schema::properties(&crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"], "")
+}
+
+fn by_path() -> BTreeMap<String, Rule> {
+    rules::all().into_iter().map(|rule| (rule.path.clone(), rule)).collect()
+}
+
+/// Properties without a rule, and rules without a property.
+fn uncovered(properties: &[Property], rules: &BTreeMap<String, Rule>, count: &mut Count) {
+    let paths: BTreeSet<&str> = properties.iter().map(|property| property.path.as_str()).collect();
+    let without = paths.iter().filter(|path| !rules.contains_key(**path));
+    count.failures.extend(without.map(|path| format!("spec.{path} has no rule in tests/fields/rules.rs")));
+    let gone = rules.keys().filter(|path| !paths.contains(path.as_str()));
+    count
+        .failures
+        .extend(gone.map(|path| format!("tests/fields/rules.rs has a rule for {path}, which is no property")));
+    for rule in rules.values() {
+        if let What::Hidden(why) = rule.what {
+            println!("spec.{} shows nowhere: {why}", rule.path);
+        }
+    }
+}
+
+/// Makes what good values name.
+async fn furnish(ground: &Ground, rules: &BTreeMap<String, Rule>) {
+    let long = |text: &str| text.repeat(253);
+    ground.secret("jenkins", ["username", "token"], &long("K"), "x").await;
+    ground.secret("other", ["username", "token"], "arn", &kms()).await;
+    ground.extend_secret("other", &long("K"), &kms()).await;
+    ground.secret(&long("z"), ["username", "token"], "arn", &kms()).await;
+    ground.extend_secret("jenkins", "user_name.2", &mlops_sandbox::jenkins::Jenkins::credentials().0).await;
+    ground.extend_secret("jenkins", "TOKEN-2", &mlops_sandbox::jenkins::Jenkins::credentials().1).await;
+    ground.config_map("ca", "ca.crt").await;
+    ground.secret("ca", ["username", "token"], "ca.crt", ground::PEM).await;
+    let roles: BTreeSet<String> = rules
+        .values()
+        .flat_map(|rule| &rule.good)
+        .filter_map(|value| value.as_str()?.split_once(":role/deep/er/").map(|(_, name)| name.to_owned()))
+        .collect();
+    let roles = roles.into_iter().chain((0..50).map(|n| format!("p{n}")));
+    ground.sandbox.world(|world| {
+        for name in roles {
+            let services = ["servicecatalog.amazonaws.com", "cloudformation.amazonaws.com", "lambda.amazonaws.com"];
+            let trust = json!({"Version": "2012-10-17", "Statement": [
+                {"Effect": "Allow", "Principal": {"Service": services, "AWS": "*"}, "Action": "sts:AssumeRole"}]});
+            world.iam.add_role_trusting(ACCOUNT, "/deep/er/", &name, trust);
+        }
+        let connections = &mut world.region(ACCOUNT, REGION).connections;
+        for id in ["0f0e0d0c-1a2b-4c3d-8e9f-001122334455", "0a0b0c0d-1a2b-4c3d-8e9f-001122334466", "codestar"] {
+            connections.add(ACCOUNT, REGION, id, "git", "AVAILABLE");
+        }
+    });
+    let put = http::Request::put("/own-artifacts")
+        .header("host", format!("s3.{REGION}.amazonaws.com"))
+        .header(
+            "authorization",
+            format!(
+                "AWS4-HMAC-SHA256 Credential=AKIA1/20260105/{REGION}/s3/aws4_request, SignedHeaders=host, Signature=0"
+            ),
+        )
+        .body(bytes::Bytes::new())
+        .unwrap();
+    let made = ground.sandbox.answer(Door::Aws, put).await.unwrap();
+    assert_eq!(made.status(), 200, "{}", String::from_utf8_lossy(made.body()));
+}
+
+fn kms() -> String {
+    format!("arn:aws:kms:{REGION}:{ACCOUNT}:key/0f0e0d0c-1a2b-4c3d-8e9f-001122334455")
+}
+
+/// The base with one property set, and with what must stand beside it.
+fn with(base: &Value, rule: &Rule, value: Value) -> Value {
+    let mut spec = base.clone();
+    set(&mut spec, &rule.path, value);
+    for (path, value) in &rule.with {
+        if get(&spec, path).is_none() {
+            set(&mut spec, path, value.clone());
+        }
+    }
+    spec
+}
+
+/// Good values: those of the rule, of the schema's list, and at the schema's bounds.
+fn inside(property: &Property, rule: &Rule) -> Vec<Value> {
+    let at_bounds = [property.min, property.max].into_iter().flatten();
+    let sized = at_bounds.filter_map(|length| rule.sized.and_then(|sized| sized(length)));
+    let choices = property.choices.iter().filter(|_| rule.good.is_empty());
+    rule.good.iter().chain(choices).cloned().chain(sized).collect()
+}
+
+/// Tries what must be refused and what may be: gives what was taken, by path.
+async fn outside(
+    ground: &Ground,
+    properties: &[Property],
+    rules: &BTreeMap<String, Rule>,
+    count: &mut Count,
+) -> BTreeMap<String, Vec<Value>> {
+    let mut cases = Vec::new();
+    for property in properties {
+        let rule = &rules[&property.path];
+        let mut wrong = schema::wrong_types(property);
+        let beyond = [property.min.and_then(|min| min.checked_sub(1)), property.max.map(|max| max + 1)];
+        wrong.extend(beyond.into_iter().flatten().filter_map(|n| rule.sized.and_then(|sized| sized(n))));
+        if !property.choices.is_empty() {
+            wrong.extend([
+                json!(""),
+                json!("Nonesuch"),
+                json!(property.choices[0].as_str().unwrap().to_lowercase() + "s"),
+            ]);
+        }
+        cases.extend(wrong.into_iter().map(|value| (property, Some(value), true)));
+        if property.required {
+            cases.push((property, None, true));
+        }
+        if !property.block {
+            cases.extend(hostile(property).into_iter().map(|value| (property, Some(value), false)));
+        }
+    }
+    let answers = futures::stream::iter(cases)
+        .map(|(property, value, must)| async move {
+            let mut spec = with(&base(), &rules[&property.path], value.clone().unwrap_or_default());
+            if value.is_none() {
+                unset(&mut spec, &property.path);
+            }
+            (property, value, must, ground.would_take(&spec).await)
+        })
+        .buffered(AT_ONCE);
+    let answers: Vec<_> = answers.collect().await;
+    let mut accepted: BTreeMap<String, Vec<Value>> = BTreeMap::new();
+    for (property, value, must, answer) in answers {
+        count.tried += 1;
+        let shown = value.as_ref().map_or("nothing".to_owned(), short);
+        match (answer, value) {
+            (Err(said), _) if refused_well(&property.path, &said) => count.refused += 1,
+            (Err(said), _) => count.failures.push(format!(
+                "spec.{} = {shown}: a poor refusal: {}",
+                property.path,
+                &said[..said.len().min(600)]
+            )),
+            (Ok(()), Some(value)) if !must => accepted.entry(property.path.clone()).or_default().push(value),
+            (Ok(()), _) => count.failures.push(format!("spec.{} = {shown}: taken", property.path)),
+        }
+    }
+    accepted
+}
+
+fn hostile(property: &Property) -> Vec<Value> {
+    let mut texts = schema::hostile_texts();
+    if !property.choices.is_empty() || property.kind == "array" {
+        // Where there is a list of values, the API server repeats what it refuses, however long.
+        texts.retain(|text| text.as_str().unwrap().len() < LONGEST_REFUSAL);
+    }
+    match property.kind.as_str() {
+        "array" => texts.into_iter().map(|text| json!([text])).collect(),
+        "object" => {
+            let keys = texts.iter().map(|text| json!({text.as_str().unwrap(): "value"}));
+            keys.chain(texts.iter().map(|text| json!({"KEY": text}))).collect()
+        }
+        "string" => texts,
+        _ => Vec::new(),
+    }
+}
+
+/// A refusal names the field (or the object's rule that speaks of it), is short, and is no bare expression.
+fn refused_well(path: &str, said: &str) -> bool {
+    let top = path.split(['.', '[']).next().unwrap_or_default();
+    said.contains(top) && said.len() < LONGEST_REFUSAL && !said.contains("should match '")
+}
+
+fn short(value: &Value) -> String {
+    let text = value.to_string();
+    if text.len() > 120 {
+        format!("{}... ({} bytes)", text.chars().take(100).collect::<String>(), text.len())
+    } else {
+        text
+    }
+}
+
+/// Where two values differ, leaf by leaf.
+fn differences(path: &str, before: &Value, after: &Value, found: &mut Vec<String>) {
+    match (before, after) {
+        (Value::Object(left), Value::Object(right)) => {
+            let keys: BTreeSet<&String> = left.keys().chain(right.keys()).collect();
+            keys.iter().for_each(|key| differences(&format!("{path}/{key}"), &before[key], &after[key], found));
+        }
+        (Value::Array(left), Value::Array(right)) if left.len() == right.len() => {
+            let pairs = left.iter().zip(right).enumerate();
+            pairs.for_each(|(n, (left, right))| differences(&format!("{path}/{n}"), left, right, found));
+        }
+        _ if before == after => {}
+        _ => found.push(format!("{path} was {}, is {}", short(before), short(after))),
+    }
+}
+
+/// One project whose fields are changed.
+struct Tried<'a> {
+    ground: &'a Ground,
+    rules: &'a BTreeMap<String, Rule>,
+    count: &'a mut Count,
+    /// The world of the base, as far as it must be the same again.
+    unchanged: Value,
+}
+
+impl Tried<'_> {
+    async fn begin(&mut self) {
+        let end = self.ground.create(NAME, &base()).await;
+        assert_eq!(end, End::Ready, "the base");
+        self.unchanged = Seen::of(self.ground, NAME).await.lasting();
+    }
+
+    fn fail(&mut self, path: &str, value: &Value, what: impl std::fmt::Display) {
+        self.count.failures.push(format!("spec.{path} = {}: {what}", short(value)));
+    }
+
+    /// The n-th value of all fields that do not depend on each other, at once; round by round, so that each change is
+    /// one from the value before.
+    async fn together(&mut self, values: &BTreeMap<&str, Vec<Value>>) {
+        let alone = |rule: &Rule| rule.path.contains("[]") || rule.path == "parameters" || !rule.told.is_empty();
+        let rules: Vec<_> =
+            self.rules.values().filter(|rule| matches!(rule.what, What::Shown(_)) && !alone(rule)).collect();
+        let rounds = rules.iter().map(|rule| values[rule.path.as_str()].len()).max().unwrap_or(0);
+        for round in 0..rounds {
+            let these: Vec<_> =
+                rules.iter().filter_map(|rule| Some((*rule, values[rule.path.as_str()].get(round)?))).collect();
+            let spec = these.iter().fold(base(), |spec, (rule, value)| with(&spec, rule, (*value).clone()));
+            let end = self.ground.change(NAME, &spec).await;
+            let seen = Seen::of(self.ground, NAME).await;
+            self.count.tried += these.len();
+            for (rule, value) in these {
+                let What::Shown(see) = rule.what else { continue };
+                if end == End::Ready && see(&seen, value) {
+                    self.count.converged += 1;
+                } else {
+                    self.single(rule, value, see).await;
+                }
+            }
+        }
+        self.back("rounds", &Value::Null).await;
+    }
+
+    /// Each field alone: all values of those that others depend on, the first of the rest; each time back to the base.
+    async fn one_by_one(&mut self, values: &BTreeMap<&str, Vec<Value>>) {
+        for rule in self.rules.values() {
+            let What::Shown(see) = rule.what else { continue };
+            let all = &values[rule.path.as_str()];
+            let alone = rule.path.contains("[]") || rule.path == "parameters" || !rule.told.is_empty();
+            let these = if alone { all.as_slice() } else { &all[..all.len().min(1)] };
+            if all.is_empty() {
+                self.fail(&rule.path, &Value::Null, "the rule has no good value");
+            }
+            for value in these {
+                self.count.tried += 1;
+                self.single(rule, value, see).await;
+            }
+            self.back(&rule.path, these.last().unwrap_or(&Value::Null)).await;
+        }
+        self.optional_blocks().await;
+    }
+
+    async fn single(&mut self, rule: &Rule, value: &Value, see: rules::See) {
+        let spec = with(&base(), rule, value.clone());
+        match self.ground.change(NAME, &spec).await {
+            End::Ready if see(&Seen::of(self.ground, NAME).await, value) => self.count.converged += 1,
+            End::Ready => self.fail(&rule.path, value, "Ready, but it does not show"),
+            End::Told(reason, message) if rule.told.contains(&reason.as_str()) && message.len() > 20 => {
+                self.count.told += 1
+            }
+            other => self.fail(&rule.path, value, format!("{other:?}")),
+        }
+    }
+
+    /// Takes everything back: the world is the base's again.
+    async fn back(&mut self, path: &str, value: &Value) {
+        let end = self.ground.change(NAME, &base()).await;
+        let now = Seen::of(self.ground, NAME).await.lasting();
+        if end != End::Ready {
+            self.fail(path, value, format!("not taken back: {end:?}"));
+        } else if now != self.unchanged {
+            let mut traces = Vec::new();
+            differences("", &self.unchanged, &now, &mut traces);
+            self.fail(path, value, format!("leaves a trace: {}", traces.join("; ")));
+            // Told once: the next field is measured against what is there now.
+            self.unchanged = now;
+        }
+    }
+
+    /// Blocks that the base has and could do without.
+    async fn optional_blocks(&mut self) {
+        let mut spec = base();
+        unset(&mut spec, "modelTrigger");
+        self.count.tried += 1;
+        let end = self.ground.change(NAME, &spec).await;
+        match (end, Seen::of(self.ground, NAME).await.trigger()) {
+            (End::Ready, Value::Null) => self.count.converged += 1,
+            (end, stack) => {
+                self.fail("modelTrigger", &Value::Null, format!("{end:?}, and the stack is {}", short(stack)))
+            }
+        }
+        self.back("modelTrigger", &Value::Null).await;
+    }
+
+    async fn suspended(&mut self) {
+        let mut spec = base();
+        spec["suspend"] = json!(true);
+        spec["description"] = json!("not to be seen");
+        self.count.tried += 1;
+        match self.ground.change(NAME, &spec).await {
+            End::Told(reason, _) if reason == "Suspended" => self.count.told += 1,
+            other => self.fail("suspend", &json!(true), format!("{other:?}")),
+        }
+        self.back("suspend", &json!(true)).await;
+    }
+
+    /// What cannot change is refused, set, changed or unset.
+    async fn fixed(&mut self, values: &BTreeMap<&str, Vec<Value>>) {
+        for rule in self.rules.values() {
+            let What::Fixed(sentence, _) = rule.what else { continue };
+            let other = match rule.path.as_str() {
+                "platform.aws.region" => json!("eu-central-1"),
+                "platform.aws.accountId" => json!("999999999999"),
+                path => values[path][0].clone(),
+            };
+            self.count.tried += 1;
+            match self.ground.would_change(NAME, &with(&base(), rule, other.clone())).await {
+                Err(said) if said.contains(sentence) => self.count.refused += 1,
+                answer => self.fail(&rule.path, &other, format!("expected `{sentence}`, got {answer:?}")),
+            }
+        }
+    }
+
+    /// New objects with what cannot change later; they go again without a trace.
+    async fn anew(&mut self, values: &BTreeMap<&str, Vec<Value>>) {
+        let mut cases = Vec::new();
+        for rule in self.rules.values() {
+            let What::Fixed(_, see) = rule.what else { continue };
+            cases.extend(values[rule.path.as_str()].iter().map(|value| (rule, value, see)));
+        }
+        let ground = self.ground;
+        let ends = futures::stream::iter(cases.into_iter().enumerate()).map(|(n, (rule, value, see))| async move {
+            let name = format!("anew-{n}");
+            let mut spec = base();
+            set(&mut spec, "jenkins.folder", json!(name));
+            let end = ground.create(&name, &with(&spec, rule, value.clone())).await;
+            let shows = see(&Seen::of(ground, &name).await, value);
+            (rule, value, end, shows, ground.delete(&name).await)
+        });
+        let ends: Vec<_> = ends.buffered(4).collect().await;
+        for (rule, value, end, shows, gone) in ends {
+            self.count.tried += 1;
+            match end {
+                End::Ready if shows => self.count.converged += 1,
+                End::Told(reason, _) if rule.told.contains(&reason.as_str()) => self.count.told += 1,
+                other => self.fail(&rule.path, value, format!("{other:?}, shows: {shows}")),
+            }
+            if let Err(why) = gone {
+                self.fail(&rule.path, value, why);
+            }
+        }
+        if Seen::of(self.ground, NAME).await.lasting() != self.unchanged {
+            self.fail("platform", &Value::Null, "projects that came and went left a trace");
+        }
+    }
+}
