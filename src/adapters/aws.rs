@@ -231,9 +231,20 @@ fn role_fault(fault: Fault) -> Fault {
     }
 }
 
+/// What a remote side says, as a condition can show it: on one line, and no longer than people read.
+fn one_line(text: &str) -> String {
+    const LONGEST: usize = 1000;
+    let line = text.split(|sign: char| sign.is_whitespace() || sign.is_control());
+    let line = line.filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ");
+    match line.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{}…", &line[..end]),
+        None => line,
+    }
+}
+
 /// Sorts a refusal by its HTTP status, code and message.
 pub fn service_fault(attempt: &str, status: u16, code: &str, message: &str) -> Fault {
-    let text = format!("could not {attempt}: {code}: {message}");
+    let text = format!("could not {attempt}: {code}: {}", one_line(message));
     match code {
         "Throttling"
         | "ThrottlingException"
