@@ -43,10 +43,12 @@ test-rust: own tools cluster ## all Rust tests
 SEED ?= 20260301
 PAIRS ?= 200
 .PHONY: explore
-explore: ## every crash point, every fault at every call, PAIRS random pairs of faults by SEED; some minutes
+explore: own tools cluster ## every crash point, every fault at every call, PAIRS random pairs of faults by SEED; some minutes
 	failed=0
 	EXPLORE=1 EXPLORE_SEED=$(SEED) EXPLORE_PAIRS=$(PAIRS) cargo test --quiet --test crash -- --nocapture --test-threads=1 | tee "$(CACHE)/explored.txt" || failed=1
 	awk -f tests/explorer/sum.awk "$(CACHE)/explored.txt"
+	cargo test --quiet --test fields -- --nocapture | grep -a ' fields, ' || failed=1
+	$(MAKE) contract || failed=1
 	exit $$failed
 
 .PHONY: contract
