@@ -55,6 +55,8 @@ pub async fn project(world: &World, key: &Key, parsed: &Parsed) -> Result<(Resol
     for (name, reference) in parsed.parameter_secrets() {
         let source = Source::secret(&key.namespace, &reference.name);
         let value = value(&world.secrets, &source, &reference.key, &format!("parameter {name}")).await?;
+        // A file made by an editor ends with a line break, which is no part of what it holds.
+        let value = Secret::new(value.reveal().trim_end_matches(['\r', '\n']));
         let fingerprint = world.fingerprints.fingerprint([value.reveal()]);
         parameters.insert(name, SealedSecret { value, fingerprint });
     }

@@ -118,9 +118,9 @@ pub struct Parameter {
     /// Its name in the template.
     #[schemars(schema_with = "schema::parameter_name")]
     pub name: String,
-    /// Its value, at most 4096 characters.
+    /// Its value, at most 4096 characters on one line.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 4096))]
+    #[schemars(schema_with = "schema::parameter_value")]
     pub value: Option<String>,
     /// Where its value stands, for one that must not be read here.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -240,6 +240,16 @@ pub fn parameter_name(_: &mut SchemaGenerator) -> Schema {
     matching(1, 255, "^[A-Za-z0-9]+$", "a template parameter's name takes letters and digits")
 }
 
+/// Value of a template parameter: SageMaker takes any character but those that end a line.
+pub fn parameter_value(_: &mut SchemaGenerator) -> Schema {
+    matching(
+        0,
+        4096,
+        r"^[^\\n\\r\\x{85}\\x{2028}\\x{2029}]*$",
+        "a template parameter's value has no line breaks, since SageMaker takes none",
+    )
+}
+
 /// Name of a Kubernetes object.
 pub fn object_name(_: &mut SchemaGenerator) -> Schema {
     matching(

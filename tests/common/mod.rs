@@ -42,13 +42,22 @@ impl Cluster {
             line.trim().strip_prefix("ready ").unwrap_or_else(|| panic!("the cluster did not start: {line}"));
         let cluster = Self { child, bin, kubeconfig: PathBuf::from(kubeconfig), dir };
         cluster.kubectl_ok(&["apply", "--server-side", "-f", root().join("crds").to_str().unwrap()]);
-        cluster.kubectl_ok(&[
-            "wait",
-            "--for=condition=Established",
-            "--timeout=30s",
-            "crd/mlopsprojects.mlops-operator.io",
-        ]);
+        cluster.established("crd/mlopsprojects.mlops-operator.io");
         cluster
+    }
+
+    /// Waits until the server serves a CRD. `kubectl wait` fails where there are no conditions yet, so it is asked again.
+    fn established(&self, crd: &str) {
+        let mut said = String::new();
+        for _ in 0..60 {
+            let (ok, _, stderr) = self.kubectl(&["wait", "--for=condition=Established", "--timeout=30s", crd], "");
+            if ok {
+                return;
+            }
+            said = stderr;
+            std::thread::sleep(std::time::Duration::from_millis(500));
+        }
+        panic!("{crd} is not served: {said}");
     }
 
     /// Runs kubectl as the administrator; gives (success, stdout, stderr).

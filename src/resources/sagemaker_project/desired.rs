@@ -9,6 +9,9 @@ use crate::domain::project::{ParameterValue, Project, Repository};
 use crate::resources::outputs::Launchable;
 use crate::templates::{declared_parameters, project_template};
 
+/// How many characters a parameter's value may have (SageMaker API, ProvisioningParameter).
+const LONGEST_VALUE: usize = 4096;
+
 /// What SageMaker fills in itself.
 pub(super) const FILLED_BY_SAGEMAKER: [&str; 2] = ["SageMakerProjectName", "SageMakerProjectId"];
 /// SageMaker takes so many tags on a project.
@@ -71,6 +74,9 @@ fn misnamed(owner: &Project, own: &BTreeMap<String, String>, declared: &BTreeMap
             hint: "take it out of spec.parameters; spec.repositories holds what the repositories' parameters are made from".to_owned(),
         });
     }
+    if let Some(problem) = owner.parameters.iter().find_map(|(name, value)| unfit(name, value)) {
+        return Some(problem);
+    }
     let name = owner.parameters.keys().find(|name| !declared.contains_key(*name))?;
     let allowed: Vec<&str> = declared.keys().map(String::as_str).filter(|name| !filled(name)).collect();
     let allowed = if allowed.is_empty() { "none".to_owned() } else { allowed.join(", ") };
@@ -78,6 +84,25 @@ fn misnamed(owner: &Project, own: &BTreeMap<String, String>, declared: &BTreeMap
         why: Reason::UnknownParameter,
         message: format!("the template {:?} declares no parameter {name}; it takes: {allowed}", owner.catalog.template),
         hint: format!("correct or remove {name} in spec.parameters"),
+    })
+}
+
+/// A value that SageMaker does not take: the schema cannot see those from Secrets.
+fn unfit(name: &str, value: &ParameterValue) -> Option<Problem> {
+    let text = match value {
+        ParameterValue::Plain(text) => text.as_str(),
+        ParameterValue::Sealed(sealed) => sealed.value.reveal(),
+    };
+    let ends_a_line = |sign| matches!(sign, '\n' | '\r' | '\u{85}' | '\u{2028}' | '\u{2029}');
+    let what = match text {
+        text if text.contains(ends_a_line) => "has a line break",
+        text if text.chars().count() > LONGEST_VALUE => "has more than 4096 characters",
+        _ => return None,
+    };
+    Some(Problem {
+        why: Reason::InvalidSpec,
+        message: format!("the value of parameter {name} {what}, which SageMaker does not take"),
+        hint: format!("correct the value of {name} in spec.parameters or in its Secret"),
     })
 }
 

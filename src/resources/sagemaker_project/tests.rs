@@ -354,6 +354,12 @@ fn what_the_template_does_not_take_is_said_before_anything_is_launched() {
             "stuck InvalidSpec: spec.parameters names SageMakerProjectId, which the operator fills in itself",
         ),
         (
+            "of two lines",
+            "ArtifactBucketKmsKeyArn",
+            plain("a\nb"),
+            "stuck InvalidSpec: the value of parameter ArtifactBucketKmsKeyArn has a line break, which SageMaker does not take",
+        ),
+        (
             "a good one",
             "ArtifactBucketKmsKeyArn",
             ParameterValue::Sealed(sealed("k")),
