@@ -59,6 +59,16 @@ fn an_operator_that_dies_at_any_call_of_create_goes_on() {
 }
 
 #[test]
+fn an_operator_that_dies_where_lists_lag_makes_nothing_twice() {
+    let grounds = grounds();
+    let behind = grounds.create_behind();
+    let recording = behind.record();
+    let (clean, end) = (&grounds.created.end, &recording.end);
+    assert_eq!(end, clean, "{}", explorer::canonical::difference(clean, end));
+    crash(&behind, &recording, 3).assert_clean("create where lists lag");
+}
+
+#[test]
 fn an_operator_that_dies_at_any_call_of_delete_goes_on() {
     let grounds = grounds();
     crash(&grounds.delete, &grounds.deleted, 1).assert_clean("delete");

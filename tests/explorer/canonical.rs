@@ -102,12 +102,20 @@ fn redrawn(value: &Value, colours: &Colours) -> Value {
         Value::Array(items) => {
             let mut items: Vec<_> = items.iter().map(|item| redrawn(item, colours)).collect();
             items.sort_by_key(Value::to_string);
+            if items.iter().all(is_version) {
+                // The same contents uploaded again, since they could not be seen yet, are the same contents.
+                items.dedup();
+            }
             Value::Array(items)
         }
         Value::Object(fields) => {
             let mut drawn: BTreeMap<String, Vec<Value>> = BTreeMap::new();
             for (key, item) in fields {
-                let item = if is_moment(key, item) { json!("<time>") } else { redrawn(item, colours) };
+                let item = match key.as_str() {
+                    _ if is_moment(key, item) => json!("<time>"),
+                    "versionId" => json!("<version>"),
+                    _ => redrawn(item, colours),
+                };
                 drawn.entry(repainted(key, colours)).or_default().push(item);
             }
             let one = |(key, mut items): (String, Vec<Value>)| {
@@ -119,6 +127,11 @@ fn redrawn(value: &Value, colours: &Colours) -> Value {
         }
         other => other.clone(),
     }
+}
+
+/// Whether this is a version of an object in S3.
+fn is_version(value: &Value) -> bool {
+    value.get("versionId").is_some() && value.get("sha256").is_some()
 }
 
 /// Seconds since 1970.
@@ -192,16 +205,25 @@ fn repainted(text: &str, colours: &Colours) -> String {
     shown
 }
 
-/// The first lines in which two ends differ.
+/// The first lines that one end has more often than the other.
 pub fn difference(expected: &Value, found: &Value) -> String {
     let lines = |value: &Value| -> Vec<String> {
         let text = serde_json::to_string_pretty(value).unwrap();
         text.lines().map(|line| line.chars().take(240).collect()).collect()
     };
     let (expected, found) = (lines(expected), lines(found));
-    let (there, here): (BTreeSet<_>, BTreeSet<_>) = (expected.iter().collect(), found.iter().collect());
-    let missing = expected.iter().filter(|line| !here.contains(line)).map(|line| format!("- {line}"));
-    let added = found.iter().filter(|line| !there.contains(line)).map(|line| format!("+ {line}"));
-    let shown: Vec<_> = missing.take(12).chain(added.take(12)).collect();
+    let more = |here: &[String], there: &[String], sign: char| -> Vec<String> {
+        let mut left: BTreeMap<&str, usize> = BTreeMap::new();
+        there.iter().for_each(|line| *left.entry(line).or_default() += 1);
+        let extra = here.iter().filter(|line| match left.get_mut(line.as_str()) {
+            Some(count) if *count > 0 => {
+                *count -= 1;
+                false
+            }
+            _ => true,
+        });
+        extra.take(12).map(|line| format!("{sign} {line}")).collect()
+    };
+    let shown = [more(&expected, &found, '-'), more(&found, &expected, '+')].concat();
     format!("{} lines instead of {}:\n{}", found.len(), expected.len(), shown.join("\n"))
 }

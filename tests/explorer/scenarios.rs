@@ -1,5 +1,7 @@
 //! The scenarios: what a project's life consists of, each from the world in which it happens.
 
+use std::time::Duration;
+
 use mlops_sandbox::Settings;
 use serde_json::{Value, json};
 
@@ -23,6 +25,15 @@ impl Grounds {
             Scenario { name: "delete", from: created.last.clone(), settled: true, act: Act::Delete, end: End::Gone };
         let deleted = delete.record();
         Self { create, created, delete, deleted }
+    }
+
+    /// Create in an account whose lists and reads lag behind what was just written: what an operator that died has
+    /// made, the next one cannot see at first.
+    pub fn create_behind(&self) -> Scenario {
+        let mut scenario = Scenario { name: "create where lists lag", ..self.create.clone() };
+        let settings = &mut scenario.from.world.settings;
+        (settings.list_lag, settings.read_after_write) = (Duration::from_secs(10), Duration::from_secs(2));
+        scenario
     }
 
     /// A change of the ready project's spec.
