@@ -51,6 +51,10 @@ explore: own tools cluster ## every crash point, every fault at every call, PAIR
 	$(MAKE) contract || failed=1
 	exit $$failed
 
+.PHONY: explore-teeth
+explore-teeth: ## breaks the operator in five ways; the explorer must catch each
+	tests/explorer/teeth/bite
+
 .PHONY: contract
 contract: own tools ## what the tests asked of AWS and were answered, and a tour with boto3, against AWS's own API models
 	$(PYTHON) -m unittest discover --quiet --start-directory tests/contract

@@ -65,6 +65,11 @@ impl State {
         dump::dump(self)
     }
 
+    /// Forgets all idempotency tokens. AWS says nowhere how long it remembers one; for ever it will not be.
+    pub fn forget_tokens(&mut self) {
+        self.answers.clear();
+    }
+
     /// Lets the creation of a product, artifact or constraint have failed. Gives whether there is such a thing.
     pub fn fail(&mut self, id: &str, now: Timestamp) -> bool {
         let none = std::time::Duration::ZERO;
