@@ -108,7 +108,7 @@ where
             Err(fault) => return pass.faulted::<R>(fault),
         };
         let now = pass.clock.now();
-        pass.ledger.saw(R::KIND, R::exists(&seen), R::rolled_back(&seen), now);
+        pass.ledger.saw(R::KIND, R::exists(&seen), now);
         pass.ledger.sighted(R::KIND, &R::sightings(&seen), now);
         let tried: Attempts = pass.ledger.attempts(R::KIND);
         let steps = match R::decide(id, goal, &seen, now, &tried) {

@@ -17,8 +17,6 @@ use crate::domain::resource::{Attempts, Change, Handles, Kind};
 
 /// For how long something seen in sync is taken for granted while a pass waits for something else.
 const KEEP: Duration = Duration::from_mins(5);
-/// How many rolled back fingerprints are remembered for each kind.
-const ROLLED_BACK: usize = 16;
 
 /// The memory of one object.
 #[derive(Default)]
@@ -156,16 +154,10 @@ impl Ledger {
         }
     }
 
-    /// Notes whether a look found the thing, and what it shows of a rolled back update.
-    pub fn saw(&self, kind: Kind, exists: bool, rolled_back: Option<String>, now: Timestamp) {
+    /// Notes whether a look found the thing.
+    pub fn saw(&self, kind: Kind, exists: bool, now: Timestamp) {
         self.of(kind, |memory| {
             memory.tried.absent_since = if exists { None } else { memory.tried.absent_since.or(Some(now)) };
-            if let Some(fingerprint) = rolled_back.filter(|new| !memory.tried.rolled_back.contains(new)) {
-                if memory.tried.rolled_back.len() == ROLLED_BACK {
-                    memory.tried.rolled_back.remove(0);
-                }
-                memory.tried.rolled_back.push(fingerprint);
-            }
         });
     }
 

@@ -133,8 +133,6 @@ pub struct Attempts {
     pub failed_creations: u32,
     /// When that happened last.
     pub last_failed_creation: Option<Timestamp>,
-    /// Fingerprints of updates that the remote side rolled back, in this process.
-    pub rolled_back: Vec<String>,
     /// Since when, in this process, looks have found ids not to exist, without a break.
     pub missing_since: BTreeMap<String, Timestamp>,
     /// Ids that looks of this process have found to exist at some time.
@@ -192,12 +190,6 @@ pub trait Resource: 'static {
 
     /// Whether the look found the thing, or any part of it: feeds [`Attempts::absent_since`].
     fn exists(seen: &Self::Observed) -> bool;
-
-    /// The fingerprint of an update that the look shows to have been rolled back by the remote side, if it shows
-    /// one: feeds [`Attempts::rolled_back`].
-    fn rolled_back(_seen: &Self::Observed) -> Option<String> {
-        None
-    }
 
     /// The ids that the look asked for, and whether each exists: feeds [`Attempts::missing_since`] and
     /// [`Attempts::sighted`].

@@ -206,11 +206,6 @@ impl Resource for ModelTrigger {
     fn exists(seen: &Observed) -> bool {
         seen.stack.is_some()
     }
-
-    fn rolled_back(seen: &Observed) -> Option<String> {
-        let stack = seen.stack.as_ref().filter(|stack| stack.status == "UPDATE_ROLLBACK_COMPLETE")?;
-        attempted(stack)
-    }
 }
 
 /// 32 hex digits that change when anything but the token does.
