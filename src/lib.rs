@@ -30,3 +30,10 @@ pub mod resources;
 pub mod server;
 pub mod telemetry;
 pub mod templates;
+
+// The fixture of `tests/` names this crate as those tests do.
+#[cfg(test)]
+extern crate self as mlops_operator;
+#[cfg(test)]
+#[path = "../tests/common/project.rs"]
+mod fixture;

@@ -2,6 +2,9 @@
 //! clock. Every pass is that of a fresh process, so nothing is remembered but what stands in AWS.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+#[path = "common/project.rs"]
+mod fixture;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -11,6 +14,7 @@ use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_smithy_async::rt::sleep::{SharedAsyncSleep, TokioSleep};
 use aws_smithy_async::time::SharedTimeSource;
 use bytes::Bytes;
+use fixture::{bare, owner, repositories};
 use mlops_operator::adapters::aws::{Aws, AwsFactory};
 use mlops_operator::adapters::ground::GroundActuator;
 use mlops_operator::adapters::s3::S3Actuator;
@@ -19,13 +23,10 @@ use mlops_operator::controller::drive::{IntentJournal, Pass, drive};
 use mlops_operator::controller::ledger::Ledger;
 use mlops_operator::crd::status::{Placement, Reason};
 use mlops_operator::domain::fault::{Fault, FaultKind};
-use mlops_operator::domain::identity::{Identity, OwnerKey};
-use mlops_operator::domain::project::{
-    Catalog, JenkinsCredentials, JenkinsSettings, ModelTrigger, Project, Repositories, Repository, Roles,
-};
+use mlops_operator::domain::identity::Identity;
+use mlops_operator::domain::project::{ModelTrigger, Project, Roles};
 use mlops_operator::domain::report::Outcome;
 use mlops_operator::domain::resource::{Actuator, Goal, Resource};
-use mlops_operator::domain::secret::{SealedSecret, Secret};
 use mlops_operator::resources::artifact_bucket::ArtifactBucket;
 use mlops_operator::resources::outputs::{Artifacts, Ground};
 use mlops_operator::resources::prerequisites::Prerequisites;
@@ -57,10 +58,8 @@ struct Bench {
 }
 
 fn project(region: &str, given: Option<&str>) -> Project {
-    let owner =
-        OwnerKey { cluster: "c".into(), kind: "MlopsProject".into(), namespace: "ml".into(), name: "taxi".into() };
-    let own = Identity::own_bucket_name(&owner, ACCOUNT, region);
-    let placement = Placement {
+    let own = Identity::own_bucket_name(&owner(), ACCOUNT, region);
+    let place = Placement {
         partition: "aws".into(),
         account_id: ACCOUNT.into(),
         region: region.into(),
@@ -68,49 +67,19 @@ fn project(region: &str, given: Option<&str>) -> Project {
         bucket_owned: given.is_none(),
         ..Placement::default()
     };
-    let text = String::new;
-    let repository =
-        || Repository { url: text(), branch: text(), full_name: text(), connection_arn: CONNECTION.into() };
     Project {
-        identity: Identity { owner, placement },
-        description: text(),
         tags: BTreeMap::from([("team".to_owned(), "a & b".replace('&', "+"))]),
         roles: Roles { launch: LAUNCH.into(), usage: USE.into(), stack: Some(USE.into()) },
-        kms_key_id: None,
-        catalog: Catalog {
-            portfolio_name: text(),
-            portfolio_provider: text(),
-            portfolio_description: text(),
-            product_name: text(),
-            product_owner: text(),
-            product_description: text(),
-            support_description: text(),
-            support_email: text(),
-            support_url: text(),
-            template: "jenkins-git-v1".into(),
-            principals: Vec::new(),
-        },
-        repositories: Repositories { preprocess: repository(), build: repository(), deploy: repository() },
-        parameters: BTreeMap::new(),
-        jenkins: JenkinsSettings {
-            poll_schedule: text(),
-            aws_credentials_id: text(),
-            git_credentials_id: text(),
-            extra_parameters: BTreeMap::new(),
-        },
-        jenkins_credentials: JenkinsCredentials {
-            username: text(),
-            token: SealedSecret { value: Secret::new("t"), fingerprint: "f".into() },
-        },
+        repositories: repositories(CONNECTION),
         model_trigger: Some(ModelTrigger {
             approval_statuses: vec!["Approved".into()],
             runtime_role_arn: None,
-            jenkins_url: text(),
+            jenkins_url: String::new(),
             subnet_ids: Vec::new(),
             security_group_ids: Vec::new(),
-            ca_bundle: text(),
+            ca_bundle: String::new(),
         }),
-        delete_data: false,
+        ..bare(place)
     }
 }
 

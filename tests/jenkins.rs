@@ -2,23 +2,23 @@
 //! folders with credentials, both ways in which versions of Jenkins show config.xml, and every kind of refusal.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+#[path = "common/project.rs"]
+mod fixture;
+
 use std::collections::BTreeMap;
 
 use base64::Engine;
 use bytes::Bytes;
+use fixture::{bare, facts, repositories};
 use jiff::Timestamp;
 use mlops_operator::adapters::jenkins::JenkinsClient;
 use mlops_operator::crd::status::{Placement, Reason};
 use mlops_operator::domain::fault::{Fault, FaultKind};
-use mlops_operator::domain::identity::{Identity, OwnerKey};
-use mlops_operator::domain::project::{
-    Catalog, JenkinsCredentials, JenkinsSettings, Project, Repositories, Repository, Roles,
-};
+use mlops_operator::domain::project::{JenkinsCredentials, JenkinsSettings, Project, Roles};
 use mlops_operator::domain::resource::{Actuator, Attempts, Decision, Goal, Resource};
-use mlops_operator::domain::secret::{SealedSecret, Secret};
 use mlops_operator::resources::jenkins_jobs::marker::{Marker, describe};
 use mlops_operator::resources::jenkins_jobs::{Desired, JenkinsJobs};
-use mlops_operator::resources::outputs::{Jobs, ProjectFacts};
+use mlops_operator::resources::outputs::Jobs;
 use mlops_sandbox::jenkins::{Jenkins, Mode, Permission, User, item_names};
 use mlops_sandbox::{Sandbox, Settings, What};
 use tower::ServiceExt;
@@ -26,52 +26,18 @@ use tower::ServiceExt;
 const FOLDER_XML: &str = "<com.cloudbees.hudson.plugins.folder.Folder/>";
 
 fn project(folder: &[&str]) -> Project {
-    let repository = |name: &str| Repository {
-        url: format!("https://git.example/team/{name}.git"),
-        branch: "main".into(),
-        full_name: format!("team/{name}"),
-        connection_arn: String::new(),
+    let place = Placement {
+        region: "eu-west-1".into(),
+        project_name: "taxi".into(),
+        jenkins_url: "https://ci.example".into(),
+        jenkins_folder: folder.iter().map(|part| (*part).to_owned()).collect(),
+        ..Placement::default()
     };
-    let text = String::new;
+    let bare = bare(place);
     Project {
-        identity: Identity {
-            owner: OwnerKey {
-                cluster: "c".into(),
-                kind: "MlopsProject".into(),
-                namespace: "ml".into(),
-                name: "taxi".into(),
-            },
-            placement: Placement {
-                region: "eu-west-1".into(),
-                project_name: "taxi".into(),
-                jenkins_url: "https://ci.example".into(),
-                jenkins_folder: folder.iter().map(|part| (*part).to_owned()).collect(),
-                ..Placement::default()
-            },
-        },
         description: "It's <b>\"ours\"</b> ]]> \u{1} 🚀\nsecond line".into(),
-        tags: BTreeMap::new(),
-        roles: Roles { launch: text(), usage: "arn:aws:iam::111122223333:role/use".into(), stack: None },
-        kms_key_id: None,
-        catalog: Catalog {
-            portfolio_name: text(),
-            portfolio_provider: text(),
-            portfolio_description: text(),
-            product_name: text(),
-            product_owner: text(),
-            product_description: text(),
-            support_description: text(),
-            support_email: text(),
-            support_url: text(),
-            template: text(),
-            principals: Vec::new(),
-        },
-        repositories: Repositories {
-            preprocess: repository("pre"),
-            build: repository("build"),
-            deploy: repository("deploy"),
-        },
-        parameters: BTreeMap::new(),
+        roles: Roles { usage: "arn:aws:iam::111122223333:role/use".into(), ..bare.roles },
+        repositories: repositories(""),
         jenkins: JenkinsSettings {
             poll_schedule: "* * * * *".into(),
             aws_credentials_id: "aws".into(),
@@ -79,24 +45,12 @@ fn project(folder: &[&str]) -> Project {
             extra_parameters: BTreeMap::from([("EXTRA".to_owned(), "a&b\r\n".to_owned())]),
         },
         jenkins_credentials: credentials(&Jenkins::credentials().1),
-        model_trigger: None,
-        delete_data: false,
+        ..bare
     }
 }
 
 fn credentials(token: &str) -> JenkinsCredentials {
-    let token = SealedSecret { value: Secret::new(token), fingerprint: String::new() };
-    JenkinsCredentials { username: Jenkins::credentials().0, token }
-}
-
-fn facts(project_id: &str) -> ProjectFacts {
-    ProjectFacts {
-        project_id: project_id.into(),
-        project_arn: "arn:aws:sagemaker:eu-west-1:111122223333:project/taxi".into(),
-        project_name: "taxi".into(),
-        model_package_group: format!("taxi-{project_id}"),
-        bucket: format!("sagemaker-project-{project_id}"),
-    }
+    fixture::credentials(&Jenkins::credentials().0, token, "")
 }
 
 fn job(suffix: &str) -> String {

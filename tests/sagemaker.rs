@@ -2,6 +2,9 @@
 //! emptied and deleted, under a paused clock.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+#[path = "common/project.rs"]
+mod fixture;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -13,6 +16,7 @@ use aws_sdk_servicecatalog::types::{
     PrincipalType, ProductType, ProvisioningArtifactProperties, ProvisioningArtifactType,
 };
 use aws_smithy_async::rt::sleep::{SharedAsyncSleep, TokioSleep};
+use fixture::{bare, repositories};
 use mlops_operator::adapters::aws::{Aws, AwsFactory};
 use mlops_operator::adapters::sagemaker::SagemakerProjects;
 use mlops_operator::clock::Clock;
@@ -21,9 +25,7 @@ use mlops_operator::controller::ledger::Ledger;
 use mlops_operator::crd::status::Placement;
 use mlops_operator::domain::fault::Fault;
 use mlops_operator::domain::identity::{Identity, OwnerKey};
-use mlops_operator::domain::project::{
-    Catalog, JenkinsCredentials, JenkinsSettings, ParameterValue, Project, Repositories, Repository, Roles,
-};
+use mlops_operator::domain::project::{ParameterValue, Project, Roles};
 use mlops_operator::domain::report::Outcome;
 use mlops_operator::domain::resource::{Goal, Resource};
 use mlops_operator::domain::secret::{SealedSecret, Secret};
@@ -186,50 +188,14 @@ async fn catalog(aws: &Aws) -> Launchable {
 }
 
 fn project(identity: Identity) -> Project {
-    let repository = |name: &str| Repository {
-        url: format!("https://git.example/team/{name}.git"),
-        branch: "main".into(),
-        full_name: format!("team/{name}"),
-        connection_arn: format!("arn:aws:codeconnections:{REGION}:{ACCOUNT}:connection/c"),
-    };
-    let empty = String::new;
+    let bare = bare(identity.placement.clone());
     Project {
         identity,
         description: "churn of customers".into(),
         tags: BTreeMap::from([("team".into(), "red".into())]),
-        roles: Roles { launch: LAUNCH_ROLE.into(), usage: "u".into(), stack: None },
-        kms_key_id: None,
-        catalog: Catalog {
-            portfolio_name: "team".into(),
-            portfolio_provider: "platform".into(),
-            portfolio_description: empty(),
-            product_name: "project".into(),
-            product_owner: "platform".into(),
-            product_description: empty(),
-            support_description: empty(),
-            support_email: empty(),
-            support_url: empty(),
-            template: "jenkins-git-v1".into(),
-            principals: Vec::new(),
-        },
-        repositories: Repositories {
-            preprocess: repository("pre"),
-            build: repository("build"),
-            deploy: repository("deploy"),
-        },
-        parameters: BTreeMap::new(),
-        jenkins: JenkinsSettings {
-            poll_schedule: "* * * * *".into(),
-            aws_credentials_id: empty(),
-            git_credentials_id: empty(),
-            extra_parameters: BTreeMap::new(),
-        },
-        jenkins_credentials: JenkinsCredentials {
-            username: "u".into(),
-            token: SealedSecret { value: Secret::new("t"), fingerprint: "f".into() },
-        },
-        model_trigger: None,
-        delete_data: false,
+        roles: Roles { launch: LAUNCH_ROLE.into(), ..bare.roles },
+        repositories: repositories(&format!("arn:aws:codeconnections:{REGION}:{ACCOUNT}:connection/c")),
+        ..bare
     }
 }
 

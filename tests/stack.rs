@@ -2,24 +2,24 @@
 //! and what the template makes in the other services.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+#[path = "common/project.rs"]
+mod fixture;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
+use fixture::{bare, credentials, facts};
 use mlops_operator::adapters::aws::AwsFactory;
 use mlops_operator::adapters::cloudformation::Stacks;
 use mlops_operator::crd::status::{Placement, Reason};
 use mlops_operator::domain::fault::FaultKind;
-use mlops_operator::domain::identity::{Identity, OwnerKey};
-use mlops_operator::domain::project::{
-    Catalog, JenkinsCredentials, JenkinsSettings, ModelTrigger as Wanted, Project, Repositories, Repository, Roles,
-};
+use mlops_operator::domain::project::{ModelTrigger as Wanted, Project};
 use mlops_operator::domain::resource::{Actuator, Attempts, Change, Decision, Goal, Resource};
 use mlops_operator::domain::secret::{SealedSecret, Secret};
 use mlops_operator::resources::model_trigger::ModelTrigger;
-use mlops_operator::resources::outputs::ProjectFacts;
 use mlops_sandbox::aws::Call;
 use mlops_sandbox::{Sandbox, Settings};
 use serde_json::{Value, json};
@@ -28,54 +28,17 @@ const ACCOUNT: &str = "111122223333";
 const REGION: &str = "eu-west-1";
 
 fn project() -> Project {
-    let text = String::new;
-    let repository = || Repository { url: text(), branch: text(), full_name: text(), connection_arn: text() };
+    let place = Placement {
+        partition: "aws".into(),
+        account_id: ACCOUNT.into(),
+        region: REGION.into(),
+        project_name: "taxi".into(),
+        jenkins_url: "https://ci.example".into(),
+        ..Placement::default()
+    };
     Project {
-        identity: Identity {
-            owner: OwnerKey {
-                cluster: "c".into(),
-                kind: "MlopsProject".into(),
-                namespace: "ml".into(),
-                name: "taxi".into(),
-            },
-            placement: Placement {
-                partition: "aws".into(),
-                account_id: ACCOUNT.into(),
-                region: REGION.into(),
-                project_name: "taxi".into(),
-                jenkins_url: "https://ci.example".into(),
-                ..Placement::default()
-            },
-        },
-        description: text(),
         tags: BTreeMap::from([("team".to_owned(), "a".to_owned())]),
-        roles: Roles { launch: text(), usage: text(), stack: None },
-        kms_key_id: None,
-        catalog: Catalog {
-            portfolio_name: text(),
-            portfolio_provider: text(),
-            portfolio_description: text(),
-            product_name: text(),
-            product_owner: text(),
-            product_description: text(),
-            support_description: text(),
-            support_email: text(),
-            support_url: text(),
-            template: text(),
-            principals: Vec::new(),
-        },
-        repositories: Repositories { preprocess: repository(), build: repository(), deploy: repository() },
-        parameters: BTreeMap::new(),
-        jenkins: JenkinsSettings {
-            poll_schedule: text(),
-            aws_credentials_id: text(),
-            git_credentials_id: text(),
-            extra_parameters: BTreeMap::new(),
-        },
-        jenkins_credentials: JenkinsCredentials {
-            username: "robot".into(),
-            token: SealedSecret { value: Secret::new("t0ken-1"), fingerprint: "1".repeat(32) },
-        },
+        jenkins_credentials: credentials("robot", "t0ken-1", &"1".repeat(32)),
         model_trigger: Some(Wanted {
             approval_statuses: vec!["Approved".into()],
             runtime_role_arn: None,
@@ -84,7 +47,7 @@ fn project() -> Project {
             security_group_ids: Vec::new(),
             ca_bundle: String::new(),
         }),
-        delete_data: false,
+        ..bare(place)
     }
 }
 
@@ -112,22 +75,12 @@ impl Scene {
         Self { sandbox, stacks: Stacks::new(&aws), project, tried: Attempts::default() }
     }
 
-    fn facts() -> ProjectFacts {
-        ProjectFacts {
-            project_id: "p-1".into(),
-            project_arn: "arn:aws:sagemaker:eu-west-1:111122223333:project/taxi".into(),
-            project_name: "taxi".into(),
-            model_package_group: "taxi-p-1".into(),
-            bucket: "sagemaker-project-p-1".into(),
-        }
-    }
-
     /// One look and what follows from it; answers what was done or found.
     async fn pass(&mut self, wanted: bool) -> String {
         let id = self.project.identity.clone();
         let seen = self.stacks.observe(&id, &self.tried).await.expect("the look succeeds");
         let goal = match wanted {
-            true => Goal::Present(ModelTrigger::desired(&self.project, &Self::facts())),
+            true => Goal::Present(ModelTrigger::desired(&self.project, &facts("p-1"))),
             false => Goal::Absent,
         };
         match ModelTrigger::decide(&id, &goal, &seen, self.sandbox.now(), &self.tried) {
@@ -330,7 +283,7 @@ async fn a_stack_role_that_cannot_be_assumed_is_waited_for() {
     scene.project.roles.stack = Some("arn:aws:iam::111122223333:role/none".into());
     let id = scene.project.identity.clone();
     let seen = scene.stacks.observe(&id, &scene.tried).await.unwrap();
-    let goal = Goal::Present(ModelTrigger::desired(&scene.project, &Scene::facts()));
+    let goal = Goal::Present(ModelTrigger::desired(&scene.project, &facts("p-1")));
     let Decision::Act(steps) = ModelTrigger::decide(&id, &goal, &seen, scene.sandbox.now(), &scene.tried) else {
         panic!("a missing stack is created")
     };

@@ -3,57 +3,20 @@
 
 use super::*;
 use crate::crd::status::Placement;
-use crate::domain::identity::{OWNER_TAG, OwnerKey};
-use crate::domain::project::{Catalog, JenkinsCredentials, JenkinsSettings, Repositories, Repository, Roles};
-use crate::domain::secret::{SealedSecret, Secret};
+use crate::domain::identity::OWNER_TAG;
+use crate::fixture::{bare, owner};
 
 fn project(owned: bool) -> Project {
-    let owner =
-        OwnerKey { cluster: "c".into(), kind: "MlopsProject".into(), namespace: "ml".into(), name: "taxi".into() };
-    let placement = Placement {
+    let own = Identity::own_bucket_name(&owner(), "111122223333", "eu-west-1");
+    let place = Placement {
         partition: "aws".into(),
         account_id: "111122223333".into(),
         region: "eu-west-1".into(),
-        bucket: if owned { Identity::own_bucket_name(&owner, "111122223333", "eu-west-1") } else { "theirs".into() },
+        bucket: if owned { own } else { "theirs".into() },
         bucket_owned: owned,
         ..Placement::default()
     };
-    let text = String::new;
-    let repository = || Repository { url: text(), branch: text(), full_name: text(), connection_arn: text() };
-    Project {
-        identity: Identity { owner, placement },
-        description: text(),
-        tags: (0..12).map(|n| (format!("tag-{n:02}"), "v".to_owned())).collect(),
-        roles: Roles { launch: text(), usage: text(), stack: None },
-        kms_key_id: None,
-        catalog: Catalog {
-            portfolio_name: text(),
-            portfolio_provider: text(),
-            portfolio_description: text(),
-            product_name: text(),
-            product_owner: text(),
-            product_description: text(),
-            support_description: text(),
-            support_email: text(),
-            support_url: text(),
-            template: "jenkins-git-v1".into(),
-            principals: Vec::new(),
-        },
-        repositories: Repositories { preprocess: repository(), build: repository(), deploy: repository() },
-        parameters: BTreeMap::new(),
-        jenkins: JenkinsSettings {
-            poll_schedule: text(),
-            aws_credentials_id: text(),
-            git_credentials_id: text(),
-            extra_parameters: BTreeMap::new(),
-        },
-        jenkins_credentials: JenkinsCredentials {
-            username: text(),
-            token: SealedSecret { value: Secret::new("t"), fingerprint: "f".into() },
-        },
-        model_trigger: None,
-        delete_data: false,
-    }
+    Project { tags: (0..12).map(|n| (format!("tag-{n:02}"), "v".to_owned())).collect(), ..bare(place) }
 }
 
 fn wanted(project: &Project) -> Desired {

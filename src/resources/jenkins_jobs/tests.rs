@@ -3,90 +3,38 @@
 
 use crate::crd::status::Placement;
 use crate::domain::identity::OwnerKey;
-use crate::domain::project::{Catalog, JenkinsCredentials, JenkinsSettings, Project, Repositories, Repository, Roles};
+use crate::domain::project::{JenkinsSettings, Project, Roles};
 use crate::domain::resource::Change;
-use crate::domain::secret::{SealedSecret, Secret};
+use crate::fixture::{bare, credentials, facts, owner, repositories};
 
 use super::*;
 
 fn project() -> Project {
-    let repository = |name: &str| Repository {
-        url: format!("https://git.example/team/{name}.git"),
-        branch: "main".into(),
-        full_name: format!("team/{name}"),
-        connection_arn: "arn:aws:codeconnections:eu-west-1:111122223333:connection/c".into(),
+    let place = Placement {
+        region: "eu-west-1".into(),
+        project_name: "taxi".into(),
+        jenkins_url: "https://ci.example/jenkins".into(),
+        jenkins_folder: vec!["ml".into(), "taxi".into()],
+        ..Placement::default()
     };
-    let text = || String::new();
+    let bare = bare(place);
     Project {
-        identity: Identity {
-            owner: OwnerKey {
-                cluster: "c".into(),
-                kind: "MlopsProject".into(),
-                namespace: "ml".into(),
-                name: "taxi".into(),
-            },
-            placement: Placement {
-                region: "eu-west-1".into(),
-                project_name: "taxi".into(),
-                jenkins_url: "https://ci.example/jenkins".into(),
-                jenkins_folder: vec!["ml".into(), "taxi".into()],
-                ..Placement::default()
-            },
-        },
         description: "Fares".into(),
-        tags: BTreeMap::new(),
-        roles: Roles { launch: text(), usage: "arn:aws:iam::111122223333:role/use".into(), stack: None },
-        kms_key_id: None,
-        catalog: Catalog {
-            portfolio_name: text(),
-            portfolio_provider: text(),
-            portfolio_description: text(),
-            product_name: text(),
-            product_owner: text(),
-            product_description: text(),
-            support_description: text(),
-            support_email: text(),
-            support_url: text(),
-            template: text(),
-            principals: Vec::new(),
-        },
-        repositories: Repositories {
-            preprocess: repository("pre"),
-            build: repository("build"),
-            deploy: repository("deploy"),
-        },
-        parameters: BTreeMap::new(),
+        roles: Roles { usage: "arn:aws:iam::111122223333:role/use".into(), ..bare.roles },
+        repositories: repositories("arn:aws:codeconnections:eu-west-1:111122223333:connection/c"),
         jenkins: JenkinsSettings {
             poll_schedule: "* * * * *".into(),
             aws_credentials_id: "aws".into(),
             git_credentials_id: "git".into(),
             extra_parameters: BTreeMap::from([("EXTRA".to_owned(), "e".to_owned())]),
         },
-        jenkins_credentials: JenkinsCredentials {
-            username: "operator".into(),
-            token: SealedSecret { value: Secret::new("t"), fingerprint: "f".into() },
-        },
-        model_trigger: None,
-        delete_data: false,
-    }
-}
-
-fn facts() -> ProjectFacts {
-    ProjectFacts {
-        project_id: "p-1".into(),
-        project_arn: "arn:aws:sagemaker:eu-west-1:111122223333:project/taxi".into(),
-        project_name: "taxi".into(),
-        model_package_group: "taxi-p-1".into(),
-        bucket: "sagemaker-project-p-1".into(),
+        jenkins_credentials: credentials("operator", "t", "f"),
+        ..bare
     }
 }
 
 fn desired() -> Desired {
-    JenkinsJobs::desired(&project(), &facts())
-}
-
-fn owner() -> OwnerKey {
-    project().identity.owner
+    JenkinsJobs::desired(&project(), &facts("p-1"))
 }
 
 fn other() -> OwnerKey {
@@ -293,7 +241,7 @@ fn the_jobs_are_what_the_seed_repositories_expect() {
     let mut without = project();
     without.jenkins.aws_credentials_id.clear();
     without.identity.placement.jenkins_folder.clear();
-    let without = JenkinsJobs::desired(&without, &facts());
+    let without = JenkinsJobs::desired(&without, &facts("p-1"));
     assert_eq!(without.plugins, ["workflow-job", "workflow-cps", "git", "credentials"]);
     assert_eq!(without.jobs[0].1.parameters["AWS_CREDENTIAL"].kind, job::ParameterKind::Text);
 }
@@ -314,7 +262,7 @@ fn what_is_rendered_reads_back_as_it_was_meant_whatever_users_write() {
         project.description = text.into();
         project.jenkins.extra_parameters = BTreeMap::from([(format!("N{text}"), text.to_owned())]);
         project.jenkins.git_credentials_id = text.trim().into();
-        for (name, wanted) in JenkinsJobs::desired(&project, &facts()).jobs {
+        for (name, wanted) in JenkinsJobs::desired(&project, &facts("p-1")).jobs {
             let marker = Marker::new(&owner(), &wanted.fingerprint());
             let written = document::write(&xml::render(&wanted, &marker)).unwrap();
             let (read, found) = xml::read(&document::parse(&written).unwrap());

@@ -2,9 +2,9 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use crate::crd::status::Placement;
-use crate::domain::identity::{OWNER_TAG, OwnerKey};
-use crate::domain::project::{Catalog, JenkinsCredentials, JenkinsSettings, Repositories, Repository, Roles};
-use crate::domain::secret::SealedSecret;
+use crate::domain::identity::OWNER_TAG;
+use crate::domain::project::Roles;
+use crate::fixture::{bare, credentials, facts};
 
 use super::*;
 
@@ -16,52 +16,17 @@ fn at(minute: i64) -> Timestamp {
 }
 
 fn project() -> Project {
-    let text = String::new;
-    let repository = || Repository { url: text(), branch: text(), full_name: text(), connection_arn: text() };
+    let place = Placement {
+        project_name: "taxi".into(),
+        jenkins_url: "https://ci.example/jenkins".into(),
+        jenkins_folder: vec!["ml team".into()],
+        ..Placement::default()
+    };
+    let bare = bare(place);
     Project {
-        identity: Identity {
-            owner: OwnerKey {
-                cluster: "c".into(),
-                kind: "MlopsProject".into(),
-                namespace: "ml".into(),
-                name: "taxi".into(),
-            },
-            placement: Placement {
-                project_name: "taxi".into(),
-                jenkins_url: "https://ci.example/jenkins".into(),
-                jenkins_folder: vec!["ml team".into()],
-                ..Placement::default()
-            },
-        },
-        description: text(),
         tags: BTreeMap::from([("team".to_owned(), "a".to_owned())]),
-        roles: Roles { launch: text(), usage: text(), stack: Some("arn:aws:iam::111122223333:role/stack".into()) },
-        kms_key_id: None,
-        catalog: Catalog {
-            portfolio_name: text(),
-            portfolio_provider: text(),
-            portfolio_description: text(),
-            product_name: text(),
-            product_owner: text(),
-            product_description: text(),
-            support_description: text(),
-            support_email: text(),
-            support_url: text(),
-            template: text(),
-            principals: Vec::new(),
-        },
-        repositories: Repositories { preprocess: repository(), build: repository(), deploy: repository() },
-        parameters: BTreeMap::new(),
-        jenkins: JenkinsSettings {
-            poll_schedule: text(),
-            aws_credentials_id: text(),
-            git_credentials_id: text(),
-            extra_parameters: BTreeMap::new(),
-        },
-        jenkins_credentials: JenkinsCredentials {
-            username: "ro\"bot".into(),
-            token: SealedSecret { value: Secret::new("t0ken"), fingerprint: FINGERPRINT.into() },
-        },
+        roles: Roles { stack: Some("arn:aws:iam::111122223333:role/stack".into()), ..bare.roles },
+        jenkins_credentials: credentials("ro\"bot", "t0ken", FINGERPRINT),
         model_trigger: Some(project::ModelTrigger {
             approval_statuses: vec!["Approved".into(), "Rejected".into()],
             runtime_role_arn: None,
@@ -70,22 +35,12 @@ fn project() -> Project {
             security_group_ids: vec!["sg-1".into()],
             ca_bundle: String::new(),
         }),
-        delete_data: false,
-    }
-}
-
-fn facts() -> ProjectFacts {
-    ProjectFacts {
-        project_id: "p-1".into(),
-        project_arn: "arn:aws:sagemaker:eu-west-1:111122223333:project/taxi".into(),
-        project_name: "taxi".into(),
-        model_package_group: "taxi-p-1".into(),
-        bucket: "sagemaker-project-p-1".into(),
+        ..bare
     }
 }
 
 fn desired() -> Desired {
-    ModelTrigger::desired(&project(), &facts())
+    ModelTrigger::desired(&project(), &facts("p-1"))
 }
 
 /// A stack of this status that is as declared.
@@ -395,12 +350,12 @@ fn the_fingerprint_has_one_half_for_the_spec_and_one_for_the_credentials() {
     let before = desired().fingerprint;
     let mut rotated = project();
     rotated.jenkins_credentials.token.fingerprint = "f".repeat(32);
-    let rotated = ModelTrigger::desired(&rotated, &facts()).fingerprint;
+    let rotated = ModelTrigger::desired(&rotated, &facts("p-1")).fingerprint;
     assert_eq!(half(&before, 0), half(&rotated, 0));
     assert_ne!(half(&before, 1), half(&rotated, 1));
     let mut changed = project();
     changed.model_trigger.as_mut().unwrap().ca_bundle = "PEM".into();
-    let changed = ModelTrigger::desired(&changed, &facts()).fingerprint;
+    let changed = ModelTrigger::desired(&changed, &facts("p-1")).fingerprint;
     assert_ne!(half(&before, 0), half(&changed, 0));
     assert_eq!(half(&before, 1), half(&changed, 1));
 }
@@ -409,7 +364,7 @@ fn the_fingerprint_has_one_half_for_the_spec_and_one_for_the_credentials() {
 fn a_ca_bundle_that_does_not_fit_is_refused_before_anything_is_made() {
     let mut project = project();
     project.model_trigger.as_mut().unwrap().ca_bundle = "x".repeat(4096);
-    let desired = ModelTrigger::desired(&project, &facts());
+    let desired = ModelTrigger::desired(&project, &facts("p-1"));
     let decision = ModelTrigger::decide(
         &project.identity,
         &Goal::Present(desired),

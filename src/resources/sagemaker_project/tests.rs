@@ -5,8 +5,8 @@
 use super::*;
 use crate::crd::status::Placement;
 use crate::domain::identity::{FINGERPRINT_TAG, OwnerKey};
-use crate::domain::project::{Catalog, JenkinsCredentials, JenkinsSettings, Repositories, Repository, Roles};
 use crate::domain::secret::{SealedSecret, Secret};
+use crate::fixture::{bare, repositories};
 
 const NOW: i64 = 1_800_000_000;
 
@@ -38,46 +38,13 @@ fn sealed(text: &str) -> SealedSecret {
 }
 
 fn owner() -> Project {
-    let repository = |name: &str| Repository {
-        url: format!("https://git.example/team/{name}.git"),
-        branch: "main".into(),
-        full_name: format!("team/{name}"),
-        connection_arn: "arn:aws:codeconnections:us-east-1:111122223333:connection/c".into(),
-    };
+    let bare = bare(identity().placement);
     Project {
         identity: identity(),
         description: "churn of customers".into(),
         tags: BTreeMap::from([("team".into(), "red".into())]),
-        roles: Roles { launch: "l".into(), usage: "u".into(), stack: None },
-        kms_key_id: None,
-        catalog: Catalog {
-            portfolio_name: "p".into(),
-            portfolio_provider: "p".into(),
-            portfolio_description: String::new(),
-            product_name: "p".into(),
-            product_owner: "p".into(),
-            product_description: String::new(),
-            support_description: String::new(),
-            support_email: String::new(),
-            support_url: String::new(),
-            template: "jenkins-git-v1".into(),
-            principals: Vec::new(),
-        },
-        repositories: Repositories {
-            preprocess: repository("pre"),
-            build: repository("build"),
-            deploy: repository("deploy"),
-        },
-        parameters: BTreeMap::new(),
-        jenkins: JenkinsSettings {
-            poll_schedule: "* * * * *".into(),
-            aws_credentials_id: String::new(),
-            git_credentials_id: String::new(),
-            extra_parameters: BTreeMap::new(),
-        },
-        jenkins_credentials: JenkinsCredentials { username: "u".into(), token: sealed("t") },
-        model_trigger: None,
-        delete_data: false,
+        repositories: repositories("arn:aws:codeconnections:us-east-1:111122223333:connection/c"),
+        ..bare
     }
 }
 

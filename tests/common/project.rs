@@ -1,0 +1,83 @@
+//! A project for tests of one resource: `Project { what matters, ..bare(placement) }`. One file for the crate's own tests
+//! and for those in `tests/`, so that a new field of `Project` is filled in once.
+#![allow(dead_code, unreachable_pub)]
+
+use std::collections::BTreeMap;
+
+use mlops_operator::crd::status::Placement;
+use mlops_operator::domain::identity::{Identity, OwnerKey};
+use mlops_operator::domain::project::{
+    Catalog, JenkinsCredentials, JenkinsSettings, Project, Repositories, Repository, Roles,
+};
+use mlops_operator::domain::secret::{SealedSecret, Secret};
+use mlops_operator::resources::outputs::ProjectFacts;
+
+/// Who owns it: `taxi` in namespace `ml`.
+pub fn owner() -> OwnerKey {
+    OwnerKey { cluster: "c".into(), kind: "MlopsProject".into(), namespace: "ml".into(), name: "taxi".into() }
+}
+
+/// A project of [`owner`] at this place with the built-in template, and all else empty.
+pub fn bare(placement: Placement) -> Project {
+    let text = String::new;
+    let repository = || Repository { url: text(), branch: text(), full_name: text(), connection_arn: text() };
+    Project {
+        identity: Identity { owner: owner(), placement },
+        description: text(),
+        tags: BTreeMap::new(),
+        roles: Roles { launch: text(), usage: text(), stack: None },
+        kms_key_id: None,
+        catalog: Catalog {
+            portfolio_name: text(),
+            portfolio_provider: text(),
+            portfolio_description: text(),
+            product_name: text(),
+            product_owner: text(),
+            product_description: text(),
+            support_description: text(),
+            support_email: text(),
+            support_url: text(),
+            template: "jenkins-git-v1".into(),
+            principals: Vec::new(),
+        },
+        repositories: Repositories { preprocess: repository(), build: repository(), deploy: repository() },
+        parameters: BTreeMap::new(),
+        jenkins: JenkinsSettings {
+            poll_schedule: text(),
+            aws_credentials_id: text(),
+            git_credentials_id: text(),
+            extra_parameters: BTreeMap::new(),
+        },
+        jenkins_credentials: credentials("u", "t", "f"),
+        model_trigger: None,
+        delete_data: false,
+    }
+}
+
+/// Jenkins credentials with a token of this fingerprint.
+pub fn credentials(username: &str, token: &str, fingerprint: &str) -> JenkinsCredentials {
+    let token = SealedSecret { value: Secret::new(token), fingerprint: fingerprint.into() };
+    JenkinsCredentials { username: username.into(), token }
+}
+
+/// Three repositories of one Git server, reached by one connection.
+pub fn repositories(connection_arn: &str) -> Repositories {
+    let repository = |name: &str| Repository {
+        url: format!("https://git.example/team/{name}.git"),
+        branch: "main".into(),
+        full_name: format!("team/{name}"),
+        connection_arn: connection_arn.into(),
+    };
+    Repositories { preprocess: repository("pre"), build: repository("build"), deploy: repository("deploy") }
+}
+
+/// The SageMaker project `taxi` once it has this id.
+pub fn facts(project_id: &str) -> ProjectFacts {
+    ProjectFacts {
+        project_id: project_id.into(),
+        project_arn: "arn:aws:sagemaker:eu-west-1:111122223333:project/taxi".into(),
+        project_name: "taxi".into(),
+        model_package_group: format!("taxi-{project_id}"),
+        bucket: format!("sagemaker-project-{project_id}"),
+    }
+}
