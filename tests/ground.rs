@@ -289,6 +289,31 @@ async fn buckets_of_others_are_left_alone() {
     assert!(!bench.bucket().is_null(), "another object's bucket is never deleted");
 }
 
+/// S3 says 403 and no more, whether the permission lacks or the bucket is another account's: the permission is named, and
+/// nobody is told to give anything up for it. Nor does it prove that a bucket is gone.
+#[tokio::test(start_paused = true)]
+async fn a_bucket_that_may_not_be_looked_at_is_a_permission_that_lacks() {
+    for (name, made, denied) in [
+        ("not made yet", false, &["s3:ListBucket"][..]),
+        ("made", true, &["s3:ListBucket"]),
+        ("not made yet, and the account's list may not be read", false, &["s3:ListBucket", "s3:ListAllMyBuckets"]),
+        ("made, and the account's list may not be read", true, &["s3:ListBucket", "s3:ListAllMyBuckets"]),
+    ] {
+        let bench = Bench::new(REGION, None);
+        if made {
+            bench.build().await;
+        }
+        let before = bench.bucket();
+        bench.sandbox.world(|world| denied.iter().for_each(|action| world.iam.deny("*", action)));
+        for outcome in [bench.build().await.0.finding(), bench.remove().await.0.finding()] {
+            let Outcome::Stuck { why, hint, .. } = outcome else { panic!("{name}: {outcome:?}") };
+            assert_eq!(why, Reason::AccessDenied, "{name}");
+            assert!(hint.starts_with("allow the operator's role s3:ListBucket on the bucket"), "{name}: {hint}");
+        }
+        assert_eq!(bench.bucket(), before, "{name}");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_crash_at_any_call_of_the_making_leaves_nothing_that_the_next_pass_cannot_finish() {
     let calm = Bench::new(REGION, None);

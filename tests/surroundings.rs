@@ -171,6 +171,17 @@ fn aws_things() -> Vec<Surrounding> {
             ..RIGHT
         },
         Surrounding {
+            name: "the operator may not look at its own bucket",
+            breaks: |stage| stage.sandbox.world(|world| world.iam.deny("*", "s3:ListBucket")),
+            mends: |stage| stage.sandbox.world(|world| world.iam.allow("*", "s3:ListBucket")),
+            shows: &[
+                (Building, "ArtifactsReady=False/AccessDenied"),
+                (Living, "ArtifactsReady=False/AccessDenied"),
+                (Deleting, "ArtifactsReady=False/AccessDenied"),
+            ],
+            ..RIGHT
+        },
+        Surrounding {
             name: "the launch path is not there yet",
             breaks: |stage| {
                 let refusal = What::refuse(400, "ValidationException", "No launch paths found for resource: prod-x");

@@ -279,8 +279,6 @@ pub fn endure(scenario: &Scenario, call: &str, trouble: &Trouble, expected: &Val
 fn bears(stage: &Stage, call: &str, trouble: &Trouble) -> Result<(), String> {
     let conditions = stage.conditions();
     let expected: &[&str] = match (trouble, call) {
-        // S3 answers 403 without a word to whoever asks for a bucket of another account.
-        (Trouble::Denied, "s3 HeadBucket") => &["Ready=False/BucketNameTaken"],
         // Who may not launch yet gets the same answer as who never may.
         (Trouble::Denied, "servicecatalog ListLaunchPaths") => &["Ready=False/Propagating"],
         (Trouble::Denied, _) => &["Ready=False/AccessDenied", "Ready=False/CredentialsInvalid"],

@@ -80,21 +80,25 @@ impl S3Actuator {
                 Ok(Some(Observed::Elsewhere(region.unwrap_or_default().to_owned())))
             }
             403 if code(&error).is_empty() || fault("", &error).reason == Reason::AccessDenied => {
-                self.whose(bucket).await.map(Some)
+                // Whoever asks is told the region of a bucket that exists, allowed or not (HeadBucket API reference).
+                let response = error.raw_response();
+                let exists = response.is_some_and(|response| response.headers().get("x-amz-bucket-region").is_some());
+                self.whose(bucket, exists).await.map(Some)
             }
             _ => Err(refused("s3:ListBucket", &format!("look at bucket \"{bucket}\""), &error)),
         }
     }
 
-    /// 403 may mean that the bucket is another account's, or that the operator lacks a permission: the account's own
-    /// list tells, where it may be read.
-    async fn whose(&self, bucket: &str) -> Result<Observed, Fault> {
+    /// 403 may mean that the bucket is another account's, or that the operator lacks a permission, be there a bucket or
+    /// not: the account's own list tells whether an existing one is ours, where it may be read.
+    async fn whose(&self, bucket: &str, exists: bool) -> Result<Observed, Fault> {
         match self.client.list_buckets().prefix(bucket).send().await {
             Ok(answer) if answer.buckets().iter().any(|one| one.name() == Some(bucket)) => Ok(Observed::Forbidden),
-            Ok(_) => Ok(Observed::Foreign),
+            Ok(_) if exists => Ok(Observed::Foreign),
+            Ok(_) => Ok(Observed::Undisclosed),
             Err(error) => {
                 let fault = fault(&format!("find out whose bucket \"{bucket}\" is"), &error);
-                if fault.reason == Reason::AccessDenied { Ok(Observed::Forbidden) } else { Err(fault) }
+                if fault.reason == Reason::AccessDenied { Ok(Observed::Undisclosed) } else { Err(fault) }
             }
         }
     }

@@ -67,6 +67,7 @@ fn unusable_bucket(id: &Identity, seen: &Observed, owned: bool) -> Decision<Acti
     let (name, region) = (&id.placement.bucket, &id.placement.region);
     match (seen, owned) {
         (Observed::Forbidden, _) => forbidden(name),
+        (Observed::Undisclosed, _) => undisclosed(name),
         (Observed::Elsewhere(there), false) => stuck(
             Reason::BucketMissing,
             format!("bucket \"{name}\" is in region {there}, not in {region}"),
@@ -75,12 +76,14 @@ fn unusable_bucket(id: &Identity, seen: &Observed, owned: bool) -> Decision<Acti
         (Observed::Foreign | Observed::Elsewhere(_), true) => stuck(
             Reason::BucketNameTaken,
             format!("the bucket name \"{name}\" is taken by another account or in another region"),
-            "delete this object and make it again with an existing bucket of your own in artifacts.bucket",
+            "find out whose it is and have it removed; where it cannot go, declare the project with an existing bucket of \
+             your own in artifacts.bucket, which an object that exists cannot change",
         ),
         (Observed::Foreign, false) => stuck(
             Reason::ForeignOwner,
             format!("bucket \"{name}\" belongs to another AWS account, which does not let the operator use it"),
-            "name a bucket of your own account, or none for one of the operator's own",
+            "have its owner allow the operator's role s3:ListBucket on it, or name a bucket of your own account, or none for \
+             one of the operator's own",
         ),
         (Observed::Absent | Observed::Present(_), _) => stuck(
             Reason::BucketMissing,
@@ -94,7 +97,18 @@ fn forbidden(name: &str) -> Decision<Action, Artifacts> {
     stuck(
         Reason::AccessDenied,
         format!("the operator may not look at bucket \"{name}\""),
-        "allow the operator's role s3:ListBucket on the bucket, and s3:ListAllMyBuckets to learn whose it is",
+        "allow the operator's role s3:ListBucket on the bucket",
+    )
+}
+
+/// S3 refuses a look with 403 and no word: a permission that lacks is the likelier cause, and the one that costs nothing
+/// to mend, so it comes first.
+fn undisclosed(name: &str) -> Decision<Action, Artifacts> {
+    stuck(
+        Reason::AccessDenied,
+        format!("the operator may not look at bucket \"{name}\", and S3 does not say whose it is"),
+        "allow the operator's role s3:ListBucket on the bucket, and s3:ListAllMyBuckets; where it has both, another account \
+         may have a bucket of that name",
     )
 }
 
@@ -182,6 +196,7 @@ pub(super) fn absent(id: &Identity, seen: &Observed) -> Decision<Action, Artifac
     let seen = match seen {
         Observed::Absent | Observed::Foreign | Observed::Elsewhere(_) => return Decision::Gone,
         Observed::Forbidden => return forbidden(name),
+        Observed::Undisclosed => return undisclosed(name),
         Observed::Present(seen) => seen,
     };
     if seen.settings.as_ref().is_some_and(|found| belongs_to_another(id, found)) {

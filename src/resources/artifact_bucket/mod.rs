@@ -87,8 +87,10 @@ pub enum Observed {
     Absent,
     /// It belongs to another account.
     Foreign,
-    /// It may be ours, but the operator may not look at it.
+    /// It is in our account, but the operator may not look at it.
     Forbidden,
+    /// The operator may not look at it, and nothing says whose it is, nor whether there is one.
+    Undisclosed,
     /// It is in another region; empty: unknown which.
     Elsewhere(String),
     /// It can be worked with.
@@ -194,7 +196,7 @@ impl Resource for ArtifactBucket {
     }
 
     fn exists(seen: &Observed) -> bool {
-        matches!(seen, Observed::Present(_) | Observed::Forbidden)
+        matches!(seen, Observed::Present(_) | Observed::Forbidden | Observed::Undisclosed)
     }
 }
 

@@ -161,6 +161,8 @@ fn a_bucket_that_cannot_be_worked_with_has_its_own_reason() {
         ("a given one is in another region", false, elsewhere(), "Stuck BucketMissing", "Gone"),
         ("ours may not be looked at", true, Observed::Forbidden, "Stuck AccessDenied", "Stuck AccessDenied"),
         ("a given one may not be looked at", false, Observed::Forbidden, "Stuck AccessDenied", "Stuck AccessDenied"),
+        ("it may be anybody's", true, Observed::Undisclosed, "Stuck AccessDenied", "Stuck AccessDenied"),
+        ("a given one may be anybody's", false, Observed::Undisclosed, "Stuck AccessDenied", "Stuck AccessDenied"),
     ];
     for (name, owned, seen, present, absent) in rows {
         let project = project(owned);

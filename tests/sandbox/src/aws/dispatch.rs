@@ -37,7 +37,10 @@ pub fn answer(world: &mut World, address: &Address, request: &Request<Bytes>, id
         }
         Err(refusal) => Err(refusal),
     };
-    let response = wire::encode(address, request, &outcome, id);
+    let mut response = wire::encode(address, request, &outcome, id);
+    if address.service == Some(Service::S3) && outcome.as_ref().is_err_and(|refusal| refusal.code == "AccessDenied") {
+        super::s3::tell_region(world, request, &mut response);
+    }
     Answer { response, input: read, output: outcome.unwrap_or_default() }
 }
 

@@ -98,6 +98,14 @@ pub fn handle(world: &mut World, caller: &Caller, region: &str, request: &Reques
     }
 }
 
+/// Whoever asks for a bucket that exists is told its region, though IAM does not let them in (HeadBucket API reference).
+pub fn tell_region(world: &World, request: &Request<Bytes>, response: &mut Response<Bytes>) {
+    let name = request.uri().path().trim_start_matches('/').split('/').next().unwrap_or_default();
+    if let Some(region) = world.s3.bucket(name).and_then(|bucket| http::HeaderValue::try_from(&bucket.region).ok()) {
+        response.headers_mut().insert("x-amz-bucket-region", region);
+    }
+}
+
 fn take_apart<'a>(caller: &'a Caller, region: &'a str, request: &'a Request<Bytes>) -> Asked<'a> {
     let decoded = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
     let path = request.uri().path().trim_start_matches('/');
