@@ -558,8 +558,8 @@ async fn without_a_known_launch_path_it_is_not_in_sync_but_can_be_deleted() {
     let bench = Bench::new(Settings::default()).await;
     bench.sandbox.world(|world| world.iam.deny(OPERATOR, "servicecatalog:ListLaunchPaths"));
     let outcome = bench.outcome(&bench.present()).await;
-    let Outcome::Stuck { why, message, .. } = outcome else { panic!("{outcome:?}") };
-    assert_eq!(why, Reason::Propagating);
-    assert!(message.contains("servicecatalog:ListLaunchPaths"), "{message}");
+    let Outcome::Stuck { why, message, hint } = outcome else { panic!("{outcome:?}") };
+    assert_eq!(why, Reason::AccessDenied, "{message}");
+    assert_eq!(hint, "allow the operator's role servicecatalog:ListLaunchPaths");
     bench.tear_down().await;
 }

@@ -261,8 +261,11 @@ fn a_fault_that_stays_is_told_and_goes_by_without_a_restart() {
     let all: Vec<_> = calls.iter().flat_map(|call| [(call, Trouble::Denied), (call, Trouble::Unavailable)]).collect();
     let some = thinned(&all, 9, 0);
     let name = |(call, trouble): &(&String, Trouble)| format!("create, {trouble:?} for good at {call}");
-    let tally =
-        pool::run(&some, name, |(call, trouble)| sweep::endure(&grounds.create, call, trouble, &grounds.created.end));
+    let most = std::sync::atomic::AtomicUsize::new(0);
+    let one = |(call, trouble): &(&String, Trouble)| {
+        sweep::endure(&grounds.create, call, trouble, &grounds.created.end, &most)
+    };
+    let tally = pool::run(&some, name, one);
     tell("fault", "create, a fault that stays", all.len(), &tally, begun);
     tally.assert_clean("a fault that stays");
 }

@@ -113,6 +113,7 @@ impl Ledger {
         let known = memory.kinds.entry(kind).or_default();
         let mut tried = known.tried.clone();
         tried.done = known.acts.keys().cloned().collect();
+        tried.propagating_since = known.propagating_since;
         tried.intents.clone_from(&memory.intents);
         tried
     }

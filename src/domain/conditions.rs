@@ -177,7 +177,8 @@ fn faulted(report: &Report, fault: &Fault, since: jiff::Timestamp) -> Option<Say
         FaultKind::Propagating | FaultKind::Unexpected => "Unknown",
         FaultKind::Denied | FaultKind::Rejected => "False",
     };
-    Some(Say::new(status, fault.reason, with_hint(&fault.message, fault.hint.as_ref())))
+    let hint = fault.hint.clone().unwrap_or_else(|| fault.kind.usual_hint().to_owned());
+    Some(Say::new(status, fault.reason, with_hint(&fault.message, Some(&hint))))
 }
 
 /// Whether a passing fault has lasted long enough to be shown.
@@ -334,6 +335,17 @@ mod tests {
         for (name, phase, finding, expected) in cases {
             let after = conditions(&looked(phase, vec![(Kind::CatalogProduct, finding)]), &before);
             assert_eq!(short(&after), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn whatever_is_shown_of_a_fault_has_a_hint() {
+        use FaultKind::{Conflict, Denied, Propagating, Rejected, Throttled, Unavailable, Unexpected};
+        for kind in [Conflict, Denied, Propagating, Rejected, Throttled, Unavailable, Unexpected] {
+            let bare = Outcome::Faulted { fault: Fault::new(kind, "could not look"), since: ago(600) };
+            let after = conditions(&looked(Phase::BuildUp, vec![(Kind::CatalogProduct, bare)]), &[]);
+            let own = find(&after, ConditionType::CatalogReady).unwrap();
+            assert_eq!(own.message, format!("could not look; {}", kind.usual_hint()), "{kind:?}");
         }
     }
 

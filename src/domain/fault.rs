@@ -24,6 +24,23 @@ pub enum FaultKind {
     Unexpected,
 }
 
+impl FaultKind {
+    /// What a person can do about it where nothing more is known.
+    pub fn usual_hint(self) -> &'static str {
+        match self {
+            Self::Throttled => "it is tried again by itself; if this lasts, see what else uses up the rate of calls",
+            Self::Unavailable => {
+                "it is tried again by itself; if this lasts, look at the health of the service and at the network between"
+            }
+            Self::Conflict => "it is tried again by itself; if this lasts, find out what else works on it",
+            Self::Propagating => "AWS usually needs seconds for this; it is tried again by itself",
+            Self::Denied => "allow the operator what the message names; it is tried again every ten minutes",
+            Self::Rejected => "correct what the message names; it is tried again every ten minutes",
+            Self::Unexpected => "it is tried again by itself; if this lasts, report it as a defect of the operator",
+        }
+    }
+}
+
 /// A call that did not do what it should.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault {

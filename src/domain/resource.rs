@@ -135,6 +135,8 @@ pub struct Attempts {
     pub last_failed_creation: Option<Timestamp>,
     /// Since when, in this process, looks have found ids not to exist, without a break.
     pub missing_since: BTreeMap<String, Timestamp>,
+    /// Since when, in this process, AWS has been propagating what was made, without a break.
+    pub propagating_since: Option<Timestamp>,
     /// Ids that looks of this process have found to exist at some time.
     pub sighted: BTreeSet<String>,
     /// Whether the spec, a Secret or a person has asked for a look since the last act: what rests after a failure is

@@ -13,7 +13,7 @@ use crate::domain::fault::Fault;
 use crate::domain::identity::Identity;
 use crate::domain::project::Principal;
 use crate::domain::resource::Attempts;
-use crate::resources::catalog::{Observed, SeenConstraint, SeenVersion, Standing, thing};
+use crate::resources::catalog::{LaunchPath, Observed, SeenConstraint, SeenVersion, Standing, thing};
 
 /// Constraints of the product in the portfolio.
 #[derive(Default)]
@@ -29,12 +29,12 @@ impl ServiceCatalog {
         let mut missing: Vec<String> = portfolio.missing.into_iter().chain(product.missing).collect();
         let portfolio_id = portfolio.thing.as_ref().map(|portfolio| portfolio.id.as_str());
         let product_id = product.thing.as_ref().map(|product| product.id.as_str());
-        let (versions, associated, constraints, principals, launchable) = try_join!(
+        let (versions, associated, constraints, principals, launch_path) = try_join!(
             self.versions(product_id),
             self.associated(portfolio_id, product_id),
             self.constraints(portfolio_id, product_id, tried),
             self.principals(portfolio_id),
-            self.launchable(product_id),
+            self.launch_path(product_id),
         )?;
         let recorded = tried.intent(thing::VERSION).and_then(|intent| intent.id.clone());
         missing.extend(recorded.filter(|id| product_id.is_some() && !versions.iter().any(|version| version.id == *id)));
@@ -47,7 +47,7 @@ impl ServiceCatalog {
             constraint: constraints.launch,
             other_constraints: constraints.others,
             principals,
-            launchable,
+            launch_path,
             missing,
         })
     }
@@ -165,19 +165,20 @@ impl ServiceCatalog {
         Ok(principals)
     }
 
-    /// Whether the calling role is known to have a launch path. AWS refuses the question where there is none; where the
-    /// role may not ask, it is not known, and that must not stand in the way of everything else, deletion least of all.
-    async fn launchable(&self, product_id: Option<&str>) -> Result<bool, Fault> {
-        let Some(product_id) = product_id else { return Ok(false) };
+    /// The calling role's launch path. AWS refuses the question where there is none; where the role may not ask, that must
+    /// not stand in the way of everything else, deletion least of all.
+    async fn launch_path(&self, product_id: Option<&str>) -> Result<LaunchPath, Fault> {
+        let Some(product_id) = product_id else { return Ok(LaunchPath::None) };
         let attempt = format!("list launch paths of product {product_id}");
         match self.client.list_launch_paths().product_id(product_id).send().await {
-            Ok(output) => Ok(!output.launch_path_summaries().is_empty()),
+            Ok(output) if output.launch_path_summaries().is_empty() => Ok(LaunchPath::None),
+            Ok(_) => Ok(LaunchPath::Open),
             Err(error) if ["ResourceNotFoundException", "InvalidParametersException"].contains(&code(&error)) => {
-                Ok(false)
+                Ok(LaunchPath::None)
             }
             Err(error) => {
                 let fault = fault(&attempt, &error);
-                if fault.reason == Reason::AccessDenied { Ok(false) } else { Err(fault) }
+                if fault.reason == Reason::AccessDenied { Ok(LaunchPath::Denied) } else { Err(fault) }
             }
         }
     }

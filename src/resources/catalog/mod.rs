@@ -16,6 +16,7 @@ use crate::resources::outputs::{Artifacts, Ground, Launchable};
 mod artifact;
 mod association;
 mod constraint;
+mod launch_path;
 mod portfolio;
 mod principals;
 mod product;
@@ -25,6 +26,7 @@ mod verdict;
 
 pub use artifact::{SeenVersion, Version};
 pub use constraint::SeenConstraint;
+pub use launch_path::LaunchPath;
 pub use portfolio::{Portfolio, SeenPortfolio};
 pub use product::{Product, SeenProduct};
 use verdict::{Verdict, long_enough, wait};
@@ -98,8 +100,8 @@ pub struct Observed {
     pub other_constraints: Vec<String>,
     /// The portfolio's principals.
     pub principals: BTreeSet<Principal>,
-    /// Whether the operator itself has a launch path to the product.
-    pub launchable: bool,
+    /// The operator's own launch path to the product.
+    pub launch_path: LaunchPath,
     /// Recorded ids that do not exist, be it no more or not yet.
     pub missing: Vec<String>,
 }
@@ -277,14 +279,8 @@ fn present(desired: &Desired, seen: &Observed, now: Timestamp, tried: &Attempts)
     let (Some(portfolio), Some(product), Some(version)) = (&seen.portfolio, &seen.product, version) else {
         return wait(Reason::Progressing, "waits for portfolio, product and version to show".to_owned());
     };
-    if !seen.launchable {
-        let message = format!(
-            "no launch path is known to let the operator's role launch product \"{}\"; if this lasts, check that the role \
-             may call servicecatalog:ListLaunchPaths, and whether it was deleted and made anew after it was let at \
-             portfolio \"{}\"",
-            desired.product.name, desired.portfolio.name
-        );
-        return wait(Reason::Propagating, message);
+    if let Some(decision) = launch_path::unfinished(desired, seen.launch_path, now, tried) {
+        return decision;
     }
     Decision::InSync(Launchable {
         portfolio_id: portfolio.id.clone(),

@@ -86,7 +86,7 @@ fn seen() -> Observed {
         }),
         other_constraints: Vec::new(),
         principals,
-        launchable: true,
+        launch_path: LaunchPath::Open,
         missing: Vec::new(),
     }
 }
@@ -402,7 +402,6 @@ fn the_whole() {
             "Drifted: write down that port-1 is ours #0; Drifted: write down that prod-1 is ours #0; \
              Drifted: write down that pa-1 is ours #0; Drifted: write down that cons-1 is ours #0",
         ),
-        ("no launch path leads to it yet", |_, seen, _| seen.launchable = false, "wait: Propagating"),
         (
             "more tags than Service Catalog takes",
             |desired, _, _| {
@@ -410,6 +409,31 @@ fn the_whole() {
             },
             "stuck: InvalidSpec",
         ),
+    ]);
+}
+
+#[test]
+fn the_launch_path() {
+    check(&[
+        ("none leads to it yet", |_, seen, _| seen.launch_path = LaunchPath::None, "wait: Propagating"),
+        ("the operator may not ask yet", |_, seen, _| seen.launch_path = LaunchPath::Denied, "wait: Propagating"),
+        (
+            "none comes within the time that AWS needs",
+            |_, seen, tried| {
+                seen.launch_path = LaunchPath::None;
+                tried.propagating_since = Some(at(-120));
+            },
+            "stuck: NoLaunchPath",
+        ),
+        (
+            "the denial stays",
+            |_, seen, tried| {
+                seen.launch_path = LaunchPath::Denied;
+                tried.propagating_since = Some(at(-120));
+            },
+            "stuck: AccessDenied",
+        ),
+        ("it came at last", |_, _, tried| tried.propagating_since = Some(at(-120)), "in sync: port-1 prod-1 pa-1"),
     ]);
 }
 

@@ -135,7 +135,7 @@ fn bad_token(service: Service, expired: bool) -> Refusal {
 }
 
 /// What IAM calls the permission for an S3 operation, where the two differ (Service Authorization Reference).
-fn s3_action(operation: &str) -> &str {
+pub fn s3_action(operation: &str) -> &str {
     match operation {
         "ListBuckets" => "ListAllMyBuckets",
         "HeadBucket" | "ListObjects" | "ListObjectsV2" => "ListBucket",
