@@ -68,6 +68,10 @@ test-templates: tools ## CloudFormation templates through cfn-lint, the Lambda's
 	$(CACHE)/venv/bin/cfn-lint src/templates/*.yaml
 	$(PYTHON) -m unittest discover --quiet --start-directory tests/lambda
 
+.PHONY: test-seed
+test-seed: ## the seed code: its repositories' own tests, then data, model and pipelines as they run in SageMaker and Jenkins
+	tests/seed/run
+
 .PHONY: test-chart
 test-chart: cluster ## helm lint, rendering, and what the API server says of it
 	tests/cluster/chart-test
