@@ -6,8 +6,8 @@ definition can be built without an account.
 A pipeline module has ``get_pipeline(**kwargs)``, and may have
 
 * ``get_code(**kwargs)``: the scripts that its steps run, as ``{s3_uri: path}``; `run-pipeline` uploads them;
-* ``get_start_parameters(boto_session, **kwargs)``: parameters of one execution, looked up just before it starts; raises
-  `NotYet` where what the execution needs does not exist yet.
+* ``get_start_parameters(boto_session, parameters, **kwargs)``: parameters of one execution, looked up just before it
+  starts, knowing those that the caller gave; raises `NotYet` where what the execution needs does not exist yet.
 """
 
 from __future__ import annotations

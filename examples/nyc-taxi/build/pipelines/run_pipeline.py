@@ -76,7 +76,8 @@ def _run(options: argparse.Namespace, sleep: Callable[[float], None]) -> dict[st
     pipeline.upsert(role_arn=options.role_arn, description=options.description or None, tags=tags)
     print(f"Pipeline {pipeline.name} is up to date.")
     if hasattr(module, "get_start_parameters"):
-        parameters = {**call(module.get_start_parameters, boto_session=session, **kwargs), **parameters}
+        found = call(module.get_start_parameters, boto_session=session, parameters=parameters, **kwargs)
+        parameters = {**found, **parameters}
     execution = pipeline.start(parameters=parameters or None)
     print(f"Started {execution.arn}" + "".join(f"\n  {name} = {value}" for name, value in sorted(parameters.items())))
     client = session.client("sagemaker")

@@ -133,7 +133,7 @@ def test_the_reason_of_a_failed_step_is_told(played, capfd):
 
 
 def test_not_yet_is_no_failure_and_starts_nothing_but_keeps_the_pipeline_up_to_date(played, capfd):
-    def missing(boto_session, region):
+    def missing(boto_session, parameters, region):
         raise NotYet("no data yet: run the preprocess job first")
 
     pipeline = played(Aws("Succeeded"), get_start_parameters=missing)
@@ -143,7 +143,11 @@ def test_not_yet_is_no_failure_and_starts_nothing_but_keeps_the_pipeline_up_to_d
 
 
 def test_parameters_that_are_looked_up_are_passed_on_and_those_of_the_caller_win(played):
-    pipeline = played(Aws("Succeeded"), get_start_parameters=lambda boto_session, region: {"Run": "newest", "Count": "1"})
+    def found(boto_session, parameters, region):
+        assert parameters == {"Run": "mine", "Limit": "8.5"}
+        return {"Run": "newest", "Count": "1"}
+
+    pipeline = played(Aws("Succeeded"), get_start_parameters=found)
     assert run("--parameters", '{"Run": "mine", "Limit": 8.5}') == 0
     assert pipeline.started == [{"Run": "mine", "Count": "1", "Limit": "8.5"}]
 
