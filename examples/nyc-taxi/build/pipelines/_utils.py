@@ -12,6 +12,7 @@ A pipeline module has ``get_pipeline(**kwargs)``, and may have
 
 from __future__ import annotations
 
+import argparse
 import hashlib
 import importlib
 import inspect
@@ -49,24 +50,45 @@ def load_pipeline_module(name: str) -> ModuleType:
     return module
 
 
-def parse_kwargs(text: str) -> dict[str, Any]:
-    """The arguments of ``get_pipeline``: a JSON object."""
-    value = _parse_json("--kwargs", text)
+def add_kwargs(parser: argparse.ArgumentParser) -> None:
+    """Adds the options that carry the arguments of ``get_pipeline``."""
+    parser.add_argument("--kwargs", default="{}", help="JSON object with the arguments of get_pipeline")
+    parser.add_argument(
+        "--kwarg", action="append", default=[], metavar="NAME=TEXT", help="one argument of get_pipeline; may be repeated"
+    )
+
+
+def read_kwargs(options: argparse.Namespace) -> dict[str, Any]:
+    """The arguments of ``get_pipeline`` from the command line."""
+    return {**parse_object("--kwargs", options.kwargs), **_parse_pairs("--kwarg", options.kwarg)}
+
+
+def parse_object(option: str, text: str) -> dict[str, Any]:
+    """A JSON object given to an option."""
+    value = _parse_json(option, text)
     if not isinstance(value, dict):
-        raise BadArgument(f'--kwargs must be a JSON object such as {{"region": "eu-central-1"}}, but is {text!r}')
+        raise BadArgument(f'{option} must be a JSON object such as {{"region": "eu-central-1"}}, but is {text!r}')
     return value
 
 
-def parse_tags(text: str) -> list[dict[str, str]]:
-    """Tags as AWS writes them: a JSON list of objects with Key and Value."""
-    value = _parse_json("--tags", text)
+def read_tags(options: argparse.Namespace) -> list[dict[str, str]]:
+    """Tags as AWS writes them, from ``--tags`` (JSON, the same form) and ``--tag KEY=VALUE``."""
+    text, value = options.tags, _parse_json("--tags", options.tags)
     shape = isinstance(value, list) and all(
         isinstance(tag, dict) and set(tag) == {"Key", "Value"} and all(isinstance(part, str) for part in tag.values())
         for tag in value
     )
     if not shape:
         raise BadArgument(f'--tags must be a JSON list such as [{{"Key": "team", "Value": "fares"}}], but is {text!r}')
-    return value
+    return value + [{"Key": key, "Value": content} for key, content in _parse_pairs("--tag", options.tag).items()]
+
+
+def _parse_pairs(option: str, pairs: list[str]) -> dict[str, str]:
+    split = [pair.partition("=") for pair in pairs]
+    for (name, equals, _), pair in zip(split, pairs):
+        if not name or not equals:
+            raise BadArgument(f"{option} must be NAME=TEXT, but is {pair!r}")
+    return {name: text for name, _, text in split}
 
 
 def _parse_json(option: str, text: str) -> Any:

@@ -21,7 +21,7 @@ from urllib.parse import urlparse
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from pipelines._utils import BadArgument, NotYet, call, load_pipeline_module, parse_kwargs, parse_tags
+from pipelines._utils import BadArgument, NotYet, add_kwargs, call, load_pipeline_module, parse_object, read_kwargs, read_tags
 
 SUCCEEDED, FAILED, BAD_ARGUMENT, NOT_YET = 0, 1, 2, 3
 # Executing and Stopping are the other two states of a pipeline execution.
@@ -51,9 +51,10 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("run-pipeline", description="Creates or updates a SageMaker pipeline and runs it to its end.")
     parser.add_argument("-n", "--module-name", required=True, help="the pipeline's module, such as pipelines.train.pipeline")
     parser.add_argument("--role-arn", required=True, help="the role that the pipeline runs as")
-    parser.add_argument("--kwargs", default="{}", help="JSON object with the arguments of get_pipeline")
+    add_kwargs(parser)
     parser.add_argument("--description", default="", help="the pipeline's description")
     parser.add_argument("--tags", default="[]", help='JSON list of {"Key": ..., "Value": ...}: tags of the pipeline')
+    parser.add_argument("--tag", action="append", default=[], metavar="KEY=VALUE", help="one tag; may be repeated")
     parser.add_argument("--parameters", default="{}", help="JSON object with parameters of this execution")
     parser.add_argument("--timeout-minutes", type=float, default=24 * 60, help="how long to wait for the end; default: a day")
     parser.add_argument("--poll-seconds", type=float, default=30, help="how often to look; default: 30")
@@ -67,8 +68,8 @@ def _fail(message: Any, code: int) -> int:
 
 def _run(options: argparse.Namespace, sleep: Callable[[float], None]) -> dict[str, Any]:
     module = load_pipeline_module(options.module_name)
-    kwargs, tags = parse_kwargs(options.kwargs), parse_tags(options.tags)
-    parameters = {name: str(value) for name, value in parse_kwargs(options.parameters).items()}
+    kwargs, tags = read_kwargs(options), read_tags(options)
+    parameters = {name: str(value) for name, value in parse_object("--parameters", options.parameters).items()}
     pipeline = call(module.get_pipeline, **kwargs)
     session = pipeline.sagemaker_session.boto_session
     if hasattr(module, "get_code"):

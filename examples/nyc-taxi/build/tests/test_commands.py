@@ -100,7 +100,8 @@ def test_the_tags_of_the_project_reach_the_pipeline(played):
     pipeline = played(Aws("Succeeded"))
     tags = [{"Key": "sagemaker:project-name", "Value": "fares"}, {"Key": "sagemaker:project-id", "Value": "p-1"}]
     assert run("--tags", json.dumps(tags)) == 0
-    assert pipeline.upserted == [{"role_arn": ROLE, "description": None, "tags": tags}]
+    assert run("--tag", "sagemaker:project-name=fares", "--tag", "sagemaker:project-id=p-1") == 0
+    assert pipeline.upserted == [{"role_arn": ROLE, "description": None, "tags": tags}] * 2
 
 
 def test_it_waits_longer_than_half_an_hour(played):
@@ -186,7 +187,9 @@ def test_what_aws_refuses_is_told_in_aws_own_words(played, capfd):
         (["--kwargs", "[]"], "--kwargs must be a JSON object"),
         (["--kwargs", "{}"], "missing a required argument: 'region'"),
         (["--kwargs", '{"region": "x", "colour": "red"}'], "unexpected keyword argument 'colour'"),
+        (["--kwarg", "region"], "--kwarg must be NAME=TEXT, but is 'region'"),
         (["--tags", '{"Key": "a"}'], "--tags must be a JSON list"),
+        (["--tag", "=fares"], "--tag must be NAME=TEXT, but is '=fares'"),
         (["--module-name", "pipelines.absent.pipeline"], "there is no module 'pipelines.absent.pipeline'"),
         (["--module-name", "json"], "json has no function get_pipeline"),
     ],
@@ -203,6 +206,14 @@ def test_kwargs_are_json_so_that_true_is_true(played):
     played(aws, get_pipeline=lambda region, flag: seen.append(flag) or Pipeline(aws))
     assert run("--kwargs", '{"region": "eu-central-1", "flag": true}') == 0
     assert seen == [True]
+
+
+def test_an_argument_may_be_given_by_name_and_hold_any_text(played):
+    seen = []
+    aws = Aws("Succeeded")
+    played(aws, get_pipeline=lambda region: seen.append(region) or Pipeline(aws))
+    assert run("--kwarg", 'region=a "quoted" = text') == 0
+    assert seen == ['a "quoted" = text']
 
 
 def test_a_module_missing_inside_a_pipeline_keeps_its_own_error(monkeypatch, tmp_path):

@@ -8,7 +8,7 @@ import json
 import sys
 from pathlib import Path
 
-from pipelines._utils import BadArgument, call, load_pipeline_module, parse_kwargs
+from pipelines._utils import BadArgument, add_kwargs, call, load_pipeline_module, read_kwargs
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -16,13 +16,13 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser("get-pipeline-definition", description="Writes a pipeline's JSON definition.")
     parser.add_argument("-n", "--module-name", required=True, help="the pipeline's module, such as pipelines.train.pipeline")
     parser.add_argument("-f", "--file-name", type=Path, help="where to write it; default: standard output")
-    parser.add_argument("--kwargs", default="{}", help="JSON object with the arguments of get_pipeline")
+    add_kwargs(parser)
     options = parser.parse_args(arguments)
     try:
         # The SDK logs to standard output, which belongs to the definition here.
         with contextlib.redirect_stdout(sys.stderr):
             module = load_pipeline_module(options.module_name)
-            definition = call(module.get_pipeline, **parse_kwargs(options.kwargs)).definition()
+            definition = call(module.get_pipeline, **read_kwargs(options)).definition()
     except BadArgument as error:
         print(f"get-pipeline-definition: {error}", file=sys.stderr)
         return 2
