@@ -31,3 +31,16 @@ def test_every_dependency_is_pinned_and_is_the_sdk_whose_modules_the_code_import
     assert [one for one in wanted if one not in pins] == []
     assert [one for one in wanted if one.startswith("sagemaker==2.")]
     assert all("==" in one for one in project["build-system"]["requires"])
+
+
+@pytest.mark.parametrize("name", [path.name for path in EXAMPLES.iterdir() if path.is_dir()])
+def test_every_repository_has_its_licence_its_own_readme_and_tests(name):
+    licence = (EXAMPLES / name / "LICENSE").read_text()
+    assert "Apache License" in licence and "Version 2.0" in licence
+    assert (EXAMPLES / name / "README.md").read_text().startswith("# ")
+    assert list((EXAMPLES / name / "tests").glob("test_*.py"))
+
+
+def test_no_two_repositories_share_a_readme():
+    readmes = [path.read_bytes() for path in EXAMPLES.glob("*/README.md")]
+    assert len(set(readmes)) == len(readmes)

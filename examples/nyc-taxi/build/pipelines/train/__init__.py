@@ -1,0 +1,1 @@
+"""The train pipeline: trains the fare model, evaluates it, and registers it where it is good enough."""
