@@ -170,7 +170,7 @@ async fn the_stack_is_made_kept_changed_and_deleted() {
     assert_eq!(function["Runtime"], "python3.13");
     let environment = &function["Environment"]["Variables"];
     assert_eq!(environment["JENKINS_URL"], "https://ci.internal/jenkins");
-    assert_eq!(environment["DEPLOY_JOB_PATH"], "job/sagemaker-taxi-p-1-modeldeploy");
+    assert_eq!(environment["JOB_PATHS"], "job/sagemaker-taxi-p-1-modeldeploy");
 
     let calls = scene.sandbox.calls().len();
     assert_eq!(scene.pass(true).await, "in sync");
@@ -191,6 +191,34 @@ async fn the_stack_is_made_kept_changed_and_deleted() {
     });
     assert_eq!(left[0], json!({"stacks": [], "records": {}}));
     assert_eq!(left[1], json!([]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_role_that_lambda_does_not_know_for_a_minute_fails_no_creation() {
+    let mut scene = Scene::new().await;
+    scene.sandbox.world(|world| world.settings.iam_propagation = Duration::from_secs(60));
+    assert_eq!(scene.settle(true).await, ["Create: Missing", "wait: Progressing", "in sync"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn events_that_reach_no_function_go_to_the_same_queue_and_only_this_rule_may_send_them() {
+    let mut scene = Scene::new().await;
+    scene.settle(true).await;
+    let (rule, url) = (scene.physical_id("Rule"), scene.physical_id("FailedEvents"));
+    let targets = scene.ask(mlops_sandbox::aws::events::call, "ListTargetsByRule", &json!({"Rule": rule}));
+    let queue = format!("arn:aws:sqs:{REGION}:{ACCOUNT}:{}", url.rsplit('/').next().unwrap());
+    assert_eq!(targets["Targets"][0]["DeadLetterConfig"], json!({"Arn": queue}));
+    let policy = scene.sandbox.world(|world| {
+        let records = &world.region(ACCOUNT, REGION).cloudformation.dump()["records"];
+        let found = records.as_object().unwrap().iter().find(|(name, _)| name.starts_with("AWS::SQS::QueuePolicy"));
+        found.unwrap().1["Policy"].clone()
+    });
+    let statement = &policy["Statement"][0];
+    assert_eq!(statement["Principal"], json!({"Service": "events.amazonaws.com"}));
+    assert_eq!(statement["Action"], "sqs:SendMessage");
+    assert_eq!(statement["Resource"], queue.as_str());
+    let source = format!("arn:aws:events:{REGION}:{ACCOUNT}:rule/{rule}");
+    assert_eq!(statement["Condition"], json!({"ArnEquals": {"aws:SourceArn": source}}));
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,5 +1,5 @@
-//! The model trigger: one CloudFormation stack of ours with rule, function, role, secret, log group and queue, which
-//! starts the Jenkins deploy job when a model package of the project's group is approved. It never touches a stack
+//! The model trigger: one CloudFormation stack of ours with rule, function, role, secret, log group, queue and alarms,
+//! which starts the Jenkins deploy job when a model package of the project's group is approved. It never touches a stack
 //! without our owner tag, nor anything inside a stack except through CloudFormation.
 
 use std::collections::BTreeMap;
@@ -25,6 +25,8 @@ mod tests;
 const PARAMETER_LIMIT: usize = 4096;
 /// The one parameter that is not shown: a JSON object with user, token and CA bundle.
 pub const SECRET_PARAMETER: &str = "JenkinsSecret";
+/// How long the function's log is kept.
+const LOG_RETENTION_DAYS: &str = "30";
 /// The start of the client token of a continued rollback.
 const CONTINUE: &str = "mlops-continue-";
 
@@ -154,10 +156,12 @@ impl Resource for ModelTrigger {
             ("ModelPackageGroupName", facts.model_package_group.clone()),
             ("ApprovalStatuses", settings.approval_statuses.join(",")),
             ("JenkinsUrl", settings.jenkins_url),
-            ("DeployJobPath", item_path(&job).trim_start_matches('/').to_owned()),
+            ("JobPaths", item_path(&job).trim_start_matches('/').to_owned()),
             ("LambdaRoleArn", settings.runtime_role_arn.unwrap_or_default()),
             ("SubnetIds", settings.subnet_ids.join(",")),
             ("SecurityGroupIds", settings.security_group_ids.join(",")),
+            ("AlarmTopicArn", String::new()),
+            ("LogRetentionDays", LOG_RETENTION_DAYS.to_owned()),
         ]
         .into_iter()
         .map(|(name, value)| (name.to_owned(), value))

@@ -326,10 +326,12 @@ fn the_spec_becomes_parameters_and_only_the_credentials_are_hidden() {
     let desired = desired();
     let expected = BTreeMap::from(
         [
+            ("AlarmTopicArn", ""),
             ("ApprovalStatuses", "Approved,Rejected"),
-            ("DeployJobPath", "job/ml%20team/job/sagemaker-taxi-p-1-modeldeploy"),
             ("JenkinsUrl", "https://ci.internal"),
+            ("JobPaths", "job/ml%20team/job/sagemaker-taxi-p-1-modeldeploy"),
             ("LambdaRoleArn", ""),
+            ("LogRetentionDays", "30"),
             ("ModelPackageGroupName", "taxi-p-1"),
             ("ProjectId", "p-1"),
             ("ProjectName", "taxi"),

@@ -102,8 +102,21 @@ pub(super) fn schedule(world: &mut World, stack: &Stack) {
             region: stack.region.clone(),
             id: format!("{}#{}", stack.id, operation.number),
         };
-        world.schedule(operation.slice, due);
+        world.schedule(operation.slice.max(consistency(world, stack, operation.phase)), due);
     }
+}
+
+/// How long the stack's own roles keep the next step waiting. CloudFormation calls a resource complete after an
+/// "eventual consistency check" that finds it "fully operational"; a role is that when other services know it.
+/// (User guide, `stack-resource-configuration-complete`; the CloudControl API, which goes without, has functions
+/// refuse their roles: github.com/hashicorp/terraform-provider-awscc/issues/221.)
+fn consistency(world: &World, stack: &Stack, phase: Phase) -> Duration {
+    if !matches!(phase, Phase::Create | Phase::Update) {
+        return Duration::ZERO;
+    }
+    let made = stack.resources.values().filter(|resource| resource.kind == "AWS::IAM::Role");
+    let arns = made.filter_map(|resource| resource.made.as_ref()?.attributes.get("Arn")?.as_str());
+    arns.map(|arn| world.spreads_for(arn)).max().unwrap_or_default()
 }
 
 fn share(whole: Duration, parts: usize) -> Duration {

@@ -580,3 +580,71 @@ Outputs: {Name: {Value: !Ref Bucket}}
         "Bucket DELETE_FAILED (Resource handler returned message: \"The bucket you tried to delete is not empty";
     assert!(history.iter().any(|line| line.contains(refused)), "{history:?}");
 }
+
+/// What runs on an event: a role of the stack's own, a function, and a queue with the policy that lets the rule use it.
+const FUNCTION: &str = r#"
+Resources:
+  Role:
+    Type: AWS::IAM::Role
+    Properties:
+      AssumeRolePolicyDocument:
+        Statement: {Effect: Allow, Principal: {Service: lambda.amazonaws.com}, Action: 'sts:AssumeRole'}
+  Function:
+    Type: AWS::Lambda::Function
+    Properties: {Runtime: python3.13, Handler: index.handler, Role: !GetAtt Role.Arn, Code: {ZipFile: 'x = 1'}}
+  Undelivered: {Type: 'AWS::SQS::Queue'}
+  Rule:
+    Type: AWS::Events::Rule
+    Properties:
+      EventPattern: {source: [aws.sagemaker]}
+      Targets:
+        - Id: function
+          Arn: !GetAtt Function.Arn
+          RetryPolicy: {MaximumRetryAttempts: 3, MaximumEventAgeInSeconds: 60}
+          DeadLetterConfig: {Arn: !GetAtt Undelivered.Arn}
+  Policy:
+    Type: AWS::SQS::QueuePolicy
+    Properties:
+      Queues: [!Ref Undelivered]
+      PolicyDocument:
+        Statement: {Effect: Allow, Principal: {Service: events.amazonaws.com}, Action: 'sqs:SendMessage', Resource: '*'}
+"#;
+
+fn create_function(scene: &mut Scene, template: &str) {
+    let input = json!({"StackName": "s", "TemplateBody": template, "Capabilities": ["CAPABILITY_IAM"]});
+    scene.ask("CreateStack", input).unwrap();
+}
+
+#[test]
+fn a_function_is_made_once_lambda_knows_the_role_of_the_same_stack() {
+    let mut scene = Scene::new();
+    scene.world.settings.iam_propagation = Duration::from_secs(60);
+    create_function(&mut scene, FUNCTION);
+    scene.pass(60);
+    assert_eq!(scene.status("s"), "CREATE_IN_PROGRESS");
+    scene.pass(20);
+    assert_eq!(scene.status("s"), "CREATE_COMPLETE");
+}
+
+#[test]
+fn a_rule_sends_what_it_cannot_deliver_to_a_queue_that_is_there_and_lets_it() {
+    let cases = [
+        ("Undelivered.Arn}", "Role.Arn}", "Rule CREATE_FAILED", "is not the ARN of an SQS queue"),
+        (
+            "Attempts: 3",
+            "Attempts: 186",
+            "Rule CREATE_FAILED",
+            "'retryPolicy.MaximumRetryAttempts' must be from 0 to 185",
+        ),
+        ("InSeconds: 60", "InSeconds: 59", "Rule CREATE_FAILED", "must be from 60 to 86400"),
+        ("[!Ref Undelivered]", "['https://sqs/1/none']", "Policy CREATE_FAILED", "does not exist: https://sqs/1/none"),
+    ];
+    for (good, bad, event, reason) in cases {
+        let mut scene = Scene::new();
+        create_function(&mut scene, &FUNCTION.replace(good, bad));
+        scene.pass(60);
+        let history = scene.history("s");
+        assert!(history.iter().any(|line| line.contains(event) && line.contains(reason)), "{history:?}");
+        assert_eq!(scene.status("s"), "ROLLBACK_COMPLETE", "{bad}");
+    }
+}

@@ -121,11 +121,28 @@ fn target_is_valid(target: &Value) -> Result<String, Refusal> {
             return Err(invalid(format!("The sandbox does not change events: a target here has no {member}")));
         }
     }
+    undelivered_is_valid(target)?;
     let input = text("Input");
     if !input.is_empty() && serde_json::from_str::<Value>(input).is_err() {
         return Err(invalid(format!("JSON syntax error in input for target {id}")));
     }
     Ok(id.to_owned())
+}
+
+/// What becomes of events that do not reach the target. (Limits: API reference, `RetryPolicy` and `DeadLetterConfig`.)
+fn undelivered_is_valid(target: &Value) -> Result<(), Refusal> {
+    if let Some(queue) = target.get("DeadLetterConfig").and_then(|config| config.get("Arn"))
+        && !queue.as_str().is_some_and(|arn| arn.starts_with("arn:aws:sqs:"))
+    {
+        return Err(invalid(format!("Parameter DeadLetterConfig.Arn is not the ARN of an SQS queue: {queue}")));
+    }
+    for (member, least, most) in [("MaximumRetryAttempts", 0, 185), ("MaximumEventAgeInSeconds", 60, 86_400)] {
+        let value = target.get("RetryPolicy").and_then(|policy| policy.get(member));
+        if let Some(value) = value.filter(|value| !value.as_i64().is_some_and(|n| (least..=most).contains(&n))) {
+            return Err(invalid(format!("Value '{value}' at 'retryPolicy.{member}' must be from {least} to {most}")));
+        }
+    }
+    Ok(())
 }
 
 pub(super) fn list_targets(world: &mut World, call: &Call<'_>) -> Outcome {

@@ -35,7 +35,14 @@ impl World {
 
     /// Whether a role is so young that other services do not know it yet.
     pub fn propagating(&self, role_arn: &str) -> bool {
-        young(self, role_arn, self.settings.iam_propagation)
+        !self.spreads_for(role_arn).is_zero()
+    }
+
+    /// How long it takes until other services know the role.
+    pub fn spreads_for(&self, role_arn: &str) -> Duration {
+        let Some(role) = self.iam.role_by_arn(role_arn) else { return Duration::ZERO };
+        let age = Duration::try_from(self.now.duration_since(role.created)).unwrap_or_default();
+        self.settings.iam_propagation.saturating_sub(age)
     }
 }
 
