@@ -64,10 +64,11 @@ contract: own tools ## what the tests asked of AWS and were answered, and a tour
 	$(PYTHON) tests/contract/check.py "$(RECORDED)/rust" $$(ls -d "$(RECORDED)/e2e" 2>/dev/null) "$(RECORDED)/tour"
 
 .PHONY: test-templates
-test-templates: tools ## CloudFormation templates through cfn-lint, the Lambda's own tests, the setup guide from top to bottom
-	$(CACHE)/venv/bin/cfn-lint src/templates/*.yaml examples/aws/*.yaml
+test-templates: tools ## CloudFormation templates through cfn-lint, the Lambda's own tests, the setup guide from top to bottom, lint-template's facts
+	$(CACHE)/venv/bin/cfn-lint src/templates/*.yaml examples/aws/*.yaml examples/templates/*.yaml
 	$(PYTHON) -m unittest discover --quiet --start-directory tests/lambda
 	$(PYTHON) -m unittest discover --quiet --start-directory tests/setup
+	$(PYTHON) -m unittest discover --quiet --start-directory tests/templates
 
 .PHONY: test-seed
 test-seed: ## the seed code: its repositories' own tests, then data, model and pipelines as they run in SageMaker and Jenkins

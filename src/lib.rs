@@ -13,13 +13,15 @@
 //! | `crd` | the ask: `MlopsProject`, its status, the condition types and reasons |
 //! | `domain` | the rules: names, ownership, faults, decisions, conditions; pure |
 //! | `resources` | the things, one file or folder each, all of one shape; pure |
-//! | `templates` | files as files: CloudFormation templates, the Lambda, job XML |
+//! | `templates` | files as files: CloudFormation templates, the Lambda, job XML; and the judge of a user's own; pure |
 //! | `adapters` | the outside: AWS and Jenkins clients; I/O without decisions |
 //! | `controller` | the loop: the only place that drives, retries and publishes |
+//! | `cli` | subcommands that need neither cluster nor AWS |
 //!
 //! To add a resource, see the README.
 
 pub mod adapters;
+pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod controller;

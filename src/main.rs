@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use aws_smithy_async::time::SharedTimeSource;
 use clap::{Parser, Subcommand};
+use jiff::Zoned;
 use mlops_operator::adapters::aws::AwsFactory;
+use mlops_operator::cli::lint_template;
 use mlops_operator::clock::Clock;
 use mlops_operator::config::{Config, Flags};
 use mlops_operator::controller::lease::Leadership;
@@ -46,12 +48,18 @@ enum Command {
         #[arg(long)]
         dir: Option<PathBuf>,
     },
+    /// Judges a project template of one's own as the operator and AWS would: exit code 1 on errors.
+    LintTemplate(lint_template::Flags),
 }
 
 fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Run(flags) => run(*flags),
         Command::Crd { check, dir } => generate(check, dir),
+        Command::LintTemplate(flags) => {
+            let today = Zoned::now().date();
+            return lint_template::run(&flags, today, &mut std::io::stdout().lock());
+        }
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -48,7 +48,7 @@ fn code(text: &str) -> impl Iterator<Item = (usize, &str)> {
 #[test]
 fn the_rules_and_the_things_are_pure() {
     let mut seen = 0;
-    for layer in ["domain", "resources"] {
+    for layer in ["domain", "resources", "templates"] {
         for (path, text) in source(layer) {
             seen += 1;
             for (at, line) in code(&text) {
@@ -81,7 +81,7 @@ fn imports_point_one_way() {
 
 #[test]
 fn every_file_says_what_it_is() {
-    for layer in LAYERS {
+    for layer in LAYERS.into_iter().chain(["templates", "cli"]) {
         for (path, text) in source(layer) {
             assert!(text.starts_with("//!"), "{} does not open with what it is", path.display());
         }

@@ -1,0 +1,164 @@
+//! Judges a project template as SageMaker, Service Catalog, CloudFormation and the operator would, without any of them:
+//! what would fail, or hurt, minutes later in AWS is said beforehand, with the line. It stands alone so that the command
+//! line and the operator judge alike. Pure: no file, no clock. It does not replace cfn-lint, which knows every property
+//! of every resource; this knows what a *project* template must be.
+
+mod contract;
+mod document;
+mod hard_coded;
+mod limits;
+mod names;
+mod parameters;
+mod pattern;
+mod references;
+mod resource_types;
+mod resources;
+mod runtimes;
+mod shape;
+mod template;
+
+use jiff::civil::Date;
+use serde::Serialize;
+
+pub use contract::filled_by_operator;
+use document::Place;
+use template::Template;
+
+/// How bad a finding is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// No project can be made from the template, or some of the projects that the operator allows.
+    Error,
+    /// It works, but not everywhere or not for ever.
+    Warning,
+}
+
+/// What kind of thing was found. The names are stable: what reads the JSON may rely on them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Code {
+    /// Neither YAML nor JSON.
+    NotYaml,
+    /// YAML of a kind that CloudFormation does not take: aliases, merges, binary values.
+    UnsupportedYaml,
+    /// A key stands twice in one place.
+    DuplicateKey,
+    /// No CloudFormation template, or a part of it has the wrong form.
+    NotATemplate,
+    /// A limit of CloudFormation is exceeded.
+    LimitExceeded,
+    /// A function that CloudFormation does not have.
+    UnknownFunction,
+    /// A name that is declared nowhere.
+    Unresolved,
+    /// `SageMakerProjectName` or `SageMakerProjectId` is missing or no String.
+    ProjectParameter,
+    /// A parameter refuses what SageMaker or the operator fills in.
+    ValueRefused,
+    /// `AllowedPattern` is no regular expression, or one that cannot be judged here.
+    Pattern,
+    /// A parameter's own default breaks its own rules.
+    DefaultRefused,
+    /// A parameter that every project must give a value.
+    ParameterToGive,
+    /// A parameter that the operator fills in is not declared, or its name is misspelt.
+    OperatorParameter,
+    /// Something that looks like a secret can be read by everybody.
+    ReadableSecret,
+    /// A name can become longer than its type allows.
+    NameTooLong,
+    /// A name can have characters that its type does not allow.
+    NameCharacters,
+    /// A name is the same in every project.
+    SharedName,
+    /// The bucket or model package group that the operator works with is not in the template.
+    Contract,
+    /// The tags that tell whose a thing is are missing.
+    MissingTags,
+    /// A thing with content blocks the deletion of the project.
+    DeletionBlocked,
+    /// A change of the template can delete what users keep.
+    DataLost,
+    /// Roles or policies, which the launch role must be allowed to make.
+    IamResources,
+    /// A transform or a nested stack: what becomes of it cannot be seen here.
+    NotJudged,
+    /// An account, a region or a partition is written into the template.
+    HardCoded,
+    /// A Lambda runtime that AWS retires or has retired.
+    Runtime,
+}
+
+/// One thing that was found.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    /// Error or warning.
+    pub severity: Severity,
+    /// The kind.
+    pub code: Code,
+    /// Line in the file, from 1.
+    pub line: usize,
+    /// Column in the line, in characters, from 1.
+    pub column: usize,
+    /// Where in the document: keys and list indexes, joined by slashes; empty for the document itself.
+    pub path: String,
+    /// What is wrong: a sentence.
+    pub message: String,
+    /// What to do about it.
+    pub hint: String,
+}
+
+/// What was found, in the making.
+#[derive(Default)]
+struct Findings(Vec<Finding>);
+
+impl Findings {
+    fn add(&mut self, severity: Severity, code: Code, at: (Place, &str), message: String, hint: impl Into<String>) {
+        let (Place { line, column }, path) = at;
+        let (path, hint) = (path.to_owned(), hint.into());
+        self.0.push(Finding { severity, code, line, column, path, message, hint });
+    }
+
+    fn error(&mut self, code: Code, at: (Place, &str), message: String, hint: impl Into<String>) {
+        self.add(Severity::Error, code, at, message, hint);
+    }
+
+    fn warning(&mut self, code: Code, at: (Place, &str), message: String, hint: impl Into<String>) {
+        self.add(Severity::Warning, code, at, message, hint);
+    }
+}
+
+/// Everything that is to be said about a template, in the order of its lines; errors before warnings on the same line.
+/// `today` decides which Lambda runtimes are retired. An empty answer: nothing to complain of.
+pub fn lint(text: &str, today: Date) -> Vec<Finding> {
+    let mut findings = Findings::default();
+    if let Some(root) = document::read(text, &mut findings) {
+        let template = Template::of(&root);
+        if limits::check(&template, &mut findings) {
+            references::check(&template, &mut findings);
+            parameters::check(&template, &mut findings);
+            names::check(&template, &mut findings);
+            resources::check(&template, &mut findings);
+            hard_coded::check(&template, &mut findings);
+            runtimes::check(&template, today, &mut findings);
+        }
+    }
+    findings.0.sort_by(|one, other| {
+        let order = |finding: &Finding| (finding.line, finding.severity, finding.column, finding.code);
+        order(one).cmp(&order(other))
+    });
+    findings.0
+}
+
+/// A text of the template as it may stand in a sentence: in quotes, escaped, and not too long.
+fn quoted(text: &str) -> String {
+    const LONGEST: usize = 80;
+    if text.chars().count() <= LONGEST {
+        return format!("{text:?}");
+    }
+    format!("{:?}…", text.chars().take(LONGEST).collect::<String>())
+}
+
+#[cfg(test)]
+mod tests;

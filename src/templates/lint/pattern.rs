@@ -1,0 +1,95 @@
+//! A parameter's own rules for its value: pattern, lengths, allowed values. It stands alone since CloudFormation's
+//! patterns are Java's, which are judged here with another engine: what that one cannot judge must not count as wrong.
+
+use regex::{Regex, RegexBuilder};
+
+use super::document::Node;
+use super::quoted;
+
+/// What Java's patterns have and this engine has not: look-around, atomic groups, back references, quoting, classes of
+/// Java's own, possessive repetition.
+const JAVA_ONLY: [&str; 16] = [
+    "(?=", "(?!", "(?<=", "(?<!", "(?>", "\\k<", "\\Q", "\\p{", "\\P{", "\\h", "\\H", "\\R", "\\X", "\\G", "\\Z", "\\e",
+];
+/// Bytes that a compiled pattern may take, so that a hostile one costs little: `.{3,1016}` takes two million.
+const LARGEST: usize = 4 << 20;
+
+/// `AllowedPattern`, as far as it can be judged.
+pub(super) enum Pattern {
+    /// There is none.
+    Absent,
+    /// It must match the whole value (CloudFormation user guide, parameters).
+    Judged(Box<Regex>, String),
+    /// It is one that only Java's engine understands, or too large.
+    NotJudged(String),
+    /// No engine understands it; why.
+    Broken(String, String),
+}
+
+/// The rules of one parameter.
+pub(super) struct Rules<'a> {
+    pub(super) pattern: Pattern,
+    shortest: Option<usize>,
+    pub(super) longest: Option<usize>,
+    pub(super) allowed: Vec<&'a str>,
+}
+
+impl<'a> Rules<'a> {
+    /// The rules that a parameter's definition states.
+    pub(super) fn of(definition: &'a Node) -> Self {
+        let pattern = definition.get("AllowedPattern").and_then(Node::text).map_or(Pattern::Absent, compile);
+        Self { pattern, ..Self::without_pattern(definition) }
+    }
+
+    /// All but the pattern, which is dear.
+    pub(super) fn without_pattern(definition: &'a Node) -> Self {
+        let number = |key: &str| definition.get(key)?.text()?.parse().ok();
+        let allowed = definition.get("AllowedValues").map(Node::items).unwrap_or_default();
+        Self {
+            pattern: Pattern::Absent,
+            shortest: number("MinLength"),
+            longest: number("MaxLength"),
+            allowed: allowed.iter().filter_map(Node::text).collect(),
+        }
+    }
+
+    /// Why a value is refused; `None` if it is not, as far as that can be judged.
+    pub(super) fn refusal(&self, value: &str) -> Option<String> {
+        let length = value.chars().count();
+        if let Pattern::Judged(regex, pattern) = &self.pattern
+            && !regex.is_match(value)
+        {
+            return Some(format!("its AllowedPattern {} does not match", quoted(pattern)));
+        }
+        if let Some(most) = self.longest.filter(|most| length > *most) {
+            return Some(format!("it has {length} characters, and MaxLength is {most}"));
+        }
+        if let Some(least) = self.shortest.filter(|least| length < *least) {
+            return Some(format!("it has {length} characters, and MinLength is {least}"));
+        }
+        let listed = self.allowed.is_empty() || self.allowed.contains(&value);
+        (!listed).then(|| "AllowedValues does not list it".to_owned())
+    }
+}
+
+fn compile(pattern: &str) -> Pattern {
+    let whole = format!(r"\A(?:{pattern})\z");
+    match RegexBuilder::new(&whole).size_limit(LARGEST).build() {
+        Ok(regex) => Pattern::Judged(Box::new(regex), pattern.to_owned()),
+        Err(regex::Error::CompiledTooBig(_)) => Pattern::NotJudged(pattern.to_owned()),
+        Err(_) if for_java_only(pattern) => Pattern::NotJudged(pattern.to_owned()),
+        Err(error) => Pattern::Broken(pattern.to_owned(), reason(&error)),
+    }
+}
+
+fn for_java_only(pattern: &str) -> bool {
+    let refers_back = pattern.as_bytes().windows(2).any(|pair| pair[0] == b'\\' && pair[1].is_ascii_digit());
+    refers_back || JAVA_ONLY.iter().any(|sign| pattern.contains(sign))
+}
+
+/// The engine's message draws the pattern over several lines; its last line says what is wrong.
+fn reason(error: &regex::Error) -> String {
+    let text = error.to_string();
+    let last = text.lines().last().unwrap_or_default();
+    last.trim().trim_start_matches("error: ").to_owned()
+}
