@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use explorer::pool::{self, Tally};
 use explorer::scenarios::{Grounds, description};
-use explorer::sweep::{self, Spot, Strike, Trouble};
+use explorer::sweep::{self, Cast, Spot, Strike, Trouble};
 use explorer::{Act, End, Point, Recording, Scenario, distinct, go_on};
 use mlops_sandbox::Edge;
 use rand::rngs::StdRng;
@@ -207,15 +207,66 @@ fn a_cache_that_is_behind_makes_nothing_twice_and_loses_no_deletion() {
             let all = every(&spots, &[Trouble::Meanwhile(act, Edge::After)]);
             let strikes = thinned(&all, 60, what.len());
             let name = |strike: &Strike| format!("create, {what}, {behind:?} behind: {}", strike.name());
-            let one = |strike: &Strike| {
-                sweep::play_behind(&grounds.create, std::slice::from_ref(strike), behind, end, expected)
-            };
+            let cast = Cast { behind, ..Cast::default() };
+            let one =
+                |strike: &Strike| sweep::play_with(&grounds.create, std::slice::from_ref(strike), &cast, end, expected);
             let part = pool::run(&strikes, name, one);
             tell("moment", &format!("create, {what}, watches {behind:?} behind"), all.len(), &part, begun);
             tally.add(part);
         }
     }
     tally.assert_clean("a cache behind");
+}
+
+/// A watch that goes back in time makes nothing twice, and brings nothing back that is deleted.
+#[test]
+fn events_out_of_order_make_nothing_twice_and_bring_nothing_back() {
+    let grounds = grounds();
+    let mut tally = Tally::default();
+    for (scenario, recording) in [(&grounds.create, &grounds.created), (&grounds.delete, &grounds.deleted)] {
+        let all = every(&sweep::spots(&recording.points), &[1, 2, 6].map(Trouble::OutOfOrder));
+        let all: Vec<_> = all.into_iter().step_by(4).collect();
+        let what = format!("{}, an event out of order", scenario.name);
+        tally.add(strike_each(&what, scenario, &all, 11, scenario.end, &recording.end));
+    }
+    tally.assert_clean("events out of order");
+}
+
+/// A Lease is no fence: where it is handed over late, two operators work at once.
+#[test]
+fn two_operators_that_both_believe_to_lead_end_as_one() {
+    let grounds = grounds();
+    let cast = Cast { operators: 2, ..Cast::default() };
+    let changed = grounds.update("description", description()).record().end;
+    let spots = sweep::spots(&grounds.created.points);
+    let mut tally = Tally::default();
+    for (what, act, end, expected) in [
+        ("nothing else", Act::Nothing, End::Ready, &grounds.created.end),
+        ("deleted", Act::Delete, End::Gone, &grounds.deleted.end),
+        ("changed", Act::Edit(description()), End::Ready, &changed),
+        ("re-created", Act::Recreate, End::Ready, &grounds.created.end),
+    ] {
+        let begun = std::time::Instant::now();
+        let all = every(&spots, &[Edge::Before, Edge::After].map(|edge| Trouble::Meanwhile(act.clone(), edge)));
+        // All of them take as long as everything else together.
+        let all: Vec<_> = all.into_iter().step_by(7).collect();
+        let strikes = if matches!(act, Act::Nothing) { all[..1].to_vec() } else { thinned(&all, 9, what.len()) };
+        let name = |strike: &Strike| format!("create by two operators, {what}: {}", strike.name());
+        let one =
+            |strike: &Strike| sweep::play_with(&grounds.create, std::slice::from_ref(strike), &cast, end, expected);
+        let part = pool::run(&strikes, name, one);
+        tell("moment", &format!("create by two operators, {what}"), strikes.len(), &part, begun);
+        tally.add(part);
+    }
+    let begun = std::time::Instant::now();
+    let part = pool::run(
+        &[&grounds.delete],
+        |scenario| scenario.name.to_owned(),
+        |scenario| sweep::play_with(scenario, &[], &cast, End::Gone, &grounds.deleted.end),
+    );
+    tell("moment", "delete by two operators", 1, &part, begun);
+    tally.add(part);
+    tally.assert_clean("two operators");
 }
 
 /// Two faults in one story, at random: `EXPLORE_SEED` repeats a run, `EXPLORE_PAIRS` says how many.

@@ -26,10 +26,16 @@ const SETTLING: Duration = Duration::from_secs(15);
 /// After how many passes with the same action and no effect a person is asked.
 const PASSES: u32 = 2;
 
-/// Writes intents down before what they announce is done.
+/// What a pass must know of its object before it acts.
 pub trait IntentJournal: Send + Sync {
-    /// Writes all intents of the ledger into the object's status.
+    /// Writes all intents of the ledger into the object's status, before what they announce is done.
     fn persist(&self, ledger: &Ledger) -> impl Future<Output = Result<(), Fault>> + Send;
+
+    /// Whether the object is still the one that the pass began with: neither gone nor made anew nor, unlike then, being
+    /// deleted. A cache may be behind, and another operator may have come in between.
+    fn stands(&self) -> impl Future<Output = Result<bool, Fault>> + Send {
+        std::future::ready(Ok(true))
+    }
 }
 
 /// One pass over one object.
@@ -213,6 +219,12 @@ where
     A: Actuator<R>,
     J: IntentJournal,
 {
+    match pass.journal.stands().await {
+        Ok(true) => {}
+        // What has happened to it brings the next pass.
+        Ok(false) => return Some(Outcome::Interrupted),
+        Err(fault) => return Some(pass.faulted::<R>(fault)),
+    }
     for step in steps {
         if *pass.stopping.borrow() {
             return Some(Outcome::Interrupted);

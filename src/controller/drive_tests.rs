@@ -3,6 +3,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -121,11 +122,19 @@ impl Actuator<Number> for Place {
 
 /// Intents as they were written, next to the calls that had been made by then.
 #[derive(Default)]
-struct Written(Mutex<Vec<Vec<Intent>>>);
+struct Written {
+    written: Mutex<Vec<Vec<Intent>>>,
+    /// The object went, or another came in its place.
+    fallen: AtomicBool,
+}
 
 impl IntentJournal for Written {
+    async fn stands(&self) -> Result<bool, Fault> {
+        Ok(!self.fallen.load(Ordering::Relaxed))
+    }
+
     async fn persist(&self, ledger: &Ledger) -> Result<(), Fault> {
-        self.0.lock().unwrap().push(ledger.intents());
+        self.written.lock().unwrap().push(ledger.intents());
         ledger.written(ledger.intents());
         Ok(())
     }
@@ -164,10 +173,21 @@ async fn it_acts_and_looks_again_until_the_thing_is_in_sync() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn nothing_is_done_for_an_object_that_does_not_stand_any_more() {
+    let (fixture, place) = (Fixture::new(), Place::default());
+    fixture.journal.fallen.store(true, Ordering::Relaxed);
+    for goal in [Goal::Present(7), Goal::Absent] {
+        *place.value.lock().unwrap() = Some(1);
+        assert_eq!(fixture.pass(&place, goal).await, Outcome::Interrupted);
+        assert_eq!(place.calls(), ["look"]);
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_intent_is_written_before_the_act_and_its_id_noted_after() {
     let (fixture, place) = (Fixture::new(), Place::default());
     fixture.pass(&place, Goal::Present(7)).await;
-    let written = fixture.journal.0.lock().unwrap().clone();
+    let written = fixture.journal.written.lock().unwrap().clone();
     assert_eq!(written, [vec![Intent { thing: "Number".into(), n: 1, id: None }]]);
     assert_eq!(fixture.ledger.intents()[0].id.as_deref(), Some("id-1"));
 }
@@ -179,7 +199,7 @@ async fn an_intent_that_is_written_already_costs_no_second_write() {
     fixture.pass(&place, Goal::Present(7)).await;
     fixture.pass(&place, Goal::Present(7)).await;
     assert_eq!(place.calls(), ["look", "set Some(7)", "look", "set Some(7)", "look"]);
-    assert_eq!(fixture.journal.0.lock().unwrap().len(), 1);
+    assert_eq!(fixture.journal.written.lock().unwrap().len(), 1);
 }
 
 #[tokio::test(start_paused = true)]

@@ -32,6 +32,7 @@ struct Memory {
     failures: u32,
     ready: Option<String>,
     published: Option<(u64, Value)>,
+    doubted: bool,
     kinds: BTreeMap<Kind, KindMemory>,
 }
 
@@ -271,6 +272,17 @@ impl Ledger {
         self.memory().published.as_ref().filter(|(version, _)| *version > seen).map(|(_, status)| status.clone())
     }
 
+    /// Whether the object is known to have changed since version `seen`: what is cached of it is then behind.
+    pub fn behind(&self, seen: u64) -> bool {
+        let mut memory = self.memory();
+        std::mem::take(&mut memory.doubted) || memory.published.as_ref().is_some_and(|(version, _)| *version > seen)
+    }
+
+    /// Notes that the server refused a write for being made from an old version of the object.
+    pub fn outdated(&self) {
+        self.memory().doubted = true;
+    }
+
     /// Notes the status that this process wrote, as the server has it since.
     pub fn publish(&self, version: u64, status: Value) {
         self.memory().published = Some((version, status));
@@ -307,6 +319,16 @@ mod tests {
         assert!(tried.asked_anew && tried.failed_creations == 0);
         ledger.acted(Kind::ModelTrigger, "delete stack", Change::Delete, Reason::StackFailed, Timestamp::UNIX_EPOCH);
         assert!(!ledger.attempts(Kind::ModelTrigger).asked_anew);
+    }
+
+    #[test]
+    fn a_cache_is_behind_what_this_process_wrote_and_after_a_conflict_once() {
+        let ledger = Ledger::default();
+        assert!(!ledger.behind(7));
+        ledger.publish(8, Value::Null);
+        assert_eq!([7, 8, 9].map(|seen| ledger.behind(seen)), [true, false, false]);
+        ledger.outdated();
+        assert_eq!([8, 8].map(|seen| ledger.behind(seen)), [true, false]);
     }
 
     #[test]

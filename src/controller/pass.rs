@@ -15,7 +15,7 @@ use crate::controller::hands::{AwsHands, Hands};
 use crate::controller::ledger::Ledger;
 use crate::controller::left;
 use crate::controller::object::{self, Key};
-use crate::controller::publish::{ApiError, Publisher, announce, set_finalizer};
+use crate::controller::publish::{ApiError, Publisher, announce, call, set_finalizer, version_of};
 use crate::controller::reconcile;
 use crate::controller::resolve;
 use crate::controller::world::World;
@@ -116,6 +116,14 @@ pub async fn run(object: Arc<DynamicObject>, world: Arc<World>) -> Result<Action
 async fn one(object: &DynamicObject, world: &World) -> Result<(Action, bool), ApiError> {
     let key = Key::of(object);
     let ledger = world.ledger(object);
+    let live;
+    let object = if ledger.behind(version_of(object)) {
+        // The watch may be behind, or tell of what was.
+        live = call(world.api(&key.namespace).get(&key.name)).await?;
+        &live
+    } else {
+        object
+    };
     let deleting = object.metadata.deletion_timestamp.is_some();
     if deleting && !object::is_finalized(&object.metadata) {
         world.forget(&key);

@@ -38,6 +38,11 @@ pub enum ApiError {
 }
 
 impl ApiError {
+    /// Whether what is known of the object is not the latest.
+    pub fn is_conflict(&self) -> bool {
+        matches!(self, Self::Kube(kube::Error::Api(status)) if status.is_conflict())
+    }
+
     /// Whether the object is not there any more.
     pub fn is_gone(&self) -> bool {
         matches!(self, Self::Kube(kube::Error::Api(status)) if status.is_not_found())
@@ -61,6 +66,8 @@ pub struct Publisher<'a> {
     name: String,
     namespace: String,
     api_version: String,
+    uid: Option<String>,
+    deleting: bool,
     ledger: &'a Ledger,
     metrics: &'a Metrics,
     /// The status as the server has it, raw and parsed.
@@ -83,6 +90,8 @@ impl<'a> Publisher<'a> {
             name: object.name_any(),
             namespace: object.namespace().unwrap_or_default(),
             api_version: object.types.as_ref().map_or_else(String::new, |types| types.api_version.clone()),
+            uid: object.uid(),
+            deleting: object.metadata.deletion_timestamp.is_some(),
             ledger,
             metrics,
             server: Mutex::new((raw, object::status(&known))),
@@ -134,9 +143,21 @@ impl IntentJournal for Publisher<'_> {
             Fault::new(FaultKind::Unavailable, format!("could not write down what is about to be made: {error}"))
         })
     }
+
+    async fn stands(&self) -> Result<bool, Fault> {
+        match call(self.api.get_metadata(&self.name)).await {
+            Ok(now) => Ok(now.metadata.uid == self.uid && now.metadata.deletion_timestamp.is_some() == self.deleting),
+            Err(error) if error.is_gone() => Ok(false),
+            Err(error) => {
+                let text = format!("could not see whether the object still stands: {error}");
+                Err(Fault::new(FaultKind::Unavailable, text))
+            }
+        }
+    }
 }
 
-fn version_of(object: &DynamicObject) -> u64 {
+/// The server's version of an object. Versions are numbers that grow.
+pub fn version_of(object: &DynamicObject) -> u64 {
     object.resource_version().and_then(|version| version.parse().ok()).unwrap_or(0)
 }
 

@@ -102,6 +102,12 @@ fn sift(
 fn retry(object: Arc<DynamicObject>, error: &ApiError, world: Arc<World>) -> Action {
     tracing::warn!(namespace = object.namespace(), name = object.name_any(), %error, "a pass failed");
     // An object that was forgotten in the meantime stays forgotten.
-    let failures = world.known(&Key::of(&object)).map_or(1, |ledger| ledger.end(false, true));
+    let ledger = world.known(&Key::of(&object));
+    if error.is_conflict()
+        && let Some(ledger) = &ledger
+    {
+        ledger.outdated();
+    }
+    let failures = ledger.map_or(1, |ledger| ledger.end(false, true));
     Action::requeue(backoff(failures, (world.setup.chance)()))
 }

@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use super::canonical::difference;
 use super::{Act, End, Point, Scenario, come_to, paused};
-use crate::stage::Stage;
+use crate::stage::{NAMESPACE, Stage};
 
 /// How long trouble lasts that goes by at all.
 const WHILE: Duration = Duration::from_mins(5);
@@ -54,6 +54,8 @@ pub enum Trouble {
     Meanwhile(Act, Edge),
     /// The server forgets what happened: watches are told to begin anew.
     Compacted,
+    /// An event comes out of order: the object as it was so many changes ago.
+    OutOfOrder(usize),
 }
 
 impl Trouble {
@@ -78,7 +80,7 @@ impl Trouble {
 
     /// Whether it is a call's own fault, and not just what happens meanwhile.
     pub fn is_fault(&self) -> bool {
-        !matches!(self, Self::Meanwhile(..) | Self::Compacted)
+        !matches!(self, Self::Meanwhile(..) | Self::Compacted | Self::OutOfOrder(_))
     }
 
     /// How often the operator looks while this stays: what is denied every ten minutes, all else at last every five.
@@ -105,7 +107,7 @@ impl Trouble {
             Self::SilentAfter => fault.after(What::NoAnswer),
             Self::Denied => fault.range(spot.nth, None).before(What::refuse(403, denied, &words)),
             Self::Conflict => fault.before(What::refuse(409, "Conflict", "the object has been modified")),
-            Self::Lag | Self::Meanwhile(..) | Self::Compacted => return None,
+            Self::Lag | Self::Meanwhile(..) | Self::Compacted | Self::OutOfOrder(_) => return None,
         })
     }
 }
@@ -128,7 +130,12 @@ impl Strike {
     }
 
     fn edge(&self) -> Edge {
-        if let Trouble::Meanwhile(_, edge) = &self.trouble { *edge } else { Edge::Before }
+        match &self.trouble {
+            Trouble::Meanwhile(_, edge) => *edge,
+            // After a call of ours the older state is one from before it.
+            Trouble::OutOfOrder(_) => Edge::After,
+            _ => Edge::Before,
+        }
     }
 
     fn happen(&self, sandbox: &Sandbox, kubernetes: &Kubernetes) {
@@ -138,6 +145,7 @@ impl Strike {
             }),
             Trouble::Meanwhile(act, _) => act.perform(kubernetes),
             Trouble::Compacted => kubernetes.compact(),
+            Trouble::OutOfOrder(ago) => kubernetes.tell_again("mlopsprojects", NAMESPACE, "taxi-fares", *ago),
             _ => {}
         }
     }
@@ -165,29 +173,45 @@ pub fn singles(spots: &[Spot]) -> Vec<Strike> {
 
 /// Plays a scenario through with these strikes, and compares its end.
 pub fn play(scenario: &Scenario, strikes: &[Strike], end: End, expected: &Value) -> Result<(), String> {
-    play_behind(scenario, strikes, Duration::ZERO, end, expected)
+    play_with(scenario, strikes, &Cast::default(), end, expected)
 }
 
-/// The same with watches that are behind.
-pub fn play_behind(
+/// Who plays.
+#[derive(Clone, Copy, Debug)]
+pub struct Cast {
+    /// How far watches are behind.
+    pub behind: Duration,
+    /// How many operators work, each of which believes that it leads.
+    pub operators: usize,
+}
+
+impl Default for Cast {
+    fn default() -> Self {
+        Self { behind: Duration::ZERO, operators: 1 }
+    }
+}
+
+/// The same with watches that are behind, or with several operators.
+pub fn play_with(
     scenario: &Scenario,
     strikes: &[Strike],
-    behind: Duration,
+    cast: &Cast,
     end: End,
     expected: &Value,
 ) -> Result<(), String> {
     paused(async {
         let mut stage = scenario.from.resume();
-        stage.kubernetes.lag_watches(behind);
+        stage.kubernetes.lag_watches(cast.behind);
+        let start = |stage: &mut Stage| (0..cast.operators).for_each(|_| stage.start());
         if scenario.settled {
-            stage.start();
+            start(&mut stage);
             tokio::time::sleep(SETTLED).await;
         }
         strikes.iter().for_each(|strike| add(&stage, strike));
         let acted = onlook(&stage, strikes);
         scenario.act.perform(&stage.kubernetes);
         if !scenario.settled {
-            stage.start();
+            start(&mut stage);
         }
         let (sandbox, kubernetes) = (stage.sandbox.clone(), stage.kubernetes.clone());
         let relief = tokio::spawn(async move {
@@ -236,7 +260,7 @@ fn onlook(stage: &Stage, strikes: &[Strike]) -> Arc<AtomicUsize> {
     let acted = Arc::new(AtomicUsize::new(0));
     let strikes: Vec<_> = strikes
         .iter()
-        .filter(|strike| matches!(strike.trouble, Trouble::Lag | Trouble::Meanwhile(..) | Trouble::Compacted))
+        .filter(|strike| strike.trouble.lines(&strike.spot).is_none())
         .map(|strike| (strike.clone(), AtomicUsize::new(0)))
         .collect();
     if strikes.is_empty() {

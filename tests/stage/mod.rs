@@ -49,7 +49,7 @@ pub struct Stage {
     pub readiness: Readiness,
     pub config: Config,
     pub credentials: Credentials,
-    operator: Option<(watch::Sender<bool>, JoinHandle<()>)>,
+    operators: Vec<(watch::Sender<bool>, JoinHandle<()>)>,
 }
 
 impl Stage {
@@ -75,7 +75,7 @@ impl Stage {
             readiness: Readiness::default(),
             config: Self::config(),
             credentials: Credentials::for_tests(),
-            operator: None,
+            operators: Vec::new(),
         };
         stage.put_jenkins_secret();
         stage
@@ -94,7 +94,7 @@ impl Stage {
             readiness: Readiness::default(),
             config: Self::config(),
             credentials: Credentials::for_tests(),
-            operator: None,
+            operators: Vec::new(),
         }
     }
 
@@ -157,21 +157,21 @@ impl Stage {
             metrics: self.metrics.clone(),
             readiness: self.readiness.clone(),
             namespace: "mlops-operator".into(),
-            instance: "operator-0".into(),
+            instance: format!("operator-{}", self.operators.len()),
             chance: Arc::new(|| 0.0),
         }
     }
 
-    /// Starts the operator.
+    /// Starts the operator; one more if there is one already, as where a Lease is handed over late.
     pub fn start(&mut self) {
         let (stop, stopping) = watch::channel(false);
         let work = tokio::spawn(controller::run(self.setup(), stopping));
-        self.operator = Some((stop, work));
+        self.operators.push((stop, work));
     }
 
     /// Stops it as SIGTERM does, and waits until its passes have ended.
     pub async fn stop(&mut self) {
-        if let Some((stop, work)) = self.operator.take() {
+        for (stop, work) in self.operators.drain(..) {
             stop.send_replace(true);
             work.await.unwrap();
         }
@@ -179,9 +179,7 @@ impl Stage {
 
     /// Kills it: no call is ended, nothing is written.
     pub fn kill(&mut self) {
-        if let Some((_, work)) = self.operator.take() {
-            work.abort();
-        }
+        self.operators.drain(..).for_each(|(_, work)| work.abort());
     }
 
     /// Creates the object.

@@ -7,7 +7,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 
 use super::route::Target;
-use super::store::{Address, Kubernetes, Refused, State};
+use super::store::{Address, ECHO, Happened, Kubernetes, Refused, State};
 
 impl Kubernetes {
     pub(super) fn list(&self, target: &Target) -> Result<Value, Refused> {
@@ -83,10 +83,10 @@ impl State {
     /// The objects as they were at a version that is not forgotten.
     fn at(&self, version: u64) -> BTreeMap<&Address, &Value> {
         let changed_since: BTreeSet<_> =
-            self.log.iter().filter(|happened| happened.version > version).map(|happened| &happened.address).collect();
+            self.happened().filter(|happened| happened.version > version).map(|happened| &happened.address).collect();
         let mut then: BTreeMap<_, _> =
             self.objects.iter().filter(|(address, _)| !changed_since.contains(address)).collect();
-        for happened in self.log.iter().take_while(|happened| happened.version <= version) {
+        for happened in self.happened().take_while(|happened| happened.version <= version) {
             if !changed_since.contains(&happened.address) {
                 continue;
             }
@@ -98,10 +98,14 @@ impl State {
         then
     }
 
+    fn happened(&self) -> impl Iterator<Item = &Happened> {
+        self.log.iter().filter(|happened| happened.what != ECHO)
+    }
+
     /// Forgets what happened, but not how the objects came to be as they are.
     pub(super) fn compact(&mut self) {
         let mut last = BTreeMap::new();
-        for happened in self.log.drain(..) {
+        for happened in self.log.drain(..).filter(|happened| happened.what != ECHO) {
             last.insert(happened.address.clone(), happened);
         }
         self.log = last.into_values().filter(|happened| happened.what != "DELETED").collect();

@@ -4,7 +4,7 @@
 use std::sync::PoisonError;
 use std::time::Duration;
 
-use super::store::Kubernetes;
+use super::store::{ECHO, Happened, Kubernetes};
 use crate::clock::Clock;
 use crate::faults::Fault;
 use crate::sandbox::Onlooker;
@@ -26,6 +26,19 @@ impl Kubernetes {
     /// From now on watches tell of what happened only after this time, as an API server does that is behind.
     pub fn lag_watches(&self, lag: Duration) {
         *self.watch_lag.lock().unwrap_or_else(PoisonError::into_inner) = lag;
+    }
+
+    /// Tells all watches once more of an object as it was this many changes ago, as events do that come out of order;
+    /// of one that is gone, too. Nothing where it has not changed that often.
+    pub fn tell_again(&self, plural: &str, namespace: &str, name: &str, changes_ago: usize) {
+        let address = (plural.to_owned(), namespace.to_owned(), name.to_owned());
+        let mut state = self.state();
+        let told = state.log.iter().rev().filter(|happened| happened.address == address && happened.what != ECHO);
+        let Some(old) = told.into_iter().nth(changes_ago).filter(|old| old.what != "DELETED").cloned() else { return };
+        state.version += 1;
+        let version = state.version;
+        state.log.push(Happened { version, what: ECHO, at: self.clock.now(), ..old });
+        self.changed.send_replace(version);
     }
 
     /// Adds a line to the script of faults, whose service is `kubernetes` and whose operation is a line of

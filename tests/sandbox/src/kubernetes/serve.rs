@@ -19,7 +19,7 @@ use tokio::time::Instant;
 
 use super::list;
 use super::route::Target;
-use super::store::{Address, Kubernetes, Refused};
+use super::store::{Address, ECHO, Kubernetes, Refused};
 use crate::faults::What;
 use crate::sandbox::{Dropped, Edge, pause};
 
@@ -207,7 +207,8 @@ impl Watching {
         let told = state.log.iter().rev().find(|happened| happened.at <= known).map_or(0, |happened| happened.version);
         self.from = Some(from.max(told));
         let news = state.log.iter().filter(|happened| happened.version > from && happened.version <= told);
-        self.lines(news.map(|happened| (happened.what, &happened.address, &happened.object)))
+        let told = |what| if what == ECHO { "MODIFIED" } else { what };
+        self.lines(news.map(|happened| (told(happened.what), &happened.address, &happened.object)))
     }
 
     fn lines<'a>(&mut self, events: impl Iterator<Item = (&'static str, &'a Address, &'a Value)>) -> String {

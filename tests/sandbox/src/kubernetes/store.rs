@@ -76,6 +76,9 @@ impl KindInfo {
 /// Plural, namespace, name.
 pub(super) type Address = (String, String, String);
 
+/// Nothing happened: an old state of an object is told once more.
+pub(super) const ECHO: &str = "ECHO";
+
 /// Something that happened to an object.
 #[derive(Clone, Debug)]
 pub(super) struct Happened {
