@@ -3,17 +3,18 @@
 //! Jenkins document, or anything of CloudFormation that can be read. The same search finds a canary that is planted.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+#[path = "common/canary.rs"]
+mod canary;
 mod stage;
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::io::Write;
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use aws_credential_types::Credentials;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use canary::Paper;
 use mlops_operator::telemetry;
 use mlops_sandbox::aws::{Call, Caller, cloudformation, s3};
 use mlops_sandbox::jenkins::{Jenkins, Mode};
@@ -29,27 +30,6 @@ const TOKEN: &str = "11c0ffee\"c0ffee\\c0ffee/c0ffee+c0ffee";
 const ROTATED: &str = "11decaf0\"decaf0\\decaf0/decaf0+decaf0";
 /// AWS's secret key.
 const KEY: &str = "0badc0de/0badc0de+0badc0de=0badc0de";
-
-/// What is written there can be read.
-#[derive(Clone, Default)]
-struct Paper(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Paper {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
-impl Paper {
-    fn text(&self) -> String {
-        String::from_utf8_lossy(&self.0.lock().unwrap()).into_owned()
-    }
-}
 
 thread_local! {
     /// What panics of this thread have said: a test and its operator share one.
@@ -140,30 +120,10 @@ impl Watched {
 
     /// Where a canary can be read.
     fn leaks(&self) -> Vec<String> {
-        let found = |text: &String| forms().iter().any(|form| text.contains(form));
+        let forms = canary::forms(&[TOKEN, ROTATED, KEY]);
+        let found = |text: &String| forms.iter().any(|form| text.contains(form));
         self.readable().into_iter().filter(|(_, text)| found(text)).map(|(place, _)| place).collect()
     }
-}
-
-/// The canaries as they may be written: plain, in JSON, in a URL, in base64, in a Basic header.
-fn forms() -> Vec<String> {
-    let user = Jenkins::credentials().0;
-    let mut forms = Vec::new();
-    for canary in [TOKEN, ROTATED, KEY] {
-        let quoted = json!(canary).to_string().trim_matches('"').to_owned();
-        let twice = json!(quoted).to_string().trim_matches('"').to_owned();
-        let encoded =
-            canary.replace('"', "%22").replace('\\', "%5C").replace('/', "%2F").replace('+', "%2B").replace('=', "%3D");
-        forms.extend([
-            canary.to_owned(),
-            quoted,
-            twice,
-            encoded,
-            STANDARD.encode(canary),
-            STANDARD.encode(format!("{user}:{canary}")),
-        ]);
-    }
-    forms
 }
 
 /// What goes wrong, and how.

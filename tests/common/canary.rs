@@ -1,0 +1,53 @@
+//! Looking for secrets where somebody may read: a canary in all the forms that it may be written in, and a log that can
+//! be read.
+#![allow(dead_code, clippy::unwrap_used, unreachable_pub)]
+
+use std::io::Write;
+use std::sync::{Arc, Mutex};
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use mlops_sandbox::jenkins::Jenkins;
+use serde_json::json;
+
+/// What is written there can be read.
+#[derive(Clone, Default)]
+pub struct Paper(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Paper {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Paper {
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.0.lock().unwrap()).into_owned()
+    }
+}
+
+/// The canaries as they may be written: plain, in JSON, in a URL, in base64, in a Basic header.
+pub fn forms(canaries: &[&str]) -> Vec<String> {
+    let user = Jenkins::credentials().0;
+    let mut forms = Vec::new();
+    for canary in canaries {
+        let quoted = json!(canary).to_string().trim_matches('"').to_owned();
+        let twice = json!(quoted).to_string().trim_matches('"').to_owned();
+        let encoded =
+            canary.replace('"', "%22").replace('\\', "%5C").replace('/', "%2F").replace('+', "%2B").replace('=', "%3D");
+        forms.extend([
+            (*canary).to_owned(),
+            quoted,
+            twice,
+            encoded,
+            STANDARD.encode(canary),
+            STANDARD.encode(format!("{user}:{canary}")),
+        ]);
+    }
+    forms
+}
