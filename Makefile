@@ -45,6 +45,8 @@ PAIRS ?= 200
 .PHONY: explore
 explore: own tools cluster ## every crash point, every fault at every call, PAIRS random pairs of faults by SEED; some minutes
 	failed=0
+	rm -rf "$(RECORDED)/rust"
+	export MLOPS_JOURNAL_DIR="$(RECORDED)/rust"
 	EXPLORE=1 EXPLORE_SEED=$(SEED) EXPLORE_PAIRS=$(PAIRS) cargo test --quiet --test crash -- --nocapture --test-threads=1 | tee "$(CACHE)/explored.txt" || failed=1
 	awk -f tests/explorer/sum.awk "$(CACHE)/explored.txt"
 	cargo test --quiet --test fields -- --nocapture | grep -a ' fields, ' || failed=1
