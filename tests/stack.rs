@@ -19,7 +19,7 @@ use mlops_operator::domain::fault::FaultKind;
 use mlops_operator::domain::project::{ModelTrigger as Wanted, Project};
 use mlops_operator::domain::resource::{Actuator, Attempts, Change, Decision, Goal, Resource};
 use mlops_operator::domain::secret::{SealedSecret, Secret};
-use mlops_operator::resources::model_trigger::ModelTrigger;
+use mlops_operator::resources::model_trigger::{ModelTrigger, template};
 use mlops_sandbox::aws::Call;
 use mlops_sandbox::{Sandbox, Settings};
 use serde_json::{Value, json};
@@ -219,6 +219,45 @@ async fn events_that_reach_no_function_go_to_the_same_queue_and_only_this_rule_m
     assert_eq!(statement["Resource"], queue.as_str());
     let source = format!("arn:aws:events:{REGION}:{ACCOUNT}:rule/{rule}");
     assert_eq!(statement["Condition"], json!({"ArnEquals": {"aws:SourceArn": source}}));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_template_makes_what_each_combination_of_its_conditions_asks_for() {
+    for combination in 0..8_u8 {
+        let (role, vpc, alarms) = (combination & 1 != 0, combination & 2 != 0, combination & 4 != 0);
+        let scene = Scene::new().await;
+        let given = scene.sandbox.world(|world| world.iam.add_role(ACCOUNT, "/", "run", &["lambda.amazonaws.com"]));
+        let mut parameters = ModelTrigger::desired(&scene.project, &facts("p-1")).parameters;
+        let mut give = |name: &str, value: &str| drop(parameters.insert(name.to_owned(), value.to_owned()));
+        give("JenkinsSecret", r#"{"user": "robot", "token": "t"}"#);
+        give("JobPaths", "job/deploy,job/a%2Cb");
+        give("LambdaRoleArn", if role { given.as_str() } else { "" });
+        give("SubnetIds", if vpc { "subnet-1,subnet-2" } else { "" });
+        give("SecurityGroupIds", if vpc { "sg-1" } else { "" });
+        give("AlarmTopicArn", if alarms { "arn:aws:sns:eu-west-1:111122223333:alarms" } else { "" });
+        let parameters: Vec<Value> =
+            parameters.iter().map(|(name, value)| json!({"ParameterKey": name, "ParameterValue": value})).collect();
+        let input = json!({"StackName": "mlops-trigger", "TemplateBody": template::TEXT.as_str(),
+            "Parameters": parameters, "Capabilities": ["CAPABILITY_IAM"]});
+        scene.ask(mlops_sandbox::aws::cloudformation::call, "CreateStack", &input);
+        tokio::time::sleep(Duration::from_secs(120)).await;
+        let reply = scene.ask(
+            mlops_sandbox::aws::cloudformation::call,
+            "DescribeStackResources",
+            &json!({"StackName": "mlops-trigger"}),
+        );
+        let resources = reply["StackResources"].as_array().unwrap();
+        assert!(resources.iter().all(|one| one["ResourceStatus"] == "CREATE_COMPLETE"), "{resources:#?}");
+        let has = |name: &str| resources.iter().any(|one| one["LogicalResourceId"] == name);
+        let made = [has("FunctionRole"), has("FailureAlarm"), has("FailedEventsAlarm")];
+        assert_eq!(made, [!role, alarms, alarms], "role {role}, VPC {vpc}, alarms {alarms}");
+        let function = resources.iter().find(|one| one["LogicalResourceId"] == "Function").unwrap();
+        let input = json!({"FunctionName": function["PhysicalResourceId"]});
+        let function = scene.ask(mlops_sandbox::aws::lambda::call, "GetFunctionConfiguration", &input);
+        assert_eq!(function["Environment"]["Variables"]["JOB_PATHS"], "job/deploy,job/a%2Cb");
+        let subnets = function["VpcConfig"]["SubnetIds"].as_array().map_or(0, Vec::len);
+        assert_eq!(subnets, if vpc { 2 } else { 0 });
+    }
 }
 
 #[tokio::test(start_paused = true)]

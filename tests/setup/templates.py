@@ -1,6 +1,6 @@
 """CloudFormation templates as data: short tags read, intrinsics worked out for given parameters.
 
-Only what the templates in examples/aws use; anything else is an error, never a guess.
+Only what the templates in examples/aws and the model trigger's use; anything else is an error, never a guess.
 """
 
 import re
@@ -67,6 +67,10 @@ class Stack:
 
     def if_(self, parts):
         return self.value(parts[1] if self.condition(parts[0]) else parts[2])
+
+    def join_(self, parts):
+        found = self.value(parts[1])
+        return parts[0].join(found.split(",") if isinstance(found, str) else found)
 
     def equals_(self, parts):
         left, right = map(self.value, parts)
