@@ -17,6 +17,7 @@
 //! Nothing of it is part of the operator's binary.
 
 pub mod aws;
+mod check_in;
 pub mod clock;
 mod control;
 pub mod door;
@@ -25,6 +26,7 @@ pub mod jenkins;
 pub mod journal;
 pub mod kubernetes;
 mod record;
+pub mod repositories;
 pub mod sandbox;
 pub mod wire;
 pub mod world;

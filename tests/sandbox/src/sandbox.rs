@@ -87,8 +87,9 @@ impl Sandbox {
 
     /// A sandbox that goes on from a saved world, at that world's own moment, with a fresh journal and no faults.
     /// Works in another runtime than the world came from.
-    pub fn from_world(world: World) -> Self {
+    pub fn from_world(mut world: World) -> Self {
         let clock = Clock::starting_at(world.now);
+        world.live = None;
         Self::assemble(world, clock)
     }
 
@@ -254,6 +255,7 @@ impl Sandbox {
     /// From now on, functions run: in `python3` processes that find AWS at `aws_url`.
     pub(crate) fn run_functions(&self, aws_url: &str) {
         self.inner.functions.get_or_init(|| Functions::new(aws_url));
+        self.world(|world| world.live = Some(aws_url.to_owned()));
     }
 
     /// Takes the work that the world wants done and begins it, if functions run.

@@ -12,6 +12,7 @@ use sha2::{Digest, Sha256};
 
 use crate::aws;
 use crate::jenkins::Jenkins;
+use crate::repositories::Repositories;
 
 /// How the sandbox behaves; all durations are how long AWS or Jenkins takes to do a thing. As JSON or YAML they
 /// are seconds: `{"project": 240, "stack": 0.5}`.
@@ -44,6 +45,9 @@ pub struct Settings {
     /// How long a Jenkins build runs.
     #[serde(with = "seconds")]
     pub jenkins_build: Duration,
+    /// How long a custom resource's function takes to answer where it does not run: in process, or by a script.
+    #[serde(with = "seconds")]
+    pub custom_resource: Duration,
     /// How long after a failed asynchronous run a function is tried again, and twice as long the second time
     /// (AWS: one minute, then two). Only the HTTP door runs functions.
     #[serde(with = "seconds")]
@@ -62,6 +66,7 @@ impl Default for Settings {
             iam_propagation: Duration::ZERO,
             jenkins_queue: Duration::from_millis(200),
             jenkins_build: Duration::from_secs(1),
+            custom_resource: Duration::from_secs(1),
             lambda_retry: Duration::from_secs(1),
         }
     }
@@ -158,6 +163,16 @@ pub enum Effect {
         /// The event as the function receives it.
         event: serde_json::Value,
     },
+    /// CodeBuild begins a build.
+    #[serde(rename_all = "camelCase")]
+    RunBuild {
+        /// Account of the project.
+        account: String,
+        /// Region of the project.
+        region: String,
+        /// Id of the build, as `aws::codebuild::State` has it.
+        id: String,
+    },
 }
 
 /// One account in one region.
@@ -177,6 +192,8 @@ pub struct Region {
     pub events: aws::events::State,
     /// Lambda.
     pub lambda: aws::lambda::State,
+    /// CodeBuild.
+    pub codebuild: aws::codebuild::State,
 }
 
 /// Everything that exists.
@@ -196,6 +213,10 @@ pub struct World {
     pub iam: aws::iam::State,
     /// Jenkins.
     pub jenkins: Jenkins,
+    /// Git repositories behind connections.
+    pub repositories: Repositories,
+    /// Where AWS is, if the HTTP door is open: then what the world wants done outside itself is done. `None` in process.
+    pub live: Option<String>,
     /// Work for the door.
     pub effects: Vec<Effect>,
     timeline: BTreeMap<(Timestamp, u64), Due>,
@@ -214,6 +235,8 @@ impl World {
             s3: aws::s3::State::default(),
             iam,
             jenkins: Jenkins::default(),
+            repositories: Repositories::default(),
+            live: None,
             effects: Vec::new(),
             timeline: BTreeMap::new(),
             scheduled: 0,
@@ -271,6 +294,7 @@ impl World {
             "s3": self.s3.dump(),
             "iam": self.iam.dump(),
             "jenkins": self.jenkins.dump(),
+            "repositories": self.repositories.dump(),
             "effects": self.effects,
         })
     }
@@ -286,6 +310,7 @@ impl Region {
             "codeconnections": self.connections.dump(),
             "events": self.events.dump(),
             "lambda": self.lambda.dump(),
+            "codebuild": self.codebuild.dump(),
         })
     }
 }

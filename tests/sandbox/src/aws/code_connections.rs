@@ -61,6 +61,11 @@ impl State {
         connection.map(|connection| status.clone_into(&mut connection.status)).is_some()
     }
 
+    /// How a connection stands, if there is one of this ARN.
+    pub fn status(&self, arn: &str) -> Option<String> {
+        uuid(arn).and_then(|uuid| self.connections.get(uuid)).map(|connection| connection.status.clone())
+    }
+
     /// A person finishes the handshake in the console.
     pub fn approve(&mut self, arn: &str) -> bool {
         self.set_status(arn, "AVAILABLE")

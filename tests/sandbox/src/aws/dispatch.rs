@@ -71,6 +71,7 @@ pub fn serve(world: &mut World, service: Service, call: &Call<'_>) -> Outcome {
         Service::SecretsManager => super::secrets_manager::call(world, call),
         Service::Events => super::events::call(world, call),
         Service::Lambda => super::lambda::call(world, call),
+        Service::CodeBuild => super::codebuild::call(world, call),
         Service::S3 => Err(Refusal::new("UnknownOperationException", "S3 is asked by HTTP requests only")),
     }
 }

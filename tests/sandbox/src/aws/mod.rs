@@ -5,6 +5,7 @@ use serde_json::Value;
 
 pub mod cloudformation;
 pub mod code_connections;
+pub mod codebuild;
 pub mod dispatch;
 pub mod events;
 pub mod iam;

@@ -59,7 +59,8 @@ impl Functions {
 
     /// Begins what the world wants done; returns at once.
     pub(crate) fn begin(&self, sandbox: &Sandbox, effects: Vec<Effect>) {
-        for Effect::InvokeLambda { account, region, function, id, event } in effects {
+        for effect in effects {
+            let Effect::InvokeLambda { account, region, function, id, event } = effect else { continue };
             let asked = Asked { account, region, function, id, event };
             let (runner, sandbox) = (self.again(), sandbox.clone());
             tokio::spawn(async move { runner.until_done(&sandbox, &asked).await });

@@ -21,6 +21,7 @@ pub enum Service {
     SecretsManager,
     Events,
     Lambda,
+    CodeBuild,
 }
 
 /// How a service's requests and replies are written.
@@ -78,6 +79,7 @@ impl Service {
             Self::SecretsManager => "secretsmanager",
             Self::Events => "events",
             Self::Lambda => "lambda",
+            Self::CodeBuild => "codebuild",
         }
     }
 
@@ -94,6 +96,7 @@ impl Service {
             "secretsmanager" => Self::SecretsManager,
             "events" => Self::Events,
             "lambda" => Self::Lambda,
+            "codebuild" => Self::CodeBuild,
             _ => return None,
         })
     }
@@ -104,6 +107,7 @@ impl Service {
             "SageMaker" => Self::SageMaker,
             "secretsmanager" => Self::SecretsManager,
             "AWSEvents" => Self::Events,
+            "CodeBuild_20161006" => Self::CodeBuild,
             _ if prefix.ends_with("CodeConnections_20231201") => Self::CodeConnections,
             _ if prefix.ends_with("CodeStar_connections_20191201") => Self::CodeConnections,
             _ => return None,

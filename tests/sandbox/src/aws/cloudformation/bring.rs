@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use serde_json::{Map, Value, json};
 
+use super::custom;
 use super::evaluate::{Made, Scope};
 use super::resources::{self, Kind, Place};
 use super::stack::{Phase, Stack, StackResource, Told, Undo};
@@ -44,14 +45,25 @@ pub(super) fn scripted(world: &mut World, stack: &Stack, name: &str) -> Result<(
 }
 
 /// A resource as the template says it should be.
-struct Wanted {
+#[derive(Clone, Debug)]
+pub(super) struct Wanted {
     kind: &'static Kind,
-    properties: Value,
+    /// As the template writes it: custom resources have types of their own.
+    pub(super) type_name: String,
+    pub(super) properties: Value,
     /// The properties for people: NoEcho values masked.
     shown: String,
     deletion: Retention,
     replacement: Retention,
     needs: BTreeSet<String>,
+}
+
+/// How far a resource has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Brought {
+    Done,
+    /// Its function has been asked and will answer.
+    Asked,
 }
 
 fn wanted(stack: &Stack, name: &str) -> Result<Option<Wanted>, String> {
@@ -66,14 +78,15 @@ fn wanted(stack: &Stack, name: &str) -> Result<Option<Wanted>, String> {
     scope.masked = true;
     let shown = scope.evaluate(&declared.properties)?.to_string();
     let needs = stack.operation.as_ref().and_then(|operation| operation.needs.get(name)).cloned().unwrap_or_default();
-    let (deletion, replacement) = (declared.deletion, declared.replacement);
-    Ok(Some(Wanted { kind, properties, shown, deletion, replacement, needs }))
+    let (deletion, replacement, type_name) = (declared.deletion, declared.replacement, declared.kind.clone());
+    Ok(Some(Wanted { kind, type_name, properties, shown, deletion, replacement, needs }))
 }
 
 impl Wanted {
-    fn resource(&self, world: &World, status: &'static str, made: Made) -> StackResource {
+    /// The resource as it then stands in the stack.
+    pub(super) fn resource(&self, world: &World, status: &'static str, made: Made) -> StackResource {
         StackResource {
-            kind: self.kind.name.to_owned(),
+            kind: self.type_name.clone(),
             status,
             reason: None,
             updated: world.now,
@@ -87,13 +100,15 @@ impl Wanted {
 }
 
 /// Brings one resource about as the template says: creates, updates, replaces or leaves it.
-pub(super) fn bring(world: &mut World, stack: &mut Stack, name: &str) -> Result<(), String> {
-    let Some(wanted) = wanted(stack, name)? else { return Ok(()) };
+pub(super) fn bring(world: &mut World, stack: &mut Stack, name: &str) -> Result<Brought, String> {
+    let Some(wanted) = wanted(stack, name)? else { return Ok(Brought::Done) };
     let before = stack.resources.get(name).filter(|resource| resource.made.is_some()).cloned();
-    if let Some(before) = before.as_ref().filter(|before| before.properties == wanted.properties) {
+    let unchanged =
+        |before: &&StackResource| before.properties == wanted.properties && !before.status.ends_with("_FAILED");
+    if let Some(before) = before.as_ref().filter(unchanged) {
         let (deletion, replacement, needs) = (wanted.deletion, wanted.replacement, wanted.needs);
         stack.resources.insert(name.to_owned(), StackResource { deletion, replacement, needs, ..before.clone() });
-        return Ok(());
+        return Ok(Brought::Done);
     }
     // A dot leads to a member of a member.
     let member =
@@ -101,33 +116,56 @@ pub(super) fn bring(world: &mut World, stack: &mut Stack, name: &str) -> Result<
     let changed =
         |key: &str, before: &StackResource| member(&before.properties, key) != member(&wanted.properties, key);
     let replaced = before.as_ref().is_some_and(|before| wanted.kind.replaced_by.iter().any(|key| changed(key, before)));
-    let (doing, done) = match before {
-        Some(_) => ("UPDATE_IN_PROGRESS", "UPDATE_COMPLETE"),
-        None => ("CREATE_IN_PROGRESS", "CREATE_COMPLETE"),
-    };
+    let doing = doing(before.as_ref()).0;
     let old_id = physical_id(before.as_ref().and_then(|before| before.made.as_ref()));
-    let told = Told { kind: wanted.kind.name, status: doing, properties: Some(&wanted.shown), ..Told::default() };
+    let told = Told { kind: &wanted.type_name, status: doing, properties: Some(&wanted.shown), ..Told::default() };
     if stack.operation.as_ref().is_some_and(|operation| operation.phase == Phase::Update) {
         let reason = replaced.then_some(REPLACED);
         stack.tell(world, name, &Told { physical_id: &old_id, reason, ..told });
     }
     resources::check(wanted.kind, name, &wanted.properties)?;
     scripted(world, stack, name)?;
+    if custom::is_custom(&wanted.type_name) {
+        return custom::bring(world, stack, name, wanted, before).map(|()| Brought::Asked);
+    }
     let made = placed(world, stack, name, |world, place| match &before {
         Some(before) if !replaced => {
             (wanted.kind.update)(world, place, &old_id, &before.properties, &wanted.properties)
         }
         _ => (wanted.kind.create)(world, place, &wanted.properties),
     })?;
+    brought(world, stack, name, &wanted, before, made, replaced);
+    Ok(Brought::Done)
+}
+
+/// The status of a resource while it comes about, and when it has.
+fn doing(before: Option<&StackResource>) -> (&'static str, &'static str) {
+    match before {
+        Some(_) => ("UPDATE_IN_PROGRESS", "UPDATE_COMPLETE"),
+        None => ("CREATE_IN_PROGRESS", "CREATE_COMPLETE"),
+    }
+}
+
+/// Writes down that a resource has come about.
+pub(super) fn brought(
+    world: &mut World,
+    stack: &mut Stack,
+    name: &str,
+    wanted: &Wanted,
+    before: Option<StackResource>,
+    made: Made,
+    replaced: bool,
+) {
+    let (doing, done) = doing(before.as_ref());
+    let told = Told { kind: &wanted.type_name, status: doing, properties: Some(&wanted.shown), ..Told::default() };
     let id = made.physical_id.clone();
-    let fresh = before.is_none() || replaced;
+    let fresh = before.is_none() || (replaced && !custom::is_custom(&wanted.type_name));
     remember(stack, name, before, replaced);
     stack.resources.insert(name.to_owned(), wanted.resource(world, doing, made));
     if fresh {
         stack.tell(world, name, &Told { physical_id: &id, reason: Some("Resource creation Initiated"), ..told });
     }
     stack.tell(world, name, &Told { physical_id: &id, status: done, ..told });
-    Ok(())
 }
 
 const REPLACED: &str = "Requested update requires the creation of a new physical resource; hence creating one.";

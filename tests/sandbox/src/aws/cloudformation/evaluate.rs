@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use base64::Engine;
 use serde_json::{Map, Value, json};
 
+use super::custom;
 use super::parameters::{MASK, Values, referred};
 use super::resources;
 use super::template::{Template, get_att_form, scalar};
@@ -260,7 +261,12 @@ impl<'a> Scope<'a> {
         }
         .ok_or_else(|| get_att_form(&argument.to_string()))?;
         let made = self.made.get(&resource).ok_or_else(|| unresolved(&resource))?;
-        made.attributes.get(&attribute).cloned().ok_or_else(|| no_such_attribute(&resource, &attribute))
+        made.attributes.get(&attribute).cloned().ok_or_else(|| match self.template.resources.get(&resource) {
+            Some(declared) if custom::is_custom(&declared.kind) => {
+                custom::no_such_data(&self.pseudo.stack_id, &resource, &attribute)
+            }
+            _ => no_such_attribute(&resource, &attribute),
+        })
     }
 
     fn substitute(&self, argument: &Value) -> Result<Value, String> {
@@ -360,7 +366,9 @@ pub(super) fn check_attribute(template: &Template, resource: &str, attribute: &s
         return Err(format!("Template error: instance of Fn::GetAtt references undefined resource {resource}"));
     };
     match resources::find(&declared.kind) {
-        Some(kind) if !kind.attributes.contains(&attribute) => Err(no_such_attribute(resource, attribute)),
+        Some(kind) if !kind.attributes.contains(&attribute) && !custom::is_custom(&declared.kind) => {
+            Err(no_such_attribute(resource, attribute))
+        }
         _ => Ok(()),
     }
 }

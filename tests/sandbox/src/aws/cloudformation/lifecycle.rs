@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::bring::{bring, outputs, physical_id};
+use super::bring::{Brought, bring, outputs, physical_id};
+use super::custom;
 use super::order::{self, Dependencies};
 use super::stack::{Applied, OnFailure, Operation, Phase, Stack, StackResource, Told};
 use super::undo;
@@ -49,6 +50,7 @@ pub(super) fn delete(
     force: bool,
     token: Option<String>,
 ) {
+    custom::cancel(world, stack);
     let todo = reverse_order(&stack.resources);
     begin(world, stack, Phase::Delete, todo, token);
     if let Some(operation) = &mut stack.operation {
@@ -69,6 +71,8 @@ fn begin(world: &mut World, stack: &mut Stack, phase: Phase, todo: Vec<String>, 
         slice,
         token,
         todo: VecDeque::from(todo),
+        pending: Vec::new(),
+        idle: false,
         needs: Dependencies::new(),
         announced: BTreeSet::new(),
         failed: Vec::new(),
@@ -89,6 +93,7 @@ pub(super) fn turn_to(world: &mut World, stack: &mut Stack, phase: Phase, todo: 
         operation.number = number;
         operation.phase = phase;
         operation.todo = VecDeque::from(todo);
+        operation.idle = false;
         operation.failed.clear();
     }
     schedule(world, stack);
@@ -123,40 +128,91 @@ fn share(whole: Duration, parts: usize) -> Duration {
     whole / u32::try_from(parts.max(1)).unwrap_or(u32::MAX)
 }
 
+/// What comes next in an operation.
+enum Next {
+    Do(String),
+    /// Nothing, until a function answers.
+    Wait,
+    Over,
+}
+
+/// Takes the first resource out that waits for no other one.
+fn next(stack: &mut Stack) -> Next {
+    let Some(operation) = &mut stack.operation else { return Next::Over };
+    let open: BTreeSet<&String> =
+        operation.todo.iter().chain(operation.pending.iter().map(|pending| &pending.name)).collect();
+    let forwards = matches!(operation.phase, Phase::Create | Phase::Update);
+    let free = |name: &&String| {
+        if forwards {
+            operation.needs.get(*name).is_none_or(|needs| needs.iter().all(|need| !open.contains(need)))
+        } else {
+            let needed = |other: &&String| stack.resources.get(*other).is_some_and(|it| it.needs.contains(*name));
+            !open.iter().any(needed)
+        }
+    };
+    match operation.todo.iter().position(|name| free(&name)) {
+        Some(at) => operation.todo.remove(at).map_or(Next::Over, Next::Do),
+        None if !operation.pending.is_empty() => Next::Wait,
+        None => operation.todo.pop_front().map_or(Next::Over, Next::Do),
+    }
+}
+
 /// The next step of the operation.
 pub(super) fn step(world: &mut World, stack: &mut Stack) {
-    let Some(operation) = &mut stack.operation else { return };
-    let (phase, next) = (operation.phase, operation.todo.pop_front());
-    match (phase, next) {
-        (Phase::Create | Phase::Update, Some(name)) => match bring(world, stack, &name) {
-            Ok(()) => {
+    let Some(phase) = stack.operation.as_ref().map(|operation| operation.phase) else { return };
+    if phase == Phase::UpdateRollback {
+        return undo::step(world, stack);
+    }
+    match (phase, next(stack)) {
+        (Phase::Create | Phase::Update, Next::Do(name)) => match bring(world, stack, &name) {
+            Ok(Brought::Done) => {
                 announce(world, stack);
                 go_on(world, stack, phase);
             }
+            Ok(Brought::Asked) => go_on(world, stack, phase),
             Err(reason) => fail(world, stack, &name, &reason),
         },
-        (Phase::Rollback | Phase::Delete, Some(name)) => {
+        (Phase::Rollback | Phase::Delete, Next::Do(name)) => {
             undo::remove(world, stack, &name);
             go_on(world, stack, phase);
         }
-        (Phase::UpdateRollback, _) => undo::step(world, stack),
+        (_, Next::Wait) => rest(stack),
         (phase, _) => finish(world, stack, phase),
     }
 }
 
 /// Schedules the next step, or finishes where a phase ends with its last resource.
 fn go_on(world: &mut World, stack: &mut Stack, phase: Phase) {
-    if stack.operation.as_ref().is_some_and(|operation| operation.todo.is_empty()) {
-        finish(world, stack, phase);
-    } else {
-        schedule(world, stack);
+    match stack.operation.as_ref().map(|operation| (operation.todo.is_empty(), operation.pending.is_empty())) {
+        Some((true, true)) => finish(world, stack, phase),
+        Some((true, false)) => rest(stack),
+        _ => schedule(world, stack),
+    }
+}
+
+/// Nothing goes on until a function answers.
+pub(super) fn rest(stack: &mut Stack) {
+    if let Some(operation) = &mut stack.operation {
+        operation.idle = true;
+    }
+}
+
+/// Goes on after an answer, where nothing else would.
+pub(super) fn resume(world: &mut World, stack: &mut Stack) {
+    announce(world, stack);
+    let Some(operation) = stack.operation.as_mut().filter(|operation| operation.idle) else { return };
+    operation.idle = false;
+    match operation.phase {
+        Phase::UpdateRollback => schedule(world, stack),
+        phase => go_on(world, stack, phase),
     }
 }
 
 /// Tells of every resource whose turn has come: CloudFormation starts at once whatever can start.
 fn announce(world: &World, stack: &mut Stack) {
     let Some(operation) = stack.operation.as_mut().filter(|operation| operation.phase == Phase::Create) else { return };
-    let waiting: BTreeSet<&String> = operation.todo.iter().collect();
+    let waiting: BTreeSet<&String> =
+        operation.todo.iter().chain(operation.pending.iter().map(|pending| &pending.name)).collect();
     let ready: Vec<String> = operation
         .todo
         .iter()
@@ -185,9 +241,11 @@ fn announce(world: &World, stack: &mut Stack) {
 }
 
 /// A resource could not be brought about: the others that had started are cancelled, and the way back begins.
-fn fail(world: &mut World, stack: &mut Stack, name: &str, reason: &str) {
+pub(super) fn fail(world: &mut World, stack: &mut Stack, name: &str, reason: &str) {
     let creating = stack.operation.as_ref().is_some_and(|operation| operation.phase == Phase::Create);
-    let exists = stack.resources.get(name).is_some_and(|resource| resource.made.is_some());
+    // A custom resource whose creation failed has a physical id all the same.
+    let made = |resource: &StackResource| resource.made.is_some() && resource.status != "CREATE_IN_PROGRESS";
+    let exists = stack.resources.get(name).is_some_and(made);
     let status = if exists { "UPDATE_FAILED" } else { "CREATE_FAILED" };
     let physical = physical_id(stack.resources.get(name).and_then(|resource| resource.made.as_ref()));
     let kind = stack.applied.template.resources.get(name).map(|declared| declared.kind.clone()).unwrap_or_default();
@@ -222,6 +280,7 @@ fn fail(world: &mut World, stack: &mut Stack, name: &str, reason: &str) {
 
 /// What follows a failed creation or update.
 pub(super) fn give_up(world: &mut World, stack: &mut Stack, creating: bool, summary: &str) {
+    custom::cancel(world, stack);
     if !creating {
         if stack.disable_rollback {
             return stack.turn(world, "UPDATE_FAILED", Some(summary.to_owned()));
@@ -276,14 +335,9 @@ fn finish(world: &mut World, stack: &mut Stack, phase: Phase) {
             }
             Err(reason) => give_up(world, stack, false, &format!("{reason}. ")),
         },
-        Phase::Cleanup => {
-            undo::clean_up(world, stack);
-            stack.turn(world, "UPDATE_COMPLETE", None);
-        }
-        Phase::UpdateRollbackCleanup => {
-            undo::clean_up(world, stack);
-            stack.turn(world, "UPDATE_ROLLBACK_COMPLETE", None);
-        }
+        Phase::Cleanup | Phase::UpdateRollbackCleanup if !undo::clean_up(world, stack) => rest(stack),
+        Phase::Cleanup => stack.turn(world, "UPDATE_COMPLETE", None),
+        Phase::UpdateRollbackCleanup => stack.turn(world, "UPDATE_ROLLBACK_COMPLETE", None),
         Phase::Rollback | Phase::Delete => undo::removed(world, stack, phase),
         Phase::UpdateRollback => {}
     }

@@ -6,13 +6,17 @@
 //! evaluate.rs   intrinsic functions       order.rs       dependencies, unresolved names, circles
 //! request.rs    what a request must fulfil before anything starts
 //! write.rs      operations that start something        read.rs   operations that look
+//! rules.rs      what the template demands of its parameters taken together
 //! stack.rs      the data     bring.rs  one resource     lifecycle.rs  forwards     undo.rs  backwards
+//! custom.rs     resources that a function of the template's own brings about
 //! resources/    one handler per resource type, over the other services' own APIs
 //! ```
 //!
-//! Not known here, and refused: transforms, nested stacks, custom resources, change sets, `Fn::ImportValue`, `Rules`.
+//! Not known here, and refused: transforms, nested stacks, change sets, `Fn::ImportValue`, custom resources that are
+//! reached through SNS.
 
 mod bring;
+pub(crate) mod custom;
 mod evaluate;
 mod lifecycle;
 mod order;
@@ -20,11 +24,14 @@ mod parameters;
 mod read;
 mod request;
 mod resources;
+mod rules;
 mod stack;
 mod template;
 mod undo;
 mod write;
 
+#[cfg(test)]
+mod custom_tests;
 #[cfg(test)]
 mod tests;
 
@@ -35,6 +42,7 @@ use sha2::{Digest, Sha256};
 
 use super::{Call, Outcome, Refusal};
 use crate::world::{Due, World};
+pub use custom::Answer;
 use resources::Records;
 use stack::Stack;
 
@@ -46,6 +54,7 @@ pub struct State {
     tokens: BTreeMap<String, (String, String)>,
     records: Records,
     scripted: BTreeMap<String, VecDeque<String>>,
+    answers: BTreeMap<String, VecDeque<Answer>>,
 }
 
 impl State {
@@ -53,6 +62,12 @@ impl State {
     /// Several calls for one resource line up.
     pub fn fail_next(&mut self, logical_id: &str, reason: &str) {
         self.scripted.entry(logical_id.to_owned()).or_default().push_back(reason.to_owned());
+    }
+
+    /// Lets the function of this custom resource, in whichever stack, answer so instead of being run when it is asked
+    /// next. Several answers for one resource line up.
+    pub fn answer_next(&mut self, logical_id: &str, answer: Answer) {
+        self.answers.entry(logical_id.to_owned()).or_default().push_back(answer);
     }
 
     /// The living stack of this name or id.
@@ -113,8 +128,14 @@ pub fn call(world: &mut World, call: &Call<'_>) -> Outcome {
     }
 }
 
-/// Lets a scheduled thing happen: the next step of a stack's operation.
+/// Lets a scheduled thing happen: the next step of a stack's operation, or what a custom resource waits for.
 pub fn wake(world: &mut World, due: &Due) {
+    if let Some(at) = due.id.find(['?', '!']) {
+        let (id, request) = (&due.id[..at], &due.id[at + 1..]);
+        let sign = if due.id[at..].starts_with('!') { '!' } else { '?' };
+        let wake = |world: &mut World, stack: &mut Stack| custom::wake(world, stack, sign, request);
+        return custom::with(world, &due.account, &due.region, id, wake);
+    }
     let Some((id, number)) = due.id.split_once('#') else { return };
     let state = &mut world.region(&due.account, &due.region).cloudformation;
     let current =

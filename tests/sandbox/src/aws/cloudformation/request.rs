@@ -12,6 +12,7 @@ use super::evaluate::{Scope, partition};
 use super::order::{self, Dependencies};
 use super::parameters;
 use super::resources;
+use super::rules;
 use super::stack::{Applied, Stack};
 use super::template::{Template, scalar, texts};
 use crate::aws::iam::Trust;
@@ -131,9 +132,7 @@ pub(super) fn parsed(text: &str) -> Result<Template, Refusal> {
     if !unknown.is_empty() {
         return Err(invalid(format!("Template format error: Unrecognized resource types: [{}]", unknown.join(", "))));
     }
-    if !template.rules.is_empty() {
-        return Err(invalid("Template format error: the section Rules is not known here"));
-    }
+    rules::check(&template).map_err(invalid)?;
     order::check(&template).map_err(invalid)?;
     Ok(template)
 }
@@ -229,10 +228,11 @@ pub(super) fn applied(world: &mut World, call: &Call<'_>, before: Option<&Applie
     Ok(Applied { template, parameters, tags, capabilities, notification_arns })
 }
 
-/// The dependencies of what a stack is to be; refuses what does not resolve.
+/// The dependencies of what a stack is to be; refuses what breaks the template's own rules or does not resolve.
 pub(super) fn dependencies(stack: &Stack) -> Result<Dependencies, Refusal> {
     let pseudo = stack.pseudo();
     let scope = Scope::new(&stack.applied.template, &stack.applied.parameters, &pseudo).map_err(invalid)?;
+    rules::judge(&scope).map_err(invalid)?;
     order::dependencies(&scope).map_err(invalid)
 }
 

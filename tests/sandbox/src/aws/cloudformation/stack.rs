@@ -7,6 +7,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use super::bring::Wanted;
+use super::custom::Answer;
 use super::evaluate::{Made, Pseudo};
 use super::order::Dependencies;
 use super::parameters::{MASK, Values};
@@ -100,6 +102,32 @@ impl Undo {
     }
 }
 
+/// A custom resource whose function has been asked and has not answered yet.
+#[derive(Clone, Debug)]
+pub(super) struct Pending {
+    pub(super) name: String,
+    /// What the thing is called, or would be if the function said nothing about it.
+    pub(super) physical_id: String,
+    /// What the function was sent.
+    pub(super) event: Value,
+    pub(super) purpose: Purpose,
+    /// How it answers, where a test says so.
+    pub(super) script: Option<Answer>,
+}
+
+/// What an answer is for.
+#[derive(Clone, Debug)]
+pub(super) enum Purpose {
+    /// The resource comes about, from what it was before.
+    Bring(Box<Wanted>, Option<Box<StackResource>>),
+    /// A step of an update is taken back.
+    TakeBack(Box<Undo>),
+    /// The resource goes with its stack.
+    Remove,
+    /// What an update has left over goes.
+    CleanUp(Box<StackResource>),
+}
+
 /// An operation, from its request until the stack rests. It stays for what may follow a failure.
 #[derive(Clone, Debug)]
 pub(super) struct Operation {
@@ -109,6 +137,10 @@ pub(super) struct Operation {
     pub(super) slice: Duration,
     pub(super) token: Option<String>,
     pub(super) todo: VecDeque<String>,
+    /// Custom resources whose functions are at work.
+    pub(super) pending: Vec<Pending>,
+    /// Whether nothing goes on until one of them answers.
+    pub(super) idle: bool,
     pub(super) needs: Dependencies,
     pub(super) announced: BTreeSet<String>,
     pub(super) failed: Vec<String>,

@@ -94,8 +94,26 @@ const PARAMETER_MEMBERS: &[&str] = &[
 ];
 const RESOURCE_MEMBERS: &[&str] =
     &["Type", "Properties", "Condition", "DependsOn", "DeletionPolicy", "UpdateReplacePolicy", "Metadata"];
-const SHORT_TAGS: &[&str] =
-    &["Sub", "GetAtt", "If", "Join", "Select", "Split", "Equals", "And", "Or", "Not", "FindInMap", "Base64"];
+const SHORT_TAGS: &[&str] = &[
+    "Sub",
+    "GetAtt",
+    "If",
+    "Join",
+    "Select",
+    "Split",
+    "Equals",
+    "And",
+    "Or",
+    "Not",
+    "FindInMap",
+    "Base64",
+    "Contains",
+    "EachMemberEquals",
+    "EachMemberIn",
+    "RefAll",
+    "ValueOf",
+    "ValueOfAll",
+];
 
 impl Template {
     /// Parses a template.

@@ -1,14 +1,17 @@
 //! The ways back: deletion, the rollback of a creation, the rollback of an update, and the cleanup that ends it.
 
-use super::bring::{outputs, physical_id, placed, scripted};
-use super::lifecycle::{reverse_order, schedule, turn_to};
+use super::bring::{Brought, outputs, physical_id, placed, scripted};
+use super::custom;
+use super::evaluate::Made;
+use super::lifecycle::{rest, reverse_order, schedule, turn_to};
 use super::resources;
-use super::stack::{Phase, Stack, StackResource, Told, Undo};
+use super::stack::{Phase, Purpose, Stack, StackResource, Told, Undo};
 use super::template::Retention;
 use crate::world::World;
 
 /// Starts taking back a creation.
 pub(super) fn roll_back_creation(world: &mut World, stack: &mut Stack, reason: Option<String>) {
+    custom::cancel(world, stack);
     stack.turn(world, "ROLLBACK_IN_PROGRESS", reason);
     let todo = reverse_order(&stack.resources);
     turn_to(world, stack, Phase::Rollback, todo);
@@ -16,6 +19,7 @@ pub(super) fn roll_back_creation(world: &mut World, stack: &mut Stack, reason: O
 
 /// Starts taking back an update.
 pub(super) fn start(world: &mut World, stack: &mut Stack, reason: Option<String>) {
+    custom::cancel(world, stack);
     stack.turn(world, "UPDATE_ROLLBACK_IN_PROGRESS", reason);
     turn_to(world, stack, Phase::UpdateRollback, Vec::new());
 }
@@ -25,35 +29,70 @@ pub(super) fn step(world: &mut World, stack: &mut Stack) {
     let Some(undo) = stack.operation.as_mut().and_then(|operation| operation.undo.pop()) else {
         return end(world, stack);
     };
-    if let Err(reason) = take_back(world, stack, &undo) {
-        let name = undo.logical_id().to_owned();
-        let (kind, id) = stack
-            .resources
-            .get(&name)
-            .map(|now| (now.kind.clone(), physical_id(now.made.as_ref())))
-            .unwrap_or_default();
-        stack.tell(
-            world,
-            &name,
-            &Told { kind: &kind, status: "UPDATE_FAILED", physical_id: &id, reason: Some(&reason), properties: None },
-        );
-        if let Some(operation) = &mut stack.operation {
-            operation.undo.push(undo);
-        }
-        return stack.turn(
-            world,
-            "UPDATE_ROLLBACK_FAILED",
-            Some(format!("The following resource(s) failed to update: [{name}]. ")),
-        );
+    match take_back(world, stack, &undo) {
+        Ok(Brought::Done) => schedule(world, stack),
+        Ok(Brought::Asked) => rest(stack),
+        Err(reason) => not_taken_back(world, stack, undo, &reason),
     }
-    schedule(world, stack);
 }
 
-fn take_back(world: &mut World, stack: &mut Stack, undo: &Undo) -> Result<(), String> {
+fn not_taken_back(world: &mut World, stack: &mut Stack, undo: Undo, reason: &str) {
     let name = undo.logical_id().to_owned();
-    let Some(now) = stack.resources.get(&name).cloned() else { return Ok(()) };
+    let (kind, id) =
+        stack.resources.get(&name).map(|now| (now.kind.clone(), physical_id(now.made.as_ref()))).unwrap_or_default();
+    stack.tell(
+        world,
+        &name,
+        &Told { kind: &kind, status: "UPDATE_FAILED", physical_id: &id, reason: Some(reason), properties: None },
+    );
+    if let Some(operation) = &mut stack.operation {
+        operation.undo.push(undo);
+        operation.idle = false;
+    }
+    let reason = format!("The following resource(s) failed to update: [{name}]. ");
+    stack.turn(world, "UPDATE_ROLLBACK_FAILED", Some(reason));
+}
+
+/// A function has answered that a custom resource is as it was, or that it is not. What it is now may be called
+/// something else; what it was called until now then goes.
+pub(super) fn taken_back(world: &mut World, stack: &mut Stack, undo: Undo, verdict: Result<Made, String>) {
+    let made = match verdict {
+        Ok(made) => made,
+        Err(reason) => return not_taken_back(world, stack, undo, &reason),
+    };
+    let (Undo::Updated(name, before) | Undo::Replaced(name, before)) = undo else { return };
+    let Some(now) = stack.resources.get(&name).cloned() else { return };
+    if let Some(operation) = &mut stack.operation {
+        operation.leftovers.retain(|(other, _)| *other != name);
+    }
+    let (id, kind) = (made.physical_id.clone(), before.kind.clone());
+    stack.resources.insert(name.clone(), StackResource { made: Some(made), ..before });
+    if physical_id(now.made.as_ref()) != id {
+        leave(stack, name.clone(), now);
+    }
+    let told = Told { kind: &kind, status: "UPDATE_COMPLETE", physical_id: &id, ..Told::default() };
+    stack.tell(world, &name, &told);
+}
+
+fn take_back(world: &mut World, stack: &mut Stack, undo: &Undo) -> Result<Brought, String> {
+    let name = undo.logical_id().to_owned();
+    let Some(now) = stack.resources.get(&name).cloned() else { return Ok(Brought::Done) };
     let id = physical_id(now.made.as_ref());
     match undo {
+        Undo::Updated(_, before) | Undo::Replaced(_, before) if custom::is_custom(&now.kind) => {
+            let told = Told { kind: &now.kind, status: "UPDATE_IN_PROGRESS", physical_id: &id, ..Told::default() };
+            stack.tell(world, &name, &told);
+            scripted(world, stack, &name)?;
+            let request = custom::Request {
+                what: "Update",
+                kind: &now.kind,
+                physical_id: Some(id.clone()),
+                properties: &before.properties,
+                old: Some(&now.properties),
+            };
+            custom::ask(world, stack, &name, &request, Purpose::TakeBack(Box::new(undo.clone())))?;
+            return Ok(Brought::Asked);
+        }
         Undo::Created(_) => {
             stack.resources.remove(&name);
             leave(stack, name, now);
@@ -78,7 +117,7 @@ fn take_back(world: &mut World, stack: &mut Stack, undo: &Undo) -> Result<(), St
                 &Told { kind: &now.kind, status: "UPDATE_IN_PROGRESS", physical_id: &id, ..Told::default() },
             );
             scripted(world, stack, &name)?;
-            let Some(kind) = resources::find(&now.kind) else { return Ok(()) };
+            let Some(kind) = resources::find(&now.kind) else { return Ok(Brought::Done) };
             let made = placed(world, stack, &name, |world, place| {
                 (kind.update)(world, place, &id, &now.properties, &before.properties)
             })?;
@@ -90,7 +129,7 @@ fn take_back(world: &mut World, stack: &mut Stack, undo: &Undo) -> Result<(), St
             );
         }
     }
-    Ok(())
+    Ok(Brought::Done)
 }
 
 fn leave(stack: &mut Stack, name: String, resource: StackResource) {
@@ -128,11 +167,13 @@ pub(super) fn retire_undeclared(stack: &mut Stack) {
     }
 }
 
-/// Deletes what an update has left over. A failure here is told of, and does not fail the stack.
-pub(super) fn clean_up(world: &mut World, stack: &mut Stack) {
-    let leftovers =
-        stack.operation.as_mut().map(|operation| std::mem::take(&mut operation.leftovers)).unwrap_or_default();
-    for (name, resource) in leftovers {
+/// Deletes what an update has left over; gives whether that is all, or a function has been asked and will answer.
+/// A failure here is told of, and does not fail the stack.
+pub(super) fn clean_up(world: &mut World, stack: &mut Stack) -> bool {
+    loop {
+        let leftovers = stack.operation.as_mut().map(|operation| &mut operation.leftovers);
+        let Some(leftovers) = leftovers.filter(|leftovers| !leftovers.is_empty()) else { return true };
+        let (name, resource) = leftovers.remove(0);
         let id = physical_id(resource.made.as_ref());
         let told = Told { kind: &resource.kind, physical_id: &id, ..Told::default() };
         if resource.replacement != Retention::Delete {
@@ -140,10 +181,27 @@ pub(super) fn clean_up(world: &mut World, stack: &mut Stack) {
             continue;
         }
         stack.note(world, &name, &Told { status: "DELETE_IN_PROGRESS", ..told });
-        match erase(world, stack, &name, &resource) {
-            Ok(()) => stack.note(world, &name, &Told { status: "DELETE_COMPLETE", ..told }),
-            Err(reason) => stack.note(world, &name, &Told { status: "DELETE_FAILED", reason: Some(&reason), ..told }),
+        match erase(world, stack, &name, &resource, Purpose::CleanUp(Box::new(resource.clone()))) {
+            Ok(Brought::Asked) => return false,
+            Ok(Brought::Done) => cleaned(world, stack, &name, &resource, Ok(())),
+            Err(reason) => cleaned(world, stack, &name, &resource, Err(reason)),
         }
+    }
+}
+
+/// Tells how the deletion of something left over went.
+pub(super) fn cleaned(
+    world: &World,
+    stack: &mut Stack,
+    name: &str,
+    resource: &StackResource,
+    verdict: Result<(), String>,
+) {
+    let id = physical_id(resource.made.as_ref());
+    let told = Told { kind: &resource.kind, physical_id: &id, ..Told::default() };
+    match verdict {
+        Ok(()) => stack.note(world, name, &Told { status: "DELETE_COMPLETE", ..told }),
+        Err(reason) => stack.note(world, name, &Told { status: "DELETE_FAILED", reason: Some(&reason), ..told }),
     }
 }
 
@@ -158,7 +216,6 @@ pub(super) fn remove(world: &mut World, stack: &mut Stack, name: &str) {
         return;
     }
     let (rollback, retained) = (operation.phase == Phase::Rollback, operation.retain.contains(name));
-    let force = operation.force;
     let id = physical_id(resource.made.as_ref());
     let told = Told { kind: &resource.kind, physical_id: &id, ..Told::default() };
     if resource.made.is_none() {
@@ -175,7 +232,20 @@ pub(super) fn remove(world: &mut World, stack: &mut Stack, name: &str) {
         return;
     }
     stack.tell(world, name, &Told { status: "DELETE_IN_PROGRESS", ..told });
-    match erase(world, stack, name, &resource) {
+    match erase(world, stack, name, &resource, Purpose::Remove) {
+        Ok(Brought::Asked) => {}
+        Ok(Brought::Done) => erased(world, stack, name, Ok(())),
+        Err(reason) => erased(world, stack, name, Err(reason)),
+    }
+}
+
+/// Tells how the removal of a resource went.
+pub(super) fn erased(world: &World, stack: &mut Stack, name: &str, verdict: Result<(), String>) {
+    let Some(resource) = stack.resources.get(name).cloned() else { return };
+    let force = stack.operation.as_ref().is_some_and(|operation| operation.force);
+    let id = physical_id(resource.made.as_ref());
+    let told = Told { kind: &resource.kind, physical_id: &id, ..Told::default() };
+    match verdict {
         Ok(()) => stack.tell(world, name, &Told { status: "DELETE_COMPLETE", ..told }),
         Err(_) if force => stack.tell(world, name, &Told { status: "DELETE_SKIPPED", ..told }),
         Err(reason) => {
@@ -187,10 +257,28 @@ pub(super) fn remove(world: &mut World, stack: &mut Stack, name: &str) {
     }
 }
 
-fn erase(world: &mut World, stack: &Stack, name: &str, resource: &StackResource) -> Result<(), String> {
+/// Takes a thing away, or asks the function that it is of to do so.
+fn erase(
+    world: &mut World,
+    stack: &mut Stack,
+    name: &str,
+    resource: &StackResource,
+    purpose: Purpose,
+) -> Result<Brought, String> {
     scripted(world, stack, name)?;
-    let (Some(kind), Some(made)) = (resources::find(&resource.kind), &resource.made) else { return Ok(()) };
+    let (Some(kind), Some(made)) = (resources::find(&resource.kind), &resource.made) else { return Ok(Brought::Done) };
+    if custom::is_custom(&resource.kind) {
+        let request = custom::Request {
+            what: "Delete",
+            kind: &resource.kind,
+            physical_id: Some(made.physical_id.clone()),
+            properties: &resource.properties,
+            old: None,
+        };
+        return custom::ask(world, stack, name, &request, purpose).map(|()| Brought::Asked);
+    }
     placed(world, stack, name, |world, place| (kind.delete)(world, place, &made.physical_id, &resource.properties))
+        .map(|()| Brought::Done)
 }
 
 /// Ends a deletion or the rollback of a creation.

@@ -264,11 +264,13 @@ pub(super) fn list_attached(world: &World, call: &Call<'_>) -> Outcome {
 pub(super) fn tag(world: &mut World, call: &Call<'_>) -> Outcome {
     let added = tags(call)?;
     let role = writable(&mut world.iam, call)?;
-    role.tags.extend(added);
-    if role.tags.len() > 50 {
+    let mut tags = role.tags.clone();
+    tags.extend(added);
+    if tags.len() > 50 {
         let message = "The number of tags has exceeded the maximum limit of 50";
         return Err(Refusal::new("LimitExceeded", message).with_status(409));
     }
+    role.tags = tags;
     Ok(Value::Null)
 }
 

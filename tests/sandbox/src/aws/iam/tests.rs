@@ -189,3 +189,16 @@ fn a_role_is_passed_only_inside_its_account_and_only_if_not_denied() {
     world.iam.revoke(&key);
     assert!(world.iam.caller(&key).is_none());
 }
+
+#[test]
+fn tags_beyond_fifty_are_refused_and_change_nothing() {
+    let mut world = world();
+    create(&mut world, "full").unwrap();
+    let many =
+        |from: usize, to: usize| (from..to).map(|n| json!({"Key": format!("k{n}"), "Value": ""})).collect::<Value>();
+    ask(&mut world, "TagRole", json!({"RoleName": "full", "Tags": many(0, 50)})).unwrap();
+    let refusal = ask(&mut world, "TagRole", json!({"RoleName": "full", "Tags": many(50, 51)})).unwrap_err();
+    assert_eq!(refusal.code, "LimitExceeded");
+    let tags = ask(&mut world, "ListRoleTags", json!({"RoleName": "full"})).unwrap();
+    assert_eq!(tags["Tags"].as_array().unwrap().len(), 50);
+}

@@ -121,6 +121,11 @@ impl State {
         self.functions.get(name)
     }
 
+    /// Names of all functions.
+    pub fn function_names(&self) -> impl Iterator<Item = &String> {
+        self.functions.keys()
+    }
+
     /// All of it, in a stable order.
     pub fn dump(&self) -> Value {
         let functions: Vec<Value> = self

@@ -10,6 +10,7 @@ use percent_encoding::percent_decode_str;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
+use super::cloudformation::custom;
 use super::{Caller, Refusal};
 use crate::world::World;
 
@@ -148,6 +149,9 @@ fn route(world: &mut World, asked: &Asked<'_>) -> Reply {
             _ => Err(not_allowed()),
         };
     }
+    if asked.bucket.starts_with(custom::BUCKET) {
+        return answer_to_cloudformation(world, asked);
+    }
     match (asked.key.is_empty(), asked.request.method()) {
         (true, &Method::PUT) if asked.query.keys().all(|name| name == "x-id") => buckets::create(world, asked),
         (true, method) => {
@@ -159,6 +163,16 @@ fn route(world: &mut World, asked: &Asked<'_>) -> Reply {
             objects::operation(world, asked, method)
         }
     }
+}
+
+/// An answer of a custom resource, put to the URL that CloudFormation gave for it: a bucket of AWS's own.
+fn answer_to_cloudformation(world: &mut World, asked: &Asked<'_>) -> Reply {
+    if asked.request.method() != Method::PUT || asked.key.is_empty() {
+        return Err(Refusal::new("AccessDenied", "Access Denied").with_status(403));
+    }
+    let (signature, given) = (asked.parameter("X-Amz-Signature"), asked.header("content-type"));
+    custom::put(world, &asked.key, signature, given, asked.body())?;
+    Ok(xml::reply(200, &[("etag", checksum::etag(asked.body()).as_str())], Bytes::new()))
 }
 
 fn bucket_operation(world: &mut World, asked: &Asked<'_>, method: &Method) -> Reply {

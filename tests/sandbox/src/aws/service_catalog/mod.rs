@@ -140,6 +140,7 @@ fn route(world: &mut World, call: &Call<'_>) -> Outcome {
         "UpdateProvisionedProduct" => provisioning::update(world, call),
         "TerminateProvisionedProduct" => provisioning::terminate(world, call),
         "DescribeProvisionedProduct" => records::describe_product(world, call),
+        "GetProvisionedProductOutputs" => records::outputs(world, call),
         "SearchProvisionedProducts" => records::search_products(world, call),
         "DescribeRecord" => records::describe(world, call),
         "ListRecordHistory" => records::list(world, call),

@@ -127,6 +127,12 @@ fn judge(kind: &str, status: &str) -> Stand {
     }
 }
 
+/// The outputs of a provisioned product's stack; none where it has no stack.
+pub(super) fn stack_outputs(world: &mut World, region: &str, product: &Provisioned) -> Vec<Value> {
+    let Some(stack_id) = &product.stack_id else { return Vec::new() };
+    describe(world, &product.user, region, stack_id).map(|stack| outputs(stack_id, &stack)).unwrap_or_default()
+}
+
 fn outputs(stack_id: &str, stack: &Value) -> Vec<Value> {
     let own = json!({"OutputKey": "CloudformationStackARN", "OutputValue": stack_id, "Description": "The ARN of the launched Cloudformation Stack"});
     let outputs = stack["Outputs"].as_array().cloned().unwrap_or_default();

@@ -110,6 +110,53 @@ fn a_launch_becomes_a_stack_is_updated_and_goes() {
 }
 
 #[test]
+fn the_outputs_of_the_stack_are_given_by_key_or_page_by_page() {
+    let mut bench = Bench::new(quick());
+    let (_, product, artifact) = bench.catalog();
+    let launch = bench.launch(&product, &artifact, "one", "models");
+    bench.pass(LONG);
+    let unchanged = bench.update(&launch, "same", json!([{"Key": "Name", "Value": "models"}]));
+    assert_eq!(bench.stand(&launch, &unchanged).1, "SUCCEEDED");
+    let by_key = json!({"ProvisionedProductName": "one", "OutputKeys": ["Group"]});
+    let outputs = bench.done("GetProvisionedProductOutputs", by_key)["Outputs"].clone();
+    assert_eq!((outputs.as_array().unwrap().len(), &outputs[0]["OutputValue"]), (1, &json!("models")));
+    let first = json!({"ProvisionedProductId": launch.id, "PageSize": 1});
+    let first = bench.done("GetProvisionedProductOutputs", first);
+    assert_eq!(first["Outputs"][0]["OutputKey"], "CloudformationStackARN");
+    let second = json!({"ProvisionedProductId": launch.id, "PageSize": 1, "PageToken": first["NextPageToken"]});
+    assert_eq!(bench.done("GetProvisionedProductOutputs", second)["Outputs"][0]["OutputKey"], "Group");
+    let cases = [
+        (
+            "an unknown key",
+            json!({"ProvisionedProductId": launch.id, "OutputKeys": ["X"]}),
+            "InvalidParametersException",
+        ),
+        ("neither id nor name", json!({}), "InvalidParametersException"),
+        ("no such product", json!({"ProvisionedProductId": "pp-none"}), "ResourceNotFoundException"),
+    ];
+    for (name, input, code) in cases {
+        assert_eq!(bench.call("GetProvisionedProductOutputs", input).expect_err(name).code, code, "{name}");
+    }
+}
+
+#[test]
+fn parameters_that_break_a_rule_of_the_template_fail_the_launch_with_the_rules_own_words() {
+    let mut bench = Bench::new(quick());
+    bench.put(
+        "/templates/t.yaml",
+        "Parameters: {Name: {Type: String}}\n\
+         Rules: {Named: {Assertions: [{Assert: !Not [!Equals [!Ref Name, none]], AssertDescription: Name must not be none}]}}\n\
+         Resources: {Queue: {Type: 'AWS::SQS::Queue'}}\n",
+    );
+    let (_, product, artifact) = bench.catalog();
+    let launch = bench.launch(&product, &artifact, "one", "none");
+    let stand = bench.stand(&launch, &launch.record);
+    assert_eq!((stand.0.as_str(), stand.1.as_str()), ("ERROR", "FAILED"));
+    assert!(stand.2.contains("Name must not be none"), "{}", stand.2);
+    assert!(bench.stacks().is_empty());
+}
+
+#[test]
 fn a_stack_that_fails_leaves_an_error_that_names_the_first_cause() {
     let mut bench = Bench::new(quick());
     let (_, product, artifact) = bench.catalog();

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::{Kept, Provisioned, input, moment, tag_list};
+use super::{Kept, Provisioned, input, moment, progress, tag_list};
 use crate::aws::{Call, Outcome, Refusal};
 use crate::world::World;
 
@@ -146,6 +146,24 @@ pub(super) fn describe_product(world: &mut World, call: &Call<'_>) -> Outcome {
     let (id, kept) = find(world, call, call.text("Id"), call.text("Name"))?;
     let product = kept.seen(now, delay).unwrap_or_else(|| kept.last());
     Ok(json!({"ProvisionedProductDetail": product_detail(&id, &kept, product), "CloudWatchDashboards": []}))
+}
+
+/// The outputs of the launched stack as it is now; with `OutputKeys`, those alone.
+pub(super) fn outputs(world: &mut World, call: &Call<'_>) -> Outcome {
+    let (id, name) = (call.text("ProvisionedProductId"), call.text("ProvisionedProductName"));
+    if id.is_empty() == name.is_empty() {
+        return Err(input::invalid("Either ProvisionedProductId or ProvisionedProductName must be given."));
+    }
+    let (_, kept) = find(world, call, id, name)?;
+    let outputs = progress::stack_outputs(world, call.region, kept.last());
+    let wanted: Vec<&str> = call.list("OutputKeys").iter().filter_map(Value::as_str).collect();
+    let has = |key: &str| outputs.iter().any(|output| output["OutputKey"] == key);
+    if let Some(missing) = wanted.iter().find(|key| !has(key)) {
+        return Err(input::invalid(format!("The provisioned product has no output {missing}.")));
+    }
+    let chosen = |output: &Value| wanted.is_empty() || wanted.iter().any(|key| output["OutputKey"] == *key);
+    let (page, next) = input::page(call, outputs.into_iter().filter(chosen).collect(), 20)?;
+    Ok(json!({"Outputs": page, "NextPageToken": next}))
 }
 
 pub(super) fn search_products(world: &mut World, call: &Call<'_>) -> Outcome {

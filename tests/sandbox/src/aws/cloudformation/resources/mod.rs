@@ -3,6 +3,8 @@
 //! queues, alarms) is a plain record. Stack tags are passed on; the reserved `aws:` tags are not, since the
 //! services refuse them from every client.
 
+mod codebuild;
+mod custom;
 mod events;
 mod iam;
 mod lambda;
@@ -18,6 +20,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
+use super::custom::is_custom;
 use super::evaluate::Made;
 use super::template::scalar;
 use crate::aws::{Call, Caller, Outcome, Refusal};
@@ -41,6 +44,7 @@ type Update = fn(&mut World, &Place<'_>, &str, &Value, &Value) -> Result<Made, S
 type Delete = fn(&mut World, &Place<'_>, &str, &Value) -> Result<(), String>;
 
 /// A resource type.
+#[derive(Debug)]
 pub(super) struct Kind {
     pub(super) name: &'static str,
     pub(super) properties: &'static [&'static str],
@@ -56,19 +60,33 @@ pub(super) struct Kind {
     pub(super) delete: Delete,
 }
 
-const KINDS: &[&[Kind]] =
-    &[s3::KINDS, iam::KINDS, sagemaker::KINDS, lambda::KINDS, events::KINDS, secrets::KINDS, plain::KINDS];
+const KINDS: &[&[Kind]] = &[
+    s3::KINDS,
+    iam::KINDS,
+    sagemaker::KINDS,
+    lambda::KINDS,
+    codebuild::KINDS,
+    events::KINDS,
+    secrets::KINDS,
+    plain::KINDS,
+];
 
 /// The type of this name, if it is known here.
 pub(super) fn find(name: &str) -> Option<&'static Kind> {
+    if is_custom(name) {
+        return Some(&custom::KIND);
+    }
     KINDS.iter().flat_map(|kinds| kinds.iter()).find(|kind| kind.name == name)
 }
 
 /// Refuses properties that the type does not have, and misses those that it must have.
 pub(super) fn check(kind: &Kind, logical_id: &str, properties: &Value) -> Result<(), String> {
     let members = properties.as_object();
-    if let Some(unknown) =
-        members.and_then(|members| members.keys().find(|key| !kind.properties.contains(&key.as_str())))
+    // A function of the template's own knows its properties itself.
+    let free = is_custom(kind.name);
+    if let Some(unknown) = members
+        .filter(|_| !free)
+        .and_then(|members| members.keys().find(|key| !kind.properties.contains(&key.as_str())))
     {
         return Err(format!("Encountered unsupported property {unknown}"));
     }
