@@ -156,6 +156,9 @@ class Aws:
         if method == "PUT":
             self.objects[uri] = body
             return 200, b"", "PutObject"
+        if method == "DELETE":
+            self.objects.pop(uri, None)
+            return 204, b"", "DeleteObject"
         operation = "HeadObject" if method == "HEAD" else "GetObject"
         if uri not in self.objects:
             missing = b"<Error><Code>NoSuchKey</Code><Message>The specified key does not exist.</Message></Error>"
@@ -175,6 +178,9 @@ class _Handler(BaseHTTPRequestHandler):
         who, service = signed.groups() if signed else ("nobody", "")
         if service == "s3":
             return self._serve_s3(who, body)
+        endpoint = re.fullmatch(r"/endpoints/([^/]+)/(async-)?invocations", self.path)
+        if endpoint:
+            return self._serve_endpoint(who, endpoint[1], bool(endpoint[2]), body.decode())
         target = self.headers.get("X-Amz-Target")
         if target:
             operation, request = target, json.loads(body)
@@ -197,6 +203,18 @@ class _Handler(BaseHTTPRequestHandler):
         text = f"<ErrorResponse><Error><Code>{refused.code}</Code><Message>{escape(refused.message)}</Message></Error></ErrorResponse>"
         return self._send(400, text.encode(), "text/xml")
 
+    def _serve_endpoint(self, who: str, name: str, later: bool, body: str) -> None:
+        """Answers a call of SageMaker's runtime: `{"body": text}`, or where the answer will be, by header."""
+        operation = "Runtime.InvokeEndpointAsync" if later else "Runtime.InvokeEndpoint"
+        request = {"EndpointName": name, "body": body, "input": self.headers.get("X-Amzn-SageMaker-InputLocation")}
+        self.aws.record(operation, who, request)
+        try:
+            answer = self.aws.answer(operation, request)
+        except Refused as refused:
+            return self._refuse(True, refused)
+        text = answer.pop("body", "{}").encode()
+        return self._send(202 if later else 200, text, "application/json" if later else "text/csv", answer)
+
     def _serve_s3(self, who: str, body: bytes) -> None:
         place = urlparse(self.path)
         path = unquote(place.path).lstrip("/")
@@ -204,8 +222,10 @@ class _Handler(BaseHTTPRequestHandler):
         self.aws.record(f"S3.{operation}", who, {"path": path, **({"bytes": len(body)} if body else {})})
         self._send(status, answer, "application/xml")
 
-    def _send(self, status: int, body: bytes, kind: str) -> None:
+    def _send(self, status: int, body: bytes, kind: str, headers: dict[str, str] | None = None) -> None:
         self.send_response(status)
+        for name, value in (headers or {}).items():
+            self.send_header(name, value)
         self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(body)))
         self.send_header("ETag", '"0"')

@@ -19,6 +19,10 @@ class World {
     List calls = []
     Map build = [result: null, description: null]
     String stage = null
+    /** Whether the build holds an executor of an agent; without one it has no workspace either. */
+    boolean executor = false
+    File checkout, nodes
+    int node = 0
 
     void record(Map call) { calls << ([stage: stage] + call) }
 }
@@ -83,7 +87,21 @@ abstract class Jenkinsfile extends Script {
         sections.each { it() }
     }
     private List<Closure> sections = []
-    def agent(Object which) { assert which in ['any', 'none'] }
+    /** A stage that asks for an agent of its own gets another one, with a fresh checkout as its workspace. */
+    def agent(Object which) {
+        assert which in ['any', 'none']
+        world.executor = which == 'any'
+        if (world.executor && world.stage) {
+            world.workspace = new File(world.nodes, "${++world.node}/workspace")
+            copy(world.checkout, world.workspace)
+        }
+        world.environment.WORKSPACE = world.workspace.absolutePath
+        world.environment.WORKSPACE_TMP = world.workspace.absolutePath + '@tmp'
+    }
+    private void copy(File from, File to) {
+        to.parentFile.mkdirs()
+        assert ['cp', '-r', from.absolutePath, to.absolutePath].execute().waitFor() == 0
+    }
     def getAny() { 'any' }
     def getNone() { 'none' }
     def environment(Closure body) {
@@ -96,16 +114,23 @@ abstract class Jenkinsfile extends Script {
     def skipDefaultCheckout(boolean skip = true) { }
     def stages(Closure body) { body() }
     def stage(String name, Closure body) {
-        String before = world.stage
+        def (before, executor, workspace) = [world.stage, world.executor, world.workspace]
         world.stage = name
         wanted = true
         world.record(kind: 'stage')
-        try { body() } finally { world.stage = before }
+        try {
+            within([:], body)
+        } finally {
+            world.stage = before
+            world.executor = executor
+            world.workspace = workspace
+        }
     }
     private boolean wanted = true
     def when(Closure condition) { wanted = condition() as boolean }
     def expression(Closure condition) { condition() }
     def beforeInput(boolean value) { wanted }
+    def beforeAgent(boolean value) { wanted }
     def steps(Closure body) {
         boolean run = wanted
         wanted = true
@@ -125,6 +150,18 @@ abstract class Jenkinsfile extends Script {
         within(variables.collectEntries { it.toString().split('=', 2) as List }, body)
     }
     def timeout(Map arguments, Closure body) { body() }
+    def timeout(Map arguments) { assert arguments.keySet() == ['time', 'unit'] as Set }
+    def stash(Map arguments) {
+        File kept = new File(world.nodes, "stash/${arguments.name}")
+        assert arguments.includes.endsWith('/**')
+        String folder = arguments.includes - '/**'
+        copy(new File(world.workspace, folder), new File(kept, folder))
+        world.record(kind: 'stash', arguments: arguments)
+    }
+    def unstash(String name) {
+        copy(new File(world.nodes, "stash/${name}/."), world.workspace)
+        world.record(kind: 'unstash', arguments: [name: name])
+    }
     def dir(String path, Closure body) {
         File before = world.workspace
         world.workspace = new File(before, path)
@@ -137,11 +174,12 @@ abstract class Jenkinsfile extends Script {
     def junit(Map arguments) { world.record(kind: 'junit', arguments: arguments) }
     def sh(String script) { sh(script: script) }
     def sh(Map arguments) {
+        if (!world.executor) throw new BuildFailed('sh needs an agent')
         String script = arguments.script.stripIndent().trim()
         ProcessBuilder builder = new ProcessBuilder('sh', '-xe', '-c', script).directory(world.workspace)
         builder.environment().clear()
         builder.environment().putAll(world.environment)
-        File output = File.createTempFile('sh', '.out')
+        File output = File.createTempFile('script', '.out')
         builder.redirectError(ProcessBuilder.Redirect.INHERIT).redirectOutput(output)
         int status = builder.start().waitFor()
         String text = output.text
@@ -163,13 +201,19 @@ abstract class Jenkinsfile extends Script {
         if (arguments.credentials) variables += [AWS_ACCESS_KEY_ID: arguments.credentials, AWS_SECRET_ACCESS_KEY: 'secret']
         within(variables.collectEntries { key, value -> [key, value.toString()] }, body)
     }
+    /** The same with the credentials binding of the plugin aws-credentials. */
+    def withCredentials(List<Map> bindings, Closure body) {
+        assert bindings.every { it.keySet() == ['$class', 'credentialsId'] as Set && it.$class == 'AmazonWebServicesCredentialsBinding' }
+        world.record(kind: 'withCredentials', arguments: [credentials: bindings*.credentialsId])
+        within(bindings.collectEntries { [AWS_ACCESS_KEY_ID: it.credentialsId, AWS_SECRET_ACCESS_KEY: 'secret'] }, body)
+    }
     def cfnUpdate(Map arguments) {
         world.record(kind: 'cfnUpdate', arguments: arguments)
         return answer('cfnUpdate', [:])
     }
     def input(String message) { input(message: message) }
     def input(Map arguments) {
-        world.record(kind: 'input', arguments: arguments)
+        world.record(kind: 'input', arguments: arguments, executor: world.executor)
         if (answer('input', 'approve') != 'approve') {
             world.build.result = 'ABORTED'
             throw new BuildFailed('Rejected by a person')
@@ -180,15 +224,15 @@ abstract class Jenkinsfile extends Script {
 
 def (jenkinsfile, workspace, request, report) = args.collect { new File(it) }
 def asked = new JsonSlurper().parse(request)
-def world = new World(workspace: workspace, params: asked.params, answers: asked.answers ?: [:], environment: [:])
+def world = new World(workspace: workspace, checkout: workspace, nodes: new File(report.parentFile, 'nodes'), params: asked.params, answers: asked.answers ?: [:], environment: [:])
 world.environment.putAll(asked.environment)
 world.environment.putAll(asked.params.collectEntries { name, value -> [name, value.toString()] })
-world.environment.WORKSPACE = workspace.absolutePath
 def names = new Names(world: world)
 names.setVariable('world', world)
 names.setVariable('params', asked.params)
 names.setVariable('env', new Environment(world: world))
 names.setVariable('currentBuild', new CurrentBuild(world: world))
 def shell = new GroovyShell(Jenkinsfile.classLoader, names, new CompilerConfiguration(scriptBaseClass: Jenkinsfile.name))
-shell.parse(jenkinsfile).run()
+// The script's class gets this name; that of its file would be that of its own base class.
+shell.parse(jenkinsfile.text, 'Pipeline.groovy').run()
 report.text = JsonOutput.toJson([calls: world.calls] + world.build)
