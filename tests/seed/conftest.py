@@ -2,10 +2,12 @@
 
 import os
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
 
+HERE = Path(__file__).parent
 EXAMPLES = Path(__file__).parents[2] / "examples" / "nyc-taxi"
 # The repositories that hold SageMaker pipelines; the fourth, endpoint, deploys with CloudFormation.
 PIPELINE_REPOSITORIES = [name for name in ("preprocess", "build", "deploy") if (EXAMPLES / name).is_dir()]
@@ -25,3 +27,23 @@ def checkout(tmp_path):
         return Path(shutil.copytree(EXAMPLES / name, tmp_path / name))
 
     return make
+
+
+@pytest.fixture(scope="session")
+def small_model(tools, tmp_path_factory):
+    """A model.tar.gz, and prepared trips that it was not trained on: for tests that need some model."""
+    folder = tmp_path_factory.mktemp("model")
+    archive, trips = folder / "model.tar.gz", folder / "trips.csv"
+    subprocess.run([tools / "container/bin/python", HERE / "small_model.py", archive, trips], check=True, timeout=120)
+    return archive, trips
+
+
+@pytest.fixture
+def predict(tools, small_model):
+    """Answers rows of CSV with the predictions of the model, as its container does."""
+    command = [tools / "container/bin/python", HERE / "inference.py", "predict", small_model[0]]
+
+    def ask(rows: str) -> str:
+        return subprocess.run(command, input=rows, capture_output=True, text=True, check=True, timeout=120).stdout
+
+    return ask
