@@ -38,7 +38,7 @@ def small_model(tools, tmp_path_factory):
     return archive, trips
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def predict(tools, small_model):
     """Answers rows of CSV with the predictions of the model, as its container does."""
     command = [tools / "container/bin/python", HERE / "inference.py", "predict", small_model[0]]

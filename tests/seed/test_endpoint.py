@@ -5,9 +5,12 @@ steps are played: AWS has the stacks, the model registry, and endpoints that ans
 """
 
 import json
+import shutil
+from pathlib import Path
 
 import pytest
 from aws import ACCOUNT, REGION, Aws
+from conftest import EXAMPLES
 from golden import assert_golden
 from jenkins_run import run_jenkinsfile
 from stacks import Stacks, model_package, teach_registry
@@ -52,17 +55,25 @@ class World(Aws):
         return {"X-Amzn-SageMaker-OutputLocation": uri, "X-Amzn-SageMaker-FailureLocation": failure}
 
 
-@pytest.fixture
-def build(tools, checkout, tmp_path, predict):
+@pytest.fixture(scope="module")
+def build(tools, tmp_path_factory, predict):
     """Runs the Jenkinsfile of a fresh checkout and hands back the report and the AWS that it met."""
 
     def run(params=None, packages=APPROVED, predict=predict, **answers):
+        scratch = tmp_path_factory.mktemp("jenkins")
+        checkout = Path(shutil.copytree(EXAMPLES / "endpoint", scratch / "endpoint"))
         with World(packages, predict) as aws:
-            report = run_jenkinsfile(tools, checkout("endpoint"), {**PARAMS, **(params or {})}, aws.url, tmp_path, **answers)
+            report = run_jenkinsfile(tools, checkout, {**PARAMS, **(params or {})}, aws.url, scratch, **answers)
         assert aws.unexpected == []
         return report, aws
 
     return run
+
+
+@pytest.fixture(scope="module")
+def usual(build):
+    """The usual build: some models are approved, the newest one was rejected, and a person consents."""
+    return build()
 
 
 def stages(report):
@@ -85,8 +96,8 @@ def told(report, aws):
     return "\n".join(lines) + "\n"
 
 
-def test_an_approved_model_goes_through_staging_and_consent_into_production(build):
-    report, aws = build()
+def test_an_approved_model_goes_through_staging_and_consent_into_production(usual):
+    report, aws = usual
     assert report["result"] == "SUCCESS", report["log"]
     served = [stack["outputs"]["ModelPackageName"] for stack in aws.cloudformation.stacks.values()]
     assert served == [APPROVED[1]["ModelPackageArn"]] * 2
@@ -94,9 +105,8 @@ def test_an_approved_model_goes_through_staging_and_consent_into_production(buil
     assert_golden("endpoint-realtime.txt", told(report, aws))
 
 
-def test_no_executor_is_held_while_a_person_is_asked(build):
-    report, _ = build()
-    assert [call["executor"] for call in kinds(report, "input")] == [False]
+def test_no_executor_is_held_while_a_person_is_asked(usual):
+    assert [call["executor"] for call in kinds(usual[0], "input")] == [False]
 
 
 def test_nothing_goes_into_production_without_consent(build):
@@ -125,6 +135,12 @@ def test_an_asynchronous_endpoint_is_tested_through_s3_and_leaves_no_request_the
     # Without a credential of the job, the agent's own is used.
     assert {call["who"] for call in aws.calls} == {"agent"}
     assert_golden("endpoint-async.txt", told(report, aws))
+
+
+def test_no_quote_in_a_parameter_becomes_a_part_of_a_script(build, tmp_path):
+    report, aws = build({"MODEL_PACKAGE_ARN": f'"; touch {tmp_path}/harmed; "'})
+    assert (report["result"], aws.calls, (tmp_path / "harmed").exists()) == ("FAILURE", [], False)
+    assert "no ARN of a model package" in report["log"]
 
 
 def test_the_model_that_the_trigger_names_is_deployed(build):

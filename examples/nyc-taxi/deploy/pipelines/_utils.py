@@ -13,14 +13,18 @@ A pipeline module has ``get_pipeline(**kwargs)``, and may have
 from __future__ import annotations
 
 import argparse
+import contextlib
 import hashlib
 import importlib
 import inspect
 import json
+import logging
 import os
+import sys
+import warnings
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, Iterator
 
 import boto3
 
@@ -107,12 +111,31 @@ def call(function: Any, **kwargs: Any) -> Any:
     return function(**kwargs)
 
 
+# The SDK's own defaults and nothing of the machine's, so that a pipeline is the same wherever it is built. Without the
+# opt-out the SDK reports each use to its makers, by a request that hangs where no such request is let through.
+SDK_SETTINGS = {"SchemaVersion": "1.0", "SageMaker": {"PythonSDK": {"Modules": {"TelemetryOptOut": True}}}}
+
+
+@contextlib.contextmanager
+def clean_output() -> Iterator[None]:
+    """Keeps standard output for the command's result: the SDK logs there, and has tracebacks written there."""
+    hook = sys.excepthook
+    try:
+        with contextlib.redirect_stdout(sys.stderr):
+            yield
+    finally:
+        sys.excepthook = hook
+
+
 def pipeline_session(region: str, default_bucket: str) -> Any:
     """A session that records steps instead of starting jobs. Makes its clients here, never at import, and calls nothing."""
+    # That a session starts no job, and which names SageMaker chooses itself, is no news to whoever reads a build's log.
+    logging.getLogger("sagemaker").setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore", message="Running within a PipelineSession")
     from sagemaker.workflow.pipeline_context import PipelineSession
 
     boto_session = boto3.Session(region_name=region)
-    return PipelineSession(boto_session=boto_session, default_bucket=default_bucket)
+    return PipelineSession(boto_session=boto_session, default_bucket=default_bucket, sagemaker_config=SDK_SETTINGS)
 
 
 def code_uri(path: Path, bucket: str, prefix: str) -> str:

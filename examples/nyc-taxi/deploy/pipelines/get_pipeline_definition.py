@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 import json
 import sys
 from pathlib import Path
 
-from pipelines._utils import BadArgument, add_kwargs, call, load_pipeline_module, read_kwargs
+from pipelines._utils import BadArgument, add_kwargs, call, clean_output, load_pipeline_module, read_kwargs
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -19,8 +18,7 @@ def main(arguments: list[str] | None = None) -> int:
     add_kwargs(parser)
     options = parser.parse_args(arguments)
     try:
-        # The SDK logs to standard output, which belongs to the definition here.
-        with contextlib.redirect_stdout(sys.stderr):
+        with clean_output():
             module = load_pipeline_module(options.module_name)
             definition = call(module.get_pipeline, **read_kwargs(options)).definition()
     except BadArgument as error:

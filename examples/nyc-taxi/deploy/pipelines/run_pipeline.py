@@ -12,7 +12,6 @@ rely on:
 from __future__ import annotations
 
 import argparse
-import contextlib
 import json
 import sys
 import time
@@ -21,7 +20,17 @@ from urllib.parse import urlparse
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from pipelines._utils import BadArgument, NotYet, add_kwargs, call, load_pipeline_module, parse_object, read_kwargs, read_tags
+from pipelines._utils import (
+    BadArgument,
+    NotYet,
+    add_kwargs,
+    call,
+    clean_output,
+    load_pipeline_module,
+    parse_object,
+    read_kwargs,
+    read_tags,
+)
 
 SUCCEEDED, FAILED, BAD_ARGUMENT, NOT_YET = 0, 1, 2, 3
 # Executing and Stopping are the other two states of a pipeline execution.
@@ -32,7 +41,7 @@ def main(arguments: list[str] | None = None, sleep: Callable[[float], None] = ti
     """Runs the command; returns its exit code."""
     options = _parser().parse_args(arguments)
     try:
-        with contextlib.redirect_stdout(sys.stderr):
+        with clean_output():
             outcome = _run(options, sleep)
     except BadArgument as error:
         return _fail(error, BAD_ARGUMENT)

@@ -96,6 +96,18 @@ def test_standard_output_is_one_json_object_whatever_the_sdk_prints(played, capf
     }
 
 
+def test_an_error_that_nobody_expected_is_not_written_to_standard_output_either(played):
+    def broken(region):
+        sys.excepthook = lambda *_: print("written where the result belongs")
+        raise RuntimeError("nobody expected this")
+
+    played(Aws(), get_pipeline=broken)
+    before = sys.excepthook
+    with pytest.raises(RuntimeError):
+        run()
+    assert sys.excepthook is before
+
+
 def test_the_tags_of_the_project_reach_the_pipeline(played):
     pipeline = played(Aws("Succeeded"))
     tags = [{"Key": "sagemaker:project-name", "Value": "fares"}, {"Key": "sagemaker:project-id", "Value": "p-1"}]

@@ -25,37 +25,41 @@ def definition(**changes):
     return json.loads(pipeline.get_pipeline(**{**KWARGS, **changes}).definition())
 
 
-def step(name, **changes):
-    return {one["Name"]: one for one in definition(**changes)["Steps"]}[name]["Arguments"]
+def step(whole, name):
+    return {one["Name"]: one for one in whole["Steps"]}[name]["Arguments"]
 
 
-def default(name, **changes):
-    return {one["Name"]: one.get("DefaultValue") for one in definition(**changes)["Parameters"]}[name]
+def defaults(whole):
+    return {one["Name"]: one.get("DefaultValue") for one in whole["Parameters"]}
+
+
+@pytest.fixture(scope="module")
+def usual():
+    """The definition as the files of this repository make it."""
+    return definition()
 
 
 def test_the_machines_are_those_of_the_configuration():
-    config = settings.Settings(instance_type="ml.c5.xlarge", instance_count=3, max_payload_megabytes=1)
-    resources = step("TripFareTransform", config=config)["TransformResources"]
-    assert resources == {
+    whole = definition(config=settings.Settings(instance_type="ml.c5.xlarge", instance_count=3, max_payload_megabytes=1))
+    assert step(whole, "TripFareTransform")["TransformResources"] == {
         "InstanceType": {"Get": "Parameters.TransformInstanceType"},
         "InstanceCount": {"Get": "Parameters.TransformInstanceCount"},
     }
-    assert default("TransformInstanceType", config=config) == "ml.c5.xlarge"
-    assert default("TransformInstanceCount", config=config) == 3
-    assert step("TripFareTransform", config=config)["MaxPayloadInMB"] == 1
+    assert (defaults(whole)["TransformInstanceType"], defaults(whole)["TransformInstanceCount"]) == ("ml.c5.xlarge", 3)
+    assert step(whole, "TripFareTransform")["MaxPayloadInMB"] == 1
 
 
-def test_the_model_of_the_transform_is_the_one_made_of_the_model_package():
-    assert step("TripFareTransform")["ModelName"] == {"Get": "Steps.TripFareCreateModel.ModelName"}
-    container = step("TripFareCreateModel")["PrimaryContainer"]
+def test_the_model_of_the_transform_is_the_one_made_of_the_model_package(usual):
+    assert step(usual, "TripFareTransform")["ModelName"] == {"Get": "Steps.TripFareCreateModel.ModelName"}
+    container = step(usual, "TripFareCreateModel")["PrimaryContainer"]
     assert (container["Image"], container["ModelDataUrl"]) == (
         {"Get": "Parameters.ModelImageUri"},
         {"Get": "Parameters.ModelInputUri"},
     )
 
 
-def test_the_definition_is_the_same_for_every_model():
-    assert definition(model_package_arn=PACKAGE) == definition()
+def test_the_definition_is_the_same_for_every_model(usual):
+    assert definition(model_package_arn=PACKAGE) == usual
 
 
 @pytest.fixture
@@ -138,12 +142,12 @@ def test_trips_that_are_named_are_not_looked_up(registry):
     assert "DataInputUri" not in pipeline.get_start_parameters(session, given, **KWARGS, model_package_arn=PACKAGE)
 
 
-def test_every_parameter_without_a_default_is_looked_up(registry):
+def test_every_parameter_without_a_default_is_looked_up(registry, usual):
     session, stubber = registry
     for _ in range(2):
         stubber.add_response("describe_model_package", described())
     found = pipeline.get_start_parameters(session, {}, **KWARGS, model_package_arn=PACKAGE)
-    assert set(found) == {one["Name"] for one in definition()["Parameters"] if "DefaultValue" not in one}
+    assert set(found) == {name for name, value in defaults(usual).items() if value is None}
 
 
 def test_without_an_approved_model_it_is_not_yet(registry):

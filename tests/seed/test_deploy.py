@@ -1,0 +1,200 @@
+"""The deploy repository as Jenkins runs it, its pipeline's definition, and the batch predictions that follow from it.
+
+Its Jenkinsfile runs in a real Groovy and its `sh` lines run for real, with what they install; AWS is the recording one.
+What a batch transform does is done here with the container's own libraries, as the definition says.
+"""
+
+import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from aws import ACCOUNT, REGION, Aws
+from conftest import EXAMPLES, HERE
+from golden import assert_golden
+from jenkins_run import run_jenkinsfile, run_job_dsl, shell_calls
+from stacks import model_package, teach_registry
+
+PARAMS = {
+    "ARTIFACT_BUCKET": "artifacts",
+    "SAGEMAKER_PROJECT_NAME": "fares",
+    "SAGEMAKER_PROJECT_ID": "p-1",
+    "SAGEMAKER_PROJECT_ARN": f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:project/fares",
+    "AWS_REGION": REGION,
+    "SAGEMAKER_PIPELINE_ROLE_ARN": f"arn:aws:iam::{ACCOUNT}:role/pipelines",
+    "AWS_CREDENTIAL": "aws-pipelines",
+    "MODEL_PACKAGE_ARN": "",
+    "EVENT_ID": "",
+}
+IMAGE = f"492215442770.dkr.ecr.{REGION}.amazonaws.com/sagemaker-xgboost:3.0-5"
+RUN = "s3://artifacts/fares-p-1/preprocess/run001"
+
+
+def registered(version, approval="Approved"):
+    container = {"Image": IMAGE, "ModelDataUrl": f"s3://artifacts/fares-p-1/train/{version}/model.tar.gz", "Environment": {}}
+    holds = {"InferenceSpecification": {"Containers": [container]}, "CustomerMetadataProperties": {"InputRunUrl": RUN}}
+    return model_package("fares-p-1", version, approval, **holds)
+
+
+class World(Aws):
+    """AWS with a registry of models, whose pipelines end at the first look."""
+
+    def __init__(self, packages):
+        super().__init__()
+        teach_registry(self, packages)
+
+    def _status(self, execution):
+        return self.outcome
+
+
+@pytest.fixture(scope="module")
+def build(tools, tmp_path_factory):
+    """Runs the Jenkinsfile of a fresh checkout and hands back the report and the AWS that it met."""
+
+    def run(packages, params=None, outcome="Succeeded"):
+        scratch = tmp_path_factory.mktemp("jenkins")
+        checkout = Path(shutil.copytree(EXAMPLES / "deploy", scratch / "deploy"))
+        with World(packages) as aws:
+            aws.outcome = outcome
+            report = run_jenkinsfile(tools, checkout, {**PARAMS, **(params or {})}, aws.url, scratch)
+        assert aws.unexpected == []
+        return report, aws
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def usual(build):
+    """The usual build: some models are approved, the newest one was rejected."""
+    return build([registered(6), registered(7), registered(8, "Rejected")])
+
+
+def started(aws):
+    """The parameters with which executions were started."""
+    starts = [call["request"] for call in aws.calls if call["operation"] == "SageMaker.StartPipelineExecution"]
+    return [{one["Name"]: one["Value"] for one in start["PipelineParameters"]} for start in starts]
+
+
+def test_the_newest_approved_model_predicts_with_what_its_own_checkout_installed(usual):
+    report, aws = usual
+    assert report["result"] == "SUCCESS", report["log"]
+    assert started(aws)[0]["ModelPackageArn"].endswith("/7")
+    assert {call["who"] for call in aws.calls} == {"aws-pipelines"}
+    said = [f"sh: {' '.join(script.split())}" for script in shell_calls(report)]
+    calls = [f"{call['operation']} {json.dumps(masked(call['request']), sort_keys=True)}" for call in aws.calls]
+    assert_golden("deploy-jenkins.txt", "\n".join([*said, "", *calls, ""]))
+
+
+def test_the_pipeline_has_a_name_of_its_own_and_the_tags_of_the_project(usual):
+    (name, pipeline), = usual[1].pipelines.items()
+    tags = {tag["Key"]: tag["Value"] for tag in pipeline["tags"]}
+    assert (name, tags) == ("fares-p-1-batch", {"sagemaker:project-name": "fares", "sagemaker:project-id": "p-1"})
+
+
+def test_nothing_is_packaged_that_is_not_there(usual):
+    assert [script for script in shell_calls(usual[0]) if "cloudformation" in script] == []
+
+
+def test_without_an_approved_model_the_build_is_not_built_and_nothing_is_started(build):
+    report, aws = build([registered(7, "PendingManualApproval")])
+    assert (report["result"], report["description"]) == ("NOT_BUILT", "no approved model yet")
+    assert "no model of fares-p-1 is Approved yet" in report["log"]
+    assert started(aws) == []
+
+
+def test_the_model_that_the_trigger_names_wins_and_a_failed_execution_fails_the_build(build):
+    report, aws = build([registered(6), registered(7)], {"MODEL_PACKAGE_ARN": registered(6)["ModelPackageArn"]}, "Failed")
+    assert report["result"] == "FAILURE"
+    assert started(aws)[0]["ModelPackageArn"].endswith("/6")
+
+
+def masked(request):
+    """A request without what differs from run to run; the definition is compared on its own."""
+    shown = {name: value for name, value in request.items() if name != "PipelineDefinition"}
+    return {name: re.sub(r"^[0-9a-f-]{32,}$", "<token>", value) if isinstance(value, str) else value for name, value in shown.items()}
+
+
+@pytest.fixture(scope="module")
+def definition(tools, tmp_path_factory):
+    """The pipeline's definition, from the repository's own command, without AWS."""
+    file = tmp_path_factory.mktemp("definition") / "definition.json"
+    given = {
+        "region": REGION,
+        "role": PARAMS["SAGEMAKER_PIPELINE_ROLE_ARN"],
+        "default_bucket": "artifacts",
+        "pipeline_name": "fares-p-1-batch",
+        "base_job_prefix": "fares-p-1",
+        "model_package_group_name": "fares-p-1",
+    }
+    command = [tools / "sdk/bin/python", "-m", "pipelines.get_pipeline_definition", "-n", "pipelines.deploy.pipeline"]
+    arguments = ["-f", file, *(part for name, value in given.items() for part in ("--kwarg", f"{name}={value}"))]
+    done = subprocess.run([*command, *arguments], cwd=EXAMPLES / "deploy", capture_output=True, text=True, timeout=240, check=False)
+    assert done.returncode == 0, done.stderr
+    return json.loads(file.read_text())
+
+
+def references(node):
+    """All that is got with `Get` inside a definition."""
+    if isinstance(node, dict):
+        if "Get" in node:
+            yield node["Get"]
+        node = list(node.values())
+    if isinstance(node, list):
+        for child in node:
+            yield from references(child)
+
+
+def test_the_definition_is_of_the_known_version_and_all_that_it_refers_to_exists(definition):
+    assert definition["Version"] == "2020-12-01"
+    names = [step["Name"] for step in definition["Steps"]]
+    assert names == ["TripFareCreateModel", "TripFareTransform"]
+    known = {"Execution.PipelineName", "Execution.PipelineExecutionId"}
+    known |= {f"Parameters.{one['Name']}" for one in definition["Parameters"]}
+    for at, step in enumerate(definition["Steps"]):
+        earlier = {f"Steps.{name}.ModelName" for name in names[:at]}
+        assert set(references(step)) <= known | earlier
+    assert set(references(definition["PipelineExperimentConfig"])) <= known
+
+
+def test_the_definition_is_as_it_was_read(definition):
+    assert_golden("deploy-definition.json", json.dumps(definition, indent=2, sort_keys=True) + "\n")
+
+
+def test_batch_predictions_are_put_behind_the_trips_and_are_near_their_fares(definition, tools, small_model, tmp_path):
+    model, trips = small_model
+    source, target, step = tmp_path / "test", tmp_path / "transform", tmp_path / "step.json"
+    source.mkdir()
+    (source / "part-1.csv").write_bytes(trips.read_bytes())
+    step.write_text(json.dumps(definition["Steps"][1]["Arguments"]))
+    command = [tools / "container/bin/python", HERE / "inference.py", "transform", model, step, source, target]
+    subprocess.run(command, check=True, timeout=120)
+    given = [line.split(",") for line in trips.read_text().splitlines()]
+    predicted = [line.split(",") for line in (target / "part-1.csv.out").read_text().splitlines()]
+    assert [row[:-1] for row in predicted] == given
+    fares = [float(row[0]) for row in given]
+    mean = sum(fares) / len(fares)
+    error = sum((float(row[-1]) - float(row[0])) ** 2 for row in predicted)
+    naive = sum((fare - mean) ** 2 for fare in fares)
+    print(f"batch inference: {len(given)} trips, RMSE {(error / len(given)) ** 0.5:.2f}, always the mean {(naive / len(given)) ** 0.5:.2f}")
+    assert error < naive / 4
+
+
+def test_deploy_and_endpoint_choose_their_model_with_the_same_code():
+    places = [EXAMPLES / "deploy/pipelines/deploy/model_registry.py", EXAMPLES / "endpoint/endpoint/model_registry.py"]
+    assert len({place.read_bytes() for place in places}) == 1
+
+
+@pytest.mark.parametrize(("repository", "name"), [("deploy", "modeldeploy"), ("endpoint", "modeldeploy-endpoint")])
+def test_the_seed_job_declares_a_job_of_its_own_with_all_parameters_of_the_jenkinsfile(repository, name, tools, tmp_path):
+    script = EXAMPLES / repository / "jenkins" / "seed_job.groovy"
+    (job,) = run_job_dsl(tools, script, {"GIT_URL": "https://git.example.com/fares.git", "GIT_BRANCH": "origin/main"}, tmp_path)
+    assert job["name"] == f"sagemaker-@@@SAGEMAKER_PROJECT_NAME@@@-@@@SAGEMAKER_PROJECT_ID@@@-{name}"
+    parts = {part["name"]: part for part in job["children"]}
+    declared = {one["arguments"][0] for one in parts["parameters"]["children"]}
+    used = set(re.findall(r'\$([A-Z_]{4,})|params\.([A-Z_]+)', (script.parent / "Jenkinsfile").read_text()))
+    used = {one or other for one, other in used}
+    assert used - declared <= {"STAGE"}
+    assert {"MODEL_PACKAGE_ARN", "EVENT_ID"} <= declared
+    assert "disableConcurrentBuilds" in [part["name"] for part in parts["properties"]["children"]]
