@@ -67,7 +67,7 @@ contract: own tools ## what the tests asked of AWS and were answered, and a tour
 
 .PHONY: test-templates
 test-templates: tools ## CloudFormation templates through cfn-lint, the Lambda's own tests, the setup guide from top to bottom, lint-template's facts
-	$(CACHE)/venv/bin/cfn-lint src/templates/*.yaml examples/aws/*.yaml examples/templates/*.yaml
+	$(CACHE)/venv/bin/cfn-lint src/templates/*.yaml examples/aws/*.yaml examples/templates/*.yaml examples/nyc-taxi/endpoint/endpoint/templates/*.yaml
 	$(PYTHON) -m unittest discover --quiet --start-directory tests/lambda
 	$(PYTHON) -m unittest discover --quiet --start-directory tests/setup
 	$(PYTHON) -m unittest discover --quiet --start-directory tests/templates
