@@ -133,7 +133,8 @@ async fn furnish(ground: &Ground, rules: &BTreeMap<String, Rule>) {
     ground.secret(&long("z"), ["username", "token"], "arn", &kms()).await;
     ground.extend_secret("jenkins", "user_name.2", &mlops_sandbox::jenkins::Jenkins::credentials().0).await;
     ground.extend_secret("jenkins", "TOKEN-2", &mlops_sandbox::jenkins::Jenkins::credentials().1).await;
-    ground.config_map("ca", "ca.crt").await;
+    ground.config_map("ca", "ca.crt", ground::PEM).await;
+    ground.config_map("template", "template.yaml", &ground::own_template()).await;
     ground.secret("ca", ["username", "token"], "ca.crt", ground::PEM).await;
     let roles: BTreeSet<String> = rules
         .values()

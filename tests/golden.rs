@@ -210,3 +210,61 @@ async fn teardown() {
     assert!(!buckets.to_string().contains("sagemaker-project"), "left in S3: {buckets}");
     story.end("teardown").await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn own_template() {
+    let template = include_str!("../examples/templates/batch-scoring.yaml");
+    let mut story = Story::begin("A project is made from a template of its owner's own", Settings::default()).await;
+    let config_map = json!({"metadata": {"name": "project-template"}, "data": {"template.yaml": template}});
+    story.stage.kubernetes.create("configmaps", NAMESPACE, config_map).unwrap();
+    story.tell("user", "applies the project with catalog.template.configMapRef, and gives CostCentre in parameters");
+    let mut project = manifest();
+    let reference = json!({"name": "project-template", "key": "template.yaml"});
+    project["spec"]["platform"]["catalog"] = json!({"template": {"configMapRef": reference}});
+    project["spec"]["parameters"] = json!([{"name": "CostCentre", "value": "fares"}]);
+    story.stage.apply(project);
+    story.until("Ready", LONG, Story::ready).await;
+    let parameters = launched(&story);
+    assert_eq!(parameters["CostCentre"], "fares");
+    assert_eq!(parameters["ModelBuildCodeRepositoryUrl"], "https://github.com/example/taxi-build.git");
+    assert!(parameters.get("ModelBuildCodeRepositoryFullname").is_none(), "what the template lacks is not sent");
+    let version = version_of(&story);
+
+    story.chapter("The template in the ConfigMap changes: a new version, and the project is updated to it");
+    story.tell("user", "changes the template: its cost centres may have 30 characters");
+    change_template(&story, &template.replace("{1,20}", "{1,30}")).await;
+    story.until("the new version", LONG, |story| story.ready() && version_of(story) != version).await;
+
+    story.chapter("A change with an error is refused, with its line, and nothing is touched");
+    let (writes, version) = (story.writes(), version_of(&story));
+    story.tell("user", "changes the template: a resource refers to a parameter that is not declared");
+    change_template(&story, &template.replace("!Ref ModelBuildCodeRepositoryUrl", "!Ref ModelBuildCodeRepository_Url"))
+        .await;
+    story.until("Stalled", LONG, |story| story.condition("Stalled").0 == "True").await;
+    assert_eq!(story.condition("PrerequisitesMet").1, "InvalidTemplate");
+    story.pass(Duration::from_mins(30)).await;
+    assert_eq!((story.writes(), version_of(&story)), (writes, version));
+    story.tell("user", "takes the change back");
+    change_template(&story, &template.replace("{1,20}", "{1,30}")).await;
+    story.until("Ready again", LONG, Story::ready).await;
+    assert_eq!(story.writes(), writes, "what is as declared is not written again");
+    story.end("own-template").await;
+}
+
+async fn change_template(story: &Story, text: &str) {
+    let path = format!("/api/v1/namespaces/{NAMESPACE}/configmaps/project-template");
+    story.patch(&path, "application/merge-patch+json", &json!({"data": {"template.yaml": text}})).await;
+}
+
+/// The name of the version that the status names.
+fn version_of(story: &Story) -> String {
+    story.project().unwrap()["status"]["catalog"]["version"].as_str().unwrap_or_default().to_owned()
+}
+
+/// The parameters of the project's stack.
+fn launched(story: &Story) -> serde_json::Value {
+    let world = story.stage.sandbox.world(|world| world.dump());
+    let stacks = world["regions"]["111122223333/us-east-1"]["cloudformation"]["stacks"].as_array().unwrap().clone();
+    let ours = |stack: &serde_json::Value| stack["parameters"].get("SageMakerProjectId").is_some();
+    stacks.into_iter().find(ours).unwrap()["parameters"].clone()
+}

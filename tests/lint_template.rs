@@ -203,7 +203,7 @@ fn hostile_texts_end_soon() {
         assert!(text.len() <= 1_000_000, "{sentence}: {} bytes", text.len());
         let started = std::time::Instant::now();
         let findings = lint(&text, date(2026, 11, 24));
-        assert!(!findings.is_empty(), "{sentence}");
+        assert!((1..=2000).contains(&findings.len()), "{sentence}: {} findings", findings.len());
         let taken = started.elapsed();
         assert!(taken.as_secs() < 20, "{sentence}: {taken:?}");
     }

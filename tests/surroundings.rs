@@ -416,7 +416,38 @@ fn secrets() -> Vec<Surrounding> {
             shows: &[(Building, "PrerequisitesMet=False/CaBundleInvalid")],
             ..RIGHT
         },
+        Surrounding {
+            name: "the ConfigMap with the project template does not exist",
+            manifest: own_template,
+            mends: |stage| put_template(stage, include_str!("../examples/templates/batch-scoring.yaml")),
+            shows: &[(Building, "PrerequisitesMet=False/SecretMissing")],
+            ..RIGHT
+        },
+        Surrounding {
+            name: "the project template in the ConfigMap has an error",
+            setting: |stage| {
+                let template = include_str!("../examples/templates/batch-scoring.yaml");
+                put_template(stage, &template.replace("MaxLength: 20", "MaxLength: 10"));
+            },
+            manifest: own_template,
+            mends: |stage| {
+                stage.kubernetes.delete("configmaps", NAMESPACE, "project-template").unwrap();
+                put_template(stage, include_str!("../examples/templates/batch-scoring.yaml"));
+            },
+            shows: &[(Building, "PrerequisitesMet=False/InvalidTemplate")],
+            ..RIGHT
+        },
     ]
+}
+
+fn own_template(manifest: &mut Value) {
+    let reference = json!({"name": "project-template", "key": "template.yaml"});
+    manifest["spec"]["platform"]["catalog"] = json!({"template": {"configMapRef": reference}});
+}
+
+fn put_template(stage: &Stage, text: &str) {
+    let config_map = json!({"metadata": {"name": "project-template"}, "data": {"template.yaml": text}});
+    stage.kubernetes.create("configmaps", NAMESPACE, config_map).unwrap();
 }
 
 fn refuse(stage: &Stage, service: &str, operation: &str, status: u16, code: &str, message: &str) {

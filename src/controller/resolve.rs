@@ -1,16 +1,21 @@
-//! From names of Secrets and ConfigMaps to what they hold: credentials, CA bundles, parameters. What is missing is
+//! From names of Secrets and ConfigMaps to what they hold: credentials, CA bundles, parameters, the project template. What is missing is
 //! said in a sentence that names the object, the key and what to do.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use jiff::tz::TimeZone;
 
 use crate::controller::object::Key;
 use crate::controller::secrets::{Content, Secrets, Source};
 use crate::controller::world::World;
+use crate::crd::platform::ConfigMapRef;
 use crate::crd::status::{CaBundleReference, Placement, Reason};
 use crate::domain::parse::{Parsed, Resolved};
 use crate::domain::project::JenkinsCredentials;
 use crate::domain::report::{Finding, Outcome};
 use crate::domain::secret::{SealedSecret, Secret};
+use crate::templates::lint::refusal;
 
 /// What Jenkins is spoken to with.
 pub struct JenkinsAccess {
@@ -32,6 +37,7 @@ pub fn sources(key: &Key, parsed: &Parsed) -> BTreeSet<Source> {
     sources
         .extend(parsed.parameter_secrets().values().map(|reference| Source::secret(&key.namespace, &reference.name)));
     sources.extend(parsed.trigger_ca_bundle().iter().map(|reference| bundle_source(key, reference)));
+    sources.extend(parsed.own_template().map(|reference| Source::config_map(&key.namespace, &reference.name)));
     sources
 }
 
@@ -64,7 +70,11 @@ pub async fn project(world: &World, key: &Key, parsed: &Parsed) -> Result<(Resol
         Some(reference) => bundle(&world.secrets, key, &reference).await?,
         None => String::new(),
     };
-    Ok((Resolved { jenkins: access.credentials.clone(), parameters, trigger_ca_bundle }, access))
+    let template = match parsed.own_template() {
+        Some(reference) => Some(template(world, key, reference).await?),
+        None => None,
+    };
+    Ok((Resolved { jenkins: access.credentials.clone(), parameters, trigger_ca_bundle, template }, access))
 }
 
 /// What Jenkins is spoken to with, as the placement names it.
@@ -85,6 +95,25 @@ pub async fn jenkins(world: &World, key: &Key, placement: &Placement) -> Result<
         None => String::new(),
     };
     Ok(JenkinsAccess { credentials, ca_bundle })
+}
+
+/// The user's own template, judged before anything is made of it.
+async fn template(world: &World, key: &Key, reference: &ConfigMapRef) -> Result<Arc<str>, Finding> {
+    let ConfigMapRef { name, key: field } = reference;
+    let source = Source::config_map(&key.namespace, name);
+    let text = value(&world.secrets, &source, field, "the project template").await?;
+    let today = world.setup.clock.now().to_zoned(TimeZone::UTC).date();
+    match refusal(text.reveal(), today) {
+        None => Ok(text.reveal().into()),
+        Some(error) => Err(Outcome::Stuck {
+            why: Reason::InvalidTemplate,
+            message: format!(
+                "the project template under key {field} of ConfigMap {name}, line {}: {}",
+                error.line, error.message
+            ),
+            hint: format!("{}; `mlops-operator lint-template` tells all that is wrong with it", error.hint),
+        }),
+    }
 }
 
 fn bundle_source(key: &Key, reference: &CaBundleReference) -> Source {

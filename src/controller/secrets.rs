@@ -38,6 +38,11 @@ impl Source {
         Self { config_map: false, namespace: namespace.to_owned(), name: name.to_owned() }
     }
 
+    /// A ConfigMap.
+    pub fn config_map(namespace: &str, name: &str) -> Self {
+        Self { config_map: true, ..Self::secret(namespace, name) }
+    }
+
     /// What holds a CA bundle.
     pub fn bundle(namespace: &str, kind: CaBundleKind, name: &str) -> Self {
         Self { config_map: kind == CaBundleKind::ConfigMap, ..Self::secret(namespace, name) }

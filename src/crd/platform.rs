@@ -172,13 +172,32 @@ pub struct ProductSettings {
     pub support_url: Option<String>,
 }
 
-/// The project template.
+/// The project template: one that the operator carries, or one of your own.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("!(has(self.builtIn) && has(self.configMapRef))").message("template takes builtIn or configMapRef, not both"))]
 pub struct TemplateSettings {
-    /// A template that the operator carries. Its name holds its version; its content never changes.
-    #[serde(default)]
-    pub built_in: BuiltInTemplate,
+    /// A template that the operator carries. Its name holds its version; its content never changes. Absent, without
+    /// `configMapRef`: `jenkins-git-v1`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::built_in_template")]
+    pub built_in: Option<BuiltInTemplate>,
+    /// A template of your own, in a ConfigMap of the object's own namespace. `mlops-operator lint-template` judges it
+    /// beforehand; one with errors is refused. A change of it makes a new version, to which the project is updated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub config_map_ref: Option<ConfigMapRef>,
+}
+
+/// A key of a ConfigMap.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ConfigMapRef {
+    /// Its name, in the object's own namespace.
+    #[schemars(schema_with = "schema::object_name")]
+    pub name: String,
+    /// The key in it.
+    #[schemars(schema_with = "schema::data_key")]
+    pub key: String,
 }
 
 /// Templates that the operator carries.

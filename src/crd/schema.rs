@@ -250,6 +250,11 @@ pub fn parameter_value(_: &mut SchemaGenerator) -> Schema {
     )
 }
 
+/// A template that the operator carries.
+pub fn built_in_template(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({"type": "string", "enum": ["jenkins-git-v1"]})
+}
+
 /// Name of a Kubernetes object.
 pub fn object_name(_: &mut SchemaGenerator) -> Schema {
     matching(

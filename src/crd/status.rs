@@ -134,6 +134,8 @@ reasons! {
     SecretMissing,
     /// The CA bundle cannot be read or holds no certificate.
     CaBundleInvalid,
+    /// The project template in the ConfigMap has errors; the message names the first, with its line.
+    InvalidTemplate,
     /// The launch, use, stack or runtime role does not exist.
     RoleMissing,
     /// The role's trust policy does not let the service assume it.

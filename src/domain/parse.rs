@@ -2,19 +2,21 @@
 //! cannot fail later for its form. Secrets are only named here; [`Parsed::into_project`] takes them in.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::crd::platform::{AwsSettings, CaBundleRef, PrincipalType};
+use crate::crd::platform::{AwsSettings, CaBundleRef, ConfigMapRef, PrincipalType, TemplateSettings};
 use crate::crd::project::{DataPolicy, MlopsProjectSpec, SecretKeyRef};
 use crate::crd::status::{CaBundleReference, Placement};
 use crate::domain::identity::{Identity, OwnerKey};
 use crate::domain::project::{
     Catalog, JenkinsCredentials, JenkinsSettings, ModelTrigger, ParameterValue, Principal, Project, Repositories,
-    Repository, Roles,
+    Repository, Roles, Template,
 };
 use crate::domain::secret::{SealedSecret, Secret};
+use crate::templates::project_template;
 
 /// Why a spec cannot be used: which field, and what is wrong with it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -50,6 +52,8 @@ pub struct Resolved {
     pub parameters: BTreeMap<String, SealedSecret>,
     /// PEM of `platform.modelTrigger.caBundleRef`; empty if there is none.
     pub trigger_ca_bundle: String,
+    /// Text of `platform.catalog.template.configMapRef`, if there is one: a template without errors.
+    pub template: Option<Arc<str>>,
 }
 
 impl Resolved {
@@ -74,6 +78,10 @@ pub fn parse(owner: &OwnerKey, raw_spec: &Value) -> Result<Parsed, SpecError> {
                 "`{project_name}` cannot name a SageMaker project: it takes at most 32 letters, digits and hyphens, and starts with a letter"
             ),
         ));
+    }
+    let TemplateSettings { built_in, config_map_ref } = &spec.platform.catalog.template;
+    if built_in.is_some() && config_map_ref.is_some() {
+        return Err(SpecError::new("spec.platform.catalog.template", "takes builtIn or configMapRef, not both"));
     }
     let placement = placement(owner, &spec, project_name)?;
     Ok(Parsed { identity: Identity { owner: owner.clone(), placement }, spec })
@@ -197,18 +205,23 @@ impl Parsed {
         self.spec.platform.model_trigger.ca_bundle_ref.as_ref().map(ca_reference)
     }
 
+    /// Where the project template stands, if it is the user's own.
+    pub fn own_template(&self) -> Option<&ConfigMapRef> {
+        self.spec.platform.catalog.template.config_map_ref.as_ref()
+    }
+
     /// Names of the portfolio and the product.
     pub fn catalog_names(&self) -> (String, String) {
-        let catalog = catalog(&self.identity, &self.spec);
+        let catalog = catalog(&self.identity, &self.spec, None);
         (catalog.portfolio_name, catalog.product_name)
     }
 
     /// The project, with what was read from Secrets.
     pub fn into_project(self, resolved: Resolved) -> Project {
         let Self { identity, spec } = self;
-        let Resolved { jenkins: jenkins_credentials, parameters: mut sealed, trigger_ca_bundle } = resolved;
+        let Resolved { jenkins: jenkins_credentials, parameters: mut sealed, trigger_ca_bundle, template } = resolved;
         let roles = roles(&identity.placement, &spec);
-        let catalog = catalog(&identity, &spec);
+        let catalog = catalog(&identity, &spec, template);
         let model_trigger = model_trigger(&spec, trigger_ca_bundle);
         let tags = spec.platform.tags.into_iter().chain(spec.tags).collect();
         let plain = spec
@@ -256,7 +269,21 @@ fn roles(placement: &Placement, spec: &MlopsProjectSpec) -> Roles {
     }
 }
 
-fn catalog(identity: &Identity, spec: &MlopsProjectSpec) -> Catalog {
+/// The template: the user's own, as it was read, or one that the operator carries.
+fn template(settings: &TemplateSettings, own: Option<Arc<str>>) -> Template {
+    match (&settings.config_map_ref, own) {
+        (Some(reference), Some(text)) => {
+            Template { word: "own".to_owned(), title: format!("of ConfigMap {}", reference.name), text }
+        }
+        _ => {
+            let word = settings.built_in.unwrap_or_default().as_str();
+            let text = project_template(word).unwrap_or_default().into();
+            Template { word: word.to_owned(), title: format!("{word:?}"), text }
+        }
+    }
+}
+
+fn catalog(identity: &Identity, spec: &MlopsProjectSpec, own: Option<Arc<str>>) -> Catalog {
     let settings = &spec.platform.catalog;
     let name = format!("MLOps {}", identity.placement.project_name);
     // A provider's name takes 50 characters, a namespace's 63.
@@ -278,7 +305,7 @@ fn catalog(identity: &Identity, spec: &MlopsProjectSpec) -> Catalog {
         support_description: settings.product.support_description.clone().unwrap_or_default(),
         support_email: settings.product.support_email.clone().unwrap_or_default(),
         support_url: settings.product.support_url.clone().unwrap_or_default(),
-        template: settings.template.built_in.as_str().to_owned(),
+        template: template(&settings.template, own),
         principals: settings.principals.iter().map(principal).collect(),
     }
 }
@@ -349,6 +376,7 @@ mod tests {
             jenkins: JenkinsCredentials { username: "u".into(), token },
             parameters: BTreeMap::new(),
             trigger_ca_bundle: String::new(),
+            template: None,
         })
     }
 
@@ -384,6 +412,22 @@ mod tests {
         assert_eq!(placement_of_raw(&owner(), &broken), Some(parsed.identity.placement));
         broken["platform"]["aws"]["accountId"] = json!(1);
         assert_eq!(placement_of_raw(&owner(), &broken), None);
+    }
+
+    #[test]
+    fn a_template_of_ones_own_stands_for_the_built_in_one() {
+        let mut raw = spec();
+        let parsed = parse(&owner(), &raw).unwrap();
+        assert!(parsed.own_template().is_none());
+        assert_eq!(project(&raw).catalog.template.word, "jenkins-git-v1");
+        raw["platform"]["catalog"] = json!({"template": {"configMapRef": {"name": "ours", "key": "a.yaml"}}});
+        let parsed = parse(&owner(), &raw).unwrap();
+        assert_eq!(parsed.own_template().map(|reference| reference.name.as_str()), Some("ours"));
+        let template = template(&parsed.spec.platform.catalog.template, Some("Resources: {}".into()));
+        assert_eq!((template.word.as_str(), template.title.as_str()), ("own", "of ConfigMap ours"));
+        assert_eq!(&*template.text, "Resources: {}");
+        raw["platform"]["catalog"]["template"]["builtIn"] = json!("jenkins-git-v1");
+        assert_eq!(parse(&owner(), &raw).unwrap_err().field, "spec.platform.catalog.template");
     }
 
     #[test]

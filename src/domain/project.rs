@@ -2,6 +2,8 @@
 //! [`Project`] is made from the spec by the controller; bad specs stop here.
 
 use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
 
 use crate::domain::identity::Identity;
 use crate::domain::secret::SealedSecret;
@@ -67,10 +69,28 @@ pub struct Catalog {
     pub support_email: String,
     /// Where they look.
     pub support_url: String,
-    /// Name of the built-in template: `jenkins-git-v1`.
-    pub template: String,
+    /// What projects are launched from.
+    pub template: Template,
     /// Principals besides the operator's own role.
     pub principals: Vec<Principal>,
+}
+
+/// The project template.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Template {
+    /// A word for its key in the bucket: that of a built-in one, or `own`.
+    pub word: String,
+    /// What it is called where people are told of it: `"jenkins-git-v1"`, or the ConfigMap.
+    pub title: String,
+    /// The text itself: a template that CloudFormation takes.
+    pub text: Arc<str>,
+}
+
+/// The text is long, and of no use in a message.
+impl fmt::Debug for Template {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "Template({}, {} bytes)", self.title, self.text.len())
+    }
 }
 
 /// Who may launch the product.

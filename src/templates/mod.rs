@@ -5,8 +5,6 @@ pub mod lint;
 
 use std::collections::BTreeMap;
 
-use serde_yaml::Value;
-
 /// The text of a built-in project template.
 pub fn project_template(name: &str) -> Option<&'static str> {
     match name {
@@ -15,13 +13,10 @@ pub fn project_template(name: &str) -> Option<&'static str> {
     }
 }
 
-/// The parameters that a template declares, and whether each has a default. Empty for a text that is no template.
+/// The parameters that a template declares, and whether each has a default. Empty for a text that is no template. Read as
+/// the linter reads it, so that what it lets pass is also what is sent.
 pub fn declared_parameters(template: &str) -> BTreeMap<String, bool> {
-    let Ok(document) = serde_yaml::from_str::<Value>(template) else { return BTreeMap::new() };
-    let declared = document.get("Parameters").and_then(Value::as_mapping).into_iter().flatten();
-    declared
-        .filter_map(|(name, parameter)| Some((name.as_str()?.to_owned(), parameter.get("Default").is_some())))
-        .collect()
+    lint::declared_parameters(template)
 }
 
 #[cfg(test)]

@@ -7,10 +7,11 @@ use std::collections::BTreeMap;
 use mlops_operator::crd::status::Placement;
 use mlops_operator::domain::identity::{Identity, OwnerKey};
 use mlops_operator::domain::project::{
-    Catalog, JenkinsCredentials, JenkinsSettings, Project, Repositories, Repository, Roles,
+    Catalog, JenkinsCredentials, JenkinsSettings, Project, Repositories, Repository, Roles, Template,
 };
 use mlops_operator::domain::secret::{SealedSecret, Secret};
 use mlops_operator::resources::outputs::ProjectFacts;
+use mlops_operator::templates::project_template;
 
 /// Who owns it: `taxi` in namespace `ml`.
 pub fn owner() -> OwnerKey {
@@ -37,7 +38,7 @@ pub fn bare(placement: Placement) -> Project {
             support_description: text(),
             support_email: text(),
             support_url: text(),
-            template: "jenkins-git-v1".into(),
+            template: built_in(),
             principals: Vec::new(),
         },
         repositories: Repositories { preprocess: repository(), build: repository(), deploy: repository() },
@@ -52,6 +53,12 @@ pub fn bare(placement: Placement) -> Project {
         model_trigger: None,
         delete_data: false,
     }
+}
+
+/// The template that the operator carries.
+pub fn built_in() -> Template {
+    let text = project_template("jenkins-git-v1").unwrap_or_default().into();
+    Template { word: "jenkins-git-v1".into(), title: "\"jenkins-git-v1\"".into(), text }
 }
 
 /// Jenkins credentials with a token of this fingerprint.

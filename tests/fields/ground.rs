@@ -19,6 +19,7 @@ use mlops_operator::controller::{self, Outside, Setup};
 use mlops_operator::domain::tenancy::InlinePlatform;
 use mlops_operator::metrics::Metrics;
 use mlops_operator::server::Readiness;
+use mlops_operator::templates::project_template;
 use mlops_sandbox::jenkins::Jenkins;
 use mlops_sandbox::{Sandbox, Settings};
 use serde_json::{Value, json};
@@ -36,6 +37,11 @@ const PROJECTS: &str = "/apis/mlops-operator.io/v1alpha1/namespaces/ml-team/mlop
 const PATIENCE: Duration = Duration::from_secs(20);
 /// What may stand in a ConfigMap as a CA bundle.
 pub const PEM: &str = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n";
+
+/// What stands in a ConfigMap as a template of one's own: the built-in one, in other bytes.
+pub fn own_template() -> String {
+    format!("{}# our own\n", project_template("jenkins-git-v1").unwrap())
+}
 
 /// How a change ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -96,8 +102,8 @@ impl Ground {
         self.client.request::<Value>(request).await.unwrap();
     }
 
-    pub async fn config_map(&self, name: &str, key: &str) {
-        let body = json!({"metadata": {"name": name}, "data": {key: PEM}});
+    pub async fn config_map(&self, name: &str, key: &str, text: &str) {
+        let body = json!({"metadata": {"name": name}, "data": {key: text}});
         post(&self.client, &format!("/api/v1/namespaces/{NAMESPACE}/configmaps"), &body).await.unwrap();
     }
 

@@ -308,6 +308,14 @@ fn aws() -> Vec<Rule> {
     ]
 }
 
+/// A part of the reference to the ConfigMap with a template of one's own; its good value exists.
+fn own_template(part: &str, good: &str) -> Rule {
+    shown(&format!("platform.catalog.template.configMapRef.{part}"), Seen::launches_own_template)
+        .sized(text)
+        .good([good])
+        .told(&["SecretMissing", "InvalidTemplate"])
+}
+
 fn catalog() -> Vec<Rule> {
     let path = |field: &str| format!("platform.catalog.{field}");
     let pattern = |n: usize| padded("arn:aws:iam:::role/", n, "*");
@@ -330,6 +338,9 @@ fn catalog() -> Vec<Rule> {
             .good(["https://wiki.example/a?b=<c>&d='e'#f"]),
         Rule::new(&path("template"), What::Block),
         Rule::new(&path("template.builtIn"), What::Hidden("there is one template, so it cannot change")),
+        Rule::new(&path("template.configMapRef"), What::Block),
+        own_template("name", "template").with(&path("template.configMapRef.key"), "template.yaml"),
+        own_template("key", "template.yaml").with(&path("template.configMapRef.name"), "template"),
         shown(&path("principals"), |seen, value| {
             let given = value.as_array().unwrap();
             given.iter().all(|principal| seen.has_principal(&principal["arn"]))

@@ -5,7 +5,7 @@ use mlops_sandbox::jenkins::xml::{self, Element};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use crate::ground::{ACCOUNT, Ground, PEM, REGION};
+use crate::ground::{ACCOUNT, Ground, PEM, REGION, own_template};
 
 /// See the module.
 pub struct Seen {
@@ -54,6 +54,20 @@ impl Seen {
 
     pub fn product(&self) -> &Value {
         self.of_catalog("products", "productId")
+    }
+
+    /// The product's versions that take launches: those of earlier templates stay, deprecated.
+    fn launched_from(&self) -> Vec<&Value> {
+        let all = self.region()["servicecatalog"]["artifacts"].as_object().unwrap();
+        all.values().filter(|version| version["guidance"] == "DEFAULT").collect()
+    }
+
+    /// Whether the one version of this product that takes launches holds the template in the ConfigMap.
+    pub fn launches_own_template(&self, _: &Value) -> bool {
+        let product = &self.object["status"]["catalog"]["productId"];
+        let own = hex::encode(Sha256::digest(own_template()));
+        let of_product = |version: &&&Value| &version["product"] == product;
+        self.launched_from().iter().filter(of_product).map(|version| &version["template"]).eq([&json!(own)])
     }
 
     pub fn constraint(&self) -> &Value {
@@ -184,7 +198,7 @@ impl Seen {
         let project = self.project();
         let jobs: Vec<_> = self.jobs.iter().map(|(name, config)| json!([name, xml::write(config, "")])).collect();
         json!({
-            "portfolios": catalog["portfolios"], "products": catalog["products"], "artifacts": catalog["artifacts"],
+            "portfolios": catalog["portfolios"], "products": catalog["products"], "artifacts": self.launched_from(),
             "constraints": catalog["constraints"].as_object().unwrap().values().collect::<Vec<_>>(),
             "principals": catalog["principals"],
             "project": {"description": project["description"], "tags": project["tags"]},

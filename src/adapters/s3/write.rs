@@ -117,7 +117,7 @@ impl S3Actuator {
             .put_object()
             .bucket(bucket)
             .key(&object.key)
-            .body(ByteStream::from_static(object.body))
+            .body(ByteStream::from(object.body.clone()))
             .content_type(object.content_type)
             .checksum_algorithm(ChecksumAlgorithm::Sha256)
             .tagging(tag_header(&object.tags));

@@ -7,15 +7,15 @@
 
 use std::collections::BTreeMap;
 
+use bytes::Bytes;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::domain::identity::{FINGERPRINT_TAG, Identity, digest};
-use crate::domain::project::Project;
+use crate::domain::project::{Project, Template};
 use crate::domain::resource::{Attempts, Decision, Goal, Kind, Resource};
 use crate::resources::outputs::{Artifacts, Ground};
-use crate::templates::project_template;
 
 mod decide;
 #[cfg(test)]
@@ -73,7 +73,7 @@ pub struct Object {
     /// Hex SHA-256 of its content.
     pub sha256: String,
     /// Its content.
-    pub body: &'static [u8],
+    pub body: Bytes,
     /// Media type.
     pub content_type: &'static str,
     /// Tags, at most ten.
@@ -204,16 +204,16 @@ fn hex_sha256(body: &[u8]) -> String {
     hex::encode(Sha256::digest(body))
 }
 
-/// The project template. A name that is not built in never gets here: the schema admits none.
+/// The project template.
 fn template_object(project: &Project) -> Object {
     let id = &project.identity;
-    let name = &project.catalog.template;
-    let body = project_template(name).unwrap_or_default().as_bytes();
-    let sha256 = hex_sha256(body);
+    let Template { word, text, .. } = &project.catalog.template;
+    let body = Bytes::copy_from_slice(text.as_bytes());
+    let sha256 = hex_sha256(&body);
     let mut tags = id.owner_tags();
     let room = OBJECT_TAGS.saturating_sub(tags.len());
     tags.extend(project.tags.clone().into_iter().take(room));
-    let key = format!("{}templates/{name}/{sha256}.yaml", id.bucket_prefix());
+    let key = format!("{}templates/{word}/{sha256}.yaml", id.bucket_prefix());
     Object { key, sha256, body, content_type: "application/yaml", tags }
 }
 

@@ -204,7 +204,7 @@ fn deletion_takes_what_is_ours_and_nothing_else() {
 fn the_template_has_a_key_a_url_and_tags_that_aws_takes() {
     let mut project = project(true);
     let object = wanted(&project).objects[0].clone();
-    assert_eq!(object.sha256, hex_sha256(object.body));
+    assert_eq!(object.sha256, hex_sha256(&object.body));
     assert!(
         object.key.starts_with(&project.identity.bucket_prefix())
             && object.key.ends_with(&format!("{}.yaml", object.sha256))

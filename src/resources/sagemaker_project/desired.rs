@@ -7,7 +7,7 @@ use crate::crd::status::Reason;
 use crate::domain::identity::{FINGERPRINT_TAG, digest};
 use crate::domain::project::{ParameterValue, Project, Repository};
 use crate::resources::outputs::Launchable;
-use crate::templates::{declared_parameters, project_template};
+use crate::templates::declared_parameters;
 
 /// How many characters a parameter's value may have (SageMaker API, ProvisioningParameter).
 const LONGEST_VALUE: usize = 4096;
@@ -18,8 +18,7 @@ pub(super) const FILLED_BY_SAGEMAKER: [&str; 2] = ["SageMakerProjectName", "Sage
 const MOST_TAGS: usize = 50;
 
 pub(super) fn desired(owner: &Project, launchable: &Launchable) -> Desired {
-    let template = project_template(&owner.catalog.template).unwrap_or_default();
-    let declared = declared_parameters(template);
+    let declared = declared_parameters(&owner.catalog.template.text);
     let own = repository_parameters(owner);
     let problem = misnamed(owner, &own, &declared);
     let mut parameters = owner.parameters.clone();
@@ -82,7 +81,10 @@ fn misnamed(owner: &Project, own: &BTreeMap<String, String>, declared: &BTreeMap
     let allowed = if allowed.is_empty() { "none".to_owned() } else { allowed.join(", ") };
     Some(Problem {
         why: Reason::UnknownParameter,
-        message: format!("the template {:?} declares no parameter {name}; it takes: {allowed}", owner.catalog.template),
+        message: format!(
+            "the template {} declares no parameter {name}; it takes: {allowed}",
+            owner.catalog.template.title
+        ),
         hint: format!("correct or remove {name} in spec.parameters"),
     })
 }

@@ -5,6 +5,7 @@
 use super::*;
 use crate::crd::status::Placement;
 use crate::domain::identity::{FINGERPRINT_TAG, OwnerKey};
+use crate::domain::project::Template;
 use crate::domain::secret::{SealedSecret, Secret};
 use crate::fixture::{bare, repositories};
 
@@ -445,4 +446,24 @@ fn each_status_has_its_move_while_the_project_is_to_go() {
 fn no_name_made_from_the_longest_name_and_id_overflows() {
     let facts = facts(&"n".repeat(32), &"i".repeat(20), "arn");
     assert!(facts.model_package_group.len() <= 63 && facts.bucket.len() <= 63);
+}
+
+#[test]
+fn what_a_template_of_ones_own_declares_decides_what_is_sent() {
+    let text = "Parameters: {SageMakerProjectName: {Type: String}, ModelBuildCodeRepositoryUrl: {Type: String}, Colour: {Type: String}}";
+    let mut owner = owner();
+    owner.catalog.template = Template { word: "own".into(), title: "of ConfigMap ours".into(), text: text.into() };
+    let problem = |owner: &Project| {
+        let desired = SagemakerProject::desired(owner, &launchable());
+        desired.problem.map(|problem| (problem.why, problem.message))
+    };
+    let missing = "the template's parameter Colour has neither a default nor a value".to_owned();
+    assert_eq!(problem(&owner), Some((Reason::ParameterMissing, missing)));
+    owner.parameters.insert("Colour".into(), ParameterValue::Plain("red".into()));
+    let desired = SagemakerProject::desired(&owner, &launchable());
+    assert!(desired.problem.is_none());
+    assert_eq!(desired.parameters.keys().collect::<Vec<_>>(), ["Colour", "ModelBuildCodeRepositoryUrl"]);
+    owner.parameters.insert("Size".into(), ParameterValue::Plain("big".into()));
+    let unknown = "the template of ConfigMap ours declares no parameter Size; it takes: Colour".to_owned();
+    assert_eq!(problem(&owner), Some((Reason::UnknownParameter, unknown)));
 }

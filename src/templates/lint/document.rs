@@ -14,6 +14,10 @@ const MOST_BYTES: usize = 1_000_000;
 /// How deep lists and mappings may nest: templates that people write stay below 20.
 const DEEPEST: usize = 100;
 
+/// Values in a template: 500 resources of many properties stay below. It bounds memory, which a megabyte of commas would
+/// use a hundred times over.
+const MOST_VALUES: usize = 100_000;
+
 /// CloudFormation's functions that have a short tag, with `Fn::` left out, and the two that are written without it.
 const FUNCTIONS: [&str; 29] = [
     "And",
@@ -131,7 +135,7 @@ pub(super) fn read(text: &str, findings: &mut Findings) -> Option<Node> {
         );
         return None;
     }
-    let mut reader = Reader { open: Vec::new(), root: None, documents: 0, findings };
+    let mut reader = Reader { open: Vec::new(), root: None, documents: 0, values: 0, findings };
     for event in Parser::new_from_str(text) {
         let outcome = match event {
             Ok((event, span)) => reader.take(event, place(span.start)),
@@ -183,6 +187,7 @@ struct Reader<'f> {
     open: Vec<Open>,
     root: Option<Node>,
     documents: usize,
+    values: usize,
     findings: &'f mut Findings,
 }
 
@@ -274,6 +279,15 @@ impl Reader<'_> {
 
     /// A value is complete: it goes where it belongs.
     fn close(&mut self, node: Node, tag: Option<String>) -> Result<(), Refused> {
+        self.values += 1;
+        if self.values > MOST_VALUES {
+            return Err(Refused {
+                code: Code::LimitExceeded,
+                at: node.at,
+                message: format!("the template has more than {MOST_VALUES} values"),
+                hint: "take parts out into a product of their own",
+            });
+        }
         let node = match tag {
             Some(key) => {
                 let at = node.at;

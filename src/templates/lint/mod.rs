@@ -17,6 +17,8 @@ mod runtimes;
 mod shape;
 mod template;
 
+use std::collections::BTreeMap;
+
 use jiff::civil::Date;
 use serde::Serialize;
 
@@ -109,15 +111,27 @@ pub struct Finding {
     pub hint: String,
 }
 
+/// How many errors, and how many warnings, are told: who has more has seen enough, and a hostile text may have a million.
+const MOST_TOLD: usize = 1000;
+
 /// What was found, in the making.
 #[derive(Default)]
-struct Findings(Vec<Finding>);
+struct Findings {
+    told: Vec<Finding>,
+    errors: usize,
+    warnings: usize,
+}
 
 impl Findings {
     fn add(&mut self, severity: Severity, code: Code, at: (Place, &str), message: String, hint: impl Into<String>) {
+        let count = if severity == Severity::Error { &mut self.errors } else { &mut self.warnings };
+        if *count == MOST_TOLD {
+            return;
+        }
+        *count += 1;
         let (Place { line, column }, path) = at;
         let (path, hint) = (path.to_owned(), hint.into());
-        self.0.push(Finding { severity, code, line, column, path, message, hint });
+        self.told.push(Finding { severity, code, line, column, path, message, hint });
     }
 
     fn error(&mut self, code: Code, at: (Place, &str), message: String, hint: impl Into<String>) {
@@ -129,7 +143,8 @@ impl Findings {
     }
 }
 
-/// Everything that is to be said about a template, in the order of its lines; errors before warnings on the same line.
+/// Everything that is to be said about a template, in the order of its lines; errors before warnings on the same line;
+/// at most a thousand of each.
 /// `today` decides which Lambda runtimes are retired. An empty answer: nothing to complain of.
 pub fn lint(text: &str, today: Date) -> Vec<Finding> {
     let mut findings = Findings::default();
@@ -144,11 +159,25 @@ pub fn lint(text: &str, today: Date) -> Vec<Finding> {
             runtimes::check(&template, today, &mut findings);
         }
     }
-    findings.0.sort_by(|one, other| {
+    findings.told.sort_by(|one, other| {
         let order = |finding: &Finding| (finding.line, finding.severity, finding.column, finding.code);
         order(one).cmp(&order(other))
     });
-    findings.0
+    findings.told
+}
+
+/// Why the operator does not launch projects from a template: its first error. That a runtime is retired is none here:
+/// functions that exist go on, and AWS says it for new ones.
+pub fn refusal(text: &str, today: Date) -> Option<Finding> {
+    let counts = |finding: &Finding| finding.severity == Severity::Error && finding.code != Code::Runtime;
+    lint(text, today).into_iter().find(counts)
+}
+
+/// The parameters that a template declares, and whether each has a default.
+pub(super) fn declared_parameters(text: &str) -> BTreeMap<String, bool> {
+    let Some(root) = document::read(text, &mut Findings::default()) else { return BTreeMap::new() };
+    let declared = root.get("Parameters").map(document::Node::entries).unwrap_or_default();
+    declared.iter().map(|entry| (entry.key.clone(), entry.value.get("Default").is_some())).collect()
 }
 
 /// A text of the template as it may stand in a sentence: in quotes, escaped, and not too long.

@@ -3,7 +3,7 @@
 
 use jiff::civil::{Date, date};
 
-use super::{Code, Finding, Severity, contract, lint};
+use super::{Code, Finding, Severity, contract, lint, refusal};
 use crate::templates::project_template;
 
 const GOOD: &str = include_str!("../../../examples/templates/batch-scoring.yaml");
@@ -112,7 +112,7 @@ fn the_form_of_the_whole() {
         ("the format version as a date without quotes", "\"2010-09-09\"", "2010-09-09", &[]),
         (
             "a resource without a type",
-            "    Type: AWS::DynamoDB::Table\n",
+            "    Type: AWS::SQS::Queue\n",
             "",
             &["error not-a-template Resources/ScoredBatches"],
         ),
@@ -124,8 +124,8 @@ fn the_form_of_the_whole() {
         ),
         (
             "a key that stands twice",
-            "      BillingMode: PAY_PER_REQUEST\n",
-            "      BillingMode: A\n      BillingMode: B\n",
+            "      MessageRetentionPeriod: 1209600\n",
+            "      MessageRetentionPeriod: 60\n      MessageRetentionPeriod: 61\n",
             &["error duplicate-key"],
         ),
         (
@@ -163,6 +163,7 @@ fn what_is_too_much() {
             "error limit-exceeded Description",
         ),
         ("a megabyte", format!("{GOOD}#{}", "a".repeat(1_000_000)), "error limit-exceeded"),
+        ("a hundred thousand values", format!("a: [{}]", "a,".repeat(100_000)), "error limit-exceeded"),
         ("lists a hundred deep", format!("a: {}", "[".repeat(200)), "error limit-exceeded"),
     ];
     for (sentence, text, expected) in rows {
@@ -190,7 +191,7 @@ fn the_parameters_that_sagemaker_fills_in() {
                 "error unresolved Resources/PreprocessCodeRepository/Properties/Tags/1/Value",
                 "error unresolved Resources/ModelBuildCodeRepository/Properties/Tags/1/Value",
                 "error unresolved Resources/ScoringCodeRepository/Properties/Tags/1/Value",
-                "error unresolved Resources/ScoredBatches/Properties/TableName/Fn::Join/1/1",
+                "error unresolved Resources/ScoredBatches/Properties/QueueName/Fn::Join/1/1",
                 "error unresolved Resources/ScoredBatches/Properties/Tags/1/Value",
             ],
         ),
@@ -323,7 +324,7 @@ fn secrets_that_everybody_can_read() {
 
 #[test]
 fn names_that_point_nowhere() {
-    let table = "Resources/ScoredBatches";
+    let queue = "Resources/ScoredBatches";
     for (sentence, from, to, path) in [
         ("Ref", "!Ref ScoredBatches", "!Ref Scored", "Outputs/ScoredBatches/Value".to_owned()),
         ("GetAtt in its short form", "!Ref ScoredBatches", "!GetAtt Scored.Arn", "Outputs/ScoredBatches/Value".into()),
@@ -337,15 +338,15 @@ fn names_that_point_nowhere() {
         ),
         (
             "a condition of a resource",
-            "    DeletionPolicy: Retain\n",
-            "    DeletionPolicy: Retain\n    Condition: No\n",
-            format!("{table}/Condition"),
+            "    Type: AWS::SQS::Queue\n",
+            "    Type: AWS::SQS::Queue\n    Condition: No\n",
+            format!("{queue}/Condition"),
         ),
         (
             "DependsOn",
-            "    DeletionPolicy: Retain\n",
-            "    DeletionPolicy: Retain\n    DependsOn: [Bucket, No]\n",
-            format!("{table}/DependsOn"),
+            "    Type: AWS::SQS::Queue\n",
+            "    Type: AWS::SQS::Queue\n    DependsOn: [Bucket, No]\n",
+            format!("{queue}/DependsOn"),
         ),
         ("FindInMap", "!Ref ScoredBatches", "!FindInMap [No, a, b]", "Outputs/ScoredBatches/Value".into()),
         (
@@ -367,7 +368,7 @@ fn names_that_point_nowhere() {
         ("a pseudo parameter", "!Sub '${AWS::StackName}'"),
         ("a variable of Sub's own", "!Sub ['${X}', {X: !Ref Bucket}]"),
         ("a literal ${!X}", "!Sub '${!X} ${ScoredBatches.Arn}'"),
-        ("an attribute with dots", "!GetAtt ScoredBatches.Stream.Arn"),
+        ("an attribute with dots", "!GetAtt ScoredBatches.Some.Arn"),
     ] {
         assert_eq!(told(&edited("!Ref ScoredBatches", to)), [""; 0], "{sentence}");
     }
@@ -535,8 +536,8 @@ fn resources_and_what_becomes_of_them() {
         ),
         (
             "a table that takes its content along",
-            edited("    DeletionPolicy: Retain\n", ""),
-            &["warning data-lost Resources/ScoredBatches"],
+            with_resource(&format!("  Table:\n    Type: AWS::DynamoDB::Table\n    Properties:\n{TAGS}")),
+            &["warning data-lost Resources/Table"],
         ),
         (
             "a bucket under a name that the operator does not know",
@@ -652,6 +653,21 @@ fn lambda_runtimes_by_the_day() {
             severity.iter().map(|severity| format!("{severity} runtime Resources/F/Properties/Runtime")).collect();
         assert_eq!(told, expected, "{sentence}");
     }
+}
+
+#[test]
+fn the_operator_launches_from_templates_without_errors_but_for_retired_runtimes() {
+    let function = |runtime: &str| {
+        let text = format!("  F:\n    Type: AWS::Lambda::Function\n    Properties:\n      Runtime: {runtime}\n{TAGS}");
+        refusal(&with_resource(&text), TODAY).map(|finding| short(&finding))
+    };
+    assert_eq!(refusal(GOOD, TODAY), None);
+    assert_eq!(function("nodejs12.x"), None, "functions that exist go on");
+    assert_eq!(refusal(&edited("    Default: none\n", ""), TODAY), None, "a warning is no error");
+    let two = edited("MaxLength: 20", "MaxLength: 10").replace("!Ref ScoredBatches", "!Ref Nothing");
+    let first = refusal(&two, TODAY).unwrap();
+    assert_eq!(short(&first), "error value-refused Parameters/SageMakerProjectId", "the first of two");
+    assert_eq!(two.lines().nth(first.line - 1), Some("  SageMakerProjectId:"));
 }
 
 #[test]
