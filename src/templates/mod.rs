@@ -27,16 +27,26 @@ mod tests {
     #[test]
     fn the_template_declares_what_the_operator_fills_in() {
         let declared = declared_parameters(project_template("jenkins-git-v1").unwrap());
-        for repository in ["ModelPreprocess", "ModelBuild", "ModelDeploy"] {
-            for (part, has_default) in
-                [("Url", false), ("Branch", true), ("Fullname", false), ("CodestarConnectionArn", false)]
-            {
+        for repository in ["ModelPreprocess", "ModelBuild", "ModelDeploy", "ModelDeployEndpoint"] {
+            // A project without endpoints leaves the whole of that repository out.
+            let optional = repository == "ModelDeployEndpoint";
+            for (part, has_default) in [
+                ("Url", optional),
+                ("Branch", true),
+                ("Fullname", optional),
+                ("CodestarConnectionArn", optional),
+                ("IsSeedcodeRequired", true),
+                ("SeedCodeUrl", true),
+                ("SeedCodeSha256", true),
+            ] {
                 assert_eq!(declared.get(&format!("{repository}CodeRepository{part}")), Some(&has_default));
             }
         }
         assert_eq!(declared.get("SageMakerProjectName"), Some(&false));
-        assert_eq!(declared.get("ArtifactBucketKmsKeyArn"), Some(&true));
-        assert_eq!(declared.len(), 15);
+        for parameter in ["ArtifactBucketKmsKeyArn", "SeedCodeBootstrapBucket", "SeedCodeBootstrapKey", "UseRoleArn"] {
+            assert_eq!(declared.get(parameter), Some(&true));
+        }
+        assert_eq!(declared.len(), 34);
     }
 
     #[test]
