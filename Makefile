@@ -66,11 +66,11 @@ contract: own tools ## what the tests asked of AWS and were answered, and a tour
 	$(PYTHON) tests/contract/check.py "$(RECORDED)/rust" $$(ls -d "$(RECORDED)/e2e" 2>/dev/null) "$(RECORDED)/tour"
 
 .PHONY: test-templates
-test-templates: tools ## CloudFormation templates through cfn-lint, the Lambda's own tests, the setup guide from top to bottom, lint-template's facts
-	$(CACHE)/venv/bin/cfn-lint src/templates/*.yaml examples/aws/*.yaml examples/templates/*.yaml examples/nyc-taxi/endpoint/endpoint/templates/*.yaml
+test-templates: tools ## templates and policies through their linters, the functions' own tests, the setup guide, the seed code check-in
+	$(PYTHON) -B -m unittest discover --quiet --start-directory tests/templates
 	$(PYTHON) -m unittest discover --quiet --start-directory tests/lambda
 	$(PYTHON) -m unittest discover --quiet --start-directory tests/setup
-	$(PYTHON) -m unittest discover --quiet --start-directory tests/templates
+	$(PYTHON) -B -m unittest discover --quiet --start-directory tests/check-in
 
 .PHONY: test-seed
 test-seed: ## the seed code: its repositories' own tests, then data, model and pipelines as they run in SageMaker and Jenkins
