@@ -37,7 +37,9 @@ class WhereItCommits(Stage):
 
     def test_a_branch_with_only_what_providers_make_keeps_all_of_it(self):
         self.repository({"README.md": b"# Theirs\n", "LICENSE": b"theirs", ".gitignore": b"*.log\n"})
-        self.seed({"README.md": b"# Seed\n", "LICENSE": b"ours", ".gitignore": b"*.pyc\n", "setup.py": b"", "run.log": b""})
+        self.seed(
+            {"README.md": b"# Seed\n", "LICENSE": b"ours", ".gitignore": b"*.pyc\n", "setup.py": b"", "run.log": b""}
+        )
         said = self.succeeds()
         self.assertIn("; kept its own README.md, the seed code's is README.seed-code.md", said)
         self.assertEqual(self.file("README.md"), b"# Theirs\n")
@@ -124,7 +126,9 @@ class WhereItDoesNot(Stage):
 class WhatIsInTheCommit(Stage):
     def test_every_text_file_is_filled_in_with_values_as_they_are(self):
         text = " ".join(f"@@@{name}@@@" for name in FILLED).encode()
-        self.seed({"jenkins/seed_job.groovy": text, "a/b.txt": "Größe: @@@AWS_REGION@@@ 測試".encode(), "c.md": b"@@ @@@"})
+        self.seed(
+            {"jenkins/seed_job.groovy": text, "a/b.txt": "Größe: @@@AWS_REGION@@@ 測試".encode(), "c.md": b"@@ @@@"}
+        )
         self.repository()
         self.succeeds()
         self.assertEqual(self.file("jenkins/seed_job.groovy").decode(), " ".join(VALUES[name] for name in FILLED))
@@ -158,7 +162,9 @@ class WhatIsInTheCommit(Stage):
         self.succeeds()
         message = self.git("log", "-1", "--format=%B", "main")
         self.assertIn("From s3://seeds/seed.zip.", message)
-        self.assertIn(f"Seed-Code-Sha256: {self.environment['SEED_CODE_SHA256']}\nSageMaker-Project-Id: p-abc123", message)
+        self.assertIn(
+            f"Seed-Code-Sha256: {self.environment['SEED_CODE_SHA256']}\nSageMaker-Project-Id: p-abc123", message
+        )
 
     def test_a_placeholder_that_nobody_fills_in_is_named_and_nothing_is_committed(self):
         self.repository()
@@ -219,15 +225,21 @@ class WhatItRefuses(Stage):
 
     def test_an_archive_that_is_not_there_or_may_not_be_read(self):
         self.repository()
-        self.assertIn("there is no s3://seeds/gone.zip: upload the archive", self.fails(SEED_CODE_URL="s3://seeds/gone.zip"))
+        self.assertIn(
+            "there is no s3://seeds/gone.zip: upload the archive", self.fails(SEED_CODE_URL="s3://seeds/gone.zip")
+        )
         (self.folder / "s3" / "seeds" / "shut.zip").touch()
-        self.assertIn("may not read s3://seeds/shut.zip: allow it s3:GetObject", self.fails(SEED_CODE_URL="s3://seeds/shut.zip"))
+        self.assertIn(
+            "may not read s3://seeds/shut.zip: allow it s3:GetObject", self.fails(SEED_CODE_URL="s3://seeds/shut.zip")
+        )
 
     def test_a_protected_branch_and_what_to_do_about_it(self):
         self.repository({"README.md": b""})
         self.hook("pre-receive", "echo 'GH006: Protected branch update failed for refs/heads/main.' >&2\nexit 1\n")
         said = self.fails()
-        self.assertIn("the server refuses the push to main of example/churn (GH006: Protected branch update failed", said)
+        self.assertIn(
+            "the server refuses the push to main of example/churn (GH006: Protected branch update failed", said
+        )
         self.assertIn("by a pull request", said)
         self.assertEqual(self.commits(), ["Test: theirs"])
 
@@ -380,7 +392,9 @@ class OverHttp(Stage):
             "HTTP_CONTENT_ENCODING": request.headers["Content-Encoding"] or "",
             "CONTENT_LENGTH": str(len(body)),
         }
-        done = subprocess.run(["git", "http-backend"], input=body, env=environment, capture_output=True, timeout=SECONDS)
+        done = subprocess.run(
+            ["git", "http-backend"], input=body, env=environment, capture_output=True, timeout=SECONDS
+        )
         head, _, rest = done.stdout.partition(b"\r\n\r\n")
         headers = [tuple(line.split(": ", 1)) for line in head.decode().splitlines()]
         status = next((int(value.split(" ")[0]) for name, value in headers if name == "Status"), 200)
@@ -405,7 +419,14 @@ class TheRealHelper(unittest.TestCase):
         address = BASE + "example/churn.git"
         host, _, path = address.removeprefix("https://").partition("/")
         done = subprocess.run(
-            [pathlib.Path(sys.executable).with_name("aws"), "--region", "eu-west-1", "codecommit", "credential-helper", "get"],
+            [
+                pathlib.Path(sys.executable).with_name("aws"),
+                "--region",
+                "eu-west-1",
+                "codecommit",
+                "credential-helper",
+                "get",
+            ],
             input=f"protocol=https\nhost={host}\npath={path}\n\n",
             env={"AWS_ACCESS_KEY_ID": "AKID", "AWS_SECRET_ACCESS_KEY": "secret", "PATH": os.environ["PATH"]},
             capture_output=True,

@@ -1,4 +1,4 @@
-"""The function that starts a check-in, as it stands in the template, against a CodeBuild and a response URL of the test."""
+"""The function that starts a check-in, as it stands in the template, against a CodeBuild of the test's own."""
 
 import os
 import sys
@@ -6,7 +6,6 @@ import types
 import unittest
 
 from cfnlint.decode import cfn_yaml
-
 from stage import BUILD, CONNECTION, ROOT, VALUES, responses
 
 TEMPLATE = ROOT / "src" / "templates" / "jenkins-git-v1.yaml"

@@ -11,7 +11,7 @@ import re
 from cfnlint.decode import cfn_yaml
 
 ROOT = pathlib.Path(__file__).parents[2]
-PLACES = ("src/templates/*.yaml", "examples/aws/**/*.y*ml", "examples/aws/**/*.json", "examples/nyc-taxi/**/*.y*ml")
+PLACES = ("src/templates/*.yaml", "examples/templates/**/*.y*ml", "examples/aws/**/*.y*ml", "examples/aws/**/*.json", "examples/nyc-taxi/**/*.y*ml")
 ACCOUNT, REGION = "111122223333", "eu-west-1"
 PSEUDO = {
     "AWS::AccountId": ACCOUNT,
@@ -26,6 +26,7 @@ LONGEST = 2048
 # Values that people give, for parameters whose pattern asks for something of a form.
 GIVEN = (
     f"arn:aws:codeconnections:{REGION}:{ACCOUNT}:connection/0f0e0d0c-1a2b-4c3d-8e9f-001122334455",
+    f"arn:aws:codestar-connections:{REGION}:{ACCOUNT}:connection/0f0e0d0c-1a2b-4c3d-8e9f-001122334455",
     f"arn:aws:iam::{ACCOUNT}:role/path/one",
     f"arn:aws:kms:{REGION}:{ACCOUNT}:key/1",
     f"arn:aws:sns:{REGION}:{ACCOUNT}:topic",
@@ -64,12 +65,19 @@ REF_IS_ARN = (
 )
 
 
+# A region, an account, a partition; a pattern that takes any of them is none.
+FIXED = re.compile(
+    r"\b(?:us|eu|ap|sa|ca|me|af|il|mx|cn)-(?:gov-)?(?:north|south|east|west|central)(?:east|west)?-\d\b"
+    r"|(?<![0-9a-f])\d{12}(?![0-9a-f])|\barn:aws(?:-cn|-us-gov)?:|\.amazonaws\.com\.cn\b"
+)
+
+
 class Template:
     """One template, in the long form of its functions."""
 
     def __init__(self, path):
         self.path = path
-        self.name = str(path.relative_to(ROOT))
+        self.name = str(path.relative_to(ROOT)) if path.is_relative_to(ROOT) else path.name
         self.text = path.read_text()
         self.body = cfn_yaml.load(str(path))
 
@@ -87,6 +95,15 @@ def templates():
     paths = sorted({path for place in PLACES for path in ROOT.glob(place)})
     found = [Template(path) for path in paths if "AWSTemplateFormatVersion" in path.read_text()]
     return [template for template in found if "Resources" in template.body]
+
+
+def written_down(template):
+    """Regions, accounts and partitions that stand in a template's values, with the place of each."""
+    body = {key: value for key, value in template.body.items() if key not in ("Description", "Metadata")}
+    for path, value in walk(body):
+        if isinstance(value, str) and path[-1] not in ("AllowedPattern", "Description", "ConstraintDescription"):
+            for match in FIXED.finditer(value):
+                yield f"{'/'.join(path)}: {match[0]}"
 
 
 def walk(node, path=()):
@@ -115,16 +132,16 @@ class Values:
         self.template, self.longest, self.holds = template, longest, holds
 
     def parameter(self, declared):
+        """A parameter's value; of a list, everything that people may give."""
         pattern, most = declared.get("AllowedPattern", ".*"), int(declared.get("MaxLength", LONGEST))
         choices = [str(one) for one in declared.get("AllowedValues", [])]
-        if choices:
-            value = max(choices, key=len) if self.longest else choices[0]
-        elif self.longest:
-            value = "a" * min(most, longest_match(pattern))
+        letters = "a" * min(most, longest_match(pattern))
+        if self.longest:
+            values = [max([*choices, letters if not choices else ""], key=len)]
         else:
             fits = [one for one in GIVEN if re.fullmatch(pattern, one) and len(one) <= most]
-            value = (fits or ["a" * longest_match(pattern)])[0]
-        return value.split(",") if "List" in declared["Type"] else value
+            values = list(filter(None, [str(declared.get("Default", ""))])) or choices or fits or [letters]
+        return values if "List" in declared["Type"] else values[0]
 
     def of(self, node):
         if isinstance(node, list):
@@ -180,6 +197,10 @@ class Values:
 
     def select(self, argument):
         return self.of(argument[1])[int(argument[0])]
+
+    def findinmap(self, argument):
+        name, key, member = map(self.of, argument[:3])
+        return self.template.body["Mappings"][name][key][member]
 
     def base64(self, argument):
         return self.of(argument)

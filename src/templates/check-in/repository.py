@@ -25,7 +25,7 @@ class Head(typing.NamedTuple):
     """The newest commit of the branch: its id, its top-level entries as (name, type, object id), whose seed it is."""
 
     commit: str
-    entries: typing.List[typing.Tuple[str, str, str]]
+    entries: list[tuple[str, str, str]]
     seeded_for: str
 
 
