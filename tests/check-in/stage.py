@@ -69,6 +69,14 @@ case "$*" in
   *) echo "the stand-in does not know: $*" >&2; exit 2 ;;
 esac
 """
+# Stands in front of git, so that something can happen in the very moment of a push.
+GIT = f"""#!/usr/bin/env bash
+if [ -e "$STAGE/before-push" ] && [[ " $* " == *" push "* ]]; then
+  mv "$STAGE/before-push" "$STAGE/happened"
+  bash "$STAGE/happened" >&2
+fi
+exec "{shutil.which("git")}" "$@"
+"""
 
 
 class Server:
@@ -129,7 +137,8 @@ class Stage(unittest.TestCase):
         for name in ("git", "bin", "s3/seeds", "home"):
             (self.folder / name).mkdir(parents=True)
         # A version manager's python3 would put folders of its own in front of PATH, and their aws in front of this one.
-        for name, script in (("aws", AWS), ("python3", f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')):
+        python = f'#!/bin/sh\nexec "{sys.executable}" "$@"\n'
+        for name, script in (("aws", AWS), ("git", GIT), ("python3", python)):
             command = self.folder / "bin" / name
             command.write_text(script)
             command.chmod(0o755)
@@ -201,6 +210,18 @@ class Stage(unittest.TestCase):
         hook = self.bare / "hooks" / name
         hook.write_text("#!/usr/bin/env bash\n" + script)
         hook.chmod(0o755)
+
+    def connect(self, connection, base):
+        """Makes this the connection, and leads its address to the repositories too."""
+        config = self.folder / "home" / ".gitconfig"
+        config.write_text(config.read_text().replace(BASE, base))
+        self.environment["CONNECTION_ARN"] = connection
+
+    def somebody_else(self, name):
+        """A script that pushes a file of somebody else's to main."""
+        other = self.folder / "other"
+        self.git("clone", "--quiet", str(self.bare), str(other), folder=self.folder)
+        return f"cd {other}; touch {name}; git add .; git commit --quiet -m theirs; git push --quiet origin HEAD:main\n"
 
     def patch(self, name, old, new):
         """Changes a constant of the build's own copy, so that a limit is met in a test's time."""

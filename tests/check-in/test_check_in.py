@@ -59,14 +59,25 @@ class WhereItCommits(Stage):
         self.succeeds()
         self.assertEqual(self.tree(), ["README.seed-code.md", "readme.md", "setup.py"])
 
-    def test_a_nested_repository_name_and_the_older_kind_of_connection_work(self):
-        connection = self.environment["CONNECTION_ARN"].replace("codeconnections", "codestar-connections")
-        config = self.folder / "home" / ".gitconfig"
-        older = BASE.replace("//codeconnections.", "//codestar-connections.")
-        config.write_text(config.read_text().replace(BASE, older))
+    def test_the_address_follows_from_the_connection_in_every_partition(self):
         self.environment["REPOSITORY_FULL_NAME"] = "group/team/churn"
-        self.repository()
-        self.assertIn("seeded main", self.succeeds(CONNECTION_ARN=connection))
+        for number, (partition, service, region, domain) in enumerate(
+            (
+                ("aws", "codestar-connections", "us-east-2", "amazonaws.com"),
+                ("aws-us-gov", "codeconnections", "us-gov-west-1", "amazonaws.com"),
+                ("aws-cn", "codeconnections", "cn-north-1", "amazonaws.com.cn"),
+            )
+        ):
+            with self.subTest(partition):
+                self.setUp()
+                self.environment["REPOSITORY_FULL_NAME"] = "group/team/churn"
+                self.repository()
+                host = f"https://{service}.{region}.{domain}"
+                self.connect(
+                    f"arn:{partition}:{service}:{region}:111122223333:connection/c-{number}",
+                    f"{host}/git-http/111122223333/{region}/c-{number}/",
+                )
+                self.assertIn("seeded main", self.succeeds())
 
 
 class WhereItDoesNot(Stage):
@@ -114,13 +125,21 @@ class WhereItDoesNot(Stage):
 
     def test_who_pushes_in_the_middle_of_it_wins(self):
         self.repository()
-        other = self.folder / "other"
-        self.git("clone", "--quiet", str(self.bare), str(other), folder=self.folder)
-        (self.folder / "meanwhile").write_text(
-            f"cd {other}; touch theirs.py; git add .; git commit --quiet -m theirs; git push --quiet origin HEAD:main"
-        )
+        (self.folder / "meanwhile").write_text(self.somebody_else("theirs.py"))
         self.assertEqual(self.succeeds(), "left alone: main holds files of its own, such as theirs.py")
         self.assertEqual(self.commits(), ["Test: theirs"])
+
+    def test_who_pushes_in_the_very_moment_of_its_push_wins_too(self):
+        self.repository({"README.md": b""})
+        (self.folder / "before-push").write_text(self.somebody_else("theirs.py"))
+        self.assertEqual(self.succeeds(), "left alone: main holds files of its own, such as theirs.py")
+        self.assertEqual(self.tree(), ["README.md", "theirs.py"])
+
+    def test_who_adds_a_licence_in_that_moment_keeps_it_and_is_seeded(self):
+        self.repository({"README.md": b""})
+        (self.folder / "before-push").write_text(self.somebody_else("LICENSE"))
+        self.assertIn("seeded main", self.succeeds())
+        self.assertEqual(self.tree(), ["LICENSE", "README.md", "README.seed-code.md", "setup.py"])
 
 
 class WhatIsInTheCommit(Stage):
@@ -242,6 +261,11 @@ class WhatItRefuses(Stage):
         )
         self.assertIn("by a pull request", said)
         self.assertEqual(self.commits(), ["Test: theirs"])
+
+    def test_a_push_that_was_taken_and_undone(self):
+        self.repository()
+        self.hook("post-receive", "git update-ref -d refs/heads/main\n")
+        self.assertIn("was accepted, but the branch is not at commit", self.fails())
 
     def test_a_repository_that_is_not_there(self):
         self.assertIn("there is no repository example/churn, or the connection", self.fails())

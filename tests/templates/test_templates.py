@@ -284,6 +284,18 @@ class ProjectTemplate(unittest.TestCase):
         defaults = {name for name, one in self.template.body["Parameters"].items() if "Default" in one}
         self.assertEqual(optional, defaults)
 
+    def test_what_became_of_each_seed_code_is_an_output(self):
+        outputs = self.template.body["Outputs"]
+        for group in ("ModelPreprocess", "ModelBuild", "ModelDeploy", "ModelDeployEndpoint"):
+            output = outputs[f"{group}SeedCode"]
+            self.assertEqual(output["Value"], {"Fn::GetAtt": [f"{group}SeedCodeCheckIn", "Result"]})
+            self.assertEqual(output["Condition"], self.resources[f"{group}SeedCodeCheckIn"]["Condition"])
+
+    def test_every_parameter_that_people_fill_in_is_held_to_a_pattern(self):
+        for name, declared in self.template.body["Parameters"].items():
+            self.assertTrue({"AllowedPattern", "AllowedValues"} & set(declared), name)
+            self.assertIn("Description", declared, name)
+
     def test_every_rule_asks_in_a_sentence(self):
         rules = self.template.body["Rules"]
         self.assertEqual(len(rules), 5)
