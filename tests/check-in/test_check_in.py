@@ -129,6 +129,12 @@ class WhereItDoesNot(Stage):
         self.assertEqual(self.succeeds(), "left alone: main holds files of its own, such as theirs.py")
         self.assertEqual(self.commits(), ["Test: theirs"])
 
+    def test_who_pushes_to_a_branch_that_was_there_in_the_middle_of_it_wins(self):
+        self.repository({"README.md": b""})
+        (self.folder / "meanwhile").write_text(self.somebody_else("theirs.py"))
+        self.assertEqual(self.succeeds(), "left alone: main holds files of its own, such as theirs.py")
+        self.assertEqual(self.tree(), ["README.md", "theirs.py"])
+
     def test_who_pushes_in_the_very_moment_of_its_push_wins_too(self):
         self.repository({"README.md": b""})
         (self.folder / "before-push").write_text(self.somebody_else("theirs.py"))
