@@ -65,7 +65,7 @@ case "$*" in
     object="$STAGE/s3/$4/$6"
     if [ ! -e "$object" ]; then echo "An error occurred (NoSuchKey) when calling the GetObject operation" >&2; exit 254; fi
     if [ ! -s "$object" ]; then echo "An error occurred (AccessDenied) when calling the GetObject operation" >&2; exit 254; fi
-    cat "$object" > "$7" ;;
+    cat "$object" > "$7" && touch "$STAGE/all-of-it" ;;
   *) echo "the stand-in does not know: $*" >&2; exit 2 ;;
 esac
 """

@@ -247,6 +247,8 @@ class WhatItRefuses(Stage):
                 self.patch("archive.py", old, new)
                 self.assertIn(words, self.fails())
                 self.patch("archive.py", new, old)
+                # What is too large is not fetched to its end.
+                self.assertEqual((self.folder / "all-of-it").exists(), "unpacked" in words or "files" in words)
 
     def test_an_archive_that_is_not_there_or_may_not_be_read(self):
         self.repository()
