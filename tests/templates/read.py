@@ -11,7 +11,13 @@ import re
 from cfnlint.decode import cfn_yaml
 
 ROOT = pathlib.Path(__file__).parents[2]
-PLACES = ("src/templates/*.yaml", "examples/templates/**/*.y*ml", "examples/aws/**/*.y*ml", "examples/aws/**/*.json", "examples/nyc-taxi/**/*.y*ml")
+PLACES = (
+    "src/templates/*.yaml",
+    "examples/templates/**/*.y*ml",
+    "examples/aws/**/*.y*ml",
+    "examples/aws/**/*.json",
+    "examples/nyc-taxi/**/*.y*ml",
+)
 ACCOUNT, REGION = "111122223333", "eu-west-1"
 PSEUDO = {
     "AWS::AccountId": ACCOUNT,

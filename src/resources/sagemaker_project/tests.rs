@@ -307,7 +307,7 @@ fn what_the_template_does_not_take_is_said_before_anything_is_launched() {
             "unknown",
             "Colour",
             plain("x"),
-            "stuck UnknownParameter: the template \"jenkins-git-v1\" declares no parameter Colour; it takes: ArtifactBucketKmsKeyArn",
+            "stuck UnknownParameter: the template \"jenkins-git-v1\" declares no parameter Colour; it takes: ArtifactBucketKmsKeyArn, ModelBuildCodeRepositoryIsSeedcodeRequired, ModelBuildCodeRepositorySeedCodeSha256, ModelBuildCodeRepositorySeedCodeUrl, ModelDeployCodeRepositoryIsSeedcodeRequired, ModelDeployCodeRepositorySeedCodeSha256, ModelDeployCodeRepositorySeedCodeUrl, ModelDeployEndpointCodeRepositoryBranch, ModelDeployEndpointCodeRepositoryCodestarConnectionArn, ModelDeployEndpointCodeRepositoryFullname, ModelDeployEndpointCodeRepositoryIsSeedcodeRequired, ModelDeployEndpointCodeRepositorySeedCodeSha256, ModelDeployEndpointCodeRepositorySeedCodeUrl, ModelDeployEndpointCodeRepositoryUrl, ModelPreprocessCodeRepositoryIsSeedcodeRequired, ModelPreprocessCodeRepositorySeedCodeSha256, ModelPreprocessCodeRepositorySeedCodeUrl, SeedCodeBootstrapBucket, SeedCodeBootstrapKey, UseRoleArn",
         ),
         (
             "the operator's",
