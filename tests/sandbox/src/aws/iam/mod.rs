@@ -28,6 +28,8 @@ pub struct State {
     sessions: BTreeMap<String, Session>,
     revoked: BTreeSet<String>,
     denied: BTreeSet<(String, String)>,
+    /// ARNs of managed policies that are not AWS's own; stacks make them.
+    managed: BTreeSet<String>,
 }
 
 /// A role.

@@ -200,6 +200,17 @@ pub(super) fn update_trust(world: &mut World, call: &Call<'_>) -> Outcome {
     Ok(Value::Null)
 }
 
+impl State {
+    /// A managed policy comes to be, or goes.
+    pub(in crate::aws) fn set_managed_policy(&mut self, arn: &str, there: bool) {
+        if there {
+            self.managed.insert(arn.to_owned());
+        } else {
+            self.managed.remove(arn);
+        }
+    }
+}
+
 pub(super) fn put_policy(world: &mut World, call: &Call<'_>) -> Outcome {
     let policy = name(call, "PolicyName", 128)?.to_owned();
     document(call, "PolicyDocument")?;
@@ -226,8 +237,8 @@ pub(super) fn list_policies(world: &World, call: &Call<'_>) -> Outcome {
     Ok(json!({ "PolicyNames": names, "IsTruncated": false }))
 }
 
-/// Only AWS's own managed policies exist here.
-fn policy_arn<'a>(call: &Call<'a>) -> Result<&'a str, Refusal> {
+/// AWS's own managed policies exist all, others where a stack has made them.
+fn policy_arn<'a>(world: &World, call: &Call<'a>) -> Result<&'a str, Refusal> {
     let arn = required(call, "PolicyArn")?;
     let missing = || {
         let message = format!("Policy {arn} does not exist or is not attachable.");
@@ -236,12 +247,13 @@ fn policy_arn<'a>(call: &Call<'a>) -> Result<&'a str, Refusal> {
     let parts: Vec<&str> = arn.splitn(6, ':').collect();
     match parts[..] {
         ["arn", _, "iam", "", "aws", policy] if policy.starts_with("policy/") => Ok(arn),
+        _ if world.iam.managed.contains(arn) => Ok(arn),
         _ => Err(missing()),
     }
 }
 
 pub(super) fn attach(world: &mut World, call: &Call<'_>) -> Outcome {
-    let arn = policy_arn(call)?.to_owned();
+    let arn = policy_arn(world, call)?.to_owned();
     writable(&mut world.iam, call)?.attached.insert(arn);
     Ok(Value::Null)
 }

@@ -12,6 +12,7 @@ mod plain;
 mod s3;
 mod sagemaker;
 mod secrets;
+mod setup;
 mod zip;
 
 pub(super) use plain::{Records, shown};
@@ -69,6 +70,7 @@ const KINDS: &[&[Kind]] = &[
     events::KINDS,
     secrets::KINDS,
     plain::KINDS,
+    setup::KINDS,
 ];
 
 /// The type of this name, if it is known here.

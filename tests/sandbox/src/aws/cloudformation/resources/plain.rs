@@ -146,7 +146,7 @@ fn records<'w>(world: &'w mut World, place: &Place<'_>) -> &'w mut Records {
     &mut world.region(place.account, place.region).cloudformation.records
 }
 
-fn record(
+pub(super) fn record(
     world: &mut World,
     place: &Place<'_>,
     kind: &'static str,
@@ -172,11 +172,11 @@ fn record(
     Ok(())
 }
 
-fn replace(world: &mut World, place: &Place<'_>, kind: &'static str, name: &str, properties: &Value) {
+pub(super) fn replace(world: &mut World, place: &Place<'_>, kind: &'static str, name: &str, properties: &Value) {
     records(world, place).insert((kind, name.to_owned()), properties.clone());
 }
 
-fn forget(world: &mut World, place: &Place<'_>, kind: &'static str, name: &str) -> Result<(), String> {
+pub(super) fn forget(world: &mut World, place: &Place<'_>, kind: &'static str, name: &str) -> Result<(), String> {
     records(world, place).remove(&(kind, name.to_owned()));
     Ok(())
 }
