@@ -18,7 +18,9 @@ import known
 from shapes import Problem, problems
 from wire import FormReader, JsonReader, XmlReader, form, form_tree, tag, xml
 
-SERVICES = ("servicecatalog sagemaker cloudformation s3 sts iam codeconnections codestar-connections secretsmanager events lambda").split()
+SERVICES = (
+    "servicecatalog sagemaker cloudformation s3 sts iam codeconnections codestar-connections secretsmanager events lambda codebuild"
+).split()
 # Headers that belong to AWS's signing, the SDKs or the transport, to no operation.
 PLUMBING = re.compile(
     r"x-amz-(date|content-sha256|security-token|user-agent|target|decoded-content-length|trailer|region-set|id-2"

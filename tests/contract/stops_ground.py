@@ -8,7 +8,7 @@ REGION, ACCOUNT = "eu-west-1", "111122223333"
 TRUST = {
     "Version": "2012-10-17",
     "Statement": [
-        {"Effect": "Allow", "Principal": {"Service": ["lambda.amazonaws.com", "cloudformation.amazonaws.com", "servicecatalog.amazonaws.com"]}, "Action": "sts:AssumeRole"},
+        {"Effect": "Allow", "Principal": {"Service": ["lambda.amazonaws.com", "cloudformation.amazonaws.com", "codebuild.amazonaws.com", "servicecatalog.amazonaws.com"]}, "Action": "sts:AssumeRole"},
         {"Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}, "Action": "sts:AssumeRole"},
     ],
 }  # fmt: skip

@@ -112,6 +112,11 @@ def provisioned(catalog, product, artifact):
     )
     done(catalog, record)
     catalog.describe_provisioned_product(Name="tour")
+    catalog.get_provisioned_product_outputs(ProvisionedProductName="tour", OutputKeys=["Name"], PageSize=10)
+    refused(
+        "InvalidParametersException", catalog.get_provisioned_product_outputs, ProvisionedProductName="tour", OutputKeys=["None"]
+    )
+    refused("ResourceNotFoundException", catalog.get_provisioned_product_outputs, ProvisionedProductId="pp-none")
     catalog.search_provisioned_products(AccessLevelFilter={"Key": "Account", "Value": "self"})
     catalog.list_record_history()
     new = [{"Key": "Name", "Value": "tour-provisioned-2", "UsePreviousValue": False}]

@@ -16,6 +16,7 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
+import stops_builds
 import stops_ground
 import stops_projects
 import stops_stacks
@@ -46,6 +47,8 @@ def tour(aws):
     stops_stacks.stacks(aws, role)
     stops_stacks.functions(aws, role)
     stops_stacks.events(aws)
+    stops_builds.builds(aws, role)
+    stops_builds.asking(aws, role)
     stops_projects.models(aws)
     stops_projects.catalog(aws, role)
 

@@ -136,6 +136,11 @@ fn reachable(world: &mut World, build: &Build, repository: &str, connection: &st
     let service = parts.get(2).copied().unwrap_or_default();
     let usable = world.iam.denied(&build.role.principal, &format!("{service}:UseConnection")).is_none();
     let available = world.region(account, region).connections.status(connection).as_deref() == Some("AVAILABLE");
+    if usable && available && world.repositories.is_missing(repository) {
+        return Err(format!(
+            "there is no repository {repository}, or the connection {connection} may not see it: correct the name, or let the connection's app into the repository"
+        ));
+    }
     if usable && available {
         return Ok(());
     }

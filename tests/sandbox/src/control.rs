@@ -16,6 +16,11 @@
 //! POST   /_sandbox/roles                     {name, path?, account?, services? or trust?} makes an IAM role
 //! POST   /_sandbox/users                     {name, account?} makes an IAM user; gives its access key id
 //! POST   /_sandbox/connections               {arn, or name, region and account?; status?} a Git connection, AVAILABLE
+//! GET    /_sandbox/repositories              Git repositories behind connections, branch by branch; their folder
+//! POST   /_sandbox/repositories              {fullName, branch?, content} empty, readme, files, or missing altogether
+//! GET    /_sandbox/builds                    builds with their logs
+//! POST   /_sandbox/custom-resources          {logicalId, status, reason?, data?, physicalId?} how the function of a
+//!                                            custom resource answers next: SUCCESS, FAILED, or NONE at all
 //! POST   /_sandbox/iam/deny  …/iam/allow     {principal?, actions: ["s3:PutObject"]}
 //! POST   /_sandbox/jenkins/results           {job, result} how the next build of a job ends
 //! ```
@@ -24,8 +29,10 @@ use bytes::Bytes;
 use http::{Request, Response, StatusCode, header};
 use serde_json::{Value, json};
 
+use crate::aws::cloudformation::Answer;
 use crate::aws::dispatch::administrator;
 use crate::aws::{Call, events, sagemaker};
+use crate::control_git;
 use crate::faults::Fault;
 use crate::sandbox::Sandbox;
 use crate::wire::form;
@@ -35,7 +42,7 @@ use crate::world::{Settings, World};
 pub(crate) const PREFIX: &str = "/_sandbox";
 
 /// What went wrong, as a status and a sentence.
-type Refused = (u16, String);
+pub(crate) type Refused = (u16, String);
 
 /// Answers a request to the control interface.
 pub(crate) fn answer(sandbox: &Sandbox, request: &Request<Bytes>) -> Response<Bytes> {
@@ -57,6 +64,11 @@ fn handle(sandbox: &Sandbox, request: &Request<Bytes>, path: &str) -> Result<Val
     match (request.method().as_str(), path) {
         ("GET", "world") => Ok(sandbox.world(|world| world.dump())),
         ("GET", "invocations") => Ok(sandbox.world(invocations)),
+        ("GET", "builds") => Ok(sandbox.world(control_git::builds)),
+        ("GET", "repositories") => control_git::repositories(sandbox),
+        ("POST", "repositories") => control_git::prepare(sandbox, &input),
+        ("POST", "custom-resources") => sandbox.world(|world| answer_next(world, &input)),
+        (_, path) if path.starts_with("git/") => Err((403, "no connection lets a build in here".to_owned())),
         ("GET", "faults") => Ok(faults(sandbox)),
         ("POST", "faults") => add_faults(sandbox, input),
         ("DELETE", "faults") => {
@@ -103,7 +115,7 @@ fn since(request: &Request<Bytes>) -> Result<u64, Refused> {
     }
 }
 
-fn wanted<'a>(input: &'a Value, member: &str) -> Result<&'a str, Refused> {
+pub(crate) fn wanted<'a>(input: &'a Value, member: &str) -> Result<&'a str, Refused> {
     let text = input.get(member).and_then(Value::as_str).filter(|text| !text.is_empty());
     text.ok_or_else(|| (400, format!("the body needs \"{member}\", a text that is not empty")))
 }
@@ -196,6 +208,26 @@ fn register_model(world: &mut World, input: &Value) -> Result<Value, Refused> {
         ask("UpdateModelPackage", json!({"ModelPackageArn": arn, "ModelApprovalStatus": "Approved"}))?;
     }
     Ok(json!({"modelPackageArn": arn}))
+}
+
+/// Scripts the answer of a custom resource's function.
+fn answer_next(world: &mut World, input: &Value) -> Result<Value, Refused> {
+    let account = account(world, input);
+    let region = region(world, &account, input)?;
+    let name = wanted(input, "logicalId")?;
+    let answer = match wanted(input, "status")? {
+        "SUCCESS" => Answer::Success {
+            data: input.get("data").cloned().unwrap_or_default(),
+            physical_id: input.get("physicalId").and_then(Value::as_str).map(str::to_owned),
+        },
+        "FAILED" => Answer::Failed(wanted(input, "reason")?.to_owned()),
+        "NONE" => Answer::Never,
+        other => {
+            return Err((400, format!("a function answers SUCCESS, FAILED or, with NONE, not at all, not '{other}'")));
+        }
+    };
+    world.region(&account, &region).cloudformation.answer_next(name, answer);
+    Ok(json!({}))
 }
 
 fn publish(world: &mut World, input: &Value) -> Result<Value, Refused> {

@@ -20,6 +20,7 @@ pub mod aws;
 mod check_in;
 pub mod clock;
 mod control;
+mod control_git;
 pub mod door;
 pub mod faults;
 pub mod jenkins;

@@ -27,7 +27,7 @@ enum Command {
 
 #[derive(Args)]
 struct Serve {
-    /// File to write once requests are answered: JSON with aws, jenkins, jenkinsUser, jenkinsToken, pid.
+    /// File to write once requests are answered: JSON with aws, jenkins, jenkinsUser, jenkinsToken, repositories, pid.
     #[arg(long)]
     ready_file: Option<PathBuf>,
     /// Port for AWS; 0 takes a free one.
@@ -39,6 +39,9 @@ struct Serve {
     /// YAML or JSON file with settings; durations are seconds.
     #[arg(long)]
     settings: Option<PathBuf>,
+    /// Folder for the Git repositories behind connections; without it, a temporary one that goes with the sandbox.
+    #[arg(long)]
+    repositories: Option<PathBuf>,
     /// Stop when standard input closes, so that the sandbox goes when its parent does.
     #[arg(long)]
     until_stdin_closes: bool,
@@ -60,7 +63,8 @@ async fn serve(options: &Serve) -> io::Result<()> {
     let settings = options.settings.as_deref().map_or_else(|| Ok(Settings::default()), read_settings)?;
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let sandbox = Sandbox::with_clock(settings, Clock::wall());
-    let server = Server::start(&sandbox, options.aws_port, options.jenkins_port).await?;
+    let (aws, jenkins) = (options.aws_port, options.jenkins_port);
+    let server = Server::with_repositories(&sandbox, aws, jenkins, options.repositories.clone()).await?;
     let ready = ready(&server);
     if let Some(file) = &options.ready_file {
         write_whole(file, &ready)?;
@@ -87,6 +91,7 @@ fn ready(server: &Server) -> String {
         "jenkins": server.jenkins_url,
         "jenkinsUser": user,
         "jenkinsToken": token,
+        "repositories": server.repositories,
         "pid": std::process::id(),
     })
     .to_string()

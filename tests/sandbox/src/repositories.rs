@@ -1,7 +1,7 @@
 //! Git repositories as far as a seed code check-in needs them: what each branch holds, and its commits. In process this
 //! is all there is of them; behind the HTTP door it follows the bare repositories on disk (`door/git.rs`).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -49,6 +49,7 @@ pub struct Repositories {
     branches: BTreeMap<(String, String), Branch>,
     /// Archives that https addresses give, in process.
     web: BTreeMap<String, Vec<u8>>,
+    missing: BTreeSet<String>,
     commits: u64,
 }
 
@@ -88,12 +89,29 @@ impl Repositories {
 
     /// A branch with a file of that kind in it, or without any, as a person leaves a repository for a project.
     pub fn prepare(&mut self, full_name: &str, branch: &str, content: Content) {
+        self.missing.remove(full_name);
         self.set(full_name, branch, Branch::default());
         match content {
             Content::Empty => {}
             Content::Readme => drop(self.commit(full_name, branch, content, &["README.md"], "Initial commit", None)),
             Content::Files => drop(self.commit(full_name, branch, content, &["setup.py"], "Add the code", None)),
         }
+    }
+
+    /// Lets there be no repository of this name, or none that the connection may see.
+    pub fn remove(&mut self, full_name: &str) {
+        self.branches.retain(|(name, _), _| name != full_name);
+        self.missing.insert(full_name.to_owned());
+    }
+
+    /// Whether there is none of this name.
+    pub fn is_missing(&self, full_name: &str) -> bool {
+        self.missing.contains(full_name)
+    }
+
+    /// All branches are as somebody has seen them.
+    pub fn follow(&mut self, seen: Vec<(String, String, Branch)>) {
+        self.branches = seen.into_iter().map(|(name, branch, state)| ((name, branch), state)).collect();
     }
 
     /// Lets an https address give an archive. Only in process: behind the HTTP door a build asks the address itself.

@@ -9,12 +9,15 @@ use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
+use tokio::sync::watch;
 
 use crate::aws::Refusal;
 use crate::aws::dispatch::{self, Answer};
 use crate::clock::Clock;
 use crate::control;
+use crate::door::builds::Builds;
 use crate::door::functions::Functions;
+use crate::door::git::Git;
 use crate::faults::{Fault, Faults, Trouble, What};
 use crate::journal::{Entry, Journal, Reply};
 use crate::record;
@@ -45,9 +48,15 @@ struct Inner {
     clock: Clock,
     faults: Mutex<Faults>,
     journal: Mutex<Journal>,
-    /// What runs functions; only the HTTP door sets it.
-    functions: OnceLock<Functions>,
+    /// What runs functions and builds; only the HTTP door sets it.
+    machines: OnceLock<Machines>,
     onlooker: Mutex<Option<Onlooker>>,
+}
+
+/// What the HTTP door runs the world's wishes with.
+struct Machines {
+    functions: Functions,
+    builds: Builds,
 }
 
 /// Whether a call is about to take effect or has just done so.
@@ -95,8 +104,8 @@ impl Sandbox {
 
     fn assemble(world: World, clock: Clock) -> Self {
         let (world, faults, journal) = (Mutex::new(world), Mutex::default(), Mutex::default());
-        let (functions, onlooker) = (OnceLock::new(), Mutex::default());
-        Self { inner: Arc::new(Inner { world, clock, faults, journal, functions, onlooker }) }
+        let (machines, onlooker) = (OnceLock::new(), Mutex::default());
+        Self { inner: Arc::new(Inner { world, clock, faults, journal, machines, onlooker }) }
     }
 
     /// A copy that shares nothing with this one: the same world at the same moment, a fresh journal, no faults.
@@ -165,7 +174,7 @@ impl Sandbox {
     }
 
     /// Work that the world wants done outside itself. In process it is only recorded here (a paused clock and
-    /// processes do not mix); the HTTP door takes it and runs the deployed functions.
+    /// processes do not mix); the HTTP door takes it and runs the deployed functions and the builds.
     pub fn effects(&self) -> Vec<Effect> {
         self.world(|world| world.effects.clone())
     }
@@ -241,7 +250,7 @@ impl Sandbox {
 
     /// The answer to a caller who waits for the result of a function, where functions run at all.
     async fn run(&self, address: &Address, request: &Request<Bytes>, id: &str) -> Option<Answer> {
-        let functions = self.inner.functions.get()?;
+        let functions = &self.inner.machines.get()?.functions;
         let asked = self.world(|world| dispatch::invocation(world, address, request))?;
         let input = wire::decode(address, request).unwrap_or_default();
         let outcome = match asked {
@@ -252,17 +261,33 @@ impl Sandbox {
         Some(Answer { response, input, output: outcome.unwrap_or_default() })
     }
 
-    /// From now on, functions run: in `python3` processes that find AWS at `aws_url`.
-    pub(crate) fn run_functions(&self, aws_url: &str) {
-        self.inner.functions.get_or_init(|| Functions::new(aws_url));
+    /// From now on, functions and builds run, in processes that find AWS at `aws_url`, until `stop` says so.
+    pub(crate) fn run_machines(&self, aws_url: &str, git: Git, stop: watch::Receiver<bool>) {
+        self.inner.machines.get_or_init(|| Machines {
+            functions: Functions::new(aws_url),
+            builds: Builds::new(aws_url, Arc::new(git), stop),
+        });
         self.world(|world| world.live = Some(aws_url.to_owned()));
     }
 
-    /// Takes the work that the world wants done and begins it, if functions run.
+    /// Waits until no build runs any more, since the sandbox stops.
+    pub(crate) async fn machines_stopped(&self) {
+        if let Some(machines) = self.inner.machines.get() {
+            machines.builds.ended().await;
+        }
+    }
+
+    /// The Git repositories on disk, where builds run at all.
+    pub(crate) fn git(&self) -> Option<&Git> {
+        self.inner.machines.get().map(|machines| machines.builds.git())
+    }
+
+    /// Takes the work that the world wants done and begins it, if anything runs.
     pub(crate) fn begin_effects(&self) {
-        if let Some(functions) = self.inner.functions.get() {
-            let effects = self.world(|world| std::mem::take(&mut world.effects));
-            functions.begin(self, effects);
+        let Some(machines) = self.inner.machines.get() else { return };
+        for effect in self.world(|world| std::mem::take(&mut world.effects)) {
+            machines.functions.begin(self, &effect);
+            machines.builds.begin(self, &effect);
         }
     }
 

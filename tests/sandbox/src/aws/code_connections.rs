@@ -66,6 +66,11 @@ impl State {
         uuid(arn).and_then(|uuid| self.connections.get(uuid)).map(|connection| connection.status.clone())
     }
 
+    /// UUIDs of the connections whose handshake is done.
+    pub fn available(&self) -> impl Iterator<Item = &String> {
+        self.connections.iter().filter(|(_, connection)| connection.status == "AVAILABLE").map(|(uuid, _)| uuid)
+    }
+
     /// A person finishes the handshake in the console.
     pub fn approve(&mut self, arn: &str) -> bool {
         self.set_status(arn, "AVAILABLE")

@@ -14,8 +14,8 @@ use serde_json::{Value, json};
 use tokio::process::Command;
 use tokio::sync::Semaphore;
 
+use super::surroundings::{self, Actor};
 use crate::aws::Outcome;
-use crate::aws::iam::{Session, Trust};
 use crate::aws::lambda::{Asked, Attempt, Function, Status};
 use crate::sandbox::Sandbox;
 use crate::world::{Effect, World};
@@ -57,14 +57,12 @@ impl Functions {
         Self { aws_url: aws_url.to_owned(), lanes: Arc::default() }
     }
 
-    /// Begins what the world wants done; returns at once.
-    pub(crate) fn begin(&self, sandbox: &Sandbox, effects: Vec<Effect>) {
-        for effect in effects {
-            let Effect::InvokeLambda { account, region, function, id, event } = effect else { continue };
-            let asked = Asked { account, region, function, id, event };
-            let (runner, sandbox) = (self.again(), sandbox.clone());
-            tokio::spawn(async move { runner.until_done(&sandbox, &asked).await });
-        }
+    /// Begins a run that the world wants done; returns at once. Takes no notice of other effects.
+    pub(crate) fn begin(&self, sandbox: &Sandbox, effect: &Effect) {
+        let Effect::InvokeLambda { account, region, function, id, event } = effect.clone() else { return };
+        let asked = Asked { account, region, function, id, event };
+        let (runner, sandbox) = (self.again(), sandbox.clone());
+        tokio::spawn(async move { runner.until_done(&sandbox, &asked).await });
     }
 
     /// Runs a function once for a caller who waits.
@@ -118,7 +116,7 @@ impl Functions {
             (Some(0), _) => {
                 failure("TooManyRequestsException", "the function's reserved concurrency is 0: it is switched off")
             }
-            (_, Ok(job)) => execute(&job, &asked.id).await,
+            (_, Ok(job)) => execute(&job).await,
             (_, Err(reason)) => failure("Sandbox.NotRun", &reason),
         };
         Attempt { started, ended: sandbox.now(), result: ended.result, error: ended.error, log: ended.log }
@@ -137,37 +135,24 @@ impl Functions {
         if !function.runtime.starts_with("python") {
             return Err(format!("the sandbox runs Python only; the runtime is {}", function.runtime));
         }
-        if world.trust(&function.role, "lambda.amazonaws.com") != Trust::Given {
-            return Err(format!("the role {} cannot be assumed by Lambda", function.role));
-        }
-        let role = function.role.rsplit('/').next().unwrap_or_default();
-        let session = Session {
-            account: asked.account.clone(),
-            arn: format!("arn:aws:sts::{}:assumed-role/{role}/{}", asked.account, asked.function),
-            role: function.role.clone(),
-            expires: world.after(Duration::from_secs(3600)),
+        let actor = Actor {
+            account: &asked.account,
+            region: &asked.region,
+            role: &function.role,
+            service: "lambda.amazonaws.com",
+            session: &asked.function,
+            aws_url: &self.aws_url,
         };
-        let (salt, secret, token) = (world.ids.next(16), world.ids.next(32), world.ids.next(64));
-        let key = world.iam.add_session(session, &salt);
         let mut environment = function.environment.clone();
+        environment.extend(surroundings::aws(world, &actor)?);
         let memory = function.memory.to_string();
         for (name, value) in [
-            ("AWS_REGION", asked.region.as_str()),
-            ("AWS_DEFAULT_REGION", &asked.region),
-            ("AWS_ENDPOINT_URL", &self.aws_url),
-            ("AWS_ACCESS_KEY_ID", &key),
-            ("AWS_SECRET_ACCESS_KEY", &secret),
-            ("AWS_SESSION_TOKEN", &token),
-            ("AWS_EXECUTION_ENV", &format!("AWS_Lambda_{}", function.runtime)),
+            ("AWS_EXECUTION_ENV", format!("AWS_Lambda_{}", function.runtime).as_str()),
             ("AWS_LAMBDA_FUNCTION_NAME", &asked.function),
             ("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST"),
             ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", &memory),
             ("AWS_LAMBDA_LOG_GROUP_NAME", &format!("/aws/lambda/{}", asked.function)),
             ("_HANDLER", &function.handler),
-            // The settings of whoever started the sandbox are none of the function's.
-            ("AWS_CONFIG_FILE", "/dev/null"),
-            ("AWS_SHARED_CREDENTIALS_FILE", "/dev/null"),
-            ("AWS_EC2_METADATA_DISABLED", "true"),
         ] {
             environment.insert(name.to_owned(), value.to_owned());
         }
@@ -200,8 +185,8 @@ fn failure(kind: &str, message: &str) -> Ended {
 }
 
 /// Runs a job in a folder of its own, which is removed afterwards.
-async fn execute(job: &Job, id: &str) -> Ended {
-    let folder = std::env::temp_dir().join(format!("mlops-sandbox-{}-{id}", std::process::id()));
+async fn execute(job: &Job) -> Ended {
+    let folder = surroundings::own_folder();
     let ended = in_folder(job, &folder).await;
     // Whatever stays behind in the temporary folder is no reason to call a run failed.
     let _ = tokio::fs::remove_dir_all(&folder).await;
@@ -213,9 +198,10 @@ async fn in_folder(job: &Job, folder: &Path) -> std::io::Result<Ended> {
     tokio::fs::create_dir_all(folder).await?;
     tokio::fs::write(folder.join("code.zip"), &job.function.archive).await?;
     tokio::fs::write(folder.join("job.json"), job.document.to_string()).await?;
-    let mut command = Command::new("python3");
+    let mut command = Command::new(surroundings::python());
     command.args(["-c", BOOTSTRAP]).arg(folder).current_dir(folder).env_clear().envs(&job.environment);
-    for name in ["PATH", "HOME", "LANG"] {
+    command.env("PATH", surroundings::search_path());
+    for name in ["HOME", "LANG"] {
         if let Some(value) = std::env::var_os(name) {
             command.env(name, value);
         }

@@ -3,6 +3,7 @@
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -15,6 +16,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use super::git::Git;
 use crate::sandbox::{Door, Sandbox};
 
 /// How often time passes in the world without a request.
@@ -29,32 +31,52 @@ pub struct Server {
     pub aws_url: String,
     /// Base URL of Jenkins.
     pub jenkins_url: String,
+    /// Where the Git repositories behind connections are, as `owner/name.git`.
+    pub repositories: PathBuf,
+    sandbox: Sandbox,
     stop: watch::Sender<bool>,
     tasks: Vec<JoinHandle<()>>,
 }
 
 impl Server {
-    /// Listens on loopback; a port of 0 takes any free one. From now on functions run for real.
+    /// Listens on loopback; a port of 0 takes any free one. From now on functions and builds run for real; Git
+    /// repositories are in a temporary folder.
     ///
     /// # Errors
     /// A port that is taken.
     pub async fn start(sandbox: &Sandbox, aws_port: u16, jenkins_port: u16) -> io::Result<Self> {
+        Self::with_repositories(sandbox, aws_port, jenkins_port, None).await
+    }
+
+    /// The same, with the folder of the Git repositories.
+    ///
+    /// # Errors
+    /// A port that is taken, or a folder that cannot be made.
+    pub async fn with_repositories(
+        sandbox: &Sandbox,
+        aws_port: u16,
+        jenkins_port: u16,
+        repositories: Option<PathBuf>,
+    ) -> io::Result<Self> {
+        let git = Git::new(repositories)?;
+        let repositories = git.folder().to_owned();
         let (aws, aws_url) = listen(aws_port).await?;
         let (jenkins, jenkins_url) = listen(jenkins_port).await?;
-        sandbox.run_functions(&aws_url);
         let (stop, told) = watch::channel(false);
+        sandbox.run_machines(&aws_url, git, told.clone());
         let tasks = vec![
             tokio::spawn(accept(aws, Door::Aws, sandbox.clone(), told.clone())),
             tokio::spawn(accept(jenkins, Door::Jenkins, sandbox.clone(), told.clone())),
             tokio::spawn(tick(sandbox.clone(), told)),
         ];
-        Ok(Self { aws_url, jenkins_url, stop, tasks })
+        Ok(Self { aws_url, jenkins_url, repositories, sandbox: sandbox.clone(), stop, tasks })
     }
 
-    /// Takes no more requests, finishes those under way as far as they do not take long.
+    /// Takes no more requests, finishes those under way as far as they do not take long, and ends all builds.
     pub async fn stop(self) {
         // Nobody listens any more where all tasks are gone already.
         let _ = self.stop.send(true);
+        self.sandbox.machines_stopped().await;
         for task in self.tasks {
             let _ = tokio::time::timeout(GRACE, task).await;
         }

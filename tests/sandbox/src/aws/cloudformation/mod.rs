@@ -8,15 +8,16 @@
 //! write.rs      operations that start something        read.rs   operations that look
 //! rules.rs      what the template demands of its parameters taken together
 //! stack.rs      the data     bring.rs  one resource     lifecycle.rs  forwards     undo.rs  backwards
-//! custom.rs     resources that a function of the template's own brings about
+//! custom.rs     resources that a function of the template's own brings about     answers.rs  what it says
 //! resources/    one handler per resource type, over the other services' own APIs
 //! ```
 //!
 //! Not known here, and refused: transforms, nested stacks, change sets, `Fn::ImportValue`, custom resources that are
 //! reached through SNS.
 
+pub(crate) mod answers;
 mod bring;
-pub(crate) mod custom;
+mod custom;
 mod evaluate;
 mod lifecycle;
 mod order;
@@ -42,7 +43,7 @@ use sha2::{Digest, Sha256};
 
 use super::{Call, Outcome, Refusal};
 use crate::world::{Due, World};
-pub use custom::Answer;
+pub use answers::Answer;
 use resources::Records;
 use stack::Stack;
 
@@ -133,7 +134,7 @@ pub fn wake(world: &mut World, due: &Due) {
     if let Some(at) = due.id.find(['?', '!']) {
         let (id, request) = (&due.id[..at], &due.id[at + 1..]);
         let sign = if due.id[at..].starts_with('!') { '!' } else { '?' };
-        let wake = |world: &mut World, stack: &mut Stack| custom::wake(world, stack, sign, request);
+        let wake = |world: &mut World, stack: &mut Stack| answers::wake(world, stack, sign, request);
         return custom::with(world, &due.account, &due.region, id, wake);
     }
     let Some((id, number)) = due.id.split_once('#') else { return };

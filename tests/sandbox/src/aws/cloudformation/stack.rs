@@ -7,8 +7,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use super::answers::Answer;
 use super::bring::Wanted;
-use super::custom::Answer;
 use super::evaluate::{Made, Pseudo};
 use super::order::Dependencies;
 use super::parameters::{MASK, Values};

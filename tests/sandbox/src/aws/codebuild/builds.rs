@@ -270,7 +270,7 @@ pub(super) fn get(world: &mut World, call: &Call<'_>) -> Outcome {
             None => missing.push(given.to_owned()),
         }
     }
-    Ok(json!({"builds": found, "buildsNotFound": missing}))
+    Ok(json!({"builds": found, "buildsNotFound": (!missing.is_empty()).then_some(missing)}))
 }
 
 pub(super) fn list(world: &mut World, call: &Call<'_>) -> Outcome {

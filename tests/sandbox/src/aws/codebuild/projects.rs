@@ -180,7 +180,7 @@ pub(super) fn get(world: &mut World, call: &Call<'_>) -> Outcome {
             None => missing.push(given.to_owned()),
         }
     }
-    Ok(json!({"projects": found, "projectsNotFound": missing}))
+    Ok(json!({"projects": found, "projectsNotFound": (!missing.is_empty()).then_some(missing)}))
 }
 
 pub(super) fn list(world: &mut World, call: &Call<'_>) -> Outcome {

@@ -10,7 +10,7 @@ use percent_encoding::percent_decode_str;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use super::cloudformation::custom;
+use super::cloudformation::answers;
 use super::{Caller, Refusal};
 use crate::world::World;
 
@@ -149,7 +149,7 @@ fn route(world: &mut World, asked: &Asked<'_>) -> Reply {
             _ => Err(not_allowed()),
         };
     }
-    if asked.bucket.starts_with(custom::BUCKET) {
+    if asked.bucket.starts_with(answers::BUCKET) {
         return answer_to_cloudformation(world, asked);
     }
     match (asked.key.is_empty(), asked.request.method()) {
@@ -171,7 +171,7 @@ fn answer_to_cloudformation(world: &mut World, asked: &Asked<'_>) -> Reply {
         return Err(Refusal::new("AccessDenied", "Access Denied").with_status(403));
     }
     let (signature, given) = (asked.parameter("X-Amz-Signature"), asked.header("content-type"));
-    custom::put(world, &asked.key, signature, given, asked.body())?;
+    answers::put(world, &asked.key, signature, given, asked.body())?;
     Ok(xml::reply(200, &[("etag", checksum::etag(asked.body()).as_str())], Bytes::new()))
 }
 
