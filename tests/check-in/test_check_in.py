@@ -4,11 +4,12 @@ import base64
 import http.server
 import os
 import pathlib
+import re
 import subprocess
 import sys
 import unittest
 
-from stage import BASE, SECONDS, TLS, VALUES, Server, Stage, archive, responses
+from stage import BASE, CHECK_IN, ROOT, SECONDS, TLS, VALUES, Server, Stage, archive, responses
 
 TITLE = "Add the seed code of SageMaker project taxi-fares"
 FILLED = [name for name in VALUES if name != "AWS_PARTITION"]
@@ -466,6 +467,29 @@ class TheRealHelper(unittest.TestCase):
             timeout=SECONDS,
         )
         self.assertRegex(done.stdout, r"^username=AKID\npassword=\d{8}T\d{6}Z[0-9a-f]{64}\n")
+
+
+class TheDocumentation(unittest.TestCase):
+    PAGE = (ROOT / "docs" / "seed-code.md").read_text()
+
+    def test_every_message_that_it_explains_is_one_that_can_come(self):
+        sources = [file.read_text() for file in CHECK_IN.glob("*.py")]
+        sources.append((ROOT / "src" / "templates" / "jenkins-git-v1.yaml").read_text())
+        # Sentences are cut into lines and quotes there.
+        said = re.sub(r'"\s*f?"', "", "\n".join(sources))
+        table = self.PAGE.partition("| the message begins with |")[2]
+        messages = re.findall(
+            r"`([^`]+)`", "\n".join(row.split("|")[1] for row in table.splitlines() if row.count("|") > 2)
+        )
+        self.assertGreater(len(messages), 10)
+        for message in messages:
+            if message != "did not receive a response":  # CloudFormation's own
+                for piece in re.split(r"\s*\.\.\.,?\s*|s3://|10 minutes", message):
+                    self.assertIn(piece, said)
+
+    def test_it_names_every_placeholder(self):
+        filled = set(re.findall(r"@@@([A-Z_]+)@@@", self.PAGE))
+        self.assertEqual(filled, set(FILLED))
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """What all CloudFormation templates and IAM policies of the project keep to, whoever wrote them."""
 
+import hashlib
 import json
 import pathlib
 import re
@@ -37,6 +38,11 @@ NAMELESS = {
 WIDE_FILES = {"examples/aws/operator-role.yaml"}
 # What the linter holds to be too much, and why it is not: whoever makes a bucket says what becomes of its old versions.
 ACCEPTED = {"s3:PutLifecycleConfiguration"}
+# The bytes of each version of the project template, by its name. One that was released never changes again: projects
+# stand on it. A new form is a new name.
+VERSIONS = {
+    "jenkins-git-v1": "3a0b2ba6bd0bb1d0229f6719b88c9e4dae2166b0edc71aa872e868d6e3b3efc0",
+}
 TAGGED = "sagemaker:project-id", "sagemaker:project-name"
 
 
@@ -201,6 +207,11 @@ class ProjectTemplate(unittest.TestCase):
     def setUp(self):
         (self.template,) = [one for one in templates() if one.name == "src/templates/jenkins-git-v1.yaml"]
         self.resources = self.template.resources
+
+    def test_its_name_stands_for_these_very_bytes(self):
+        for name, sha256 in VERSIONS.items():
+            found = hashlib.sha256((ROOT / "src" / "templates" / f"{name}.yaml").read_bytes()).hexdigest()
+            self.assertEqual(found, sha256, f"{name} was changed: where it is released already, it needs another name")
 
     def test_all_that_takes_tags_carries_the_projects(self):
         for resource, declared in self.resources.items():
