@@ -118,7 +118,7 @@ fn the_projects_roles_are_made_or_given_what_they_lack() {
         &[("LaunchRoleName", ""), ("LaunchRoleName", "launch")],
         &[("UseRoleName", ""), ("UseRoleName", "use")],
         &[("RuntimeRoleArn", ""), ("RuntimeRoleArn", ROLE)],
-        &[("KmsKeyArn", ""), ("KmsKeyArn", KEY)],
+        &[("KmsKeyArn", ""), ("KmsKeyArn", KEY), ("ArchiveBuckets", "seeds")],
     ];
     for mut given in combinations(&choices) {
         given.push(("ConnectionArns", CONNECTION));

@@ -116,6 +116,10 @@ class ProjectRoles(unittest.TestCase):
         connections = self.roles().statements()["Connections"]
         self.assertEqual(connections["Resource"], CONNECTION)
 
+    def test_archives_of_ones_own_are_read_from_the_bucket_that_is_named(self):
+        self.assertNotIn("Archives", self.roles().statements())
+        self.assertEqual(self.roles(ArchiveBuckets="seeds").statements()["Archives"]["Resource"], "arn:aws:s3:::seeds/*")
+
     def test_no_role_may_write_roles_but_the_stack_role_and_only_those_of_triggers(self):
         for name, policy in self.roles().resources("AWS::IAM::Policy"):
             for statement in policy["PolicyDocument"]["Statement"]:
@@ -155,6 +159,19 @@ class JenkinsUser(unittest.TestCase):
         with_endpoints = granted(example("jenkins-user", UseRoleArn=USE_ROLE, DeploysEndpoints="true").statements().values())
         self.assertLess(actions.keys(), with_endpoints.keys())
         self.assertIn("sagemaker:CreateEndpoint", with_endpoints)
+
+    def test_it_may_make_every_call_that_the_jobs_were_seen_to_make(self):
+        """What the seed code's tests record of each job; they run its commands against a stand-in for AWS."""
+        services = {"s3": "s3", "sagemaker": "sagemaker", "runtime": "sagemaker", "cloudformation": "cloudformation"}
+        others = {"s3:ListObjectsV2": "s3:ListBucket", "s3:HeadBucket": "s3:ListBucket", "s3:HeadObject": "s3:GetObject"}
+        ours = granted(example("jenkins-user", UseRoleArn=USE_ROLE, DeploysEndpoints="true").statements().values())
+        seen = set()
+        for golden in (ROOT / "tests" / "seed" / "golden").glob("*.txt"):
+            for service, operation in re.findall(r"\b([A-Za-z0-9]+)\.([A-Z][A-Za-z0-9]+) (?:\{|as )", golden.read_text()):
+                action = f"{services[service.lower()]}:{operation}"
+                seen.add(others.get(action, action))
+        self.assertGreater(len(seen), 5)
+        self.assertEqual(seen - ours.keys(), set())
 
     def test_it_passes_the_use_role_alone_and_to_sagemaker_alone(self):
         passed = example("jenkins-user", UseRoleArn=USE_ROLE).statements()["RunAs"]
