@@ -21,10 +21,17 @@ class _Loader(yaml.SafeLoader):
 def _function(loader: yaml.SafeLoader, suffix: str, node: yaml.Node) -> dict[str, Any]:
     if isinstance(node, yaml.ScalarNode):
         return {suffix: loader.construct_scalar(node)}
-    return {suffix: loader.construct_sequence(node, deep=True)}
+    if isinstance(node, yaml.SequenceNode):
+        return {suffix: loader.construct_sequence(node, deep=True)}
+    return {suffix: loader.construct_mapping(node, deep=True)}
 
 
 _Loader.add_multi_constructor("!", _function)
+
+
+def read_template(text: str) -> dict[str, Any]:
+    """A template, with `!Sub x` as `{"Sub": x}`."""
+    return yaml.load(text, _Loader)
 
 
 def model_package(group: str, version: int, approval: str = "Approved", **more: Any) -> dict[str, Any]:
@@ -93,7 +100,7 @@ class Stacks:
 
 def _evaluated(request: dict[str, str]) -> dict[str, Any]:
     given, tags = _pairs(request, "Parameters", "Parameter"), _pairs(request, "Tags", "")
-    template = yaml.load(request["TemplateBody"], _Loader)
+    template = read_template(request["TemplateBody"])
     declared = template["Parameters"]
     missing = [name for name, one in declared.items() if "Default" not in one and name not in given]
     unknown = [name for name in given if name not in declared]

@@ -15,6 +15,7 @@ from aws import ACCOUNT, REGION, Aws
 from conftest import EXAMPLES, HERE
 from golden import assert_golden
 from jenkins_run import run_jenkinsfile, run_job_dsl, shell_calls
+from permissions import allowed, needed
 from stacks import model_package, teach_registry
 
 PARAMS = {
@@ -91,6 +92,10 @@ def test_the_pipeline_has_a_name_of_its_own_and_the_tags_of_the_project(usual):
     (name, pipeline), = usual[1].pipelines.items()
     tags = {tag["Key"]: tag["Value"] for tag in pipeline["tags"]}
     assert (name, tags) == ("fares-p-1-batch", {"sagemaker:project-name": "fares", "sagemaker:project-id": "p-1"})
+
+
+def test_the_jenkins_identity_may_do_all_that_the_job_asks_of_aws(usual):
+    assert needed(usual[1].calls) - allowed("Pipelines") == set()
 
 
 def test_nothing_is_packaged_that_is_not_there(usual):

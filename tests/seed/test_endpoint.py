@@ -13,6 +13,7 @@ from aws import ACCOUNT, REGION, Aws
 from conftest import EXAMPLES
 from golden import assert_golden
 from jenkins_run import run_jenkinsfile
+from permissions import allowed, needed
 from stacks import Stacks, model_package, teach_registry
 
 PROJECT_ARN = f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:project/fares"
@@ -76,6 +77,12 @@ def usual(build):
     return build()
 
 
+@pytest.fixture(scope="module")
+def asynchronous(build):
+    """A build for an asynchronous endpoint, without a credential of the job."""
+    return build({"ENDPOINT_TYPE": "async", "AWS_CREDENTIAL": ""})
+
+
 def stages(report):
     return [call["stage"] for call in report["calls"] if call["kind"] == "stage"]
 
@@ -128,13 +135,18 @@ def test_an_implausible_prediction_fails_the_build_before_anybody_is_asked(build
     assert list(aws.cloudformation.stacks) == ["sagemaker-fares-p-1-deploy-staging"]
 
 
-def test_an_asynchronous_endpoint_is_tested_through_s3_and_leaves_no_request_there(build):
-    report, aws = build({"ENDPOINT_TYPE": "async", "AWS_CREDENTIAL": ""})
+def test_an_asynchronous_endpoint_is_tested_through_s3_and_leaves_no_request_there(asynchronous):
+    report, aws = asynchronous
     assert report["result"] == "SUCCESS", report["log"]
     assert [uri for uri in aws.objects if "/async-input/" in uri] == []
     # Without a credential of the job, the agent's own is used.
     assert {call["who"] for call in aws.calls} == {"agent"}
     assert_golden("endpoint-async.txt", told(report, aws))
+
+
+def test_the_jenkins_identity_may_do_all_that_the_job_asks_of_aws(usual, asynchronous):
+    asked = needed(usual[1].calls + asynchronous[1].calls)
+    assert asked - allowed("Pipelines", "Endpoints") == set()
 
 
 def test_no_quote_in_a_parameter_becomes_a_part_of_a_script(build, tmp_path):

@@ -20,7 +20,7 @@ def carry_out(run, argv, session=None):
     except NotYet as sentence:
         print(sentence)
         return NOT_YET
-    except (Refused, ValueError) as sentence:
+    except Refused as sentence:
         print(sentence, file=sys.stderr)
         return 1
     except (ClientError, BotoCoreError) as error:
