@@ -126,7 +126,23 @@ fn check_in(world: &mut World, build: &Build, given: &Value) -> Result<String, S
     let project = Some(build.project_id.as_str());
     let commit = world.repositories.commit(repository, branch, Content::Files, &tops, &subject, project);
     let count = if names.len() == 1 { "1 file".to_owned() } else { format!("{} files", names.len()) };
-    Ok(format!("seeded {branch} with {count}, commit {}", &commit[..7]))
+    Ok(format!("seeded {branch} with {count}, commit {}{}", &commit[..7], kept(&state.files, &names)))
+}
+
+/// Says which files were there already. The contents are not known here: a file of the same name counts as another.
+fn kept(theirs: &[String], names: &[String]) -> String {
+    let ours = |held: &String| names.iter().find(|name| name.eq_ignore_ascii_case(held));
+    let moved = |held: &String| {
+        let name = ours(held)?;
+        let (stem, suffix) = match name.strip_prefix('.') {
+            Some(_) => (name.as_str(), String::new()),
+            None => {
+                name.split_once('.').map_or((name.as_str(), String::new()), |(stem, rest)| (stem, format!(".{rest}")))
+            }
+        };
+        Some(format!("; kept its own {held}, the seed code's is {stem}.seed-code{suffix}"))
+    };
+    theirs.iter().filter_map(moved).collect()
 }
 
 /// Whether the connection gives the build access to the repository.
