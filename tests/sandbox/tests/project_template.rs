@@ -327,7 +327,8 @@ fn what_does_not_belong_together_is_refused_by_the_templates_rules() {
     let mut scene = Scene::new();
     let seeded = Wish { seed: [true, false, false, false], ..Wish::default() };
     let whole = Wish { endpoint: true, ..Wish::default() };
-    let cases: [(Wish, &[(&str, &str)], &str); 5] = [
+    type Case = (Wish, &'static [(&'static str, &'static str)], &'static str);
+    let cases: [Case; 5] = [
         (
             seeded,
             &[("ModelPreprocessCodeRepositorySeedCodeUrl", "")],
