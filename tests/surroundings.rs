@@ -259,6 +259,16 @@ fn jenkins_server() -> Vec<Surrounding> {
             ..RIGHT
         },
         Surrounding {
+            name: "the URL has a path at which there is no Jenkins",
+            manifest: |manifest| {
+                let url = format!("https://ci.example/{}", "z".repeat(1000));
+                manifest["spec"]["platform"]["jenkins"]["url"] = json!(url);
+            },
+            shows: &[(Building, "JobsReady=False/NotJenkins")],
+            mended: false,
+            ..RIGHT
+        },
+        Surrounding {
             name: "Jenkins lacks a plugin",
             breaks: |stage| plugins(stage, |plugins| drop(plugins.remove("git"))),
             mends: |stage| plugins(stage, |plugins| drop(plugins.insert("git".into(), "5.8.0".into()))),

@@ -64,7 +64,8 @@ pub(super) fn json(attempt: &str, answer: &Answer) -> Result<Value, Fault> {
     serde_json::from_slice(&answer.body).map_err(|_| not_jenkins(attempt, "the answer is no JSON"))
 }
 
-fn not_jenkins(attempt: &str, what: &str) -> Fault {
+/// Something answers at the URL, but not Jenkins.
+pub(super) fn not_jenkins(attempt: &str, what: &str) -> Fault {
     Fault::new(FaultKind::Rejected, format!("could not {attempt}: {what}"))
         .because(Reason::NotJenkins)
         .hint("check jenkins.url, its path, and what a proxy in between answers")

@@ -68,8 +68,13 @@ impl JenkinsClient {
     async fn server(&self) -> Result<Server, Fault> {
         let attempt = "ask Jenkins who we are";
         let answer = self.read(attempt, "/whoAmI/api/json", &[("tree", "name,authenticated")]).await?;
-        if answer.status != StatusCode::OK {
-            return Err(faults::refusal(attempt, &answer));
+        match answer.status {
+            StatusCode::OK => {}
+            // Every Jenkins has this page: what is gone is not the page, but Jenkins at this path.
+            StatusCode::NOT_FOUND => {
+                return Err(faults::not_jenkins(attempt, "there is no Jenkins at this path (404)"));
+            }
+            _ => return Err(faults::refusal(attempt, &answer)),
         }
         let Some(version) = answer.header("x-jenkins") else { return Ok(Server::default()) };
         let value = faults::json(attempt, &answer)?;
