@@ -193,6 +193,71 @@ async fn without_a_placement_the_finalizer_stays_and_says_so() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_object_for_which_nothing_was_made_goes_at_once() {
+    let mut stage = stage().await;
+    stage.start();
+    stage.kubernetes.delete("secrets", NAMESPACE, "jenkins").unwrap();
+    stage.apply(Stage::manifest());
+    stage.until_condition("Stalled=True/SecretMissing", SOON).await;
+    assert_eq!(stage.sandbox.calls(), [] as [String; 0]);
+    stage.delete();
+    assert_eq!(stage.object(), None, "nobody has to make the Secret for it");
+}
+
+/// A Kubernetes API that does not answer is a fault that passes, as with every other remote side.
+#[tokio::test(start_paused = true)]
+async fn a_secret_that_cannot_be_read_yet_is_a_fault_that_passes() {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use tower::ServiceExt;
+
+    let stage = stage().await;
+    let silent = Arc::new(AtomicBool::new(true));
+    let (kubernetes, hold) = (stage.kubernetes.clone(), silent.clone());
+    let service = tower::service_fn(move |request: http::Request<kube::client::Body>| {
+        let (service, hold) = (kubernetes.service(), hold.clone());
+        async move {
+            while hold.load(Ordering::Relaxed) && request.uri().to_string().contains("metadata.name%3Djenkins") {
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
+            service.oneshot(request).await
+        }
+    });
+    let mut setup = stage.setup();
+    setup.client = kube::Client::new(service, "default");
+    let (_stop, stopping) = tokio::sync::watch::channel(false);
+    let operator = tokio::spawn(mlops_operator::controller::run(setup, stopping));
+    stage.apply(Stage::manifest());
+    tokio::time::sleep(Duration::from_mins(4)).await;
+    assert_eq!(stage.conditions()[..2], ["Ready=Unknown/Progressing", "Reconciling=True/Progressing"]);
+    stage.until_condition("PrerequisitesMet=Unknown/Unavailable", Duration::from_mins(2)).await;
+    assert!(stage.message("PrerequisitesMet").contains("could not read Secret jenkins"));
+    silent.store(false, Ordering::Relaxed);
+    stage.until_condition("Ready=True/Succeeded", Duration::from_mins(2)).await;
+    operator.abort();
+}
+
+/// CreateProject or CreateStack has come to AWS, its answer was lost, and reads do not show it yet: the deletion that
+/// follows at once must not take it for gone.
+#[tokio::test(start_paused = true)]
+async fn a_create_whose_answer_was_lost_is_found_by_the_deletion() {
+    use mlops_sandbox::{Fault, What};
+    for (service, operation) in [("sagemaker", "CreateProject"), ("cloudformation", "CreateStack")] {
+        let settings = Settings { read_after_write: Duration::from_secs(10), ..Settings::default() };
+        let mut stage = Stage::new(settings).await;
+        stage.sandbox.fault(Fault::on(service, operation).nth(1).after(What::DropConnection));
+        stage.start();
+        stage.apply(Stage::manifest());
+        let call = format!("{service} {operation}");
+        stage.until(&call, Duration::from_mins(3), |stage| stage.sandbox.calls().contains(&call)).await;
+        stage.delete();
+        stage.until_gone(Duration::from_mins(10)).await;
+        let left = stage.sandbox.world(|world| world.dump().to_string());
+        assert!(!left.contains("sagemaker-project-p-") && !left.contains("model-trigger"), "{call}: {left}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_object_that_was_never_accepted_leads_nowhere_even_with_our_finalizer_on_it() {
     let mut stage = stage().await;
     stage.config.inline_platforms.clear();

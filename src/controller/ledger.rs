@@ -46,6 +46,8 @@ struct KindMemory {
     kept: Option<Kept>,
     /// What it was made from when it was last looked at.
     inputs: Option<String>,
+    /// Whether a look has ever found it.
+    seen: bool,
 }
 
 /// An action done in an earlier pass whose effect has not been seen yet.
@@ -159,8 +161,16 @@ impl Ledger {
     /// Notes whether a look found the thing.
     pub fn saw(&self, kind: Kind, exists: bool, now: Timestamp) {
         self.of(kind, |memory| {
+            memory.seen |= exists;
             memory.tried.absent_since = if exists { None } else { memory.tried.absent_since.or(Some(now)) };
         });
+    }
+
+    /// Whether a thing that the last look did not find is gone, and not only too young to show: one that was seen before
+    /// is, and one that looks further apart than `lag` did not find.
+    pub fn proven_absent(&self, kind: Kind, lag: Duration, now: Timestamp) -> bool {
+        let seen = self.of(kind, |memory| memory.seen);
+        seen || self.attempts(kind).absent_since.is_some_and(|since| elapsed(since, now) >= lag)
     }
 
     /// Notes which ids a look found to exist, and which not.
@@ -329,6 +339,17 @@ mod tests {
         assert_eq!([7, 8, 9].map(|seen| ledger.behind(seen)), [true, false, false]);
         ledger.outdated();
         assert_eq!([8, 8].map(|seen| ledger.behind(seen)), [true, false]);
+    }
+
+    #[test]
+    fn absent_is_what_was_seen_before_or_is_not_found_for_long() {
+        let (ledger, lag) = (Ledger::default(), Duration::from_secs(15));
+        let at = |second| Timestamp::from_second(second).unwrap_or_default();
+        ledger.saw(Kind::ModelTrigger, false, at(0));
+        assert_eq!([0, 14, 15].map(|now| ledger.proven_absent(Kind::ModelTrigger, lag, at(now))), [false, false, true]);
+        ledger.saw(Kind::SagemakerProject, true, at(0));
+        ledger.saw(Kind::SagemakerProject, false, at(1));
+        assert!(ledger.proven_absent(Kind::SagemakerProject, lag, at(1)));
     }
 
     #[test]

@@ -155,16 +155,14 @@ async fn keep(
         let conclusion = Conclusion::refused(Reason::Suspended, String::new(), "");
         return Ok(Conclusion { verdict: Verdict::Suspended, ..conclusion });
     }
-    if !object::is_finalized(&object.metadata) {
-        set_finalizer(&world.api(&key.namespace), object, true).await?;
-    }
     let sources = resolve::sources(key, &parsed);
     world.secrets.refer(key, &sources);
     ledger.begin(&format!("{}{}", object::revision(object), resolve::version(&world.secrets, &sources).await));
-    place(publisher, &parsed.identity.placement).await?;
+    let now = world.setup.clock.now();
     let (resolved, access) = match resolve::project(world, key, &parsed).await {
         Ok(resolved) => resolved,
         Err(finding) => {
+            let finding = lasting(ledger, Kind::Prerequisites, finding, now);
             return Ok(Conclusion::looked(Phase::BuildUp, Found::blocked(Kind::Prerequisites, finding), Vec::new()));
         }
     };
@@ -173,14 +171,27 @@ async fn keep(
     let hands = match Hands::new(&world.setup.outside, &project, &access).await {
         Ok(hands) => hands,
         Err(fault) => {
-            let finding = Outcome::Faulted { fault, since: world.setup.clock.now() };
+            let finding = Outcome::Faulted { fault, since: now };
             return Ok(Conclusion::looked(Phase::BuildUp, Found::blocked(Kind::JenkinsJobs, finding), Vec::new()));
         }
     };
+    // Only what may be made from here on has to be removed: an object whose Secret never was goes at once.
+    if !object::is_finalized(&object.metadata) {
+        set_finalizer(&world.api(&key.namespace), object, true).await?;
+    }
+    place(publisher, &project.identity.placement).await?;
     let launched = publisher.status().project.is_some();
     let pass = Pass::new(ledger, world.setup.clock, publisher, world.stopping.clone());
     let found = reconcile::build_up(&pass, &project, &hands, launched).await;
     Ok(Conclusion::looked(Phase::BuildUp, found, pass.take_deeds()).without(&secrets))
+}
+
+/// The same, since it went wrong first.
+fn lasting(ledger: &Ledger, kind: Kind, finding: Finding, now: jiff::Timestamp) -> Finding {
+    match finding {
+        Outcome::Faulted { fault, .. } => Outcome::Faulted { fault, since: ledger.faulted(kind, now) },
+        other => other,
+    }
 }
 
 /// Reads the spec, and refuses what may not or cannot be done.
@@ -273,7 +284,7 @@ async fn remove(
             let client = world.setup.outside.jenkins(&placement, &access.credentials, &access.ca_bundle);
             client.map_err(|fault| Outcome::Faulted { fault, since: world.setup.clock.now() })
         }
-        Err(finding) => Err(finding),
+        Err(finding) => Err(lasting(ledger, Kind::JenkinsJobs, finding, world.setup.clock.now())),
     };
     let delete_data = object::data_policy(object) == DataPolicy::Delete;
     let hands = AwsHands::to_remove(&world.setup.outside, &placement, catalog_names(&owner, spec), delete_data).await;

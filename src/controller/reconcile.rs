@@ -5,12 +5,13 @@ use crate::adapters::jenkins::JenkinsClient;
 use crate::controller::drive::{IntentJournal, Pass, drive, probe};
 use crate::controller::found::Found;
 use crate::controller::hands::{AwsHands, Hands};
+use crate::crd::status::Reason;
 use crate::domain::identity::Identity;
 use crate::domain::project::Project;
 use crate::domain::report::{Finding, Outcome};
 use crate::domain::resource::{Actuator, Goal, Kind, Resource};
 use crate::resources::artifact_bucket::ArtifactBucket;
-use crate::resources::catalog::CatalogProduct;
+use crate::resources::catalog::{CatalogProduct, LAG};
 use crate::resources::jenkins_jobs::JenkinsJobs;
 use crate::resources::model_trigger::ModelTrigger;
 use crate::resources::outputs::{Artifacts, Ground, Jobs, Launchable, ProjectFacts, Trigger};
@@ -147,9 +148,11 @@ pub async fn tear_down<J: IntentJournal>(
         clear::<ModelTrigger, _, _>(pass, id, right_place, &hands.stacks),
         clear_jobs(pass, id, jenkins),
     );
+    let trigger = proven(pass, Kind::ModelTrigger, trigger);
     let unused =
         right_place.and(past(trigger.finding(), Kind::ModelTrigger)).and(past(jobs.finding(), Kind::JenkinsJobs));
     let model = clear::<SagemakerProject, _, _>(pass, id, unused, &hands.projects).await;
+    let model = proven(pass, Kind::SagemakerProject, model);
     let launched = gone(&model, Kind::SagemakerProject);
     let catalog = clear::<CatalogProduct, _, _>(pass, id, launched, &hands.catalog).await;
     let offered = gone(&catalog, Kind::CatalogProduct);
@@ -187,6 +190,19 @@ where
         Ok(()) => drive::<R, A, J>(pass, id, &Goal::Absent, actuator).await,
         Err(by) => Outcome::Blocked { by },
     }
+}
+
+/// Gone for good: one look does not prove that, where a create may have come to AWS whose answer was lost.
+fn proven<O, J: IntentJournal>(pass: &Pass<'_, J>, kind: Kind, outcome: Outcome<O>) -> Outcome<O> {
+    let now = pass.clock.now();
+    if !matches!(outcome, Outcome::Gone) || pass.ledger.proven_absent(kind, LAG.unsigned_abs(), now) {
+        return outcome;
+    }
+    // What was looked at must be looked at, and not be remembered.
+    pass.ledger.doubt(kind);
+    let message = "it is not found: looking once more, since reads lag".to_owned();
+    let since = pass.ledger.waits(kind, Reason::ProvingAbsence, &message, now);
+    Outcome::Waiting { why: Reason::ProvingAbsence, message, since, early: None }
 }
 
 /// Whether a thing is out of the way of those that it stands on, or what is.

@@ -11,6 +11,7 @@ use crate::controller::secrets::{Content, Secrets, Source};
 use crate::controller::world::World;
 use crate::crd::platform::ConfigMapRef;
 use crate::crd::status::{CaBundleReference, Placement, Reason};
+use crate::domain::fault::{Fault, FaultKind};
 use crate::domain::parse::{Parsed, Resolved};
 use crate::domain::project::JenkinsCredentials;
 use crate::domain::report::{Finding, Outcome};
@@ -60,14 +61,14 @@ pub async fn project(world: &World, key: &Key, parsed: &Parsed) -> Result<(Resol
     let mut parameters = BTreeMap::new();
     for (name, reference) in parsed.parameter_secrets() {
         let source = Source::secret(&key.namespace, &reference.name);
-        let value = value(&world.secrets, &source, &reference.key, &format!("parameter {name}")).await?;
+        let value = value(world, &source, &reference.key, &format!("parameter {name}")).await?;
         // A file made by an editor ends with a line break, which is no part of what it holds.
         let value = Secret::new(value.reveal().trim_end_matches(['\r', '\n']));
         let fingerprint = world.fingerprints.fingerprint([value.reveal()]);
         parameters.insert(name, SealedSecret { value, fingerprint });
     }
     let trigger_ca_bundle = match parsed.trigger_ca_bundle() {
-        Some(reference) => bundle(&world.secrets, key, &reference).await?,
+        Some(reference) => bundle(world, key, &reference).await?,
         None => String::new(),
     };
     let template = match parsed.own_template() {
@@ -83,15 +84,15 @@ pub async fn project(world: &World, key: &Key, parsed: &Parsed) -> Result<(Resol
 /// What is missing, as the finding about the prerequisites.
 pub async fn jenkins(world: &World, key: &Key, placement: &Placement) -> Result<JenkinsAccess, Finding> {
     let source = Source::secret(&key.namespace, &placement.secret_name);
-    let username = value(&world.secrets, &source, &placement.username_key, "the Jenkins credentials").await?;
-    let token = value(&world.secrets, &source, &placement.token_key, "the Jenkins credentials").await?;
+    let username = value(world, &source, &placement.username_key, "the Jenkins credentials").await?;
+    let token = value(world, &source, &placement.token_key, "the Jenkins credentials").await?;
     // A file made by an editor ends with a line break, which is no part of what it holds.
     let username = username.reveal().trim().to_owned();
     let token = Secret::new(token.reveal().trim());
     let fingerprint = world.fingerprints.fingerprint([username.as_str(), token.reveal()]);
     let credentials = JenkinsCredentials { username, token: SealedSecret { value: token, fingerprint } };
     let ca_bundle = match &placement.ca_bundle {
-        Some(reference) => bundle(&world.secrets, key, reference).await?,
+        Some(reference) => bundle(world, key, reference).await?,
         None => String::new(),
     };
     Ok(JenkinsAccess { credentials, ca_bundle })
@@ -101,7 +102,7 @@ pub async fn jenkins(world: &World, key: &Key, placement: &Placement) -> Result<
 async fn template(world: &World, key: &Key, reference: &ConfigMapRef) -> Result<Arc<str>, Finding> {
     let ConfigMapRef { name, key: field } = reference;
     let source = Source::config_map(&key.namespace, name);
-    let text = value(&world.secrets, &source, field, "the project template").await?;
+    let text = value(world, &source, field, "the project template").await?;
     let today = world.setup.clock.now().to_zoned(TimeZone::UTC).date();
     match refusal(text.reveal(), today) {
         None => Ok(text.reveal().into()),
@@ -120,9 +121,9 @@ fn bundle_source(key: &Key, reference: &CaBundleReference) -> Source {
     Source::bundle(&key.namespace, reference.kind, &reference.name)
 }
 
-async fn bundle(secrets: &Secrets, key: &Key, reference: &CaBundleReference) -> Result<String, Finding> {
+async fn bundle(world: &World, key: &Key, reference: &CaBundleReference) -> Result<String, Finding> {
     let source = bundle_source(key, reference);
-    let pem = value(secrets, &source, &reference.key, "the CA bundle").await?.reveal().to_owned();
+    let pem = value(world, &source, &reference.key, "the CA bundle").await?.reveal().to_owned();
     if pem.contains("-----BEGIN CERTIFICATE-----") {
         return Ok(pem);
     }
@@ -133,10 +134,11 @@ async fn bundle(secrets: &Secrets, key: &Key, reference: &CaBundleReference) -> 
     })
 }
 
-async fn value(secrets: &Secrets, source: &Source, field: &str, purpose: &str) -> Result<Secret, Finding> {
+async fn value(world: &World, source: &Source, field: &str, purpose: &str) -> Result<Secret, Finding> {
+    let now = world.setup.clock.now();
     let (noun, Source { namespace, name, .. }) = (source.noun(), source);
     let stuck = |why, message, hint: String| Outcome::Stuck { why, message, hint };
-    match secrets.content(source).await {
+    match world.secrets.content(source).await {
         Content::Present { values, .. } => match values.get(field) {
             Some(value) if !value.reveal().is_empty() => Ok(value.clone()),
             _ => Err(stuck(
@@ -157,10 +159,11 @@ async fn value(secrets: &Secrets, source: &Source, field: &str, purpose: &str) -
                 "allow its ServiceAccount to get, list and watch secrets and configmaps in namespace {namespace} (the chart's value secrets.namespaces)"
             ),
         )),
-        Content::Unknown => Err(stuck(
-            Reason::Unavailable,
-            format!("{noun} {name} with {purpose} could not be read yet"),
-            "the Kubernetes API does not answer; it is tried again by itself".to_owned(),
-        )),
+        Content::Unknown => {
+            let text = format!("could not read {noun} {name} with {purpose}: the Kubernetes API does not answer");
+            let fault = Fault::new(FaultKind::Unavailable, text)
+                .hint("it is tried again by itself; if this lasts, look at the health of the Kubernetes API");
+            Err(Outcome::Faulted { fault, since: now })
+        }
     }
 }
