@@ -29,7 +29,10 @@ fn deep() -> bool {
 
 /// Every `step`-th, unless everything is to be played; each test begins elsewhere.
 fn thinned<T: Clone>(items: &[T], step: usize, from: usize) -> Vec<T> {
-    let step = if deep() { 1 } else { step };
+    sparse(items, if deep() { 1 } else { step }, from)
+}
+
+fn sparse<T: Clone>(items: &[T], step: usize, from: usize) -> Vec<T> {
     items.iter().skip(from % step).step_by(step).cloned().collect()
 }
 
@@ -72,6 +75,37 @@ fn an_operator_that_dies_where_lists_lag_makes_nothing_twice() {
 fn an_operator_that_dies_at_any_call_of_delete_goes_on() {
     let grounds = grounds();
     crash(&grounds.delete, &grounds.deleted, 1).assert_clean("delete");
+}
+
+#[test]
+fn an_operator_that_dies_in_a_delete_where_lists_lag_leaves_nothing() {
+    let grounds = grounds();
+    let behind = grounds.delete_behind();
+    let recording = behind.record();
+    let (clean, end) = (&grounds.deleted.end, &recording.end);
+    assert_eq!(end, clean, "{}", explorer::canonical::difference(clean, end));
+    crash(&behind, &recording, 5).assert_clean("delete where lists lag");
+}
+
+/// The object is deleted while the operator lives and is in the middle of create; then the operator dies.
+#[test]
+fn an_operator_that_dies_in_a_delete_during_create_leaves_nothing() {
+    let grounds = grounds();
+    let spots = sweep::spots(&grounds.created.points);
+    let some = if deep() { 6 } else { 3 };
+    let mut tally = Tally::default();
+    for spot in spots.iter().skip(spots.len() / some / 2).step_by(spots.len() / some) {
+        let strike = Strike { spot: spot.clone(), trouble: Trouble::Meanwhile(Act::Delete, Edge::After) };
+        let begun = std::time::Instant::now();
+        let all = sweep::record_from(&grounds.create, &strike, End::Gone, &grounds.deleted.end).unwrap();
+        let points = thinned(&distinct(&all), 20, some);
+        let name = |point: &Point| format!("create, {}, then died {}", strike.name(), point.name());
+        let one = |point: &Point| go_on(&point.saved, &Act::Nothing, End::Gone, &grounds.deleted.end);
+        let part = pool::run(&points, name, one);
+        tell("crash", &format!("create, deleted at {}", spot.call), all.len(), &part, begun);
+        tally.add(part);
+    }
+    tally.assert_clean("a delete during create");
 }
 
 #[test]
@@ -205,7 +239,7 @@ fn a_cache_that_is_behind_makes_nothing_twice_and_loses_no_deletion() {
         ] {
             let begun = std::time::Instant::now();
             let all = every(&spots, &[Trouble::Meanwhile(act, Edge::After)]);
-            let strikes = thinned(&all, 60, what.len());
+            let strikes = sparse(&all, if deep() { 5 } else { 60 }, what.len());
             let name = |strike: &Strike| format!("create, {what}, {behind:?} behind: {}", strike.name());
             let cast = Cast { behind, ..Cast::default() };
             let one =

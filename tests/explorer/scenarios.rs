@@ -39,6 +39,15 @@ impl Grounds {
         scenario
     }
 
+    /// Delete in an account whose lists and reads lag: what was removed shows for a while, and what the operator never
+    /// saw may only be too young.
+    pub fn delete_behind(&self) -> Scenario {
+        let mut scenario = Scenario { name: "delete where lists lag", ..self.delete.clone() };
+        let settings = &mut scenario.from.world.settings;
+        (settings.list_lag, settings.read_after_write) = (Duration::from_secs(10), Duration::from_secs(2));
+        scenario
+    }
+
     /// A change of the ready project's spec.
     pub fn update(&self, name: &'static str, patch: Value) -> Scenario {
         let from = self.created.last.clone();

@@ -4,6 +4,6 @@ $1 == "explored" {
     stories[kind]++; points[kind] += $3; played[kind] += $5; failed += $7
 }
 END {
-    printf "scenarios %d, crash points %d (%d different worlds), fault points %d, acts in the middle %d, pairs %d, failures %d\n",
-        stories["crash"], points["crash"], played["crash"], points["fault"], points["moment"], points["pair"], failed
+    printf "scenarios %d, crash points %d (%d different worlds), fault points %d, acts in the middle %d (%d played), pairs %d, failures %d\n",
+        stories["crash"], points["crash"], played["crash"], points["fault"], points["moment"], played["moment"], points["pair"], failed
 }

@@ -230,6 +230,26 @@ pub fn play_with(
     })
 }
 
+/// Plays a scenario with somebody acting at a call of it, and saves every edge of every call after that.
+pub fn record_from(scenario: &Scenario, strike: &Strike, end: End, expected: &Value) -> Result<Vec<Point>, String> {
+    paused(async {
+        let mut stage = scenario.from.resume();
+        stage.start();
+        let acted = onlook(&stage, std::slice::from_ref(strike));
+        scenario.act.perform(&stage.kubernetes);
+        act_at_last(&stage, std::slice::from_ref(strike), &acted).await;
+        let points = super::listen(&stage);
+        let found = come_to(&stage, end).await;
+        stage.sandbox.look_on(None);
+        stage.kubernetes.look_on(None);
+        let found = found?;
+        if found != *expected {
+            return Err(difference(expected, &found));
+        }
+        Ok(std::mem::take(&mut *points.lock().unwrap()))
+    })
+}
+
 fn add(stage: &Stage, strike: &Strike) {
     let Some(fault) = strike.trouble.lines(&strike.spot) else { return };
     if fault.service == "kubernetes" {
