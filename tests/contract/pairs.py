@@ -6,6 +6,7 @@ only S3 and Lambda requests, whose paths do not tell the service, are told apart
 
 import base64
 import functools
+import io
 import json
 import re
 import urllib.parse
@@ -308,10 +309,13 @@ def query_reply(one, raw):
 def second_opinion(protocol, one, reply, output):
     """Whether botocore reads the same out of a reply."""
     try:
-        parsed = create_parser(protocol).parse(http(reply), one.output_shape)
+        # A body that streams is not read as text.
+        answer = http(reply) | ({"body": io.BytesIO(body(reply))} if one.has_streaming_output else {})
+        parsed = create_parser(protocol).parse(answer, one.output_shape)
     except (ResponseParserError, KeyError, TypeError, ValueError) as error:
         return [Problem("botocore cannot read the reply", "", str(error)[:80])]
     parsed.pop("ResponseMetadata", None)
+    parsed = {name: inner.read() if isinstance(inner, io.BytesIO) else inner for name, inner in parsed.items()}
     parsed = {name: inner.encode() if isinstance(output and output.get(name), bytes) and isinstance(inner, str) else inner
               for name, inner in parsed.items()}  # fmt: skip
     if output is None:

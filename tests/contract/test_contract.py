@@ -91,6 +91,10 @@ GOOD = {
         "s3", "PutObject", "PUT", "/bucket/a/key?x-id=PutObject", {"x-amz-meta-sha": "1", "x-amz-storage-class": "STANDARD"},
         "text", 200, {"etag": '"1"', "x-amz-server-side-encryption": "AES256"}, "",
     ),
+    "download": exchange(
+        "s3", "GetObject", "GET", "/bucket/a/key.zip", {}, "", 200, {"etag": '"1"', "content-length": "4"},
+        "base64:" + base64.b64encode(b"PK\xbe\xfc").decode(),
+    ),
     "connection": exchange(
         "codeconnections", "GetConnection", "POST", "/service/CodeConnections_20231201/operation/GetConnection",
         {"smithy-protocol": "rpc-v2-cbor", "content-type": "application/cbor"}, f"base64:{CBOR_GET}", 200,
