@@ -1,6 +1,10 @@
 //! Deletion ends or says why, and an object whose account or Jenkins is gone for good can be let go, with a trace.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+#[path = "common/canary.rs"]
+mod canary;
+#[path = "stage/readable.rs"]
+mod readable;
 mod stage;
 #[path = "stage/story.rs"]
 mod story;

@@ -5,10 +5,11 @@
 
 #[path = "common/canary.rs"]
 mod canary;
+#[path = "stage/readable.rs"]
+mod readable;
 mod stage;
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use aws_credential_types::Credentials;
@@ -78,51 +79,10 @@ impl Watched {
             .unwrap();
     }
 
-    /// Everything that somebody may read, by where it is.
-    fn readable(&self) -> BTreeMap<String, String> {
-        let Self { stage, log, .. } = self;
-        let mut places = BTreeMap::from([
-            ("the log".to_owned(), log.text()),
-            ("a panic".to_owned(), PANICS.with_borrow(String::clone)),
-            ("the metrics".to_owned(), stage.metrics.text()),
-        ]);
-        for plural in ["mlopsprojects", "events", "leases", "configmaps"] {
-            places.insert(plural.to_owned(), json!(stage.kubernetes.objects(plural)).to_string());
-        }
-        let places_of_world = stage.sandbox.world(|world| {
-            let region = world.region(ACCOUNT, REGION);
-            let stacks = region.cloudformation.dump().to_string();
-            let projects = region.sagemaker.dump().to_string();
-            let catalog = region.catalog.dump().to_string();
-            let documents = format!("{:?}", world.jenkins.items);
-            [
-                ("Jenkins", documents),
-                ("stacks", stacks),
-                ("projects", projects),
-                ("catalog", catalog),
-                ("S3", world.s3.dump().to_string()),
-            ]
-        });
-        places.extend(places_of_world.map(|(name, text)| (name.to_owned(), text)));
-        for entry in stage.sandbox.journal() {
-            let sealed =
-                entry.service == "cloudformation" && ["CreateStack", "UpdateStack"].contains(&&*entry.operation);
-            let asked = if sealed { String::new() } else { format!("{} {}", entry.body, entry.input) };
-            // What a script lets a service repeat, the service has said, not the operator.
-            let scripted = entry.fault.is_some() || entry.operation == "DescribeStackEvents";
-            let answered =
-                entry.reply.as_ref().filter(|_| !scripted).map(|reply| format!("{reply:?}")).unwrap_or_default();
-            let text = format!("{} {:?} {asked} {answered}", entry.uri, entry.headers);
-            places.entry(format!("call {}", entry.call())).or_default().push_str(&text);
-        }
-        places
-    }
-
     /// Where a canary can be read.
     fn leaks(&self) -> Vec<String> {
-        let forms = canary::forms(&[TOKEN, ROTATED, KEY]);
-        let found = |text: &String| forms.iter().any(|form| text.contains(form));
-        self.readable().into_iter().filter(|(_, text)| found(text)).map(|(place, _)| place).collect()
+        let panics = PANICS.with_borrow(String::clone);
+        readable::leaks(&self.stage, &self.log.text(), &panics, &[TOKEN, ROTATED, KEY])
     }
 }
 

@@ -3,6 +3,10 @@
 //! file, `tests/golden/surroundings.txt`; `make golden` writes it anew.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+#[path = "common/canary.rs"]
+mod canary;
+#[path = "stage/readable.rs"]
+mod readable;
 mod stage;
 #[path = "stage/story.rs"]
 mod story;

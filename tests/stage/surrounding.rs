@@ -6,10 +6,14 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
+use mlops_operator::telemetry;
 use mlops_sandbox::Settings;
+use mlops_sandbox::jenkins::Jenkins;
 use serde_json::{Value, json};
+use tracing_subscriber::EnvFilter;
 
 use crate::stage::{ACCOUNT, REGION, Stage};
+use crate::{canary, readable};
 
 /// Calls of AWS and Jenkins in an hour, at most, while something stays wrong.
 pub const CALLS_PER_HOUR: usize = 500;
@@ -83,6 +87,10 @@ impl Surrounding {
     }
 
     async fn play(&self, when: When, condition: &str) -> String {
+        let log = canary::Paper::default();
+        let writer = log.clone();
+        let text = telemetry::text(EnvFilter::new("trace"), false, move || writer.clone());
+        let _logging = tracing::subscriber::set_default(text);
         let mut stage = Stage::new(Settings::default()).await;
         (self.setting)(&mut stage);
         stage.start();
@@ -109,12 +117,14 @@ impl Surrounding {
         if self.brief {
             let took = self.until(&stage, when, RECOVERY, |stage| ready(stage, condition)).await;
             writeln!(text, "          Ready {:.0} s later, by itself\n", took.as_secs_f64()).unwrap();
+            self.keeps_secrets(&stage, &log);
             stage.stop().await;
             return text;
         }
         self.lasts(&mut text, &stage, condition).await;
         if !self.mended {
             stage.delete();
+            self.keeps_secrets(&stage, &log);
             stage.stop().await;
             text.push('\n');
             return text;
@@ -129,8 +139,17 @@ impl Surrounding {
         if when == When::Deleting {
             assert_eq!(left(&stage), [] as [String; 0], "{}: left behind", self.name);
         }
+        self.keeps_secrets(&stage, &log);
         stage.stop().await;
         text
+    }
+
+    /// Neither Jenkins' token nor AWS's key can be read anywhere, whatever was wrong.
+    fn keeps_secrets(&self, stage: &Stage, log: &canary::Paper) {
+        let canaries = [Jenkins::credentials().1, stage.credentials.secret_access_key().to_owned()];
+        let canaries: Vec<&str> = canaries.iter().map(String::as_str).collect();
+        assert!(log.text().contains("mlops_operator"), "{}: nothing was logged", self.name);
+        assert_eq!(readable::leaks(stage, &log.text(), "", &canaries), [] as [String; 0], "{}", self.name);
     }
 
     /// An hour in which nothing is set right: few calls, none that changes anything, and the same is said all the time.
