@@ -71,3 +71,57 @@ fn follow(sandbox: &Sandbox) -> Result<(), Refused> {
 fn failed(error: std::io::Error) -> Refused {
     (400, error.to_string())
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use bytes::Bytes;
+    use http::Request;
+
+    use super::*;
+    use crate::door::http::Server;
+    use crate::{Clock, Door, Settings};
+
+    async fn ask(sandbox: &Sandbox, method: &str, path: &str, body: &Value) -> (u16, Value) {
+        let body = if body.is_null() { Bytes::new() } else { Bytes::from(body.to_string()) };
+        let request = Request::builder().method(method).uri(format!("/_sandbox/{path}")).body(body).unwrap();
+        let response = sandbox.answer(Door::Aws, request).await.unwrap();
+        (response.status().as_u16(), serde_json::from_slice(response.body()).unwrap())
+    }
+
+    #[tokio::test]
+    async fn a_branch_is_prepared_and_shown_in_process_and_on_disk() {
+        for live in [false, true] {
+            let sandbox = Sandbox::with_clock(Settings::default(), Clock::wall());
+            let server = if live { Some(Server::start(&sandbox, 0, 0).await.unwrap()) } else { None };
+            let readme = json!({"fullName": "team/churn", "branch": "release", "content": "readme"});
+            let (status, shown) = ask(&sandbox, "POST", "repositories", &readme).await;
+            assert_eq!((status, &shown), (200, &ask(&sandbox, "GET", "repositories", &Value::Null).await.1));
+            let branch = &shown["branches"][0];
+            assert_eq!((&branch["branch"], &branch["content"]), (&json!("release"), &json!("readme")));
+            assert_eq!((&branch["files"], branch["path"].is_string()), (&json!(["README.md"]), live));
+            let missing = json!({"fullName": "team/churn", "content": "missing"});
+            assert_eq!(ask(&sandbox, "POST", "repositories", &missing).await.1["branches"], json!([]));
+            assert!(sandbox.world(|world| world.repositories.is_missing("team/churn")));
+            for wrong in [json!({"fullName": "team/churn", "content": "full"}), json!({"content": "empty"})] {
+                assert_eq!(ask(&sandbox, "POST", "repositories", &wrong).await.0, 400, "{wrong}");
+            }
+            if let Some(server) = server {
+                server.stop().await;
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn the_answer_of_a_function_is_scripted_by_its_status() {
+        let sandbox = Sandbox::with_clock(Settings::default(), Clock::wall());
+        let script =
+            |status: &str| json!({"logicalId": "One", "region": "eu-west-1", "status": status, "reason": "no"});
+        for (status, code) in [("SUCCESS", 200), ("FAILED", 200), ("NONE", 200), ("MAYBE", 400)] {
+            assert_eq!(ask(&sandbox, "POST", "custom-resources", &script(status)).await.0, code, "{status}");
+        }
+        let mute = json!({"logicalId": "One", "region": "eu-west-1", "status": "FAILED"});
+        assert_eq!(ask(&sandbox, "POST", "custom-resources", &mute).await.0, 400, "a failure needs its reason");
+        assert_eq!(ask(&sandbox, "GET", "builds", &Value::Null).await, (200, json!([])));
+    }
+}

@@ -102,7 +102,7 @@ impl Scene {
         command.arg("--repositories").arg(folder.join("git")).env("MLOPS_SANDBOX_PYTHON", python());
         let process = command.stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
         let mut scene = Self { process, folder, aws: String::new(), seeds: BTreeMap::new() };
-        let end = Instant::now() + Duration::from_secs(20);
+        let end = Instant::now() + Duration::from_secs(60);
         while !ready.exists() {
             assert!(Instant::now() < end, "the sandbox does not start");
             tokio::time::sleep(Duration::from_millis(20)).await;
@@ -195,7 +195,7 @@ impl Scene {
 
     /// The stack's status once nothing goes on any more; `gone` where there is none.
     async fn settled(&self) -> String {
-        let end = Instant::now() + Duration::from_secs(180);
+        let end = Instant::now() + Duration::from_secs(400);
         while Instant::now() < end {
             let (code, text) = self.ask("DescribeStacks", &[]).await;
             let status = if code == 200 { all(&text, "StackStatus").remove(0) } else { "gone".to_owned() };

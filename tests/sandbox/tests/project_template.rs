@@ -284,6 +284,7 @@ fn every_combination_is_made_changed_into_all_and_into_nothing_and_deleted() {
                 scene.update(target, &[]);
             }
             scene.check(target);
+            assert!(scene.reasons().is_empty(), "{wish:?}: nothing fails in the cleanup either: {:?}", scene.reasons());
             now = target;
         }
         scene.delete();

@@ -85,7 +85,7 @@ impl Scene {
     }
 
     async fn until(&self, id: &str, wanted: impl Fn(&Build) -> bool) -> Build {
-        let end = Instant::now() + Duration::from_secs(30);
+        let end = Instant::now() + Duration::from_secs(90);
         while Instant::now() < end {
             let build = self.build(id);
             if wanted(&build) {
@@ -203,7 +203,7 @@ async fn a_build_that_is_stopped_or_overdue_leaves_no_process() {
     assert!(lives(&process));
     scene.ask("StopBuild", json!({"id": id}));
     assert_eq!(scene.build(&id).status, Status::Stopped);
-    let end = Instant::now() + Duration::from_secs(10);
+    let end = Instant::now() + Duration::from_secs(30);
     while lives(&process) && Instant::now() < end {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
@@ -232,7 +232,7 @@ async fn builds_end_with_the_sandbox() {
     assert!(!lives(&process));
     assert_eq!(sandbox.world(|world| world.region(ACCOUNT, REGION).codebuild.builds()[0].status), Status::Stopped);
     drop((sandbox, scene.sandbox));
-    let end = Instant::now() + Duration::from_secs(5);
+    let end = Instant::now() + Duration::from_secs(30);
     while folder.exists() && Instant::now() < end {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
@@ -252,7 +252,7 @@ async fn git_reaches_the_repositories_behind_connections_and_nothing_else() {
     let build = scene.run().await;
     assert_eq!(build.status, Status::Succeeded, "{}", build.log);
     assert!(build.log.contains("error: 403"), "{}", build.log);
-    let end = Instant::now() + Duration::from_secs(5);
+    let end = Instant::now() + Duration::from_secs(30);
     let branch = loop {
         let branch = scene.sandbox.world(|world| world.repositories.branch("team/churn", "main"));
         if !branch.commits.is_empty() || Instant::now() > end {
