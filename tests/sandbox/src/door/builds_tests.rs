@@ -193,7 +193,8 @@ fn named(build: &Build) -> Option<String> {
     build.log.lines().find_map(|line| line.strip_prefix("process ")).map(str::to_owned)
 }
 
-const SLEEPS: &str = "version: 0.2\nphases:\n  build:\n    commands:\n      - 'sleep 300 & echo \"process $!\"; wait'\n    finally: ['echo never']\n";
+/// `timeout` puts what it runs into a process group of its own, as the check-in's buildspec has it.
+const SLEEPS: &str = "version: 0.2\nphases:\n  build:\n    commands:\n      - 'timeout 300 sh -c \"echo process \\$\\$; sleep 300; true\"'\n    finally: ['echo never']\n";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_build_that_is_stopped_or_overdue_leaves_no_process() {

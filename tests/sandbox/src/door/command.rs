@@ -1,7 +1,8 @@
-//! One command of a build after the other, each in a process group of its own, which goes with it: whatever a command
-//! leaves behind is ended, by the group's id. Variables and folder are handed on, as CodeBuild hands them on within a
+//! One command of a build after the other, each in a process group of its own, which goes with it, and so do the
+//! descendants that have made groups of their own, as `timeout` does: all by their ids. Variables and folder are handed on, as CodeBuild hands them on within a
 //! build. It knows no buildspec and no world.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
@@ -43,17 +44,53 @@ pub(crate) struct Shell {
     end: Instant,
 }
 
-/// A process group, which ends when this is dropped.
+/// A process, which ends when this is dropped, with its group and all that descends from it.
 struct Group(u32);
 
 impl Drop for Group {
     fn drop(&mut self) {
-        let group = format!("-{}", self.0);
-        let mut kill = std::process::Command::new("sh");
-        kill.args(["-c", "kill -s KILL -- \"$0\"", &group]);
-        // A group of which nothing is left cannot be ended any more, which is as well.
-        let _ = kill.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status();
+        let mut all = BTreeSet::new();
+        // Halted first, so that none begets others while they are ended.
+        loop {
+            let seen = descendants(self.0);
+            if seen.is_subset(&all) {
+                break;
+            }
+            all.extend(seen);
+            signal("STOP", self.0, &all);
+        }
+        signal("KILL", self.0, &all);
     }
+}
+
+/// Sends a signal to a group and to processes.
+fn signal(name: &str, group: u32, processes: &BTreeSet<u32>) {
+    let mut kill = std::process::Command::new("sh");
+    kill.args(["-c", "for one; do kill -s \"$0\" -- \"$one\"; done", name]).arg(format!("-{group}"));
+    kill.args(processes.iter().map(u32::to_string));
+    // What is gone cannot be ended any more, which is as well.
+    let _ = kill.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status();
+}
+
+/// Everything that descends from a process; nothing where the system does not show its processes as files.
+fn descendants(process: u32) -> BTreeSet<u32> {
+    let number = |entry: std::fs::DirEntry| entry.file_name().to_str()?.parse::<u32>().ok();
+    let parent = |process: u32| {
+        let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
+        // The name, in parentheses, may have spaces and parentheses of its own.
+        stat.rsplit_once(')')?.1.split_whitespace().nth(1)?.parse::<u32>().ok()
+    };
+    let living = std::fs::read_dir("/proc").into_iter().flatten().flatten().filter_map(number);
+    let parents: Vec<(u32, u32)> = living.filter_map(|one| Some((one, parent(one)?))).collect();
+    let mut found = BTreeSet::new();
+    let mut elders = vec![process];
+    while let Some(elder) = elders.pop() {
+        let children = parents.iter().filter(|(one, parent)| *parent == elder && !found.contains(one));
+        let children: Vec<u32> = children.map(|(one, _)| *one).collect();
+        found.extend(&children);
+        elders.extend(children);
+    }
+    found
 }
 
 impl Shell {
