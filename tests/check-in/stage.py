@@ -29,6 +29,9 @@ BASE = "https://codeconnections.eu-west-1.amazonaws.com/git-http/111122223333/eu
 BASE += "0f0e0d0c-1a2b-4c3d-8e9f-001122334455/"
 SIGNATURE = "X-Amz-Signature=0badc0ffee"
 SECONDS = 60
+# Whatever is not of this machine goes to a port where nobody listens: a test that loses its way reaches nobody.
+NOWHERE = {name: "http://127.0.0.1:9" for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")}
+NOWHERE |= {"no_proxy": "127.0.0.1", "NO_PROXY": "127.0.0.1"}
 # What the project tells every build; AWS_REGION is CodeBuild's own.
 VALUES = {
     "SAGEMAKER_PROJECT_NAME": "taxi-fares",
@@ -117,11 +120,12 @@ def responses(test, statuses=()):
 def archive(entries):
     """A zip archive: bytes by name, or (bytes, Unix mode)."""
     with tempfile.TemporaryFile() as file:
-        with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as written:
+        with zipfile.ZipFile(file, "w") as written:
             for name, content in entries.items():
                 content, mode = content if isinstance(content, tuple) else (content, 0o100644)
                 entry = zipfile.ZipInfo(name)
                 entry.external_attr = mode << 16
+                entry.compress_type = zipfile.ZIP_DEFLATED
                 written.writestr(entry, content)
         file.seek(0)
         return file.read()
@@ -153,6 +157,7 @@ class Stage(unittest.TestCase):
         shutil.copytree(CHECK_IN, self.source, ignore=shutil.ignore_patterns("__pycache__"))
         self.environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith(("GIT_", "AWS_"))},
+            **NOWHERE,
             **VALUES,
             "PATH": f"{self.folder}/bin:{os.environ['PATH']}",
             "HOME": f"{self.folder}/home",

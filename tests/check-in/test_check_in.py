@@ -9,7 +9,7 @@ import subprocess
 import sys
 import unittest
 
-from stage import BASE, CHECK_IN, ROOT, SECONDS, TLS, VALUES, Server, Stage, archive, responses
+from stage import BASE, CHECK_IN, CONNECTION, ROOT, SECONDS, TLS, VALUES, Server, Stage, archive, responses
 
 TITLE = "Add the seed code of SageMaker project taxi-fares"
 FILLED = [name for name in VALUES if name != "AWS_PARTITION"]
@@ -231,9 +231,16 @@ class WhatItRefuses(Stage):
 
     def test_what_is_no_archive_or_holds_nothing(self):
         self.repository()
-        for content, words in ((b"<html>", "cannot be unpacked as a zip archive"), (archive({}), "holds no file")):
-            self.store(content)
-            self.assertIn(words, self.fails())
+        damaged = bytearray(archive({"a": b"seed code " * 100}))
+        damaged[31:41] = b"\xff" * 10  # behind the header of the only entry: its compressed content
+        for content, words in (
+            (b"<html>", "cannot be unpacked as a zip archive"),
+            (bytes(damaged), "cannot be unpacked as a zip archive"),
+            (archive({}), "holds no file"),
+        ):
+            with self.subTest(words, size=len(content)):
+                self.store(content)
+                self.assertIn(words, self.fails())
 
     def test_an_archive_that_is_too_large_packed_or_unpacked_or_has_too_many_files(self):
         self.repository()
@@ -258,7 +265,8 @@ class WhatItRefuses(Stage):
         )
         (self.folder / "s3" / "seeds" / "shut.zip").touch()
         self.assertIn(
-            "may not read s3://seeds/shut.zip: allow it s3:GetObject", self.fails(SEED_CODE_URL="s3://seeds/shut.zip")
+            "may not read s3://seeds/shut.zip, or it is not there: allow it s3:GetObject",
+            self.fails(SEED_CODE_URL="s3://seeds/shut.zip"),
         )
 
     def test_a_protected_branch_and_what_to_do_about_it(self):
@@ -278,6 +286,14 @@ class WhatItRefuses(Stage):
 
     def test_a_repository_that_is_not_there(self):
         self.assertIn("there is no repository example/churn, or the connection", self.fails())
+
+    def test_an_address_that_cannot_be_reached(self):
+        """Here no address can but those of the tests' own repositories: see NOWHERE."""
+        self.repository()
+        other = CONNECTION[:-1] + "6"
+        said = self.fails(CONNECTION_ARN=other)
+        self.assertIn(f"example/churn cannot be reached through {other}: ", said)
+        self.assertIn("127.0.0.1 port 9", said)
 
     def test_names_that_are_none(self):
         self.repository()

@@ -14,6 +14,7 @@ import urllib.error
 import urllib.parse
 import urllib.request
 import zipfile
+import zlib
 
 from order import Refused, last_line, shown
 
@@ -76,7 +77,10 @@ def download_s3(address, target):
     if "NoSuchKey" in said or "NoSuchBucket" in said or "(404)" in said:
         raise Refused(f"there is no {address}: upload the archive, or correct the address")
     if "AccessDenied" in said or "(403)" in said:
-        raise Refused(f"the build's role may not read {address}: allow it s3:GetObject there")
+        # S3 says so of what does not exist to whoever may not list the bucket.
+        raise Refused(
+            f"the build's role may not read {address}, or it is not there: allow it s3:GetObject, or correct the address"
+        )
     raise Refused(f"{address} cannot be read: {last_line(said)}")
 
 
@@ -120,7 +124,7 @@ def unpack(archive, folder, origin):
                     raise Refused(f"{origin} has more than {UNPACKED_BYTES >> 20} MiB unpacked, the most for seed code")
                 target.chmod(0o755 if entry.external_attr >> 16 & 0o111 else 0o644)
                 files[name] = target
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, OSError) as error:
+    except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError, OSError) as error:
         raise Refused(f"{origin} cannot be unpacked as a zip archive: {error}") from None
     if not files:
         raise Refused(f"{origin} holds no file")
