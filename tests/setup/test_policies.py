@@ -120,6 +120,11 @@ class ProjectRoles(unittest.TestCase):
         self.assertNotIn("Archives", self.roles().statements())
         self.assertEqual(self.roles(ArchiveBuckets="seeds").statements()["Archives"]["Resource"], "arn:aws:s3:::seeds/*")
 
+    def test_the_use_role_gets_every_key_that_is_named_that_of_the_operators_artifacts_too(self):
+        self.assertNotIn("Key", self.roles().statements())
+        keys = ["arn:aws:kms:eu-central-1:111122223333:key/buckets", "arn:aws:kms:eu-central-1:111122223333:key/artifacts"]
+        self.assertEqual(self.roles(KmsKeyArn=keys).statements()["Key"]["Resource"], keys)
+
     def test_no_role_may_write_roles_but_the_stack_role_and_only_those_of_triggers(self):
         for name, policy in self.roles().resources("AWS::IAM::Policy"):
             for statement in policy["PolicyDocument"]["Statement"]:

@@ -147,7 +147,7 @@ class Values:
         else:
             fits = [one for one in GIVEN if re.fullmatch(pattern, one) and len(one) <= most]
             values = list(filter(None, [str(declared.get("Default", ""))])) or choices or fits or [letters]
-        return values if "List" in declared["Type"] else values[0]
+        return list(filter(None, values)) or values if "List" in declared["Type"] else values[0]
 
     def of(self, node):
         if isinstance(node, list):
