@@ -118,7 +118,7 @@ class Aws:
         return next(one for one in self.executions if one["arn"] == request["PipelineExecutionArn"])
 
     def _status(self, execution):
-        return self.outcome if execution["looks"] > 1 else "Executing"
+        return self.outcome if execution["looks"] else "Executing"
 
     def _describe_pipeline_execution(self, request):
         execution = self._execution(request)
@@ -219,7 +219,9 @@ class _Handler(BaseHTTPRequestHandler):
         place = urlparse(self.path)
         path = unquote(place.path).lstrip("/")
         status, answer, operation = self.aws.s3(self.command, path, parse_qs(place.query), body)
-        self.aws.record(f"S3.{operation}", who, {"path": path, **({"bytes": len(body)} if body else {})})
+        query = parse_qs(place.query)
+        asked = {"path": path, **({"bytes": len(body)} if body else {})}
+        self.aws.record(f"S3.{operation}", who, {**asked, **({"prefix": query["prefix"][0]} if "prefix" in query else {})})
         self._send(status, answer, "application/xml")
 
     def _send(self, status: int, body: bytes, kind: str, headers: dict[str, str] | None = None) -> None:

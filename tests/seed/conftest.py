@@ -6,6 +6,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from definitions import definition
 
 HERE = Path(__file__).parent
 EXAMPLES = Path(__file__).parents[2] / "examples" / "nyc-taxi"
@@ -17,6 +18,12 @@ PIPELINE_REPOSITORIES = [name for name in ("preprocess", "build", "deploy") if (
 def tools() -> Path:
     """The folder into which tests/seed/install puts what the tests need."""
     return Path(os.environ["SEED_TOOLS"])
+
+
+@pytest.fixture(scope="session")
+def definitions(tools):
+    """The definition of each pipeline, by repository; building one takes seconds."""
+    return {name: definition(tools, EXAMPLES / name) for name in PIPELINE_REPOSITORIES}
 
 
 @pytest.fixture
@@ -47,3 +54,15 @@ def predict(tools, small_model):
         return subprocess.run(command, input=rows, capture_output=True, text=True, check=True, timeout=120).stdout
 
     return ask
+
+
+@pytest.fixture(scope="session")
+def tell():
+    """Writes a line into the summary that `make test-seed` ends with."""
+    summary = Path(os.environ["SEED_WORK"]) / "summary.txt"
+
+    def add(line: str) -> None:
+        with summary.open("a", encoding="utf-8") as file:
+            file.write(line + "\n")
+
+    return add

@@ -7,7 +7,7 @@ from pathlib import Path
 
 HERE = Path(__file__).parent / "jenkins"
 # A build of the seed code takes seconds here; what takes minutes hangs.
-LIMIT_SECONDS = 240
+LIMIT_SECONDS = 600
 
 
 def _groovy(tools: Path, program: str, *arguments: Path) -> subprocess.CompletedProcess:
@@ -17,11 +17,14 @@ def _groovy(tools: Path, program: str, *arguments: Path) -> subprocess.Completed
     )
 
 
-def run_jenkinsfile(tools: Path, repository: Path, params: dict, aws_url: str, scratch: Path, **answers) -> dict:
+def run_jenkinsfile(
+    tools: Path, repository: Path, params: dict, aws_url: str, scratch: Path, fetch_all: bool = False, **answers
+) -> dict:
     """Runs a repository's Jenkinsfile in that repository as its workspace.
 
     Answers the report: `result`, `description`, `failure`, `calls` (in order: stages, `sh` with status and output, what
-    was played), and `log`. Packages come from the tools' own wheels, AWS is at `aws_url`.
+    was played), and `log`. AWS is at `aws_url`. Packages come from the tools' own wheels; unless `fetch_all`, pip finds those
+    of the tools' environment in place, holds them against the pins, and installs the repository alone: 300 MB less to unpack.
     """
     environment = {
         "PATH": os.environ["PATH"],
@@ -36,8 +39,9 @@ def run_jenkinsfile(tools: Path, repository: Path, params: dict, aws_url: str, s
         # Compiling what is run once takes longer than running it.
         "PIP_NO_COMPILE": "1",
         "PIP_DISABLE_PIP_VERSION_CHECK": "1",
-        "PYTHONDONTWRITEBYTECODE": "1",
     }
+    if not fetch_all:
+        (environment["PYTHONPATH"],) = map(str, (tools / "sdk" / "lib").glob("python*/site-packages"))
     (scratch / "home").mkdir(exist_ok=True)
     request, report = scratch / "request.json", scratch / "report.json"
     request.write_text(json.dumps({"params": params, "answers": answers, "environment": environment}))

@@ -7,6 +7,9 @@ from stacks import read_template
 TEMPLATE = Path(__file__).parents[2] / "examples" / "aws" / "jenkins-user.yaml"
 SERVICES = {"SageMaker": "sagemaker", "Runtime": "sagemaker", "S3": "s3", "cloudformation": "cloudformation"}
 
+# Calls whose action has another name.
+OTHERWISE = {"S3.ListObjectsV2": "s3:ListBucket", "S3.HeadObject": "s3:GetObject"}
+
 
 def allowed(*policies: str) -> set[str]:
     """The actions that the named policies of the template allow."""
@@ -22,5 +25,5 @@ def allowed(*policies: str) -> set[str]:
 
 def needed(calls: list[dict]) -> set[str]:
     """The actions that these recorded calls need."""
-    pairs = (call["operation"].split(".") for call in calls)
-    return {f"{SERVICES[service]}:{operation}" for service, operation in pairs}
+    pairs = {call["operation"]: call["operation"].split(".") for call in calls}
+    return {OTHERWISE.get(name, f"{SERVICES[service]}:{operation}") for name, (service, operation) in pairs.items()}

@@ -176,6 +176,11 @@ abstract class Jenkinsfile extends Script {
     def sh(Map arguments) {
         if (!world.executor) throw new BuildFailed('sh needs an agent')
         String script = arguments.script.stripIndent().trim()
+        // A test may hand in a workspace in which some stages have run before: installing takes longer than all the rest.
+        if (world.stage in answer('done', [])) {
+            world.record(kind: 'sh', script: script, status: 0, output: '')
+            return arguments.returnStatus ? 0 : null
+        }
         ProcessBuilder builder = new ProcessBuilder('sh', '-xe', '-c', script).directory(world.workspace)
         builder.environment().clear()
         builder.environment().putAll(world.environment)
