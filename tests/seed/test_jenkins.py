@@ -176,13 +176,13 @@ def test_an_execution_that_was_stopped_fails_the_build(build):
 def test_the_next_build_updates_the_pipeline_and_without_a_credential_the_agent_s_own_role_is_used(build, built):
     report, aws, _ = built
     assert {call["who"] for call in aws.calls} == {"pipelines"}
-    assert [call["arguments"]["credentials"] for call in report["calls"] if call["kind"] == "withAWS"] == ["pipelines"]
+    assert [call["arguments"]["credentials"] for call in report["calls"] if call["kind"] == "withCredentials"] == [["pipelines"]]
     with Aws() as again:
         again.pipelines, again.executions = dict(aws.pipelines), list(aws.executions)
         report = build("build", again, AWS_CREDENTIAL="")
     assert report["result"] == "SUCCESS", report["log"]
     assert {call["who"] for call in again.calls} == {"agent"}
-    assert [call for call in report["calls"] if call["kind"] == "withAWS"] == []
+    assert [call for call in report["calls"] if call["kind"] == "withCredentials"] == []
     assert "SageMaker.UpdatePipeline" in again.operations()
     tags = {tag["Key"]: tag["Value"] for tag in again.pipelines[PIPELINE_NAMES["build"]]["tags"]}
     assert tags == {"sagemaker:project-name": "fares", "sagemaker:project-id": "p-1"}

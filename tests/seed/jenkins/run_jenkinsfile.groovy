@@ -1,5 +1,5 @@
 // Runs a declarative Jenkinsfile as Jenkins would, as far as the seed code goes: stages in order, environment, parameters,
-// `sh` for real, in the workspace. What a plugin of Jenkins does with AWS (withAWS, cfnUpdate) and what a person does
+// `sh` for real, in the workspace. What a plugin of Jenkins does with AWS (withCredentials, cfnUpdate) and what a person does
 // (input) is played and written down. A step or section that is not here ends the run with an error.
 //
 // Arguments: Jenkinsfile, workspace, JSON file with {params, answers, environment}, file for the report (JSON).
@@ -198,15 +198,8 @@ abstract class Jenkinsfile extends Script {
     }
 
     // Played
-    /** The key id becomes the credential's name, so that whoever is called can see which credential was used. */
-    def withAWS(Map arguments, Closure body) {
-        assert arguments.keySet().every { it in ['credentials', 'region'] }
-        world.record(kind: 'withAWS', arguments: arguments)
-        Map variables = arguments.region ? [AWS_REGION: arguments.region, AWS_DEFAULT_REGION: arguments.region] : [:]
-        if (arguments.credentials) variables += [AWS_ACCESS_KEY_ID: arguments.credentials, AWS_SECRET_ACCESS_KEY: 'secret']
-        within(variables.collectEntries { key, value -> [key, value.toString()] }, body)
-    }
-    /** The same with the credentials binding of the plugin aws-credentials. */
+    /** The binding of the plugin aws-credentials, which the setup asks for; withAWS is another plugin's. The key id becomes
+     *  the credential's name, so that whoever is called can see which credential was used. */
     def withCredentials(List<Map> bindings, Closure body) {
         assert bindings.every { it.keySet() == ['$class', 'credentialsId'] as Set && it.$class == 'AmazonWebServicesCredentialsBinding' }
         world.record(kind: 'withCredentials', arguments: [credentials: bindings*.credentialsId])
