@@ -18,7 +18,7 @@ RECORDED := $(CACHE)/contract/$(firstword $(shell printf %s "$(CURDIR)" | cksum)
 own:
 	mkdir -p "$(CARGO_TARGET_DIR)"
 	if [ "$$(cat "$(CARGO_TARGET_DIR)/checkout" 2>/dev/null)" != "$(CURDIR)" ]; then
-	  find src tests -name '*.rs' -exec touch {} +
+	  find build.rs src tests -name '*.rs' -exec touch {} +
 	  printf %s "$(CURDIR)" > "$(CARGO_TARGET_DIR)/checkout"
 	fi
 

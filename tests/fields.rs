@@ -47,6 +47,8 @@ fn base() -> Value {
         json!({
             "url": format!("https://github.com/example/taxi-{name}.git"), "branch": "main", "fullName": format!("example/taxi-{name}"),
             "connectionArn": rules::connection("0f0e0d0c-1a2b-4c3d-8e9f-001122334455"),
+            // Else each change of a repository would be a check-in.
+            "seedCode": {"source": "None"},
         })
     };
     json!({
@@ -144,7 +146,8 @@ async fn furnish(ground: &Ground, rules: &BTreeMap<String, Rule>) {
     let roles = roles.into_iter().chain((0..50).map(|n| format!("p{n}")));
     ground.sandbox.world(|world| {
         for name in roles {
-            let services = ["servicecatalog.amazonaws.com", "cloudformation.amazonaws.com", "lambda.amazonaws.com"];
+            let services =
+                ["servicecatalog", "cloudformation", "codebuild", "lambda"].map(|name| format!("{name}.amazonaws.com"));
             let trust = json!({"Version": "2012-10-17", "Statement": [
                 {"Effect": "Allow", "Principal": {"Service": services, "AWS": "*"}, "Action": "sts:AssumeRole"}]});
             world.iam.add_role_trusting(ACCOUNT, "/deep/er/", &name, trust);
@@ -177,7 +180,8 @@ fn with(base: &Value, rule: &Rule, value: Value) -> Value {
     let mut spec = base.clone();
     set(&mut spec, &rule.path, value);
     for (path, value) in &rule.with {
-        if get(&spec, path).is_none() {
+        // An archive goes with one source alone.
+        if get(&spec, path).is_none() || path.ends_with("seedCode.source") {
             set(&mut spec, path, value.clone());
         }
     }
@@ -206,11 +210,10 @@ async fn outside(
         let beyond = [property.min.and_then(|min| min.checked_sub(1)), property.max.map(|max| max + 1)];
         wrong.extend(beyond.into_iter().flatten().filter_map(|n| rule.sized.and_then(|sized| sized(n))));
         if !property.choices.is_empty() {
-            wrong.extend([
-                json!(""),
-                json!("Nonesuch"),
-                json!(property.choices[0].as_str().unwrap().to_lowercase() + "s"),
-            ]);
+            match property.choices[0].as_str() {
+                Some(choice) => wrong.extend([json!(""), json!("Nonesuch"), json!(choice.to_lowercase() + "s")]),
+                None => wrong.extend([json!(0), json!(-1), json!(2), json!(i32::MAX)]),
+            }
         }
         cases.extend(wrong.into_iter().map(|value| (property, Some(value), true)));
         if property.required {

@@ -8,7 +8,9 @@ mod story;
 
 use std::time::Duration;
 
+use mlops_operator::domain::project::RepositoryRole;
 use mlops_sandbox::jenkins::Jenkins;
+use mlops_sandbox::repositories::Content;
 use mlops_sandbox::{Fault, Settings, What};
 use serde_json::json;
 use stage::NAMESPACE;
@@ -267,4 +269,86 @@ fn launched(story: &Story) -> serde_json::Value {
     let stacks = world["regions"]["111122223333/us-east-1"]["cloudformation"]["stacks"].as_array().unwrap().clone();
     let ours = |stack: &serde_json::Value| stack["parameters"].get("SageMakerProjectId").is_some();
     stacks.into_iter().find(ours).unwrap()["parameters"].clone()
+}
+
+/// How often the operator has asked what became of seed code.
+fn asked(story: &Story) -> usize {
+    let calls = story.stage.sandbox.calls();
+    calls.iter().filter(|call| *call == "servicecatalog GetProvisionedProductOutputs").count()
+}
+
+/// Names of repositories in the status, each with how its sentence begins.
+fn seeded(story: &Story) -> Vec<String> {
+    let project = story.project().unwrap();
+    let repositories = project["status"]["project"]["repositories"].as_array().cloned().unwrap_or_default();
+    let text = |value: &serde_json::Value| value.as_str().unwrap().to_owned();
+    let words = |one: &serde_json::Value| text(&one["seedCode"]).split(' ').take(2).collect::<Vec<_>>().join(" ");
+    repositories.iter().map(|one| format!("{}: {}", text(&one["name"]), words(one))).collect()
+}
+
+fn endpoint() -> serde_json::Value {
+    let mut repository = manifest()["spec"]["repositories"]["deploy"].clone();
+    repository["url"] = json!("https://github.com/example/taxi-endpoint.git");
+    repository["fullName"] = json!("example/taxi-endpoint");
+    repository
+}
+
+#[tokio::test(start_paused = true)]
+async fn seed_code() {
+    let mut story =
+        Story::begin("Repositories get their seed code, and one has code already", Settings::default()).await;
+    story.tell("team", "has code in example/taxi-deploy, and a README in example/taxi-build");
+    story.stage.sandbox.world(|world| {
+        world.repositories.prepare("example/taxi-deploy", "main", Content::Files);
+        world.repositories.prepare("example/taxi-build", "main", Content::Readme);
+    });
+    let mut manifest = manifest();
+    manifest["spec"]["repositories"]["endpoint"] = endpoint();
+    manifest["spec"]["modelTrigger"]["jobs"] = json!(["Deploy", "Endpoint"]);
+    story.tell("user", "applies the project, with an endpoint repository whose job the trigger starts, too");
+    story.stage.apply(manifest);
+    story.until("Ready", LONG, Story::ready).await;
+    let whole = ["preprocess: seeded main", "build: seeded main", "deploy: left alone:", "endpoint: seeded main"];
+    assert_eq!((seeded(&story).as_slice(), asked(&story)), (whole.map(str::to_owned).as_slice(), 1));
+    story.chapter("The operator is replaced, and hours pass: nothing is asked for or written again");
+    let writes = story.writes();
+    story.stage.stop().await;
+    story.stage.start();
+    story.pass(Duration::from_hours(3)).await;
+    assert_eq!((story.writes(), asked(&story)), (writes, 1));
+    story.chapter("The endpoint repository is taken out");
+    story.tell("user", "removes repositories.endpoint, and Endpoint from modelTrigger.jobs");
+    let without = json!({"spec": {"repositories": {"endpoint": null}, "modelTrigger": {"jobs": ["Deploy"]}}});
+    story.stage.edit(without).await;
+    story.until("Ready again", LONG, |story| story.ready()).await;
+    assert_eq!(seeded(&story), whole[..3]);
+    story.chapter("It comes back, and nothing is committed over what it holds");
+    story.tell("user", "adds repositories.endpoint again");
+    story.stage.edit(json!({"spec": {"repositories": {"endpoint": endpoint()}}})).await;
+    story.until("Ready again", LONG, |story| story.ready()).await;
+    assert_eq!(seeded(&story)[3], "endpoint: left alone:");
+    story.end("seed-code").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn failed_check_in() {
+    let mut story = Story::begin("An archive is not the one that was meant", Settings::default()).await;
+    let url = "https://example.com/seed.zip";
+    let archive = mlops_operator::templates::archives::seed_code(RepositoryRole::Build);
+    story.stage.sandbox.world(|world| world.repositories.publish(url, archive.body.to_vec()));
+    let seed = |sha256: &str| json!({"source": "Archive", "archive": {"url": url, "sha256": sha256}});
+    let mut manifest = manifest();
+    manifest["spec"]["repositories"]["build"]["seedCode"] = seed(&"0".repeat(64));
+    story.tell("user", "applies the project, with an archive of their own and a wrong checksum");
+    story.stage.apply(manifest);
+    story.until("the failure to show", LONG, |story| story.condition("ProjectReady").1 == "ProjectFailed").await;
+    assert!(story.stage.message("ProjectReady").contains("it is not the archive that was meant"));
+    story.chapter("The checksum is corrected: the project is made again at once");
+    story.tell("user", "corrects the checksum");
+    story.stage.edit(json!({"spec": {"repositories": {"build": {"seedCode": seed(&archive.sha256)}}}})).await;
+    story.until("Ready", LONG, |story| story.ready()).await;
+    let whole = ["preprocess: seeded main", "build: seeded main", "deploy: seeded main"];
+    let after_the_first = seeded(&story);
+    assert_eq!(after_the_first.len(), whole.len(), "{after_the_first:?}");
+    story.end("failed-check-in").await;
 }

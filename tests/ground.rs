@@ -24,7 +24,7 @@ use mlops_operator::controller::ledger::Ledger;
 use mlops_operator::crd::status::{Placement, Reason};
 use mlops_operator::domain::fault::{Fault, FaultKind};
 use mlops_operator::domain::identity::Identity;
-use mlops_operator::domain::project::{ModelTrigger, Project, Roles};
+use mlops_operator::domain::project::{ModelTrigger, Project, RepositoryRole, Roles};
 use mlops_operator::domain::report::Outcome;
 use mlops_operator::domain::resource::{Actuator, Goal, Resource};
 use mlops_operator::resources::artifact_bucket::ArtifactBucket;
@@ -78,6 +78,9 @@ fn project(region: &str, given: Option<&str>) -> Project {
             subnet_ids: Vec::new(),
             security_group_ids: Vec::new(),
             ca_bundle: String::new(),
+            jobs: vec![RepositoryRole::Deploy],
+            alarm_topic_arn: None,
+            log_retention_days: 30,
         }),
         ..bare(place)
     }

@@ -75,6 +75,7 @@ async fn life(data_policy: &str) -> BTreeSet<(&'static str, String)> {
     let mut manifest = Stage::manifest();
     manifest["spec"]["dataPolicy"] = json!(data_policy);
     manifest["spec"]["tags"] = json!({"team": "a", "cost": "1"});
+    manifest["spec"]["repositories"]["build"]["seedCode"] = json!({"source": "BuiltIn"});
     stage.apply(manifest);
     stage.until_condition("Ready=True/Succeeded", Duration::from_mins(2)).await;
     let change = json!({"spec": {

@@ -29,7 +29,7 @@ use mlops_operator::domain::project::{ParameterValue, Project, Roles};
 use mlops_operator::domain::report::Outcome;
 use mlops_operator::domain::resource::{Goal, Resource};
 use mlops_operator::domain::secret::{SealedSecret, Secret};
-use mlops_operator::resources::outputs::{Launchable, ProjectFacts};
+use mlops_operator::resources::outputs::{Launchable, ProjectFacts, Provisioned};
 use mlops_operator::resources::sagemaker_project::SagemakerProject;
 use mlops_operator::templates::project_template;
 use mlops_sandbox::{Sandbox, Settings};
@@ -96,7 +96,7 @@ impl Bench {
     }
 
     /// One pass.
-    async fn pass(&self, present: bool, delete_data: bool) -> Outcome<ProjectFacts> {
+    async fn pass(&self, present: bool, delete_data: bool) -> Outcome<Provisioned> {
         let clock = Clock::starting_at(self.sandbox.now());
         let (_stop, stopping) = tokio::sync::watch::channel(false);
         let pass = Pass::new(&self.ledger, clock, &NoIntents, stopping);
@@ -109,7 +109,7 @@ impl Bench {
     }
 
     /// Passes until there is nothing to wait for.
-    async fn settle(&self, present: bool, delete_data: bool) -> Outcome<ProjectFacts> {
+    async fn settle(&self, present: bool, delete_data: bool) -> Outcome<Provisioned> {
         self.ledger.doubt(SagemakerProject::KIND);
         for _ in 0..400 {
             match self.pass(present, delete_data).await {
@@ -122,7 +122,7 @@ impl Bench {
 
     async fn made(&self) -> ProjectFacts {
         match self.settle(true, false).await {
-            Outcome::InSync { output, .. } => output,
+            Outcome::InSync { output, .. } => output.facts,
             outcome => panic!("{}", told(&outcome)),
         }
     }
@@ -143,7 +143,7 @@ impl Bench {
     }
 }
 
-fn told(outcome: &Outcome<ProjectFacts>) -> String {
+fn told(outcome: &Outcome<Provisioned>) -> String {
     match outcome {
         Outcome::InSync { changed, .. } => format!("in sync, changed {changed}"),
         Outcome::Gone => "gone".into(),
@@ -206,7 +206,7 @@ async fn a_project_is_launched_once_and_its_id_is_known_early() {
         panic!("it must wait with an early output")
     };
     let facts = bench.made().await;
-    assert_eq!(facts, early);
+    assert_eq!(facts, early.facts);
     assert_eq!(bench.exists(&facts).await, (true, true));
     bench.ledger.doubt(SagemakerProject::KIND);
     let before = bench.sandbox.calls().len();

@@ -16,7 +16,7 @@ use mlops_operator::adapters::aws::AwsFactory;
 use mlops_operator::adapters::cloudformation::Stacks;
 use mlops_operator::crd::status::{Placement, Reason};
 use mlops_operator::domain::fault::FaultKind;
-use mlops_operator::domain::project::{ModelTrigger as Wanted, Project};
+use mlops_operator::domain::project::{ModelTrigger as Wanted, Project, RepositoryRole};
 use mlops_operator::domain::resource::{Actuator, Attempts, Change, Decision, Goal, Resource};
 use mlops_operator::domain::secret::{SealedSecret, Secret};
 use mlops_operator::resources::model_trigger::{ModelTrigger, template};
@@ -46,6 +46,9 @@ fn project() -> Project {
             subnet_ids: Vec::new(),
             security_group_ids: Vec::new(),
             ca_bundle: String::new(),
+            jobs: vec![RepositoryRole::Deploy],
+            alarm_topic_arn: None,
+            log_retention_days: 30,
         }),
         ..bare(place)
     }

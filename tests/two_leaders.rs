@@ -144,10 +144,14 @@ fn portfolios(sandbox: &Sandbox) -> usize {
     sandbox.calls().iter().filter(|call| *call == "servicecatalog CreatePortfolio").count()
 }
 
-/// The example, with the sandbox's Jenkins.
+/// The example, with the sandbox's Jenkins, and without seed code: commits and builds stay when a project goes.
 fn manifest(jenkins: &str) -> DynamicObject {
     let text = std::fs::read_to_string(common::root().join("examples/quickstart.yaml")).unwrap();
-    serde_yaml::from_str(&text.replace("http://127.0.0.1:18080", jenkins)).unwrap()
+    let mut object: DynamicObject = serde_yaml::from_str(&text.replace("http://127.0.0.1:18080", jenkins)).unwrap();
+    for repository in ["preprocess", "build", "deploy"] {
+        object.data["spec"]["repositories"][repository]["seedCode"] = json!({"source": "None"});
+    }
+    object
 }
 
 async fn until(what: &str, projects: &Api<DynamicObject>, holds: impl Fn(Option<&DynamicObject>) -> bool) {

@@ -1,11 +1,13 @@
 //! What a pass found out about all things together, and what of it the status shows.
 
 use crate::crd::status::{
-    ArtifactStatus, CatalogStatus, JobsStatus, MlopsProjectStatus, Placement, ProjectStatus, Reason, TriggerStatus,
+    ArtifactStatus, CatalogStatus, JobsStatus, MlopsProjectStatus, Placement, ProjectStatus, Reason, RepositoryStatus,
+    TriggerStatus,
 };
+use crate::domain::project::RepositoryRole;
 use crate::domain::report::{Finding, Outcome};
 use crate::domain::resource::Kind;
-use crate::resources::outputs::{Artifacts, Jobs, Launchable, ProjectFacts, Trigger};
+use crate::resources::outputs::{Artifacts, Jobs, Launchable, Provisioned, Seeded, Trigger};
 
 /// See the module.
 #[derive(Default)]
@@ -56,13 +58,25 @@ impl Found {
     }
 
     /// Adds the SageMaker project's ids.
-    pub fn project(&mut self, outcome: &Outcome<ProjectFacts>) {
+    pub fn project(&mut self, outcome: &Outcome<Provisioned>) {
         self.note(Kind::SagemakerProject, outcome);
-        self.project = known(outcome).map(|facts| ProjectStatus {
-            id: facts.project_id.clone(),
-            arn: facts.project_arn.clone(),
-            bucket: facts.bucket.clone(),
-            model_package_group: facts.model_package_group.clone(),
+        let told = |seeded: &Seeded| {
+            let said = |role: &RepositoryRole| {
+                let seed_code = seeded.repositories.get(role.name())?.clone();
+                Some(RepositoryStatus { name: role.name().to_owned(), seed_code })
+            };
+            (Some(seeded.as_of.clone()), RepositoryRole::ALL.iter().filter_map(said).collect())
+        };
+        self.project = known(outcome).map(|Provisioned { facts, seeded }| {
+            let (last_modified, repositories) = seeded.as_ref().map(told).unwrap_or_default();
+            ProjectStatus {
+                id: facts.project_id.clone(),
+                arn: facts.project_arn.clone(),
+                bucket: facts.bucket.clone(),
+                model_package_group: facts.model_package_group.clone(),
+                last_modified,
+                repositories,
+            }
         });
     }
 
@@ -96,7 +110,8 @@ impl Found {
             |kind| self.findings.iter().any(|(found, finding)| *found == kind && matches!(finding, Outcome::Gone));
         renew(&mut status.artifacts, self.artifacts, gone(Kind::ArtifactBucket));
         renew(&mut status.catalog, self.catalog, gone(Kind::CatalogProduct));
-        renew(&mut status.project, self.project, gone(Kind::SagemakerProject));
+        let project = known_before(self.project, status.project.as_ref());
+        renew(&mut status.project, project, gone(Kind::SagemakerProject));
         renew(&mut status.jobs, self.jobs, gone(Kind::JenkinsJobs));
         renew(&mut status.trigger, self.trigger, gone(Kind::ModelTrigger));
     }
@@ -106,6 +121,18 @@ fn known<O>(outcome: &Outcome<O>) -> Option<&O> {
     match outcome {
         Outcome::InSync { output, .. } | Outcome::Waiting { early: Some(output), .. } => Some(output),
         _ => None,
+    }
+}
+
+/// The same project, with what an earlier look has told where this one came while AWS was working on it.
+fn known_before(seen: Option<ProjectStatus>, before: Option<&ProjectStatus>) -> Option<ProjectStatus> {
+    let seen = seen?;
+    match before {
+        Some(before) if seen.last_modified.is_none() && before.id == seen.id => {
+            let (last_modified, repositories) = (before.last_modified.clone(), before.repositories.clone());
+            Some(ProjectStatus { last_modified, repositories, ..seen })
+        }
+        _ => Some(seen),
     }
 }
 
@@ -130,6 +157,33 @@ mod tests {
             found.note::<()>(kind, &Outcome::Gone);
         }
         assert!(found.all_gone());
+    }
+
+    #[test]
+    fn what_became_of_the_seed_code_stays_while_aws_works_on_the_same_project() {
+        let facts = |id: &str| crate::resources::sagemaker_project::facts("taxi", id, "arn");
+        let looked = |id: &str, said: Option<&str>| {
+            let repositories = |said: &str| [("build".to_owned(), said.to_owned())].into();
+            let seeded = said.map(|said| Seeded { as_of: format!("after {said}"), repositories: repositories(said) });
+            let mut found = Found::default();
+            let output = Provisioned { facts: facts(id), seeded };
+            found.project(&Outcome::InSync { output, changed: false });
+            found
+        };
+        let mut status = MlopsProjectStatus::default();
+        let rows = [
+            ("at first nothing is known", looked("p-1", None), None),
+            ("once it is at rest it is told", looked("p-1", Some("seeded")), Some("seeded")),
+            ("an update is under way", looked("p-1", None), Some("seeded")),
+            ("after the update", looked("p-1", Some("left alone")), Some("left alone")),
+            ("another project", looked("p-2", None), None),
+        ];
+        for (case, found, said) in rows {
+            found.tell(&mut status);
+            let project = status.project.clone().unwrap_or_default();
+            assert_eq!(project.repositories.first().map(|one| one.seed_code.as_str()), said, "{case}");
+            assert_eq!(project.last_modified, said.map(|said| format!("after {said}")), "{case}");
+        }
     }
 
     #[test]

@@ -9,7 +9,7 @@ use crate::adapters::sagemaker::SagemakerProjects;
 use crate::adapters::service_catalog::{Names, ServiceCatalog};
 use crate::controller::outside::Outside;
 use crate::controller::resolve::JenkinsAccess;
-use crate::crd::status::Placement;
+use crate::crd::status::{Placement, ProjectStatus};
 use crate::domain::fault::Fault;
 use crate::domain::project::Project;
 
@@ -36,12 +36,13 @@ pub struct Hands {
 }
 
 impl AwsHands {
-    /// Hands that build a project up.
-    pub async fn to_build(outside: &Outside, project: &Project) -> Self {
+    /// Hands that build a project up. `known` is what the status says about it.
+    pub async fn to_build(outside: &Outside, project: &Project, known: Option<&ProjectStatus>) -> Self {
         let aws = outside.aws(&project.identity.placement).await;
         let names =
             Names { portfolio: project.catalog.portfolio_name.clone(), product: project.catalog.product_name.clone() };
-        Self::of(&aws, GroundActuator::new(&aws, project), names, false)
+        let hands = Self::of(&aws, GroundActuator::new(&aws, project), names, false);
+        Self { projects: hands.projects.knowing(known), ..hands }
     }
 
     /// Hands that tear down what is in a place. `names` are the catalog's, as far as they are known; `delete_data` says
@@ -63,12 +64,17 @@ impl AwsHands {
 }
 
 impl Hands {
-    /// Hands for a project.
+    /// Hands for a project. `known` is what the status says about it.
     ///
     /// # Errors
     /// The Jenkins URL, its CA bundle or its credentials cannot be used.
-    pub async fn new(outside: &Outside, project: &Project, access: &JenkinsAccess) -> Result<Self, Fault> {
+    pub async fn new(
+        outside: &Outside,
+        project: &Project,
+        access: &JenkinsAccess,
+        known: Option<&ProjectStatus>,
+    ) -> Result<Self, Fault> {
         let jenkins = outside.jenkins(&project.identity.placement, &access.credentials, &access.ca_bundle)?;
-        Ok(Self { aws: AwsHands::to_build(outside, project).await, jenkins })
+        Ok(Self { aws: AwsHands::to_build(outside, project, known).await, jenkins })
     }
 }

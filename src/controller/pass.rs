@@ -24,7 +24,7 @@ use crate::crd::status::{MlopsProjectStatus, Placement, Reason};
 use crate::domain::conditions::conditions;
 use crate::domain::identity::{Identity, OwnerKey};
 use crate::domain::parse::{Parsed, parse, placement_of_raw};
-use crate::domain::report::{Announcement, Deed, Finding, Outcome, Phase, Report, Verdict, announcements};
+use crate::domain::report::{Announcement, Deed, Finding, Outcome, Phase, Report, Verdict, announcements, seed_news};
 use crate::domain::resource::Kind;
 use crate::domain::secret::{self, Secret};
 use crate::domain::tenancy;
@@ -168,7 +168,8 @@ async fn keep(
     };
     let secrets = resolved.secrets();
     let project = parsed.into_project(resolved);
-    let hands = match Hands::new(&world.setup.outside, &project, &access).await {
+    let known = publisher.status().project;
+    let hands = match Hands::new(&world.setup.outside, &project, &access, known.as_ref()).await {
         Ok(hands) => hands,
         Err(fault) => {
             let finding = Outcome::Faulted { fault, since: now };
@@ -180,7 +181,7 @@ async fn keep(
         set_finalizer(&world.api(&key.namespace), object, true).await?;
     }
     place(publisher, &project.identity.placement).await?;
-    let launched = publisher.status().project.is_some();
+    let launched = known.is_some();
     let pass = Pass::new(ledger, world.setup.clock, publisher, world.stopping.clone());
     let found = reconcile::build_up(&pass, &project, &hands, launched).await;
     Ok(Conclusion::looked(Phase::BuildUp, found, pass.take_deeds()).without(&secrets))
@@ -327,6 +328,7 @@ async fn conclude(
     }
     let about = object.object_ref(&world.resource);
     let mut news = announcements(&report, &before.conditions, &status.conditions, &deeds);
+    news.extend(seed_news(before.project.as_ref(), status.project.as_ref()));
     if release {
         if retained {
             let note =

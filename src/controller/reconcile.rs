@@ -14,7 +14,7 @@ use crate::resources::artifact_bucket::ArtifactBucket;
 use crate::resources::catalog::{CatalogProduct, LAG};
 use crate::resources::jenkins_jobs::JenkinsJobs;
 use crate::resources::model_trigger::ModelTrigger;
-use crate::resources::outputs::{Artifacts, Ground, Jobs, Launchable, ProjectFacts, Trigger};
+use crate::resources::outputs::{Artifacts, Ground, Jobs, Launchable, ProjectFacts, Provisioned, Trigger};
 use crate::resources::prerequisites::Prerequisites;
 use crate::resources::sagemaker_project::SagemakerProject;
 
@@ -22,8 +22,8 @@ use crate::resources::sagemaker_project::SagemakerProject;
 pub async fn build_up<J: IntentJournal>(pass: &Pass<'_, J>, project: &Project, hands: &Hands, launched: bool) -> Found {
     let ((ground, artifacts, catalog, model), jenkins) =
         futures::join!(launch(pass, project, hands), check_jenkins(pass, project, hands, launched));
-    let complete = model.ready(Kind::SagemakerProject).cloned();
-    let begun = model.early(Kind::SagemakerProject).cloned();
+    let complete = model.ready(Kind::SagemakerProject).map(|seen| seen.facts.clone());
+    let begun = model.early(Kind::SagemakerProject).map(|seen| seen.facts.clone());
     let solid = ground.ready(Kind::Prerequisites).map(drop);
     let (jobs, trigger) =
         futures::join!(jobs(pass, project, complete, jenkins, hands), trigger(pass, project, solid, begun, hands));
@@ -50,7 +50,7 @@ async fn launch<J: IntentJournal>(pass: &Pass<'_, J>, project: &Project, hands: 
     (ground, artifacts, catalog, model)
 }
 
-type Launched = (Outcome<Ground>, Outcome<Artifacts>, Outcome<Launchable>, Outcome<ProjectFacts>);
+type Launched = (Outcome<Ground>, Outcome<Artifacts>, Outcome<Launchable>, Outcome<Provisioned>);
 
 /// Jenkins is needed last, minutes after the rest: what is wrong with it is looked for at once.
 async fn check_jenkins<J: IntentJournal>(

@@ -13,6 +13,7 @@ use crate::crd::status::CaBundleKind;
 /// Where a project lives and what it is made with.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("!has(self.modelTrigger.alarmTopicArn) || self.modelTrigger.alarmTopicArn.split(':')[3] == self.aws.region").message("modelTrigger.alarmTopicArn must be a topic in aws.region: an alarm reaches no other"))]
 pub struct PlatformSettings {
     /// The AWS account and region, and the roles in it.
     pub aws: AwsSettings,
@@ -75,7 +76,8 @@ pub struct RoleSettings {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::role_arn")]
     pub launch: Option<String>,
-    /// Use role: what pipelines, processing and training run as.
+    /// Use role: what pipelines, processing and training run as, and the check-in of seed code; for that it trusts
+    /// `codebuild.amazonaws.com` and `lambda.amazonaws.com`.
     /// Absent: `service-role/AmazonSageMakerServiceCatalogProductsUseRole`.
     #[serde(rename = "use", default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::role_arn")]
@@ -260,6 +262,14 @@ pub struct TriggerSettings {
     /// PEM certificates that the Lambda trusts besides the public ones, at most 4096 characters. Absent: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ca_bundle_ref: Option<CaBundleRef>,
+    /// SNS topic in `aws.region` that hears of models whose deployment could not be started. Absent: no alarm is made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::topic_arn")]
+    pub alarm_topic_arn: Option<String>,
+    /// For how many days the Lambda's log is kept; CloudWatch Logs knows these numbers of days only. Absent: 30.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::retention_days")]
+    pub log_retention_days: Option<u16>,
 }
 
 /// Subnets and security groups.

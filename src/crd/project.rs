@@ -10,7 +10,7 @@ use crate::crd::platform::PlatformSettings;
 use crate::crd::schema;
 use crate::crd::status::MlopsProjectStatus;
 
-/// One ML project: three Git repositories in SageMaker, the Jenkins jobs that build them, and the chain from an
+/// One ML project: its Git repositories in SageMaker, the Jenkins jobs that build them, and the chain from an
 /// approved model to its deployment.
 #[derive(CustomResource, KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[kube(
@@ -35,6 +35,7 @@ use crate::crd::status::MlopsProjectStatus;
 #[x_kube(validation = Rule::new("has(self.projectName) == has(oldSelf.projectName) && (!has(self.projectName) || self.projectName == oldSelf.projectName)").message("projectName is immutable: make a new MlopsProject for another name"))]
 #[x_kube(validation = Rule::new("(has(self.jenkins.folder) == has(oldSelf.jenkins.folder)) && (!has(self.jenkins.folder) || self.jenkins.folder == oldSelf.jenkins.folder)").message("jenkins.folder is immutable: jobs cannot be moved without losing their history"))]
 #[x_kube(validation = Rule::new("(has(self.tags) ? size(self.tags) : 0) + (has(self.platform.tags) ? self.platform.tags.filter(key, !has(self.tags) || !(key in self.tags)).size() : 0) <= 16").message("tags and platform.tags together may have at most 16 keys: Service Catalog takes 20, and four are the operator's"))]
+#[x_kube(validation = Rule::new("!has(self.modelTrigger) || has(self.repositories.endpoint) || self.modelTrigger.jobs.all(job, job != 'Endpoint')").message("modelTrigger.jobs names Endpoint, which needs repositories.endpoint"))]
 pub struct MlopsProjectSpec {
     /// The ground that the project stands on; everything it needs there is made for it and belongs to it.
     pub platform: PlatformSettings,
@@ -60,7 +61,7 @@ pub struct MlopsProjectSpec {
     /// How the Jenkins jobs run.
     #[serde(default)]
     pub jenkins: JobSettings,
-    /// Present: an approved model starts the deploy job. Absent: nothing does, and a trigger made before is removed.
+    /// Present: an approved model starts the deploy jobs. Absent: nothing does, and a trigger made before is removed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model_trigger: Option<ModelTriggerSpec>,
     /// Stops all looking and changing; deletion still works.
@@ -85,6 +86,10 @@ pub struct Repositories {
     pub build: Repository,
     /// Deploys an approved model.
     pub deploy: Repository,
+    /// Deploys an approved model to endpoints that answer in real time. Absent: there are none; one that is taken out
+    /// keeps its commits, and its job goes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub endpoint: Option<Repository>,
 }
 
 /// One Git repository.
@@ -104,6 +109,48 @@ pub struct Repository {
     /// ARN of the connection (CodeConnections) that reaches it. Its handshake must be complete.
     #[schemars(schema_with = "schema::connection_arn")]
     pub connection_arn: String,
+    /// What is committed into the repository when the project is made. Only into a branch that holds nothing, or a
+    /// README, a licence and a .gitignore at most: one with files of its own is left alone, and the status says so.
+    #[serde(default)]
+    pub seed_code: SeedCodeSettings,
+}
+
+/// What a repository holds at first.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("has(self.archive) == (self.source == 'Archive')").message("seedCode.archive goes with source Archive, and source Archive needs it"))]
+pub struct SeedCodeSettings {
+    /// Where it comes from.
+    #[serde(default)]
+    pub source: SeedCodeSource,
+    /// The archive of source Archive.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub archive: Option<SeedCodeArchive>,
+}
+
+/// Where seed code comes from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum SeedCodeSource {
+    /// The code that the operator carries: it predicts taxi fares. A newer operator brings newer code to new projects
+    /// only.
+    #[default]
+    BuiltIn,
+    /// Nothing: the repository is not touched.
+    None,
+    /// An archive of the user's own.
+    Archive,
+}
+
+/// An archive of seed code.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SeedCodeArchive {
+    /// A zip file: `https://...`, or `s3://bucket/key` that the use role may read.
+    #[schemars(schema_with = "schema::archive_url")]
+    pub url: String,
+    /// Its SHA-256, 64 hex digits in lower case: an archive with another one is refused.
+    #[schemars(schema_with = "schema::sha256")]
+    pub sha256: String,
 }
 
 fn main_branch() -> String {
@@ -189,14 +236,30 @@ fn every_minute() -> String {
     "* * * * *".into()
 }
 
-/// When the deploy job starts by itself.
+/// Which jobs start by themselves, and when.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ModelTriggerSpec {
-    /// Approval statuses of a model package that start the deploy job.
+    /// Approval statuses of a model package that start the jobs.
     #[serde(default = "approved")]
     #[schemars(schema_with = "schema::approval_statuses")]
     pub approval_statuses: Vec<String>,
+    /// Jobs that it starts: `Deploy`, and `Endpoint` where there is `repositories.endpoint`.
+    #[serde(default = "deploy_job")]
+    #[schemars(schema_with = "schema::trigger_jobs")]
+    pub jobs: Vec<TriggeredJob>,
+}
+
+/// A job that an approved model starts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[allow(missing_docs)]
+pub enum TriggeredJob {
+    Deploy,
+    Endpoint,
+}
+
+fn deploy_job() -> Vec<TriggeredJob> {
+    vec![TriggeredJob::Deploy]
 }
 
 fn approved() -> Vec<String> {

@@ -5,7 +5,7 @@
 use schemars::{Schema, SchemaGenerator, json_schema};
 
 /// Parameters of the Jenkins jobs that the operator fills itself.
-pub const RESERVED_JOB_PARAMETERS: [&str; 9] = [
+pub const RESERVED_JOB_PARAMETERS: [&str; 12] = [
     "ARTIFACT_BUCKET",
     "SAGEMAKER_PROJECT_NAME",
     "SAGEMAKER_PROJECT_ID",
@@ -15,7 +15,14 @@ pub const RESERVED_JOB_PARAMETERS: [&str; 9] = [
     "AWS_CREDENTIAL",
     "MODEL_PACKAGE_ARN",
     "EVENT_ID",
+    "SOURCE_MODEL_PACKAGE_GROUP_NAME",
+    "MODEL_EXECUTION_ROLE_ARN",
+    "ENDPOINT_TYPE",
 ];
+
+/// Numbers of days for which CloudWatch Logs keeps a log group (its API, PutRetentionPolicy).
+pub const RETENTION_DAYS: [u16; 22] =
+    [1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653];
 
 /// ARN of an IAM role: path and name in the characters that IAM allows, the name at most 64 (IAM quotas).
 const ROLE_ARN: &str = r"^arn:aws[a-z-]*:iam::[0-9]{12}:role/([A-Za-z0-9_+=,.@/-]*/)?[A-Za-z0-9_+=,.@-]{1,64}$";
@@ -235,6 +242,41 @@ pub fn connection_arn(_: &mut SchemaGenerator) -> Schema {
     )
 }
 
+/// URL of a zip file with seed code, in signs that need no quoting anywhere on its way.
+pub fn archive_url(_: &mut SchemaGenerator) -> Schema {
+    text(
+        10,
+        1024,
+        &[
+            (
+                r"self.matches('^(https://[A-Za-z0-9.-]+(:[0-9]{1,5})?|s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9])/[A-Za-z0-9._~%/+,=!*()-]+$')",
+                "must be https://host/path or s3://bucket/key of a zip file, with no user, query, fragment or blank",
+            ),
+            ("!self.startsWith('https://169.254.')", "must not be a link-local or metadata address"),
+        ],
+    )
+}
+
+/// SHA-256 in hex.
+pub fn sha256(_: &mut SchemaGenerator) -> Schema {
+    matching(64, 64, "^[0-9a-f]{64}$", "sha256 is 64 hex digits in lower case, as sha256sum prints them")
+}
+
+/// ARN of an SNS topic that an alarm can reach: one without FIFO.
+pub fn topic_arn(_: &mut SchemaGenerator) -> Schema {
+    matching(
+        24,
+        303,
+        "^arn:aws[a-z-]*:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]{1,256}$",
+        "alarmTopicArn is the ARN of an SNS topic that is no FIFO topic, such as arn:aws:sns:eu-central-1:111122223333:alarms",
+    )
+}
+
+/// Days for which a log is kept.
+pub fn retention_days(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({"type": "integer", "format": "int32", "enum": RETENTION_DAYS})
+}
+
 /// Name of a template parameter.
 pub fn parameter_name(_: &mut SchemaGenerator) -> Schema {
     matching(1, 255, "^[A-Za-z0-9]+$", "a template parameter's name takes letters and digits")
@@ -313,7 +355,15 @@ pub fn extra_parameters(_: &mut SchemaGenerator) -> Schema {
     })
 }
 
-/// Approval statuses that start the deploy job.
+/// Jobs that an approved model starts.
+pub fn trigger_jobs(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "array", "minItems": 1, "maxItems": 2, "x-kubernetes-list-type": "set",
+        "items": {"type": "string", "enum": ["Deploy", "Endpoint"]}
+    })
+}
+
+/// Approval statuses that start the deploy jobs.
 pub fn approval_statuses(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
         "type": "array", "minItems": 1, "maxItems": 3, "x-kubernetes-list-type": "set",

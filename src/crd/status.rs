@@ -369,6 +369,30 @@ pub struct ProjectStatus {
     pub bucket: String,
     /// The group that models are registered in.
     pub model_package_group: String,
+    /// When AWS last began or finished changing it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_modified: Option<String>,
+    /// What became of the seed code of each repository that was to get some.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(schema_with = "repositories")]
+    pub repositories: Vec<RepositoryStatus>,
+}
+
+/// A repository that was to get seed code.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RepositoryStatus {
+    /// Its name in `spec.repositories`.
+    pub name: String,
+    /// What the check-in did: seeded the branch, or left it alone and why.
+    pub seed_code: String,
+}
+
+fn repositories(generator: &mut SchemaGenerator) -> Schema {
+    let repository = RepositoryStatus::json_schema(generator);
+    json_schema!({
+        "type": "array", "maxItems": 4, "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"], "items": repository
+    })
 }
 
 /// The Jenkins jobs.
@@ -377,7 +401,7 @@ pub struct ProjectStatus {
 pub struct JobsStatus {
     /// Folder path; empty: the root.
     pub folder: String,
-    /// URLs of the jobs: preprocess, modelbuild, modeldeploy.
+    /// URLs of the jobs: preprocess, modelbuild, modeldeploy, and modeldeploy-endpoint where there is one.
     pub urls: Vec<String>,
 }
 

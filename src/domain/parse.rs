@@ -8,15 +8,18 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::crd::platform::{AwsSettings, CaBundleRef, ConfigMapRef, PrincipalType, TemplateSettings};
-use crate::crd::project::{DataPolicy, MlopsProjectSpec, SecretKeyRef};
+use crate::crd::project::{DataPolicy, MlopsProjectSpec, SecretKeyRef, SeedCodeSource, TriggeredJob};
 use crate::crd::status::{CaBundleReference, Placement};
 use crate::domain::identity::{Identity, OwnerKey};
 use crate::domain::project::{
     Catalog, JenkinsCredentials, JenkinsSettings, ModelTrigger, ParameterValue, Principal, Project, Repositories,
-    Repository, Roles, Template,
+    Repository, RepositoryRole, Roles, SeedCode, Template,
 };
 use crate::domain::secret::{SealedSecret, Secret};
-use crate::templates::project_template;
+use crate::templates::{declared_parameters, project_template};
+
+/// How long the trigger's log is kept where nothing else is asked for.
+pub const LOG_RETENTION_DAYS: u16 = 30;
 
 /// Why a spec cannot be used: which field, and what is wrong with it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -83,8 +86,32 @@ pub fn parse(owner: &OwnerKey, raw_spec: &Value) -> Result<Parsed, SpecError> {
     if built_in.is_some() && config_map_ref.is_some() {
         return Err(SpecError::new("spec.platform.catalog.template", "takes builtIn or configMapRef, not both"));
     }
+    check_repositories(&spec)?;
     let placement = placement(owner, &spec, project_name)?;
     Ok(Parsed { identity: Identity { owner: owner.clone(), placement }, spec })
+}
+
+/// What stands in several fields about the repositories and must agree.
+fn check_repositories(spec: &MlopsProjectSpec) -> Result<(), SpecError> {
+    let crate::crd::project::Repositories { preprocess, build, deploy, endpoint } = &spec.repositories;
+    let named = [("preprocess", Some(preprocess)), ("build", Some(build)), ("deploy", Some(deploy))];
+    for (name, repository) in named.into_iter().chain([("endpoint", endpoint.as_ref())]) {
+        let Some(seed) = repository.map(|repository| &repository.seed_code) else { continue };
+        if seed.archive.is_some() != (seed.source == SeedCodeSource::Archive) {
+            return Err(SpecError::new(
+                &format!("spec.repositories.{name}.seedCode"),
+                "archive goes with source Archive, and source Archive needs it",
+            ));
+        }
+    }
+    let wanted = spec.model_trigger.as_ref().is_some_and(|trigger| trigger.jobs.contains(&TriggeredJob::Endpoint));
+    if wanted && endpoint.is_none() {
+        return Err(SpecError::new(
+            "spec.modelTrigger.jobs",
+            "names Endpoint, which needs spec.repositories.endpoint: add the repository, or leave Endpoint out",
+        ));
+    }
+    Ok(())
 }
 
 /// Reads what deletion needs from a raw spec, field by field, ignoring everything else: so that a spec that no longer
@@ -223,6 +250,7 @@ impl Parsed {
         let roles = roles(&identity.placement, &spec);
         let catalog = catalog(&identity, &spec, template);
         let model_trigger = model_trigger(&spec, trigger_ca_bundle);
+        let repositories = repositories(spec.repositories, &spec.platform.catalog.template, &catalog.template);
         let tags = spec.platform.tags.into_iter().chain(spec.tags).collect();
         let plain = spec
             .parameters
@@ -238,11 +266,7 @@ impl Parsed {
             roles,
             kms_key_id: spec.platform.artifacts.kms_key_id,
             catalog,
-            repositories: Repositories {
-                preprocess: repository(spec.repositories.preprocess),
-                build: repository(spec.repositories.build),
-                deploy: repository(spec.repositories.deploy),
-            },
+            repositories,
             parameters,
             jenkins: JenkinsSettings {
                 poll_schedule: spec.jenkins.poll_schedule,
@@ -315,6 +339,8 @@ fn model_trigger(spec: &MlopsProjectSpec, ca_bundle: String) -> Option<ModelTrig
     let settings = &spec.platform.model_trigger;
     let mut approval_statuses = wanted.approval_statuses.clone();
     approval_statuses.sort();
+    let mut jobs: Vec<RepositoryRole> = wanted.jobs.iter().map(|job| job_of(*job)).collect();
+    jobs.sort();
     let (subnet_ids, security_group_ids) =
         settings.vpc.clone().map(|vpc| (vpc.subnet_ids, vpc.security_group_ids)).unwrap_or_default();
     Some(ModelTrigger {
@@ -329,7 +355,35 @@ fn model_trigger(spec: &MlopsProjectSpec, ca_bundle: String) -> Option<ModelTrig
         subnet_ids,
         security_group_ids,
         ca_bundle,
+        jobs,
+        alarm_topic_arn: settings.alarm_topic_arn.clone(),
+        log_retention_days: settings.log_retention_days.unwrap_or(LOG_RETENTION_DAYS),
     })
+}
+
+fn job_of(job: TriggeredJob) -> RepositoryRole {
+    match job {
+        TriggeredJob::Deploy => RepositoryRole::Deploy,
+        TriggeredJob::Endpoint => RepositoryRole::Endpoint,
+    }
+}
+
+fn repositories(
+    asked: crate::crd::project::Repositories,
+    settings: &TemplateSettings,
+    template: &Template,
+) -> Repositories {
+    let repositories = Repositories {
+        preprocess: repository(asked.preprocess),
+        build: repository(asked.build),
+        deploy: repository(asked.deploy),
+        endpoint: asked.endpoint.map(repository),
+    };
+    // The built-in template takes seed code for each.
+    match settings.config_map_ref {
+        Some(_) => repositories.fitted(&declared_parameters(&template.text)),
+        None => repositories,
+    }
 }
 
 fn repository(repository: crate::crd::project::Repository) -> Repository {
@@ -338,6 +392,12 @@ fn repository(repository: crate::crd::project::Repository) -> Repository {
         branch: repository.branch,
         full_name: repository.full_name,
         connection_arn: repository.connection_arn,
+        seed_code: match (repository.seed_code.source, repository.seed_code.archive) {
+            (SeedCodeSource::BuiltIn, _) => SeedCode::BuiltIn,
+            (SeedCodeSource::Archive, Some(archive)) => SeedCode::Archive { url: archive.url, sha256: archive.sha256 },
+            // An Archive without one does not parse.
+            (SeedCodeSource::None | SeedCodeSource::Archive, _) => SeedCode::None,
+        },
     }
 }
 
@@ -399,7 +459,12 @@ mod tests {
         assert_eq!(project.tags, BTreeMap::from([("cost".into(), "1".into()), ("team".into(), "fares".into())]));
         assert_eq!(project.repositories.build.branch, "main");
         assert_eq!(project.jenkins.poll_schedule, "* * * * *");
-        assert_eq!(project.model_trigger.unwrap().approval_statuses, ["Approved"]);
+        assert!(project.repositories.each().all(|(_, repository)| repository.seed_code == SeedCode::BuiltIn));
+        assert!(project.repositories.endpoint.is_none());
+        let trigger = project.model_trigger.unwrap();
+        assert_eq!(trigger.approval_statuses, ["Approved"]);
+        assert_eq!((trigger.jobs, trigger.alarm_topic_arn), (vec![RepositoryRole::Deploy], None));
+        assert_eq!(trigger.log_retention_days, 30);
         assert!(!project.delete_data);
     }
 

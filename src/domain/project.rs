@@ -23,7 +23,7 @@ pub struct Project {
     pub kms_key_id: Option<String>,
     /// What the catalog product looks like.
     pub catalog: Catalog,
-    /// The three repositories.
+    /// The repositories.
     pub repositories: Repositories,
     /// Further template parameters by name.
     pub parameters: BTreeMap<String, ParameterValue>,
@@ -109,6 +109,96 @@ pub struct Repositories {
     pub preprocess: Repository,
     pub build: Repository,
     pub deploy: Repository,
+    pub endpoint: Option<Repository>,
+}
+
+/// What a repository is for, in the order in which data flows through them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[allow(missing_docs)]
+pub enum RepositoryRole {
+    Preprocess,
+    Build,
+    Deploy,
+    Endpoint,
+}
+
+impl RepositoryRole {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Preprocess, Self::Build, Self::Deploy, Self::Endpoint];
+
+    /// Its name in `spec.repositories`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Preprocess => "preprocess",
+            Self::Build => "build",
+            Self::Deploy => "deploy",
+            Self::Endpoint => "endpoint",
+        }
+    }
+
+    /// What the project template's parameters for it begin with, before `CodeRepository`.
+    pub fn group(self) -> &'static str {
+        match self {
+            Self::Preprocess => "ModelPreprocess",
+            Self::Build => "ModelBuild",
+            Self::Deploy => "ModelDeploy",
+            Self::Endpoint => "ModelDeployEndpoint",
+        }
+    }
+}
+
+impl Repositories {
+    /// The repository for that, if the project has one.
+    pub fn of(&self, role: RepositoryRole) -> Option<&Repository> {
+        match role {
+            RepositoryRole::Preprocess => Some(&self.preprocess),
+            RepositoryRole::Build => Some(&self.build),
+            RepositoryRole::Deploy => Some(&self.deploy),
+            RepositoryRole::Endpoint => self.endpoint.as_ref(),
+        }
+    }
+
+    /// Those that the project has.
+    pub fn each(&self) -> impl Iterator<Item = (RepositoryRole, &Repository)> {
+        RepositoryRole::ALL.into_iter().filter_map(|role| Some((role, self.of(role)?)))
+    }
+
+    /// The same for a template that declares these parameters: one that checks no code in for a repository gets no
+    /// built-in code for it. An archive stays asked for: it cannot be had, and that is said.
+    #[must_use]
+    pub fn fitted(mut self, declared: &BTreeMap<String, bool>) -> Self {
+        let Self { preprocess, build, deploy, endpoint } = &mut self;
+        let each = [Some(preprocess), Some(build), Some(deploy), endpoint.as_mut()];
+        for (role, repository) in RepositoryRole::ALL.into_iter().zip(each) {
+            let Some(repository) = repository else { continue };
+            let takes = declared.contains_key(&format!("{}CodeRepositoryIsSeedcodeRequired", role.group()));
+            if repository.seed_code == SeedCode::BuiltIn && !takes {
+                repository.seed_code = SeedCode::None;
+            }
+        }
+        self
+    }
+
+    /// Whether any of them is to get seed code.
+    pub fn seeded(&self) -> bool {
+        self.each().any(|(_, repository)| repository.seed_code != SeedCode::None)
+    }
+}
+
+/// What a repository holds at first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SeedCode {
+    /// The code that the operator carries.
+    BuiltIn,
+    /// Nothing of ours.
+    None,
+    /// A zip file.
+    Archive {
+        /// `https://…` or `s3://bucket/key`.
+        url: String,
+        /// Hex SHA-256.
+        sha256: String,
+    },
 }
 
 /// One Git repository.
@@ -122,6 +212,8 @@ pub struct Repository {
     pub full_name: String,
     /// ARN of the connection that reaches it.
     pub connection_arn: String,
+    /// What is committed into it, where it is empty.
+    pub seed_code: SeedCode,
 }
 
 /// A template parameter's value.
@@ -155,7 +247,7 @@ pub struct JenkinsCredentials {
     pub token: SealedSecret,
 }
 
-/// The chain from an approved model to the deploy job.
+/// The chain from an approved model to the deploy jobs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ModelTrigger {
     /// `Approved`, `Rejected`, `PendingManualApproval`; not empty, sorted.
@@ -170,4 +262,10 @@ pub struct ModelTrigger {
     pub security_group_ids: Vec<String>,
     /// PEM certificates that the Lambda trusts besides the public ones; empty: none.
     pub ca_bundle: String,
+    /// Whose jobs it starts, in order: deploy, endpoint or both.
+    pub jobs: Vec<RepositoryRole>,
+    /// SNS topic that hears of failures; absent: none does.
+    pub alarm_topic_arn: Option<String>,
+    /// For how many days the Lambda's log is kept.
+    pub log_retention_days: u16,
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
-use crate::crd::status::{ConditionType, Reason};
+use crate::crd::status::{ConditionType, ProjectStatus, Reason, RepositoryStatus};
 use crate::domain::fault::{Fault, FaultKind};
 use crate::domain::resource::{Change, Kind};
 
@@ -315,6 +315,20 @@ pub fn announcements(report: &Report, before: &[Condition], after: &[Condition],
     done.chain(turned).collect()
 }
 
+/// What to announce about seed code: what was told of a repository and was not known before.
+pub fn seed_news(before: Option<&ProjectStatus>, after: Option<&ProjectStatus>) -> Vec<Announcement> {
+    let Some(after) = after else { return Vec::new() };
+    let before = before.filter(|before| before.id == after.id);
+    let known = |one: &RepositoryStatus| before.is_some_and(|before| before.repositories.contains(one));
+    let news = after.repositories.iter().filter(|one| !known(one));
+    news.map(|RepositoryStatus { name, seed_code }| Announcement {
+        warning: false,
+        reason: "SeedCode".to_owned(),
+        note: format!("repository {name}: {seed_code}"),
+    })
+    .collect()
+}
+
 /// What a changed condition is worth.
 fn turn(report: &Report, condition: &Condition) -> Option<Announcement> {
     let is = |reason: Reason| condition.reason == reason.as_str();
@@ -429,6 +443,32 @@ mod tests {
         let refused = Verdict::Refused { why: Reason::InvalidSpec, message: "x".into(), hint: "y".into() };
         assert_eq!(with(refused).again(0, 0.0), SLOW_RETRY);
         assert_eq!(with(Verdict::Suspended).again(0, 0.0), DEEP_CHECK);
+    }
+
+    #[test]
+    fn what_became_of_seed_code_is_announced_once() {
+        let status = |id: &str, said: &[(&str, &str)]| ProjectStatus {
+            id: id.into(),
+            repositories: said
+                .iter()
+                .map(|(name, said)| RepositoryStatus { name: (*name).into(), seed_code: (*said).into() })
+                .collect(),
+            ..ProjectStatus::default()
+        };
+        let seeded = [("build", "seeded main"), ("deploy", "left alone")];
+        let rows = [
+            ("told for the first time", Some(status("p-1", &[])), Some(status("p-1", &seeded)), 2),
+            ("known already", Some(status("p-1", &seeded)), Some(status("p-1", &seeded)), 0),
+            ("one is another", Some(status("p-1", &seeded[..1])), Some(status("p-1", &seeded)), 1),
+            ("another project", Some(status("p-1", &seeded)), Some(status("p-2", &seeded)), 2),
+            ("a status that was wiped", None, Some(status("p-1", &seeded)), 2),
+            ("the project is gone", Some(status("p-1", &seeded)), None, 0),
+        ];
+        for (case, before, after, count) in rows {
+            let news = seed_news(before.as_ref(), after.as_ref());
+            assert_eq!(news.len(), count, "{case}");
+            assert!(news.iter().all(|one| !one.warning && one.note.starts_with("repository ")), "{case}");
+        }
     }
 
     #[test]

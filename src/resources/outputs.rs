@@ -1,6 +1,8 @@
 //! What one thing hands to the next: the edges of the graph, as types. They stand together since each is the
 //! output of one resource and the input of others.
 
+use std::collections::BTreeMap;
+
 /// What the prerequisites found out about the ground that all stands on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ground {
@@ -47,10 +49,28 @@ pub struct ProjectFacts {
     pub bucket: String,
 }
 
+/// The SageMaker project as it was seen, and what became of its seed code.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Provisioned {
+    /// For jobs and trigger.
+    pub facts: ProjectFacts,
+    /// What became of it; `None` while AWS is working on the project.
+    pub seeded: Option<Seeded>,
+}
+
+/// What became of the seed code.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Seeded {
+    /// When AWS last changed the project: it may be different after that.
+    pub as_of: String,
+    /// Name of a repository in `spec.repositories`, and a sentence; only of those that were to get seed code.
+    pub repositories: BTreeMap<String, String>,
+}
+
 /// Where the jobs are.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Jobs {
-    /// URLs of the three jobs, in the order preprocess, modelbuild, modeldeploy; each with a trailing slash.
+    /// URLs of the jobs, in the order preprocess, modelbuild, modeldeploy, modeldeploy-endpoint; each with a trailing slash.
     pub urls: Vec<String>,
     /// Whether Jenkins prepares for a shutdown: configuration works, builds do not start. Worth a word, no fault.
     pub quieting_down: bool,

@@ -21,6 +21,8 @@ pub enum RoleUse {
     Launch,
     /// Pipelines and builds run as it; the template decides which services those are.
     Usage,
+    /// The use role again, where seed code is wanted: a function starts the build that checks it in.
+    CheckIn,
     /// CloudFormation makes the trigger stack with it.
     Stack,
     /// The model trigger's Lambda runs as it.
@@ -32,19 +34,20 @@ impl RoleUse {
     fn field(self) -> &'static str {
         match self {
             Self::Launch => "aws.roles.launch",
-            Self::Usage => "aws.roles.use",
+            Self::Usage | Self::CheckIn => "aws.roles.use",
             Self::Stack => "aws.roles.stack",
             Self::Runtime => "modelTrigger.runtimeRoleArn",
         }
     }
 
-    /// The service that must be able to assume it.
-    fn service(self) -> Option<&'static str> {
+    /// The services that must be able to assume it.
+    fn services(self) -> &'static [&'static str] {
         match self {
-            Self::Launch => Some("servicecatalog.amazonaws.com"),
-            Self::Usage => None,
-            Self::Stack => Some("cloudformation.amazonaws.com"),
-            Self::Runtime => Some("lambda.amazonaws.com"),
+            Self::Launch => &["servicecatalog.amazonaws.com"],
+            Self::Usage => &[],
+            Self::CheckIn => &["codebuild.amazonaws.com", "lambda.amazonaws.com"],
+            Self::Stack => &["cloudformation.amazonaws.com"],
+            Self::Runtime => &["lambda.amazonaws.com"],
         }
     }
 }
@@ -67,9 +70,11 @@ impl Needs {
             roles.extend(project.roles.stack.iter().map(|arn| (RoleUse::Stack, arn.clone())));
             roles.extend(trigger.runtime_role_arn.iter().map(|arn| (RoleUse::Runtime, arn.clone())));
         }
-        let repositories =
-            [&project.repositories.preprocess, &project.repositories.build, &project.repositories.deploy];
-        let connections = repositories.iter().map(|one| one.connection_arn.clone()).filter(|arn| !arn.is_empty());
+        if project.repositories.seeded() {
+            roles.push((RoleUse::CheckIn, project.roles.usage.clone()));
+        }
+        let repositories = project.repositories.each();
+        let connections = repositories.map(|(_, one)| one.connection_arn.clone()).filter(|arn| !arn.is_empty());
         Self { roles, connections: connections.collect() }
     }
 
@@ -182,12 +187,16 @@ fn lacking_role(purpose: RoleUse, arn: &str, seen: Option<&SeenRole>) -> Option<
     match seen {
         Some(SeenRole::Hidden) => None,
         Some(SeenRole::Present { trusted_services }) => {
-            let service = purpose.service().filter(|service| !trusted_services.contains(*service))?;
+            let service = purpose.services().iter().find(|service| !trusted_services.contains(**service))?;
+            let instead = match purpose {
+                RoleUse::CheckIn => ", or ask for no seed code (repositories.*.seedCode.source: None)",
+                _ => "",
+            };
             Some(stuck(
                 Reason::RoleNotTrusted,
                 format!("the trust policy of role {arn} ({field}) does not let {service} assume it"),
                 format!(
-                    "add a statement to the role's trust policy that allows sts:AssumeRole to the service {service}"
+                    "add a statement to the role's trust policy that allows sts:AssumeRole to the service {service}{instead}"
                 ),
             ))
         }
@@ -273,11 +282,14 @@ mod tests {
 
     #[test]
     fn each_thing_that_lacks_has_its_own_reason() {
-        use RoleUse::{Launch, Runtime, Stack, Usage};
+        use RoleUse::{CheckIn, Launch, Runtime, Stack, Usage};
         let home = "111122223333";
         let ours = "arn:aws:iam::111122223333:role/operator";
         let available = || connection("AVAILABLE");
         let catalog = || trusting("servicecatalog.amazonaws.com");
+        let both = || SeenRole::Present {
+            trusted_services: ["codebuild.amazonaws.com", "lambda.amazonaws.com"].map(str::to_owned).into(),
+        };
         let rows = [
             ("all is well", Launch, home, catalog(), available(), ours),
             (
@@ -295,6 +307,24 @@ mod tests {
             ("a runtime role for Service Catalog", Runtime, home, catalog(), available(), "RoleNotTrusted"),
             ("a runtime role", Runtime, home, trusting("lambda.amazonaws.com"), available(), ours),
             ("any service may use the use role", Usage, home, trusting("glue.amazonaws.com"), available(), ours),
+            (
+                "seed code and a use role for Lambda alone",
+                CheckIn,
+                home,
+                trusting("lambda.amazonaws.com"),
+                available(),
+                "RoleNotTrusted",
+            ),
+            (
+                "seed code and a use role for builds alone",
+                CheckIn,
+                home,
+                trusting("codebuild.amazonaws.com"),
+                available(),
+                "RoleNotTrusted",
+            ),
+            ("seed code and a use role for both", CheckIn, home, both(), available(), ours),
+            ("seed code and no use role", CheckIn, home, SeenRole::Absent, available(), "RoleMissing"),
             ("a role that the operator may not read", Launch, home, SeenRole::Hidden, available(), ours),
             ("no such connection", Launch, home, catalog(), SeenConnection::Absent, "ConnectionMissing"),
             ("a connection without its handshake", Launch, home, catalog(), connection("PENDING"), "ConnectionPending"),

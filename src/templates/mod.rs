@@ -1,6 +1,7 @@
 //! Files as files: the built-in project templates, and what can be read from a template without launching it.
 //! A published template's bytes never change: a new form is a new name.
 
+pub mod archives;
 pub mod lint;
 
 use std::collections::BTreeMap;

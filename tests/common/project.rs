@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use mlops_operator::crd::status::Placement;
 use mlops_operator::domain::identity::{Identity, OwnerKey};
 use mlops_operator::domain::project::{
-    Catalog, JenkinsCredentials, JenkinsSettings, Project, Repositories, Repository, Roles, Template,
+    Catalog, JenkinsCredentials, JenkinsSettings, Project, Repositories, Repository, Roles, SeedCode, Template,
 };
 use mlops_operator::domain::secret::{SealedSecret, Secret};
 use mlops_operator::resources::outputs::ProjectFacts;
@@ -21,7 +21,13 @@ pub fn owner() -> OwnerKey {
 /// A project of [`owner`] at this place with the built-in template, and all else empty.
 pub fn bare(placement: Placement) -> Project {
     let text = String::new;
-    let repository = || Repository { url: text(), branch: text(), full_name: text(), connection_arn: text() };
+    let repository = || Repository {
+        url: text(),
+        branch: text(),
+        full_name: text(),
+        connection_arn: text(),
+        seed_code: SeedCode::None,
+    };
     Project {
         identity: Identity { owner: owner(), placement },
         description: text(),
@@ -41,7 +47,12 @@ pub fn bare(placement: Placement) -> Project {
             template: built_in(),
             principals: Vec::new(),
         },
-        repositories: Repositories { preprocess: repository(), build: repository(), deploy: repository() },
+        repositories: Repositories {
+            preprocess: repository(),
+            build: repository(),
+            deploy: repository(),
+            endpoint: None,
+        },
         parameters: BTreeMap::new(),
         jenkins: JenkinsSettings {
             poll_schedule: text(),
@@ -74,8 +85,10 @@ pub fn repositories(connection_arn: &str) -> Repositories {
         branch: "main".into(),
         full_name: format!("team/{name}"),
         connection_arn: connection_arn.into(),
+        seed_code: SeedCode::None,
     };
-    Repositories { preprocess: repository("pre"), build: repository("build"), deploy: repository("deploy") }
+    let (preprocess, build, deploy) = (repository("pre"), repository("build"), repository("deploy"));
+    Repositories { preprocess, build, deploy, endpoint: None }
 }
 
 /// The SageMaker project `taxi` once it has this id.

@@ -67,6 +67,8 @@ impl Grounds {
             self.update("poll schedule", json!({"spec": {"jenkins": {"pollSchedule": "H/5 * * * *"}}})),
             off,
             on,
+            self.update("seed code", json!({"spec": {"repositories": {"build": {"seedCode": {"source": "BuiltIn"}}}}})),
+            self.update("endpoint", json!({"spec": {"repositories": {"endpoint": endpoint()}, "modelTrigger": {"jobs": ["Deploy", "Endpoint"]}}})),
             self.update("launch role", json!({"spec": {"platform": {"aws": {"roles": {"launch": role}}}}})),
         ]
     }
@@ -101,6 +103,14 @@ impl Grounds {
 /// The patch of the update that serves as the example of all.
 pub fn description() -> Value {
     json!({"spec": {"description": "Predicts taxi fares and waiting times"}})
+}
+
+/// A fourth repository.
+fn endpoint() -> Value {
+    let mut repository = Stage::manifest()["spec"]["repositories"]["deploy"].clone();
+    repository["url"] = json!("https://github.com/example/taxi-endpoint.git");
+    repository["fullName"] = json!("example/taxi-endpoint");
+    repository
 }
 
 /// A cluster and an account in which nothing has been made yet.

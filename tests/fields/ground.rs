@@ -73,7 +73,13 @@ impl Ground {
             post(&client, "/api/v1/namespaces", &json!({"metadata": {"name": name}})).await.unwrap();
         }
         let moment = Duration::from_millis(1);
-        let settings = Settings { project: moment, stack: moment, catalog: moment, ..Settings::default() };
+        let settings = Settings {
+            project: moment,
+            stack: moment,
+            catalog: moment,
+            custom_resource: moment,
+            ..Settings::default()
+        };
         let sandbox = Sandbox::with_clock(settings, mlops_sandbox::Clock::wall());
         let (stop, stopping) = watch::channel(false);
         let work = tokio::spawn(controller::run(setup(client.clone(), &sandbox), stopping));

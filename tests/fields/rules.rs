@@ -7,6 +7,8 @@ use serde_json::{Value, json};
 use crate::ground::{ACCOUNT, REGION};
 use crate::seen::Seen;
 
+#[path = "rules/repositories.rs"]
+mod repositories;
 #[path = "rules/servers.rs"]
 mod servers;
 
@@ -109,7 +111,7 @@ pub fn connection(id: &str) -> String {
 
 /// All rules.
 pub fn all() -> Vec<Rule> {
-    [project(), repositories(), jobs(), aws(), catalog(), servers::trigger(), servers::server()].concat()
+    [project(), repositories::all(), jobs(), aws(), catalog(), servers::trigger(), servers::server()].concat()
 }
 
 fn tags(path: &str) -> Rule {
@@ -163,6 +165,16 @@ fn project() -> Vec<Rule> {
         })
         .sized(|n| ["Rejected", "PendingManualApproval", "Approved"].get(..n).map(|some| json!(some)))
         .good([json!(["Rejected"])]),
+        shown("modelTrigger.jobs", |seen, value| {
+            let paths = seen.trigger()["parameters"]["JobPaths"].as_str().unwrap_or_default();
+            let ends: Vec<&str> = value.as_array().unwrap().iter().map(|job| repositories::job_end(job)).collect();
+            let mut wanted: Vec<&str> = paths.split(',').map(|path| path.rsplit("-model").next().unwrap()).collect();
+            wanted.sort_unstable();
+            wanted == ends
+        })
+        .sized(|n| ["Deploy", "Endpoint"].get(..n).map(|some| json!(some)))
+        .good([json!(["Endpoint"])])
+        .with("repositories.endpoint", repositories::endpoint()),
         Rule::new("suspend", What::Hidden("it stops all looking, which the test tries by itself")),
         Rule::new("deletionPolicy", What::Hidden("it speaks of the deletion alone; tests/controller.rs tries it")),
         Rule::new("dataPolicy", What::Hidden("it speaks of the deletion alone; tests/sagemaker.rs tries it")),
@@ -178,67 +190,6 @@ fn sealed(path: &str) -> Rule {
         .sized(text)
         .with("parameters[].name", "ArtifactBucketKmsKeyArn")
         .told(&["SecretMissing"])
-}
-
-fn repositories() -> Vec<Rule> {
-    let mut rules = vec![Rule::new("repositories", What::Block)];
-    let of: [(&str, [See; 4]); 3] = [
-        (
-            "preprocess",
-            [
-                |seen, value| seen.job_polls("preprocess", value, None) && seen.has_repository(value, None),
-                |seen, value| {
-                    seen.job_polls("preprocess", &Value::Null, Some(value))
-                        && seen.has_repository(&Value::Null, Some(value))
-                },
-                |seen, value| &seen.launched()["ModelPreprocessCodeRepositoryFullname"] == value,
-                |seen, value| &seen.launched()["ModelPreprocessCodeRepositoryCodestarConnectionArn"] == value,
-            ],
-        ),
-        (
-            "build",
-            [
-                |seen, value| seen.job_polls("modelbuild", value, None) && seen.has_repository(value, None),
-                |seen, value| {
-                    seen.job_polls("modelbuild", &Value::Null, Some(value))
-                        && seen.has_repository(&Value::Null, Some(value))
-                },
-                |seen, value| &seen.launched()["ModelBuildCodeRepositoryFullname"] == value,
-                |seen, value| &seen.launched()["ModelBuildCodeRepositoryCodestarConnectionArn"] == value,
-            ],
-        ),
-        (
-            "deploy",
-            [
-                |seen, value| seen.job_polls("modeldeploy", value, None) && seen.has_repository(value, None),
-                |seen, value| {
-                    seen.job_polls("modeldeploy", &Value::Null, Some(value))
-                        && seen.has_repository(&Value::Null, Some(value))
-                },
-                |seen, value| &seen.launched()["ModelDeployCodeRepositoryFullname"] == value,
-                |seen, value| &seen.launched()["ModelDeployCodeRepositoryCodestarConnectionArn"] == value,
-            ],
-        ),
-    ];
-    for (name, [url, branch, full_name, arn]) in of {
-        let path = |field: &str| format!("repositories.{name}.{field}");
-        rules.extend([
-            Rule::new(&format!("repositories.{name}"), What::Block),
-            shown(&path("url"), url)
-                .sized(|n| padded("https://g/", n, ""))
-                .good(["https://git.example:8443/a/b%20c;x=$(id)&'<y>", "https://例え.jp/ü.git"]),
-            shown(&path("branch"), branch).sized(text).good(["feature/a+b_c.d-1", "0"]),
-            shown(&path("fullName"), full_name).sized(|n| padded("a/", n, "")).good(["a.b/c_d/e-f"]),
-            shown(&path("connectionArn"), arn)
-                .sized(|n| padded(&connection(""), n, ""))
-                .good([
-                    connection("0a0b0c0d-1a2b-4c3d-8e9f-001122334466"),
-                    connection("codestar").replace("codeconnections", "codestar-connections"),
-                ])
-                .told(&["ConnectionMissing"]),
-        ]);
-    }
-    rules
 }
 
 fn jobs() -> Vec<Rule> {

@@ -136,7 +136,7 @@ impl Seen {
     }
 
     fn every_job(&self, holds: impl Fn(&Element) -> bool) -> bool {
-        self.jobs.len() == 3 && self.jobs.iter().all(|(_, config)| holds(config))
+        self.jobs.len() >= 3 && self.jobs.iter().all(|(_, config)| holds(config))
     }
 
     /// Whether each job has an element of that name with that text, or the description with it.
@@ -171,7 +171,7 @@ impl Seen {
 
     /// Whether the jobs stand below a folder that is, or lies in, this path.
     pub fn jobs_stand_in(&self, folder: &str) -> bool {
-        self.jobs.len() == 3 && self.jobs.iter().all(|(name, _)| name.contains(&format!("/{folder}/")))
+        self.jobs.len() >= 3 && self.jobs.iter().all(|(name, _)| name.contains(&format!("/{folder}/")))
     }
 
     /// What must be the same again after a change was taken back: everything but ids of replaced things, states and

@@ -115,12 +115,14 @@ impl Stage {
         self.kubernetes.create("secrets", NAMESPACE, json!({"metadata": {"name": "jenkins"}, "data": data})).unwrap();
     }
 
-    /// A complete manifest, `taxi-fares`; edit it before it is applied.
+    /// A complete manifest, `taxi-fares`; edit it before it is applied. Its repositories get no seed code, so that a world
+    /// that is saved and begun anew a thousand times stays small.
     pub fn manifest() -> Value {
         let repository = |name: &str| {
             json!({
                 "url": format!("https://github.com/example/taxi-{name}.git"), "fullName": format!("example/taxi-{name}"),
                 "connectionArn": format!("arn:aws:codeconnections:{REGION}:{ACCOUNT}:connection/0f0e0d0c-1a2b-4c3d-8e9f-001122334455"),
+                "seedCode": {"source": "None"},
             })
         };
         json!({

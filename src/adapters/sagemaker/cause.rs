@@ -20,7 +20,7 @@ pub(super) async fn first(aws: &Aws, project: &DescribeProjectOutput) -> String 
         None => None,
     };
     let text = event.or_else(|| record.and_then(|record| record.error)).unwrap_or_else(|| said.to_owned());
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
+    plain(&text).split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 struct Record {
@@ -63,4 +63,34 @@ async fn first_failed_event(aws: &Aws, stack: &str) -> Option<String> {
         }
     }
     first
+}
+
+/// What a custom resource answered, without CloudFormation's words around it; any other cause as it is.
+fn plain(cause: &str) -> String {
+    let around = "Received response status [FAILED] from custom resource. Message returned: ";
+    let Some((resource, answer)) = cause.split_once(around) else { return cause.to_owned() };
+    let answer = answer.rsplit_once(" (RequestId: ").map_or(answer, |(answer, _)| answer);
+    format!("{resource}{answer}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_answer_of_a_custom_resource_is_told_in_its_own_words() {
+        let rows = [
+            (
+                "CheckIn: Received response status [FAILED] from custom resource. Message returned: the branch is protected (by a rule) (RequestId: 0f0e-1)",
+                "CheckIn: the branch is protected (by a rule)",
+            ),
+            (
+                "Bucket: Resource handler returned message: no (RequestToken: 1)",
+                "Bucket: Resource handler returned message: no (RequestToken: 1)",
+            ),
+        ];
+        for (cause, wanted) in rows {
+            assert_eq!(plain(cause), wanted);
+        }
+    }
 }

@@ -13,15 +13,17 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use jiff::Timestamp;
 
 use crate::adapters::aws::{Aws, fault};
-use crate::crd::status::Reason;
+use crate::crd::status::{ProjectStatus, Reason};
 use crate::domain::fault::{Fault, FaultKind};
 use crate::domain::identity::Identity;
 use crate::domain::project::ParameterValue;
 use crate::domain::resource::{Actuator, Attempts, Handles};
-use crate::resources::sagemaker_project::{Action, Desired, Observed, SagemakerProject, SeenProject, Status};
+use crate::resources::outputs::Seeded;
+use crate::resources::sagemaker_project::{Action, Desired, Observed, SagemakerProject, SeenProject, Status, carried};
 
 mod cause;
 mod data;
+mod outputs;
 
 type Sdk<E> = SdkError<E, Response>;
 
@@ -30,12 +32,41 @@ type Sdk<E> = SdkError<E, Response>;
 pub struct SagemakerProjects {
     aws: Aws,
     delete_data: bool,
+    /// What is known already: the project's id, and what became of its seed code.
+    known: Option<(String, Seeded)>,
 }
 
 impl SagemakerProjects {
     /// With `delete_data`, looks show what users put into the project, so that it is deleted with it.
     pub fn new(aws: &Aws, delete_data: bool) -> Self {
-        Self { aws: aws.clone(), delete_data }
+        Self { aws: aws.clone(), delete_data, known: None }
+    }
+
+    /// With what the status says about the project: it is asked for anew only where AWS has changed the project since.
+    #[must_use]
+    pub fn knowing(mut self, status: Option<&ProjectStatus>) -> Self {
+        self.known = status.and_then(|status| {
+            let repositories = status.repositories.iter();
+            let repositories = repositories.map(|one| (one.name.clone(), one.seed_code.clone())).collect();
+            Some((status.id.clone(), Seeded { as_of: status.last_modified.clone()?, repositories }))
+        });
+        self
+    }
+
+    /// What became of the seed code of a project at rest; `None` while AWS works on it, or where its update failed.
+    async fn seeded(&self, project: &SeenProject, product: Option<&str>) -> Result<Option<Seeded>, Fault> {
+        if !matches!(project.status, Status::CreateCompleted | Status::UpdateCompleted) {
+            return Ok(None);
+        }
+        let as_of = project.modified.to_string();
+        match (&self.known, product) {
+            (Some((id, known)), _) if *id == project.id && known.as_of == as_of => Ok(Some(known.clone())),
+            (_, Some(product)) if carried::wanted(&project.parameters) => {
+                let repositories = outputs::seed_code(&self.aws, product).await?;
+                Ok(Some(Seeded { as_of, repositories }))
+            }
+            _ => Ok(Some(Seeded { as_of, repositories: BTreeMap::new() })),
+        }
     }
 
     async fn describe(&self, name: &str) -> Result<Option<DescribeProjectOutput>, Fault> {
@@ -61,7 +92,7 @@ impl SagemakerProjects {
         let details = output.service_catalog_provisioning_details();
         let parameters = details.map(|details| details.provisioning_parameters()).unwrap_or_default();
         let created = moment(output.creation_time());
-        Ok(SeenProject {
+        let mut project = SeenProject {
             id: output.project_id().unwrap_or_default().to_owned(),
             arn,
             description: output.project_description().unwrap_or_default().to_owned(),
@@ -79,7 +110,11 @@ impl SagemakerProjects {
             tags,
             created,
             modified: output.last_modified_time().map_or(created, |time| moment(Some(time))),
-        })
+            seeded: None,
+        };
+        let product = output.service_catalog_provisioned_product_details();
+        project.seeded = self.seeded(&project, product.and_then(|product| product.provisioned_product_id())).await?;
+        Ok(project)
     }
 
     async fn create(&self, name: &str, desired: &Desired) -> Result<(), Fault> {

@@ -1,7 +1,7 @@
 //! What to do with the artifact bucket, given what was seen of it. Apart from the types so that each of the two
 //! goals, and a bucket of our own and one that the spec names, can be read on one screen.
 
-use super::{Action, Desired, Encryption, Object, Observed, Seen, SeenObject, Settings};
+use super::{Action, Desired, Encryption, Object, Observed, Seen, SeenObject, Settings, is_archive};
 use crate::crd::status::Reason;
 use crate::domain::identity::{FINGERPRINT_TAG, Identity, OWNER_TAG};
 use crate::domain::resource::{Change, Decision, Step};
@@ -22,7 +22,7 @@ pub(super) fn present(id: &Identity, desired: &Desired, seen: &Observed) -> Deci
     let name = &id.placement.bucket;
     let seen = match (seen, &desired.settings) {
         (Observed::Present(seen), _) => seen,
-        (Observed::Absent, Some(settings)) => return Decision::Act(create(name, settings, &desired.objects)),
+        (Observed::Absent, Some(settings)) => return Decision::Act(create(id, settings, &desired.objects)),
         (unusable, settings) => return unusable_bucket(id, unusable, settings.is_some()),
     };
     let mut steps = Steps::new();
@@ -38,7 +38,7 @@ pub(super) fn present(id: &Identity, desired: &Desired, seen: &Observed) -> Deci
         because = why_different(wanted, found);
         steps.extend(change(name, wanted, found, because));
     }
-    steps.extend(objects(&desired.objects, seen, because));
+    steps.extend(objects(id, &desired.objects, seen, because));
     // Tags go last: their fingerprint says that everything before them was done.
     if let (Some(wanted), Some(found)) = (&desired.settings, &seen.settings) {
         steps.extend(retag(name, wanted, found, because));
@@ -112,11 +112,11 @@ fn undisclosed(name: &str) -> Decision<Action, Artifacts> {
     )
 }
 
-fn create(name: &str, wanted: &Settings, wanted_objects: &[Object]) -> Steps {
-    let missing = Reason::Missing;
+fn create(id: &Identity, wanted: &Settings, wanted_objects: &[Object]) -> Steps {
+    let (name, missing) = (&id.placement.bucket, Reason::Missing);
     let mut steps = vec![step(Action::CreateBucket, Change::Create, missing, format!("create bucket \"{name}\""))];
     steps.extend(change(name, wanted, &Settings::default(), missing));
-    steps.extend(objects(wanted_objects, &Seen::default(), missing));
+    steps.extend(objects(id, wanted_objects, &Seen::default(), missing));
     steps.extend(retag(name, wanted, &Settings::default(), missing));
     steps
 }
@@ -163,7 +163,7 @@ fn retag(name: &str, wanted: &Settings, found: &Settings, because: Reason) -> Op
 }
 
 /// Uploads what lacks or differs, corrects tags, and removes what is no longer asked for.
-fn objects(wanted: &[Object], seen: &Seen, because: Reason) -> Steps {
+fn objects(id: &Identity, wanted: &[Object], seen: &Seen, because: Reason) -> Steps {
     let mut steps = Steps::new();
     let found = |key: &str| seen.objects.iter().find(|object| object.key == key);
     for object in wanted {
@@ -180,7 +180,7 @@ fn objects(wanted: &[Object], seen: &Seen, because: Reason) -> Steps {
             Some(_) => {}
         }
     }
-    let stale = |object: &&SeenObject| wanted.iter().all(|one| one.key != object.key);
+    let stale = |object: &&SeenObject| !is_archive(id, &object.key) && wanted.iter().all(|one| one.key != object.key);
     let stale: Vec<String> = seen.objects.iter().filter(stale).map(|object| object.key.clone()).collect();
     if let Some(first) = stale.first() {
         let summary = format!("delete objects that are no longer needed, from \"{first}\"");

@@ -1,9 +1,12 @@
-//! Artifact bucket: the S3 bucket with the project template, as an object whose key holds its content's SHA-256.
+//! Artifact bucket: the S3 bucket with the project template, the check-in of seed code and the seed code itself, each
+//! as an object whose key holds its content's SHA-256.
 //! A bucket of our own is made, kept as declared and deleted; of a bucket that the spec names only what lies under
 //! our prefix is ours, and nothing else is read or touched. A bucket of another owner is never touched.
 //!
-//! Objects that are no longer asked for are removed at once: Service Catalog keeps its own copy of a template from
-//! the moment a version is made, and a newer version is made only after this resource handed on the newer URL.
+//! A template that is no longer asked for is removed at once: Service Catalog keeps its own copy from the moment a
+//! version is made, and a newer version is made only after this resource handed on the newer URL. Check-in and seed code
+//! stay until the bucket's part of ours goes: a project that was made with them goes on naming them, whatever a newer
+//! operator carries.
 
 use std::collections::BTreeMap;
 
@@ -13,9 +16,10 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::domain::identity::{FINGERPRINT_TAG, Identity, digest};
-use crate::domain::project::{Project, Template};
+use crate::domain::project::{Project, RepositoryRole, SeedCode, Template};
 use crate::domain::resource::{Attempts, Decision, Goal, Kind, Resource};
 use crate::resources::outputs::{Artifacts, Ground};
+use crate::templates::archives::{self, Archive};
 
 mod decide;
 #[cfg(test)]
@@ -169,13 +173,14 @@ impl Resource for ArtifactBucket {
 
     fn desired(owner: &Project, _inputs: &Ground) -> Desired {
         let id = &owner.identity;
-        let object = template_object(owner);
+        let template = template_object(owner);
         let artifacts = Artifacts {
             bucket: id.placement.bucket.clone(),
-            template_url: url(id, &object.key),
-            template_sha256: object.sha256.clone(),
+            template_url: url(id, &template.key),
+            template_sha256: template.sha256.clone(),
         };
-        Desired { settings: id.placement.bucket_owned.then(|| settings(owner)), objects: vec![object], artifacts }
+        let objects = std::iter::once(template).chain(archive_objects(owner)).collect();
+        Desired { settings: id.placement.bucket_owned.then(|| settings(owner)), objects, artifacts }
     }
 
     fn forecast(desired: &Desired) -> Artifacts {
@@ -210,11 +215,46 @@ fn template_object(project: &Project) -> Object {
     let Template { word, text, .. } = &project.catalog.template;
     let body = Bytes::copy_from_slice(text.as_bytes());
     let sha256 = hex_sha256(&body);
-    let mut tags = id.owner_tags();
+    let key = format!("{}templates/{word}/{sha256}.yaml", id.bucket_prefix());
+    Object { key, sha256, body, content_type: "application/yaml", tags: object_tags(project) }
+}
+
+/// The archives that the project asks for.
+fn archive_objects(project: &Project) -> Vec<Object> {
+    let id = &project.identity;
+    let object = |folder: String, archive: &Archive| Object {
+        key: format!("{folder}{}.zip", archive.sha256),
+        sha256: archive.sha256.clone(),
+        body: Bytes::from_static(archive.body),
+        content_type: "application/zip",
+        tags: object_tags(project),
+    };
+    let check_in = project.repositories.seeded().then(|| object(bootstrap_folder(id), &archives::BOOTSTRAP));
+    let built_in = project.repositories.each().filter(|(_, repository)| repository.seed_code == SeedCode::BuiltIn);
+    let seed = built_in.map(|(role, _)| object(seed_folder(id, role), archives::seed_code(role)));
+    check_in.into_iter().chain(seed).collect()
+}
+
+fn object_tags(project: &Project) -> BTreeMap<String, String> {
+    let mut tags = project.identity.owner_tags();
     let room = OBJECT_TAGS.saturating_sub(tags.len());
     tags.extend(project.tags.clone().into_iter().take(room));
-    let key = format!("{}templates/{word}/{sha256}.yaml", id.bucket_prefix());
-    Object { key, sha256, body, content_type: "application/yaml", tags }
+    tags
+}
+
+/// Where archives with the check-in lie in the bucket: what a key begins with, before `<sha256>.zip`.
+pub fn bootstrap_folder(id: &Identity) -> String {
+    format!("{}bootstrap/", id.bucket_prefix())
+}
+
+/// Where archives with the built-in seed code of a repository lie in the bucket.
+pub fn seed_folder(id: &Identity, role: RepositoryRole) -> String {
+    format!("{}seed/{}/", id.bucket_prefix(), role.name())
+}
+
+/// Whether an object may be named by a project that exists, so that it stays though nothing asks for it now.
+fn is_archive(id: &Identity, key: &str) -> bool {
+    key.starts_with(&bootstrap_folder(id)) || key.starts_with(&format!("{}seed/", id.bucket_prefix()))
 }
 
 fn settings(project: &Project) -> Settings {

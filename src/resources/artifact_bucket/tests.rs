@@ -219,3 +219,56 @@ fn the_template_has_a_key_a_url_and_tags_that_aws_takes() {
     let url = wanted(&project).artifacts.template_url;
     assert!(url.starts_with(&format!("https://{bucket}.s3.cn-north-1.amazonaws.com.cn/")), "{url}");
 }
+
+/// The names of the objects that are asked for, and whether their keys hold their checksums.
+fn names(project: &Project) -> Vec<String> {
+    let prefix = project.identity.bucket_prefix();
+    let name = |object: &Object| {
+        assert_eq!(object.sha256, hex_sha256(&object.body));
+        let key = object.key.strip_prefix(&prefix).unwrap();
+        key.replace(&object.sha256, "SHA")
+    };
+    wanted(project).objects.iter().map(name).collect()
+}
+
+#[test]
+fn the_archives_that_are_asked_for_are_there_and_no_others() {
+    const TEMPLATE: &str = "templates/jenkins-git-v1/SHA.yaml";
+    let archive = || SeedCode::Archive { url: "https://example.com/a.zip".into(), sha256: "a".repeat(64) };
+    let (none, built_in) = (|| SeedCode::None, || SeedCode::BuiltIn);
+    let rows = [
+        ("no seed code", [none(), none()], vec![TEMPLATE]),
+        ("an archive of the user's own", [archive(), none()], vec![TEMPLATE, "bootstrap/SHA.zip"]),
+        (
+            "both built in",
+            [built_in(), built_in()],
+            vec![TEMPLATE, "bootstrap/SHA.zip", "seed/build/SHA.zip", "seed/endpoint/SHA.zip"],
+        ),
+    ];
+    for (case, [build, endpoint], wanted) in rows {
+        let mut project = project(true);
+        project.repositories.endpoint = Some(project.repositories.deploy.clone());
+        project.repositories.build.seed_code = build;
+        project.repositories.endpoint.as_mut().unwrap().seed_code = endpoint;
+        assert_eq!(names(&project), wanted, "{case}");
+    }
+}
+
+#[test]
+fn what_a_project_may_still_name_stays_and_an_old_template_goes() {
+    let project = project(false);
+    let prefix = project.identity.bucket_prefix();
+    let rows = [
+        ("an earlier template", "templates/jenkins-git-v1/old.yaml", "delete-objects/SpecChanged"),
+        ("seed code of an earlier operator", "seed/build/old.zip", "InSync"),
+        ("a check-in of an earlier operator", "bootstrap/old.zip", "InSync"),
+        ("what is no archive", "seeds.zip", "delete-objects/SpecChanged"),
+    ];
+    for (case, key, told_so) in rows {
+        let mut seen = as_declared(&project);
+        let object = SeenObject { key: format!("{prefix}{key}"), sha256: String::new(), tags: BTreeMap::new() };
+        seen.objects.push(object);
+        let goal = Goal::Present(wanted(&project));
+        assert_eq!(told(&project, &goal, &Observed::Present(seen)), told_so, "{case}");
+    }
+}

@@ -5,37 +5,36 @@ use std::collections::BTreeMap;
 
 use super::document::representable;
 use crate::domain::identity::digest;
+pub use crate::domain::project::RepositoryRole as Role;
 use crate::domain::project::{Project, Repository};
 use crate::resources::outputs::ProjectFacts;
 
+/// Endpoints answer at once unless somebody asks for `async`.
+const ENDPOINT_TYPE: &str = "realtime";
 /// Builds that Jenkins keeps of each job.
 const BUILDS_KEPT: &str = "30";
 
-/// The three jobs of a project, in the order in which data flows through them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-#[allow(missing_docs)]
-pub enum Role {
-    Preprocess,
-    Build,
-    Deploy,
-}
-
+/// Each repository has one job.
 impl Role {
-    /// All of them.
-    pub const ALL: [Self; 3] = [Self::Preprocess, Self::Build, Self::Deploy];
-
     /// The end of the job's name.
     pub fn suffix(self) -> &'static str {
         match self {
             Self::Preprocess => "preprocess",
             Self::Build => "modelbuild",
             Self::Deploy => "modeldeploy",
+            Self::Endpoint => "modeldeploy-endpoint",
         }
     }
 
-    /// The job's name. The deploy job's is a contract with the model trigger: `sagemaker-<model package group>-modeldeploy`.
+    /// The job's name. Those of the deploy jobs are a contract with the model trigger:
+    /// `sagemaker-<model package group>-modeldeploy`, and the same with `-endpoint`.
     pub fn job_name(self, project_name: &str, project_id: &str) -> String {
         format!("sagemaker-{project_name}-{project_id}-{}", self.suffix())
+    }
+
+    /// Whether an approved model starts it: then two builds at once would deploy over each other.
+    fn deploys(self) -> bool {
+        matches!(self, Self::Deploy | Self::Endpoint)
     }
 
     fn purpose(self) -> &'static str {
@@ -43,6 +42,7 @@ impl Role {
             Self::Preprocess => "data preprocessing",
             Self::Build => "model build",
             Self::Deploy => "model deploy",
+            Self::Endpoint => "model endpoint deploy",
         }
     }
 }
@@ -96,17 +96,13 @@ pub struct PipelineJob {
 }
 
 impl PipelineJob {
-    /// The job of a project.
-    pub fn of(role: Role, project: &Project, facts: &ProjectFacts) -> Self {
-        let Repository { url, branch, .. } = match role {
-            Role::Preprocess => &project.repositories.preprocess,
-            Role::Build => &project.repositories.build,
-            Role::Deploy => &project.repositories.deploy,
-        };
+    /// The job of one of a project's repositories.
+    pub fn of(role: Role, repository: &Repository, project: &Project, facts: &ProjectFacts) -> Self {
+        let Repository { url, branch, .. } = repository;
         Self {
             description: representable(&description(role, project, facts)),
             disabled: false,
-            concurrent: role != Role::Deploy,
+            concurrent: !role.deploys(),
             builds_kept: BUILDS_KEPT.into(),
             parameters: parameters(role, project, facts),
             poll_schedule: representable(project.jenkins.poll_schedule.trim()),
@@ -172,8 +168,15 @@ fn parameters(role: Role, project: &Project, facts: &ProjectFacts) -> BTreeMap<S
             },
         ),
     ]);
-    if role == Role::Deploy {
+    if role.deploys() {
         all.extend([("MODEL_PACKAGE_ARN".to_owned(), text("")), ("EVENT_ID".to_owned(), text(""))]);
+    }
+    if role == Role::Endpoint {
+        all.extend([
+            ("SOURCE_MODEL_PACKAGE_GROUP_NAME".to_owned(), text(&facts.model_package_group)),
+            ("MODEL_EXECUTION_ROLE_ARN".to_owned(), text(&project.roles.usage)),
+            ("ENDPOINT_TYPE".to_owned(), text(ENDPOINT_TYPE)),
+        ]);
     }
     all
 }

@@ -1,4 +1,4 @@
-//! The Jenkins jobs of a project: its folders, and three pipeline jobs that poll Git. Found by the marker line in their
+//! The Jenkins jobs of a project: its folders, and a pipeline job for each repository that polls Git. Found by the marker line in their
 //! descriptions; jobs and folders without our marker are never changed or deleted. Builds, credentials and plugins are
 //! not touched.
 
@@ -9,7 +9,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::crd::status::Reason;
 use crate::domain::identity::Identity;
-use crate::domain::project::Project;
+use crate::domain::project::{Project, Repository};
 use crate::domain::resource::{Attempts, Decision, Goal, Kind, Resource};
 use crate::resources::outputs::{Jobs, ProjectFacts};
 
@@ -27,10 +27,10 @@ use document::Element;
 use job::{PipelineJob, Role};
 use marker::Marker;
 
-/// The three jobs, and what Jenkins must offer for them.
+/// The jobs, and what Jenkins must offer for them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Desired {
-    /// Names and contents, in the order preprocess, modelbuild, modeldeploy.
+    /// Names and contents, in the order preprocess, modelbuild, modeldeploy, modeldeploy-endpoint.
     pub jobs: Vec<(String, PipelineJob)>,
     /// The folder path, outermost first.
     pub folder: Vec<String>,
@@ -173,10 +173,12 @@ impl Resource for JenkinsJobs {
         if !project.jenkins.aws_credentials_id.trim().is_empty() {
             plugins.push("aws-credentials");
         }
-        let job =
-            |role: Role| (role.job_name(&facts.project_name, &facts.project_id), PipelineJob::of(role, project, facts));
+        let job = |(role, repository): (Role, &Repository)| {
+            let name = role.job_name(&facts.project_name, &facts.project_id);
+            (name, PipelineJob::of(role, repository, project, facts))
+        };
         Desired {
-            jobs: Role::ALL.map(job).into(),
+            jobs: project.repositories.each().map(job).collect(),
             folder: placement.jenkins_folder.clone(),
             base_url: placement.jenkins_url.trim_end_matches('/').to_owned(),
             plugins,

@@ -247,6 +247,33 @@ fn the_jobs_are_what_the_seed_repositories_expect() {
 }
 
 #[test]
+fn an_endpoint_repository_has_a_job_of_its_own() {
+    let mut project = project();
+    project.repositories.endpoint = Some(project.repositories.preprocess.clone());
+    let with = JenkinsJobs::desired(&project, &facts("p-1"));
+    let (name, job) = &with.jobs[3];
+    assert_eq!(name, "sagemaker-taxi-p-1-modeldeploy-endpoint");
+    assert!(!job.concurrent, "two builds at once would deploy over each other");
+    let defaults = [
+        ("SOURCE_MODEL_PACKAGE_GROUP_NAME", "taxi-p-1"),
+        ("MODEL_EXECUTION_ROLE_ARN", "arn:aws:iam::111122223333:role/use"),
+        ("ENDPOINT_TYPE", "realtime"),
+        ("MODEL_PACKAGE_ARN", ""),
+        ("EVENT_ID", ""),
+    ];
+    for (name, default) in defaults {
+        assert_eq!(job.parameters[name].default, default, "{name}");
+    }
+    let urls = JenkinsJobs::forecast(&with).urls;
+    assert_eq!(urls[..3], JenkinsJobs::forecast(&desired()).urls, "the order of the others stays");
+    let mut seen = in_sync();
+    seen.items = with.jobs.iter().map(|(name, job)| item(name, Some(job.clone()), &owner())).collect();
+    let left = told(&Goal::Present(desired()), &seen);
+    assert_eq!(left, "- delete job \"ml/taxi/sagemaker-taxi-p-1-modeldeploy-endpoint\" (SpecChanged)");
+    assert!(may_be_a_job(name, "taxi"));
+}
+
+#[test]
 fn what_is_rendered_reads_back_as_it_was_meant_whatever_users_write() {
     for text in [
         "]]><x/>",

@@ -9,6 +9,7 @@ use serde_json::json;
 
 use crate::crd::status::Reason;
 use crate::domain::identity::{FINGERPRINT_TAG, Identity, digest};
+use crate::domain::parse::LOG_RETENTION_DAYS;
 use crate::domain::project::{self, Project};
 use crate::domain::resource::{Attempts, Change, Decision, Goal, Kind, Resource, Step};
 use crate::domain::secret::Secret;
@@ -25,8 +26,6 @@ mod tests;
 const PARAMETER_LIMIT: usize = 4096;
 /// The one parameter that is not shown: a JSON object with user, token and CA bundle.
 pub const SECRET_PARAMETER: &str = "JenkinsSecret";
-/// How long the function's log is kept.
-const LOG_RETENTION_DAYS: &str = "30";
 /// The start of the client token of a continued rollback.
 const CONTINUE: &str = "mlops-continue-";
 
@@ -134,6 +133,9 @@ fn settings(project: &Project) -> project::ModelTrigger {
         subnet_ids: Vec::new(),
         security_group_ids: Vec::new(),
         ca_bundle: String::new(),
+        jobs: vec![Role::Deploy],
+        alarm_topic_arn: None,
+        log_retention_days: LOG_RETENTION_DAYS,
     })
 }
 
@@ -148,20 +150,25 @@ impl Resource for ModelTrigger {
 
     fn desired(project: &Project, facts: &ProjectFacts) -> Desired {
         let settings = settings(project);
-        let mut job = project.identity.placement.jenkins_folder.clone();
-        job.push(Role::Deploy.job_name(&facts.project_name, &facts.project_id));
+        let folder = &project.identity.placement.jenkins_folder;
+        let path = |job: &Role| {
+            let path =
+                item_path(&[folder.as_slice(), &[job.job_name(&facts.project_name, &facts.project_id)]].concat());
+            path.trim_start_matches('/').to_owned()
+        };
+        let jobs: Vec<String> = settings.jobs.iter().map(path).collect();
         let parameters: BTreeMap<String, String> = [
             ("ProjectId", facts.project_id.clone()),
             ("ProjectName", facts.project_name.clone()),
             ("ModelPackageGroupName", facts.model_package_group.clone()),
             ("ApprovalStatuses", settings.approval_statuses.join(",")),
             ("JenkinsUrl", settings.jenkins_url),
-            ("JobPaths", item_path(&job).trim_start_matches('/').to_owned()),
+            ("JobPaths", jobs.join(",")),
             ("LambdaRoleArn", settings.runtime_role_arn.unwrap_or_default()),
             ("SubnetIds", settings.subnet_ids.join(",")),
             ("SecurityGroupIds", settings.security_group_ids.join(",")),
-            ("AlarmTopicArn", String::new()),
-            ("LogRetentionDays", LOG_RETENTION_DAYS.to_owned()),
+            ("AlarmTopicArn", settings.alarm_topic_arn.unwrap_or_default()),
+            ("LogRetentionDays", settings.log_retention_days.to_string()),
         ]
         .into_iter()
         .map(|(name, value)| (name.to_owned(), value))

@@ -34,6 +34,9 @@ fn project() -> Project {
             subnet_ids: vec!["subnet-1".into(), "subnet-2".into()],
             security_group_ids: vec!["sg-1".into()],
             ca_bundle: String::new(),
+            jobs: vec![Role::Deploy],
+            alarm_topic_arn: None,
+            log_retention_days: 30,
         }),
         ..bare
     }
@@ -344,6 +347,28 @@ fn the_spec_becomes_parameters_and_only_the_credentials_are_hidden() {
     assert_eq!(desired.secret.reveal(), r#"{"token":"t0ken","user":"ro\"bot"}"#);
     assert_eq!(desired.tags["team"], "a");
     assert!(project().identity.owns(&desired.tags));
+}
+
+#[test]
+fn each_triggered_job_has_its_path_and_the_alarm_its_topic() {
+    let both = vec![Role::Deploy, Role::Endpoint];
+    let rows = [
+        (vec![Role::Endpoint], "job/ml%20team/job/sagemaker-taxi-p-1-modeldeploy-endpoint"),
+        (
+            both,
+            "job/ml%20team/job/sagemaker-taxi-p-1-modeldeploy,job/ml%20team/job/sagemaker-taxi-p-1-modeldeploy-endpoint",
+        ),
+    ];
+    for (jobs, paths) in rows {
+        let mut project = project();
+        let trigger = project.model_trigger.as_mut().unwrap();
+        (trigger.jobs, trigger.log_retention_days) = (jobs, 90);
+        trigger.alarm_topic_arn = Some("arn:aws:sns:eu-west-1:111122223333:alarms".into());
+        let parameters = ModelTrigger::desired(&project, &facts("p-1")).parameters;
+        assert_eq!(parameters["JobPaths"], paths);
+        assert_eq!(parameters["AlarmTopicArn"], "arn:aws:sns:eu-west-1:111122223333:alarms");
+        assert_eq!(parameters["LogRetentionDays"], "90");
+    }
 }
 
 #[test]

@@ -10,9 +10,9 @@ use crate::crd::status::Reason;
 use crate::domain::identity::Identity;
 use crate::domain::report::SLOW_RETRY;
 use crate::domain::resource::{Attempts, Change, Decision, Step};
-use crate::resources::outputs::ProjectFacts;
+use crate::resources::outputs::Provisioned;
 
-type Move = Decision<Action, ProjectFacts>;
+type Move = Decision<Action, Provisioned>;
 
 pub(super) fn decide(id: &Identity, seen: &Observed, now: Timestamp, tried: &Attempts) -> Move {
     let name = &id.placement.project_name;

@@ -2,10 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::carried::{self, Carried};
 use super::{Desired, Problem, TAG_KEYS_TAG};
 use crate::crd::status::Reason;
 use crate::domain::identity::{FINGERPRINT_TAG, digest};
-use crate::domain::project::{ParameterValue, Project, Repository};
+use crate::domain::project::{ParameterValue, Project, Repository, RepositoryRole, SeedCode};
 use crate::resources::outputs::Launchable;
 use crate::templates::declared_parameters;
 
@@ -14,18 +15,20 @@ const LONGEST_VALUE: usize = 4096;
 
 /// What SageMaker fills in itself.
 pub(super) const FILLED_BY_SAGEMAKER: [&str; 2] = ["SageMakerProjectName", "SageMakerProjectId"];
+/// What stands for the branch of a repository that the project does not have: the template takes no empty one.
+const NO_BRANCH: &str = "main";
 /// SageMaker takes so many tags on a project.
 const MOST_TAGS: usize = 50;
 
 pub(super) fn desired(owner: &Project, launchable: &Launchable) -> Desired {
     let declared = declared_parameters(&owner.catalog.template.text);
-    let own = repository_parameters(owner);
-    let problem = misnamed(owner, &own, &declared);
+    let (own, carried) = own_parameters(owner);
+    let problem = misnamed(owner, &own, &declared).or_else(|| unseedable(owner, &declared));
     let mut parameters = owner.parameters.clone();
     parameters.extend(own.into_iter().map(|(name, value)| (name, ParameterValue::Plain(value))));
     let problem = problem.or_else(|| missing(&parameters, &declared));
     parameters.retain(|name, _| declared.contains_key(name));
-    let fingerprint = fingerprint(&launchable.artifact_id, &parameters);
+    let fingerprint = fingerprint(&launchable.artifact_id, &parameters, &carried);
     let mut tags = owner.tags.clone();
     if !tags.is_empty() {
         // Service Catalog takes no empty values, so an empty record is left out.
@@ -40,27 +43,43 @@ pub(super) fn desired(owner: &Project, launchable: &Launchable) -> Desired {
         product_id: launchable.product_id.clone(),
         artifact_id: launchable.artifact_id.clone(),
         parameters,
+        carried,
         tags,
         fingerprint,
         problem,
     }
 }
 
-fn repository_parameters(owner: &Project) -> BTreeMap<String, String> {
-    let repositories = &owner.repositories;
-    let of = |prefix: &str, repository: &Repository| {
-        [
-            ("Url", &repository.url),
-            ("Branch", &repository.branch),
-            ("Fullname", &repository.full_name),
-            ("CodestarConnectionArn", &repository.connection_arn),
-        ]
-        .map(|(part, value)| (format!("{prefix}CodeRepository{part}"), value.clone()))
+/// The parameters that the operator fills in itself, and which of them name archives that it carries.
+fn own_parameters(owner: &Project) -> (BTreeMap<String, String>, Vec<Carried>) {
+    let (id, repositories) = (&owner.identity, &owner.repositories);
+    let mut parameters = BTreeMap::from([("UseRoleArn".to_owned(), owner.roles.usage.clone())]);
+    let mut carried = Vec::new();
+    let mut add = |(given, archive): (BTreeMap<String, String>, Option<Carried>)| {
+        parameters.extend(given);
+        carried.extend(archive);
     };
-    let preprocess = of("ModelPreprocess", &repositories.preprocess);
-    let build = of("ModelBuild", &repositories.build);
-    let deploy = of("ModelDeploy", &repositories.deploy);
-    preprocess.into_iter().chain(build).chain(deploy).collect()
+    for role in RepositoryRole::ALL {
+        let repository = repositories.of(role);
+        add((location(role, repository), None));
+        add(carried::seed_parameters(id, role, repository));
+    }
+    add(carried::bootstrap_parameters(id, repositories.seeded()));
+    (parameters, carried)
+}
+
+/// Where a repository is. One that the project does not have is given as such: left out, it could stay as it was.
+fn location(role: RepositoryRole, repository: Option<&Repository>) -> BTreeMap<String, String> {
+    let (url, branch, full_name, connection) = match repository {
+        Some(Repository { url, branch, full_name, connection_arn, .. }) => {
+            (url.as_str(), branch.as_str(), full_name.as_str(), connection_arn.as_str())
+        }
+        None => ("", NO_BRANCH, "", ""),
+    };
+    [("Url", url), ("Branch", branch), ("Fullname", full_name), ("CodestarConnectionArn", connection)]
+        .into_iter()
+        .map(|(part, value)| (format!("{}CodeRepository{part}", role.group()), value.to_owned()))
+        .collect()
 }
 
 /// A parameter of the spec that the template does not have, or that is not the user's to give.
@@ -86,6 +105,22 @@ fn misnamed(owner: &Project, own: &BTreeMap<String, String>, declared: &BTreeMap
             owner.catalog.template.title
         ),
         hint: format!("correct or remove {name} in spec.parameters"),
+    })
+}
+
+/// An archive for a repository for which the template checks nothing in.
+fn unseedable(owner: &Project, declared: &BTreeMap<String, bool>) -> Option<Problem> {
+    let asked = owner.repositories.each().filter(|(_, repository)| repository.seed_code != SeedCode::None);
+    let names = asked.map(|(role, _)| (role, format!("{}CodeRepositoryIsSeedcodeRequired", role.group())));
+    let (role, parameter) = names.into_iter().find(|(_, parameter)| !declared.contains_key(parameter))?;
+    Some(Problem {
+        why: Reason::UnknownParameter,
+        message: format!(
+            "the template {} declares no parameter {parameter}, so it checks no seed code into repositories.{}",
+            owner.catalog.template.title,
+            role.name()
+        ),
+        hint: format!("add the parameter to the template, or set repositories.{}.seedCode.source to None", role.name()),
     })
 }
 
@@ -129,11 +164,15 @@ fn crowded(all: usize, own: usize) -> Option<Problem> {
     })
 }
 
-/// Changes when the version or a parameter does, be it a secret.
-fn fingerprint(artifact_id: &str, parameters: &BTreeMap<String, ParameterValue>) -> String {
+/// Changes when the version or a parameter does, be it a secret; not when the operator comes to carry another archive.
+fn fingerprint(artifact_id: &str, parameters: &BTreeMap<String, ParameterValue>, carried: &[Carried]) -> String {
     let mut parts = vec![artifact_id];
+    let archive = |name: &String| {
+        carried.iter().any(|carried| carried.parameter == *name || carried.sha256_parameter.as_ref() == Some(name))
+    };
     for (name, value) in parameters {
         match value {
+            ParameterValue::Plain(_) if archive(name) => parts.extend([name, "carried", ""]),
             ParameterValue::Plain(text) => parts.extend([name, "plain", text]),
             ParameterValue::Sealed(secret) => parts.extend([name, "sealed", &secret.fingerprint]),
         }

@@ -12,13 +12,16 @@ use crate::crd::status::Reason;
 use crate::domain::identity::Identity;
 use crate::domain::project::{ParameterValue, Project};
 use crate::domain::resource::{Attempts, Decision, Goal, Kind, Resource};
-use crate::resources::outputs::{Launchable, ProjectFacts};
+use crate::resources::outputs::{Launchable, ProjectFacts, Provisioned, Seeded};
 
 mod absent;
+pub mod carried;
 mod desired;
 mod present;
 #[cfg(test)]
 mod tests;
+
+use carried::Carried;
 
 /// Tag key under which the project remembers which of its tags come from the spec, so that a tag that leaves the spec
 /// leaves the project, and tags of other people stay: five hex digits for each key.
@@ -40,9 +43,11 @@ pub struct Desired {
     pub artifact_id: String,
     /// The template's parameters, without the two that SageMaker fills in.
     pub parameters: BTreeMap<String, ParameterValue>,
+    /// Which of them name archives that the operator carries.
+    pub carried: Vec<Carried>,
     /// The user's tags, ownership, fingerprint and [`TAG_KEYS_TAG`].
     pub tags: BTreeMap<String, String>,
-    /// Of version and parameters, secrets included.
+    /// Of version and parameters, secrets included; archives that the operator carries count as such, whichever they are.
     pub fingerprint: String,
     /// What keeps it from being launched.
     pub problem: Option<Problem>,
@@ -93,6 +98,8 @@ pub struct SeenProject {
     pub created: Timestamp,
     /// When its status changed last.
     pub modified: Timestamp,
+    /// What became of its seed code; `None` where that was not looked at.
+    pub seeded: Option<Seeded>,
 }
 
 /// `ProjectStatus` of SageMaker.
@@ -219,14 +226,14 @@ impl Resource for SagemakerProject {
     type Desired = Desired;
     type Observed = Observed;
     type Action = Action;
-    type Output = ProjectFacts;
+    type Output = Provisioned;
 
     fn desired(owner: &Project, inputs: &Launchable) -> Desired {
         desired::desired(owner, inputs)
     }
 
-    fn forecast(desired: &Desired) -> ProjectFacts {
-        facts(&desired.name, "(known after apply)", "(known after apply)")
+    fn forecast(desired: &Desired) -> Provisioned {
+        Provisioned { facts: facts(&desired.name, "(known after apply)", "(known after apply)"), seeded: None }
     }
 
     fn decide(
@@ -235,7 +242,7 @@ impl Resource for SagemakerProject {
         seen: &Observed,
         now: Timestamp,
         tried: &Attempts,
-    ) -> Decision<Action, ProjectFacts> {
+    ) -> Decision<Action, Provisioned> {
         match goal {
             Goal::Present(desired) => present::decide(id, desired, seen, now, tried),
             Goal::Absent => absent::decide(id, seen, now, tried),

@@ -1,18 +1,19 @@
 //! What to do so that the project is as declared.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::{Action, Desired, Observed, SeenProject, Status, desired, facts};
+use super::{Action, Desired, Observed, SeenProject, Status, carried, desired, facts};
 use crate::crd::status::Reason;
 use crate::domain::identity::{FINGERPRINT_TAG, Identity};
 use crate::domain::project::ParameterValue;
 use crate::domain::report::SLOW_RETRY;
 use crate::domain::resource::{Attempts, Change, Decision, Step};
-use crate::resources::outputs::ProjectFacts;
+use crate::resources::outputs::Provisioned;
 
-type Move = Decision<Action, ProjectFacts>;
+type Move = Decision<Action, Provisioned>;
 
 /// A project that could not be created is made again after this long, twice as long after each further failure.
 const FIRST_RETRY: Duration = Duration::from_secs(30);
@@ -38,7 +39,7 @@ pub(super) fn decide(id: &Identity, desired: &Desired, seen: &Observed, now: Tim
             "choose another spec.projectName, or delete that project",
         );
     }
-    let early = Some(facts(&desired.name, &project.id, &project.arn));
+    let early = Some(Provisioned { facts: facts(&desired.name, &project.id, &project.arn), seeded: None });
     match &project.status {
         Status::Pending | Status::CreateInProgress => wait("SageMaker is creating the project", project.created, early),
         Status::UpdateInProgress => wait("SageMaker is updating the project", project.modified, early),
@@ -55,7 +56,7 @@ fn stuck(why: Reason, message: String, hint: &str) -> Move {
     Decision::Stuck { why, message, hint: hint.to_owned() }
 }
 
-fn wait(message: &str, since: Timestamp, early: Option<ProjectFacts>) -> Move {
+fn wait(message: &str, since: Timestamp, early: Option<Provisioned>) -> Move {
     Decision::Wait { why: Reason::Progressing, message: message.to_owned(), since: Some(since), early }
 }
 
@@ -84,11 +85,16 @@ fn create_failed(desired: &Desired, project: &SeenProject, now: Timestamp, tried
         let summary = format!("delete SageMaker project {:?}, which could not be created", desired.name);
         return Decision::Act(vec![step(Action::Delete, Change::Delete, Reason::ProjectFailed, summary)]);
     }
-    stuck(
-        Reason::ProjectFailed,
-        told(&format!("SageMaker could not create the project {:?}", desired.name), &project.cause),
-        "remove the cause; the operator then deletes what is left and creates the project again, ever more slowly",
-    )
+    let hint = match carried::checked_in(&project.cause) {
+        true => {
+            "correct the repository, its branch, connection or archive in spec.repositories, or ask for no seed code (seedCode.source: None); the operator then deletes what is left and creates the project again, and also by itself, ever more slowly"
+        }
+        false => {
+            "remove the cause; the operator then deletes what is left and creates the project again, ever more slowly"
+        }
+    };
+    let message = told(&format!("SageMaker could not create the project {:?}", desired.name), &project.cause);
+    stuck(Reason::ProjectFailed, message, hint)
 }
 
 fn update_failed(desired: &Desired, project: &SeenProject, now: Timestamp, tried: &Attempts) -> Move {
@@ -116,7 +122,8 @@ fn settled(desired: &Desired, project: &SeenProject) -> Move {
         );
     }
     let mut steps = Vec::new();
-    let provisioning = provisioning_change(desired, project);
+    let parameters = carried::kept(desired, project);
+    let provisioning = provisioning_change(desired, project, &parameters);
     let described = desired.description != project.description;
     if provisioning.is_some() || described {
         let what = match (provisioning, described) {
@@ -126,20 +133,25 @@ fn settled(desired: &Desired, project: &SeenProject) -> Move {
         };
         let update = Action::Update {
             description: desired.description.clone(),
-            provisioning: provisioning.map(|_| (desired.artifact_id.clone(), desired.parameters.clone())),
+            provisioning: provisioning.map(|_| (desired.artifact_id.clone(), parameters)),
         };
         let summary = format!("update {what} of SageMaker project {:?}", desired.name);
         steps.push(step(update, Change::Update, provisioning.unwrap_or(Reason::SpecChanged), summary));
     }
     steps.extend(retag(desired, project));
     if steps.is_empty() {
-        return Decision::InSync(facts(&desired.name, &project.id, &project.arn));
+        let facts = facts(&desired.name, &project.id, &project.arn);
+        return Decision::InSync(Provisioned { facts, seeded: project.seeded.clone() });
     }
     Decision::Act(steps)
 }
 
 /// Why version and parameters must be given again, if they must.
-fn provisioning_change(desired: &Desired, project: &SeenProject) -> Option<Reason> {
+fn provisioning_change(
+    desired: &Desired,
+    project: &SeenProject,
+    parameters: &BTreeMap<String, ParameterValue>,
+) -> Option<Reason> {
     if asked_for_something_else(desired, project) {
         return Some(Reason::SpecChanged);
     }
@@ -148,11 +160,11 @@ fn provisioning_change(desired: &Desired, project: &SeenProject) -> Option<Reaso
         return Some(Reason::ProjectUpdateFailed);
     }
     // A sealed value may come back masked: the fingerprint speaks for it.
-    let differs = desired.parameters.iter().any(|(name, value)| match value {
+    let differs = parameters.iter().any(|(name, value)| match value {
         ParameterValue::Plain(text) => project.parameters.get(name) != Some(text),
         ParameterValue::Sealed(_) => !project.parameters.contains_key(name),
     });
-    let further = project.parameters.keys().any(|name| !desired.parameters.contains_key(name));
+    let further = project.parameters.keys().any(|name| !parameters.contains_key(name));
     (differs || further || project.artifact_id.as_ref() != Some(&desired.artifact_id)).then_some(Reason::Drifted)
 }
 

@@ -82,13 +82,17 @@ fn project(status: &str) -> SeenProject {
         tags: wanted.tags,
         created: at(NOW - 120),
         modified: at(NOW - 60),
+        seeded: None,
     }
 }
 
+#[path = "carried_tests.rs"]
+mod carried_tests;
+
 /// A decision as one line.
-fn said(decision: Decision<Action, ProjectFacts>) -> String {
+fn said(decision: Decision<Action, Provisioned>) -> String {
     match decision {
-        Decision::InSync(facts) => format!("in sync {}", facts.project_id),
+        Decision::InSync(seen) => format!("in sync {}", seen.facts.project_id),
         Decision::Gone => "gone".into(),
         Decision::Act(steps) => steps
             .iter()
@@ -307,7 +311,7 @@ fn what_the_template_does_not_take_is_said_before_anything_is_launched() {
             "unknown",
             "Colour",
             plain("x"),
-            "stuck UnknownParameter: the template \"jenkins-git-v1\" declares no parameter Colour; it takes: ArtifactBucketKmsKeyArn, ModelBuildCodeRepositoryIsSeedcodeRequired, ModelBuildCodeRepositorySeedCodeSha256, ModelBuildCodeRepositorySeedCodeUrl, ModelDeployCodeRepositoryIsSeedcodeRequired, ModelDeployCodeRepositorySeedCodeSha256, ModelDeployCodeRepositorySeedCodeUrl, ModelDeployEndpointCodeRepositoryBranch, ModelDeployEndpointCodeRepositoryCodestarConnectionArn, ModelDeployEndpointCodeRepositoryFullname, ModelDeployEndpointCodeRepositoryIsSeedcodeRequired, ModelDeployEndpointCodeRepositorySeedCodeSha256, ModelDeployEndpointCodeRepositorySeedCodeUrl, ModelDeployEndpointCodeRepositoryUrl, ModelPreprocessCodeRepositoryIsSeedcodeRequired, ModelPreprocessCodeRepositorySeedCodeSha256, ModelPreprocessCodeRepositorySeedCodeUrl, SeedCodeBootstrapBucket, SeedCodeBootstrapKey, UseRoleArn",
+            "stuck UnknownParameter: the template \"jenkins-git-v1\" declares no parameter Colour; it takes: ArtifactBucketKmsKeyArn",
         ),
         (
             "the operator's",

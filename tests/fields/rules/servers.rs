@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use super::{Rule, See, What, fixed, padded, role, role_of, shown, text};
+use crate::ground::{ACCOUNT, REGION};
 use crate::seen::Seen;
 
 pub fn trigger() -> Vec<Rule> {
@@ -31,6 +32,13 @@ pub fn trigger() -> Vec<Rule> {
         bundle(&path("caBundleRef"), "kind", Seen::trigger_trusts_ca),
         bundle(&path("caBundleRef"), "name", Seen::trigger_trusts_ca),
         bundle(&path("caBundleRef"), "key", Seen::trigger_trusts_ca),
+        shown(&path("alarmTopicArn"), |seen, value| &seen.trigger()["parameters"]["AlarmTopicArn"] == value)
+            .sized(|n| padded(&format!("arn:aws:sns:{REGION}:{ACCOUNT}:"), n, "").filter(|_| n <= 291))
+            .good([format!("arn:aws:sns:{REGION}:999999999999:Alarms_of-all")]),
+        shown(&path("logRetentionDays"), |seen, value| {
+            seen.trigger()["parameters"]["LogRetentionDays"].as_str() == Some(value.to_string().as_str())
+        })
+        .good([1, 3653]),
     ]
 }
 

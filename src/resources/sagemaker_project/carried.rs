@@ -1,0 +1,108 @@
+//! The parameters that name archives of the operator's own: which archive a new project gets, and which one a project
+//! keeps. A newer operator carries newer archives; that alone must not update a project, whose repositories have their
+//! code already. It stands alone because creation, comparison and update must all say the same.
+
+use std::collections::BTreeMap;
+
+use super::{Desired, SeenProject, Status};
+use crate::domain::identity::Identity;
+use crate::domain::project::{ParameterValue, Repository, RepositoryRole, SeedCode};
+use crate::resources::artifact_bucket::{bootstrap_folder, seed_folder};
+use crate::templates::archives;
+
+/// The end of the logical ids of the resources that check seed code in.
+const CHECK_IN: &str = "SeedCodeCheckIn";
+/// The end of the names of the outputs that say what became of it.
+const OUTPUT: &str = "SeedCode";
+
+/// A parameter that names an archive by its checksum.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Carried {
+    /// Its name.
+    pub parameter: String,
+    /// What comes before `<sha256>.zip` in its value.
+    pub folder: String,
+    /// The parameter that has the same checksum, if there is one.
+    pub sha256_parameter: Option<String>,
+}
+
+/// The stack's output that says what became of a repository's seed code.
+pub fn output(role: RepositoryRole) -> String {
+    format!("{}{OUTPUT}", role.group())
+}
+
+/// Whether parameters ask for seed code, so that there is something to be told.
+pub fn wanted(parameters: &BTreeMap<String, String>) -> bool {
+    parameters.iter().any(|(name, value)| name.ends_with("IsSeedcodeRequired") && value == "true")
+}
+
+/// Whether the cause of a failure is a check-in of seed code: the resource that failed stands before the first colon.
+pub(super) fn checked_in(cause: &str) -> bool {
+    cause.split(':').next().is_some_and(|resource| resource.trim_end().ends_with(CHECK_IN))
+}
+
+/// Parameters about the seed code of a repository, and whether they name an archive of the operator's own.
+pub(super) fn seed_parameters(
+    id: &Identity,
+    role: RepositoryRole,
+    repository: Option<&Repository>,
+) -> (BTreeMap<String, String>, Option<Carried>) {
+    let name = |part: &str| format!("{}CodeRepository{part}", role.group());
+    let folder = format!("s3://{}/{}", id.placement.bucket, seed_folder(id, role));
+    let (required, url, sha256, carried) = match repository.map(|repository| &repository.seed_code) {
+        None | Some(SeedCode::None) => ("false", String::new(), String::new(), None),
+        Some(SeedCode::Archive { url, sha256 }) => ("true", url.clone(), sha256.clone(), None),
+        Some(SeedCode::BuiltIn) => {
+            let sha256 = archives::seed_code(role).sha256.clone();
+            let sha256_parameter = Some(name("SeedCodeSha256"));
+            let carried = Carried { parameter: name("SeedCodeUrl"), folder: folder.clone(), sha256_parameter };
+            ("true", format!("{folder}{sha256}.zip"), sha256, Some(carried))
+        }
+    };
+    let parts = [("IsSeedcodeRequired", required.to_owned()), ("SeedCodeUrl", url), ("SeedCodeSha256", sha256)];
+    (parts.into_iter().map(|(part, value)| (name(part), value)).collect(), carried)
+}
+
+/// Parameters about the check-in itself; empty where no seed code is wanted.
+pub(super) fn bootstrap_parameters(id: &Identity, seeded: bool) -> (BTreeMap<String, String>, Option<Carried>) {
+    let folder = bootstrap_folder(id);
+    let (bucket, key) = if seeded {
+        (id.placement.bucket.clone(), format!("{folder}{}.zip", archives::BOOTSTRAP.sha256))
+    } else {
+        (String::new(), String::new())
+    };
+    let parts = [("SeedCodeBootstrapBucket", bucket), ("SeedCodeBootstrapKey", key)];
+    let carried = Carried { parameter: "SeedCodeBootstrapKey".to_owned(), folder, sha256_parameter: None };
+    (parts.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(), seeded.then_some(carried))
+}
+
+/// The parameters as this project is to have them: where it names an archive that some operator carried, it keeps it.
+/// After a failed update it gets the newest ones, since they may be what helps.
+pub(super) fn kept(desired: &Desired, project: &SeenProject) -> BTreeMap<String, ParameterValue> {
+    let mut parameters = desired.parameters.clone();
+    if project.status == Status::UpdateFailed {
+        return parameters;
+    }
+    for carried in &desired.carried {
+        let Some((value, sha256)) = project.parameters.get(&carried.parameter).and_then(|value| {
+            let sha256 = value.strip_prefix(&carried.folder)?.strip_suffix(".zip")?;
+            is_sha256(sha256).then_some((value, sha256))
+        }) else {
+            continue;
+        };
+        let mut keep = |name: &str, value: &str| {
+            if let Some(given) = parameters.get_mut(name) {
+                *given = ParameterValue::Plain(value.to_owned());
+            }
+        };
+        keep(&carried.parameter, value);
+        if let Some(name) = &carried.sha256_parameter {
+            keep(name, sha256);
+        }
+    }
+    parameters
+}
+
+fn is_sha256(text: &str) -> bool {
+    text.len() == 64 && text.bytes().all(|sign| matches!(sign, b'0'..=b'9' | b'a'..=b'f'))
+}
