@@ -8,6 +8,8 @@ use crate::domain::identity::{FINGERPRINT_TAG, OwnerKey};
 use crate::domain::project::Template;
 use crate::domain::secret::{SealedSecret, Secret};
 use crate::fixture::{bare, repositories};
+use crate::templates::declared_parameters;
+use crate::templates::lint::filled_by_operator;
 
 const NOW: i64 = 1_800_000_000;
 
@@ -470,4 +472,13 @@ fn what_a_template_of_ones_own_declares_decides_what_is_sent() {
     owner.parameters.insert("Size".into(), ParameterValue::Plain("big".into()));
     let unknown = "the template of ConfigMap ours declares no parameter Size; it takes: Colour".to_owned();
     assert_eq!(problem(&owner), Some((Reason::UnknownParameter, unknown)));
+}
+
+#[test]
+fn the_operator_fills_in_what_it_tells_authors_of_templates_and_nothing_else() {
+    let wanted = wanted();
+    let filled: Vec<&String> = wanted.parameters.keys().collect();
+    let declared = declared_parameters(&owner().catalog.template.text);
+    let told: Vec<&String> = declared.keys().filter(|name| filled_by_operator(name)).collect();
+    assert_eq!(filled, told);
 }

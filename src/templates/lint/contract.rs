@@ -24,40 +24,49 @@ pub(super) const GROUP_NAME: &str = "${SageMakerProjectName}-${SageMakerProjectI
 pub(super) const TAGS: [&str; 2] = ["sagemaker:project-name", "sagemaker:project-id"];
 
 /// Prefixes of a repository's parameters, as `spec.repositories` names them; the last one is optional.
-pub(super) const REPOSITORIES: [(&str, &str); 4] = [
-    ("ModelPreprocess", "preprocess"),
-    ("ModelBuild", "build"),
-    ("ModelDeploy", "deploy"),
-    ("ModelDeployEndpoint", "endpoint"),
+pub(super) const REPOSITORIES: [(&str, &str); 4] =
+    [("ModelPreprocess", "preprocess"), ("ModelBuild", "build"), ("ModelDeploy", "deploy"), (OPTIONAL, "endpoint")];
+/// The repository that a project may do without: its parameters are then filled in as empty.
+const OPTIONAL: &str = "ModelDeployEndpoint";
+
+const URL: &str = "https://github.com/example/taxi-build.git";
+const FULL_NAME: &str = "example/taxi-build";
+const CONNECTION: &str =
+    "arn:aws:codeconnections:eu-central-1:111122223333:connection/0f0e0d0c-1a2b-4c3d-8e9f-001122334455";
+/// As it was called before; such connections go on.
+const OLD_CONNECTION: &str =
+    "arn:aws:codestar-connections:eu-central-1:111122223333:connection/0f0e0d0c-1a2b-4c3d-8e9f-001122334455";
+
+/// Values that may be filled in for one parameter.
+type Values = &'static [&'static str];
+
+/// What follows the prefix; values of a repository that is there, and of one that is not.
+pub(super) const REPOSITORY_PARTS: [(&str, Values, Values); 7] = [
+    ("CodeRepositoryUrl", &[URL], &[URL, ""]),
+    ("CodeRepositoryBranch", &["main", "feature/fares"], &["main", "feature/fares"]),
+    ("CodeRepositoryFullname", &[FULL_NAME], &[FULL_NAME, ""]),
+    ("CodeRepositoryCodestarConnectionArn", &[CONNECTION, OLD_CONNECTION], &[CONNECTION, OLD_CONNECTION, ""]),
+    ("CodeRepositoryIsSeedcodeRequired", &["true", "false"], &["true", "false"]),
+    ("CodeRepositorySeedCodeUrl", SEED_CODE, SEED_CODE),
+    ("CodeRepositorySeedCodeSha256", SHA256, SHA256),
 ];
 
-const CONNECTIONS: [&str; 2] = [
-    "arn:aws:codeconnections:eu-central-1:111122223333:connection/0f0e0d0c-1a2b-4c3d-8e9f-001122334455",
-    "arn:aws:codestar-connections:eu-central-1:111122223333:connection/0f0e0d0c-1a2b-4c3d-8e9f-001122334455",
-];
-
-/// What follows the prefix, with values that the operator may fill in.
-pub(super) const REPOSITORY_PARTS: [(&str, &[&str]); 7] = [
-    ("CodeRepositoryUrl", &["https://github.com/example/taxi-build.git"]),
-    ("CodeRepositoryBranch", &["main", "feature/fares"]),
-    ("CodeRepositoryFullname", &["example/taxi-build"]),
-    ("CodeRepositoryCodestarConnectionArn", &CONNECTIONS),
-    ("CodeRepositoryIsSeedcodeRequired", &["true", "false"]),
-    ("CodeRepositorySeedCodeUrl", &["", "s3://mlops-0123456789-111122223333-eu-central-1/seed/build.zip"]),
-    ("CodeRepositorySeedCodeSha256", &["", "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"]),
-];
+const SEED_CODE: Values = &["s3://mlops-0123456789-111122223333-eu-central-1/seed/build.zip", ""];
+const SHA256: Values = &["e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855", ""];
 
 /// What else the operator fills in.
-pub(super) const OTHERS: [(&str, &[&str]); 3] = [
-    ("SeedCodeBootstrapBucket", &["mlops-0123456789-111122223333-eu-central-1"]),
-    ("SeedCodeBootstrapKey", &["mlops-operator/taxi/bootstrap/0123456789abcdef.zip"]),
+pub(super) const OTHERS: [(&str, Values); 3] = [
+    ("SeedCodeBootstrapBucket", &["mlops-0123456789-111122223333-eu-central-1", ""]),
+    ("SeedCodeBootstrapKey", &["mlops-operator/0123456789/bootstrap/0123456789abcdef.zip", ""]),
     ("UseRoleArn", &["arn:aws:iam::111122223333:role/service-role/AmazonSageMakerServiceCatalogProductsUseRole"]),
 ];
 
 /// Every parameter that the operator fills in where a template declares it, with values that it may give.
-pub(super) fn filled() -> impl Iterator<Item = (String, &'static [&'static str])> {
+pub(super) fn filled() -> impl Iterator<Item = (String, Values)> {
     let of_repository = |(prefix, _): (&'static str, &str)| {
-        REPOSITORY_PARTS.into_iter().map(move |(part, values)| (format!("{prefix}{part}"), values))
+        REPOSITORY_PARTS.into_iter().map(move |(part, there, absent)| {
+            (format!("{prefix}{part}"), if prefix == OPTIONAL { absent } else { there })
+        })
     };
     let others = OTHERS.into_iter().map(|(name, values)| (name.to_owned(), values));
     REPOSITORIES.into_iter().flat_map(of_repository).chain(others)

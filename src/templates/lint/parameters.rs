@@ -126,13 +126,13 @@ fn repositories(template: &Template<'_>, findings: &mut Findings) {
     let wanted = REPOSITORIES.iter().filter(|(_, repository)| *repository != "endpoint");
     for (prefix, repository) in wanted {
         let declares = |part: &str| template.parameter(&format!("{prefix}{part}")).is_some();
-        if REPOSITORY_PARTS.iter().any(|(part, _)| declares(part)) {
+        if REPOSITORY_PARTS.iter().any(|(part, ..)| declares(part)) {
             continue;
         }
         let message = format!(
             "no parameter {prefix}CodeRepository… is declared: the {repository} repository of spec.repositories will not be part of the SageMaker project"
         );
-        let parts = REPOSITORY_PARTS.iter().take(4).map(|(part, _)| format!("{prefix}{part}"));
+        let parts = REPOSITORY_PARTS.iter().take(4).map(|(part, ..)| format!("{prefix}{part}"));
         let hint = format!("declare those that you need of {}", parts.collect::<Vec<_>>().join(", "));
         findings.warning(Code::OperatorParameter, (parameters_place(template), "Parameters"), message, hint);
     }
@@ -150,14 +150,7 @@ fn to_give(template: &Template<'_>, findings: &mut Findings) {
         if entry.value.get("Default").is_some() {
             continue;
         }
-        let endpoint =
-            REPOSITORIES.iter().any(|(prefix, repository)| *repository == "endpoint" && name.starts_with(prefix));
-        if endpoint && known.contains(name) {
-            let message = format!(
-                "{name} has no default, and is filled in only for projects that have spec.repositories.endpoint"
-            );
-            findings.warning(Code::ParameterToGive, (entry.at, &path(entry)), message, "give it Default: \"\"");
-        } else if !known.contains(name) {
+        if !known.contains(name) {
             let message = format!(
                 "{name} has no default, and nobody fills it in: without a value a project stays at ParameterMissing"
             );

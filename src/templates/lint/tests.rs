@@ -282,9 +282,9 @@ fn the_parameters_that_the_operator_fills_in() {
             "warning operator-parameter Parameters/ModelBuildCodeRepositoryFullName",
         ),
         (
-            "the optional repository without a default",
-            with_parameter("  ModelDeployEndpointCodeRepositoryUrl: {Type: String}\n"),
-            "warning parameter-to-give Parameters/ModelDeployEndpointCodeRepositoryUrl",
+            "the optional repository must be there",
+            with_parameter("  ModelDeployEndpointCodeRepositoryUrl: {Type: String, MinLength: 1}\n"),
+            "warning value-refused Parameters/ModelDeployEndpointCodeRepositoryUrl",
         ),
         (
             "what every project must give",
