@@ -93,6 +93,8 @@ impl Trouble {
         let fault = Fault::on(service, operation).nth(spot.nth);
         let xml = ["s3", "iam", "sts", "cloudformation"].contains(&service);
         let denied = if xml { "AccessDenied" } else { "AccessDeniedException" };
+        // S3 has a name of its own for it (S3 API reference, "List of error codes").
+        let internal = if service == "s3" { "InternalError" } else { "InternalFailure" };
         // S3 alone does not say what is not allowed.
         let words = match service {
             "s3" => "Access Denied".to_owned(),
@@ -100,7 +102,7 @@ impl Trouble {
         };
         Some(match self {
             Self::Throttled => fault.range(spot.nth, Some(spot.nth + 2)).before(What::Throttle),
-            Self::InternalError => fault.before(What::refuse(500, "InternalFailure", "an internal error occurred")),
+            Self::InternalError => fault.before(What::refuse(500, internal, "an internal error occurred")),
             Self::Unavailable => fault.before(What::refuse(503, "ServiceUnavailable", "the service is not available")),
             Self::Dropped => fault.after(What::DropConnection),
             Self::Silent => fault.before(What::NoAnswer),
