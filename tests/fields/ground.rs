@@ -35,6 +35,8 @@ const NAMESPACE: &str = "ml-team";
 const PROJECTS: &str = "/apis/mlops-operator.io/v1alpha1/namespaces/ml-team/mlopsprojects";
 /// A change comes to rest within a second or two; this is for a machine that is busy.
 const PATIENCE: Duration = Duration::from_secs(20);
+/// A deletion looks twice, 15 s apart, for each of trigger, project and catalog product that it has never seen.
+const DELETION: Duration = Duration::from_secs(90);
 /// What may stand in a ConfigMap as a CA bundle.
 pub const PEM: &str = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n";
 
@@ -143,7 +145,7 @@ impl Ground {
         self.client.request::<Value>(request).await.map_err(|error| error.to_string())?;
         let begun = Instant::now();
         while self.object(name).await.is_some() {
-            if begun.elapsed() > PATIENCE {
+            if begun.elapsed() > DELETION {
                 return Err(format!("{name} is not gone: {}", standing(&self.object(name).await.unwrap_or_default())));
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
