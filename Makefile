@@ -27,7 +27,7 @@ help: ## lists the targets
 	grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 16
 
 .PHONY: test
-test: lint test-templates test-rust test-chart test-e2e contract ## everything: lints, unit and table tests, golden lifecycles, API server, chart, end to end, contract with AWS
+test: lint test-templates test-seed test-rust test-chart test-e2e contract ## everything: lints, seed code, unit and table tests, golden lifecycles, API server, chart, end to end, contract with AWS
 
 .PHONY: lint
 lint: own tools ## format, clippy with warnings as errors, licences and sources of dependencies
