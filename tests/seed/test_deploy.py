@@ -1,18 +1,16 @@
-"""The deploy repository as Jenkins runs it, its pipeline's definition, and the batch predictions that follow from it.
+"""The deploy repository as Jenkins runs it: from the model registry to a started pipeline.
 
 Its Jenkinsfile runs in a real Groovy and its `sh` lines run for real, with what they install; AWS is the recording one.
-What a batch transform does is done here with the container's own libraries, as the definition says.
 """
 
 import json
 import re
 import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
 from aws import ACCOUNT, REGION, Aws
-from conftest import EXAMPLES, HERE
+from conftest import EXAMPLES
 from golden import assert_golden
 from jenkins_run import run_jenkinsfile, run_job_dsl, shell_calls
 from permissions import allowed, needed
@@ -119,71 +117,6 @@ def masked(request):
     """A request without what differs from run to run; the definition is compared on its own."""
     shown = {name: value for name, value in request.items() if name != "PipelineDefinition"}
     return {name: re.sub(r"^[0-9a-f-]{32,}$", "<token>", value) if isinstance(value, str) else value for name, value in shown.items()}
-
-
-@pytest.fixture(scope="module")
-def definition(tools, tmp_path_factory):
-    """The pipeline's definition, from the repository's own command, without AWS."""
-    file = tmp_path_factory.mktemp("definition") / "definition.json"
-    given = {
-        "region": REGION,
-        "role": PARAMS["SAGEMAKER_PIPELINE_ROLE_ARN"],
-        "default_bucket": "fares-bucket",
-        "pipeline_name": "fares-p-1-batch",
-        "base_job_prefix": "fares-p-1",
-        "model_package_group_name": "fares-p-1",
-    }
-    command = [tools / "sdk/bin/python", "-m", "pipelines.get_pipeline_definition", "-n", "pipelines.deploy.pipeline"]
-    arguments = ["-f", file, *(part for name, value in given.items() for part in ("--kwarg", f"{name}={value}"))]
-    done = subprocess.run([*command, *arguments], cwd=EXAMPLES / "deploy", capture_output=True, text=True, timeout=240, check=False)
-    assert done.returncode == 0, done.stderr
-    return json.loads(file.read_text())
-
-
-def references(node):
-    """All that is got with `Get` inside a definition."""
-    if isinstance(node, dict):
-        if "Get" in node:
-            yield node["Get"]
-        node = list(node.values())
-    if isinstance(node, list):
-        for child in node:
-            yield from references(child)
-
-
-def test_the_definition_is_of_the_known_version_and_all_that_it_refers_to_exists(definition):
-    assert definition["Version"] == "2020-12-01"
-    names = [step["Name"] for step in definition["Steps"]]
-    assert names == ["TripFareCreateModel", "TripFareTransform"]
-    known = {"Execution.PipelineName", "Execution.PipelineExecutionId"}
-    known |= {f"Parameters.{one['Name']}" for one in definition["Parameters"]}
-    for at, step in enumerate(definition["Steps"]):
-        earlier = {f"Steps.{name}.ModelName" for name in names[:at]}
-        assert set(references(step)) <= known | earlier
-    assert set(references(definition["PipelineExperimentConfig"])) <= known
-
-
-def test_the_definition_is_as_it_was_read(definition):
-    assert_golden("deploy-pipeline.json", json.dumps(definition, indent=2, sort_keys=True) + "\n")
-
-
-def test_batch_predictions_are_put_behind_the_trips_and_are_near_their_fares(definition, tools, small_model, tmp_path):
-    model, trips = small_model
-    source, target, step = tmp_path / "test", tmp_path / "transform", tmp_path / "step.json"
-    source.mkdir()
-    (source / "part-1.csv").write_bytes(trips.read_bytes())
-    step.write_text(json.dumps(definition["Steps"][1]["Arguments"]))
-    command = [tools / "container/bin/python", HERE / "inference.py", "transform", model, step, source, target]
-    subprocess.run(command, check=True, timeout=120)
-    given = [line.split(",") for line in trips.read_text().splitlines()]
-    predicted = [line.split(",") for line in (target / "part-1.csv.out").read_text().splitlines()]
-    assert [row[:-1] for row in predicted] == given
-    fares = [float(row[0]) for row in given]
-    mean = sum(fares) / len(fares)
-    error = sum((float(row[-1]) - float(row[0])) ** 2 for row in predicted)
-    naive = sum((fare - mean) ** 2 for fare in fares)
-    print(f"batch inference: {len(given)} trips, RMSE {(error / len(given)) ** 0.5:.2f}, always the mean {(naive / len(given)) ** 0.5:.2f}")
-    assert error < naive / 4
 
 
 def test_deploy_and_endpoint_choose_their_model_with_the_same_code():
