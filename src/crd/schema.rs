@@ -330,12 +330,13 @@ fn ids(prefix: &str, max: u32) -> Schema {
     })
 }
 
-/// Tags that a user may set: what AWS takes, less the keys that others own.
+/// Tags that a user may set: what all of AWS takes, less the keys that others own. CodeBuild, which checks seed code in,
+/// takes one character less than others do (its API, Tag).
 pub fn tags(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
-        "type": "object", "maxProperties": 16, "additionalProperties": {"type": "string", "minLength": 1, "maxLength": 256},
+        "type": "object", "maxProperties": 16, "additionalProperties": {"type": "string", "minLength": 1, "maxLength": 255},
         "x-kubernetes-validations": [
-            {"rule": "self.all(key, size(key) >= 1 && size(key) <= 128)", "message": "a tag's key has 1 to 128 characters"},
+            {"rule": "self.all(key, size(key) >= 1 && size(key) <= 127)", "message": "a tag's key has 1 to 127 characters"},
             {"rule": format!("self.all(key, key.matches('{TAG_TEXT}') && self[key].matches('{TAG_TEXT}'))"), "message": "tags take letters, digits, blanks and _ . : / = + - @"},
             {"rule": "self.all(key, !key.lowerAscii().startsWith('aws:') && !key.startsWith('sagemaker:') && !key.startsWith('mlops-operator.io/'))", "message": "tag keys that start with aws:, sagemaker: or mlops-operator.io/ are reserved"}
         ]

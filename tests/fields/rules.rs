@@ -120,7 +120,7 @@ fn tags(path: &str) -> Rule {
             [&seen.project()["tags"], &seen.portfolio()["tags"], &seen.product()["tags"], &seen.trigger()["tags"]];
         value.as_object().unwrap().iter().all(|(key, value)| carriers.iter().all(|tags| &tags[key] == value))
     });
-    let long = json!({"k".repeat(128): "v".repeat(256), "ключ": "значение @ a=b", "b": " "});
+    let long = json!({"k".repeat(127): "v".repeat(255), "ключ": "значение @ a=b", "b": " "});
     rule.sized(map).good([long, json!({"Key0": "other"}), json!({"cost": "+-=._:/@"})])
 }
 
