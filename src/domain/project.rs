@@ -136,7 +136,7 @@ impl RepositoryRole {
         }
     }
 
-    /// What the project template's parameters for it begin with, before `CodeRepository`.
+    /// What the project template's resources and outputs for it begin with.
     pub fn group(self) -> &'static str {
         match self {
             Self::Preprocess => "ModelPreprocess",
@@ -144,6 +144,16 @@ impl RepositoryRole {
             Self::Deploy => "ModelDeploy",
             Self::Endpoint => "ModelDeployEndpoint",
         }
+    }
+
+    /// The project template's parameter for a part of it, such as `Url`.
+    pub fn parameter(self, part: &str) -> String {
+        format!("{}CodeRepository{part}", self.group())
+    }
+
+    /// The project template's parameter that asks for seed code in it.
+    pub fn seed_parameter(self) -> String {
+        self.parameter("IsSeedcodeRequired")
     }
 }
 
@@ -171,7 +181,7 @@ impl Repositories {
         let each = [Some(preprocess), Some(build), Some(deploy), endpoint.as_mut()];
         for (role, repository) in RepositoryRole::ALL.into_iter().zip(each) {
             let Some(repository) = repository else { continue };
-            let takes = declared.contains_key(&format!("{}CodeRepositoryIsSeedcodeRequired", role.group()));
+            let takes = declared.contains_key(&role.seed_parameter());
             if repository.seed_code == SeedCode::BuiltIn && !takes {
                 repository.seed_code = SeedCode::None;
             }

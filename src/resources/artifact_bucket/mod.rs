@@ -223,7 +223,7 @@ fn template_object(project: &Project) -> Object {
 fn archive_objects(project: &Project) -> Vec<Object> {
     let id = &project.identity;
     let object = |folder: String, archive: &Archive| Object {
-        key: format!("{folder}{}.zip", archive.sha256),
+        key: archive_key(&folder, &archive.sha256),
         sha256: archive.sha256.clone(),
         body: Bytes::from_static(archive.body),
         content_type: "application/zip",
@@ -250,6 +250,11 @@ pub fn bootstrap_folder(id: &Identity) -> String {
 /// Where archives with the built-in seed code of a repository lie in the bucket.
 pub fn seed_folder(id: &Identity, role: RepositoryRole) -> String {
     format!("{}seed/{}/", id.bucket_prefix(), role.name())
+}
+
+/// An archive's key, given the folder that it lies in and its hex SHA-256.
+pub fn archive_key(folder: &str, sha256: &str) -> String {
+    format!("{folder}{sha256}.zip")
 }
 
 /// Whether an object may be named by a project that exists, so that it stays though nothing asks for it now.

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use super::{Desired, SeenProject, Status};
 use crate::domain::identity::Identity;
 use crate::domain::project::{ParameterValue, Repository, RepositoryRole, SeedCode};
-use crate::resources::artifact_bucket::{bootstrap_folder, seed_folder};
+use crate::resources::artifact_bucket::{archive_key, bootstrap_folder, seed_folder};
 use crate::templates::archives;
 
 /// The end of the logical ids of the resources that check seed code in.
@@ -47,27 +47,31 @@ pub(super) fn seed_parameters(
     role: RepositoryRole,
     repository: Option<&Repository>,
 ) -> (BTreeMap<String, String>, Option<Carried>) {
-    let name = |part: &str| format!("{}CodeRepository{part}", role.group());
     let folder = format!("s3://{}/{}", id.placement.bucket, seed_folder(id, role));
     let (required, url, sha256, carried) = match repository.map(|repository| &repository.seed_code) {
         None | Some(SeedCode::None) => ("false", String::new(), String::new(), None),
         Some(SeedCode::Archive { url, sha256 }) => ("true", url.clone(), sha256.clone(), None),
         Some(SeedCode::BuiltIn) => {
             let sha256 = archives::seed_code(role).sha256.clone();
-            let sha256_parameter = Some(name("SeedCodeSha256"));
-            let carried = Carried { parameter: name("SeedCodeUrl"), folder: folder.clone(), sha256_parameter };
-            ("true", format!("{folder}{sha256}.zip"), sha256, Some(carried))
+            let url = archive_key(&folder, &sha256);
+            let sha256_parameter = Some(role.parameter("SeedCodeSha256"));
+            let carried = Carried { parameter: role.parameter("SeedCodeUrl"), folder, sha256_parameter };
+            ("true", url, sha256, Some(carried))
         }
     };
-    let parts = [("IsSeedcodeRequired", required.to_owned()), ("SeedCodeUrl", url), ("SeedCodeSha256", sha256)];
-    (parts.into_iter().map(|(part, value)| (name(part), value)).collect(), carried)
+    let parameters = BTreeMap::from([
+        (role.seed_parameter(), required.to_owned()),
+        (role.parameter("SeedCodeUrl"), url),
+        (role.parameter("SeedCodeSha256"), sha256),
+    ]);
+    (parameters, carried)
 }
 
 /// Parameters about the check-in itself; empty where no seed code is wanted.
 pub(super) fn bootstrap_parameters(id: &Identity, seeded: bool) -> (BTreeMap<String, String>, Option<Carried>) {
     let folder = bootstrap_folder(id);
     let (bucket, key) = if seeded {
-        (id.placement.bucket.clone(), format!("{folder}{}.zip", archives::BOOTSTRAP.sha256))
+        (id.placement.bucket.clone(), archive_key(&folder, &archives::BOOTSTRAP.sha256))
     } else {
         (String::new(), String::new())
     };

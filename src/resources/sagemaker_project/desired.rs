@@ -78,7 +78,7 @@ fn location(role: RepositoryRole, repository: Option<&Repository>) -> BTreeMap<S
     };
     [("Url", url), ("Branch", branch), ("Fullname", full_name), ("CodestarConnectionArn", connection)]
         .into_iter()
-        .map(|(part, value)| (format!("{}CodeRepository{part}", role.group()), value.to_owned()))
+        .map(|(part, value)| (role.parameter(part), value.to_owned()))
         .collect()
 }
 
@@ -111,7 +111,7 @@ fn misnamed(owner: &Project, own: &BTreeMap<String, String>, declared: &BTreeMap
 /// An archive for a repository for which the template checks nothing in.
 fn unseedable(owner: &Project, declared: &BTreeMap<String, bool>) -> Option<Problem> {
     let asked = owner.repositories.each().filter(|(_, repository)| repository.seed_code != SeedCode::None);
-    let names = asked.map(|(role, _)| (role, format!("{}CodeRepositoryIsSeedcodeRequired", role.group())));
+    let names = asked.map(|(role, _)| (role, role.seed_parameter()));
     let (role, parameter) = names.into_iter().find(|(_, parameter)| !declared.contains_key(parameter))?;
     Some(Problem {
         why: Reason::UnknownParameter,
