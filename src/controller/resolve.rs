@@ -1,5 +1,5 @@
-//! From names of Secrets and ConfigMaps to what they hold: credentials, CA bundles, parameters, the project template. What is missing is
-//! said in a sentence that names the object, the key and what to do.
+//! From names of Secrets and ConfigMaps to what they hold: credentials, CA bundles, parameters, the project template.
+//! What is missing is said in a sentence that names the object, the key and what to do.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

@@ -1,6 +1,6 @@
-//! The Jenkins jobs of a project: its folders, and a pipeline job for each repository that polls Git. Found by the marker line in their
-//! descriptions; jobs and folders without our marker are never changed or deleted. Builds, credentials and plugins are
-//! not touched.
+//! The Jenkins jobs of a project: its folders, and for each repository a pipeline job that polls Git. Found by the marker
+//! line in their descriptions; jobs and folders without our marker are never changed or deleted. Builds, credentials and
+//! plugins are not touched.
 
 use std::collections::BTreeMap;
 
