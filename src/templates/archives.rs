@@ -5,8 +5,6 @@ use std::sync::LazyLock;
 
 use sha2::{Digest, Sha256};
 
-use crate::domain::project::RepositoryRole;
-
 /// A zip archive.
 pub struct Archive {
     /// Hex SHA-256 of its bytes.
@@ -15,7 +13,7 @@ pub struct Archive {
     pub body: &'static [u8],
 }
 
-macro_rules! carried {
+macro_rules! bundled {
     ($name:literal) => {
         LazyLock::new(|| {
             let body: &'static [u8] = include_bytes!(concat!(env!("OUT_DIR"), "/", $name, ".zip"));
@@ -25,18 +23,12 @@ macro_rules! carried {
 }
 
 /// What the build that checks seed code in runs: its buildspec and script.
-pub static BOOTSTRAP: LazyLock<Archive> = carried!("bootstrap");
-static PREPROCESS: LazyLock<Archive> = carried!("preprocess");
-static BUILD: LazyLock<Archive> = carried!("build");
-static DEPLOY: LazyLock<Archive> = carried!("deploy");
-static ENDPOINT: LazyLock<Archive> = carried!("endpoint");
-
-/// The built-in seed code of a repository.
-pub fn seed_code(role: RepositoryRole) -> &'static Archive {
-    match role {
-        RepositoryRole::Preprocess => &PREPROCESS,
-        RepositoryRole::Build => &BUILD,
-        RepositoryRole::Deploy => &DEPLOY,
-        RepositoryRole::Endpoint => &ENDPOINT,
-    }
-}
+pub static BOOTSTRAP: LazyLock<Archive> = bundled!("bootstrap");
+/// The built-in seed code of the repository for data preprocessing.
+pub static PREPROCESS: LazyLock<Archive> = bundled!("preprocess");
+/// The built-in seed code of the repository that builds models.
+pub static BUILD: LazyLock<Archive> = bundled!("build");
+/// The built-in seed code of the repository that deploys models for batches.
+pub static DEPLOY: LazyLock<Archive> = bundled!("deploy");
+/// The built-in seed code of the repository that deploys models to an endpoint.
+pub static ENDPOINT: LazyLock<Archive> = bundled!("endpoint");

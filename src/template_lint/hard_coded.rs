@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
-use super::template::{Step, Template, joined, walk};
+use super::template::{ParsedTemplate, Step, joined, walk};
 use super::{Code, Findings, quoted};
 
 /// An ARN with a partition of its own, up to its account.
@@ -21,7 +21,7 @@ static REGION: LazyLock<Option<Regex>> = LazyLock::new(|| {
 /// An account in front of a registry's host.
 static REGISTRY: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"\b([0-9]{12})\.dkr\.ecr\.").ok());
 
-pub(super) fn check(template: &Template<'_>, findings: &mut Findings) {
+pub(super) fn check(template: &ParsedTemplate<'_>, findings: &mut Findings) {
     for section in ["Resources", "Outputs"] {
         let Some(node) = template.root.get(section) else { continue };
         let mut path = vec![Step::Key(section)];

@@ -3,10 +3,10 @@
 
 use jiff::civil::{Date, date};
 
-use super::{Code, Finding, Severity, contract, lint, refusal};
+use super::{Code, Finding, Severity, contract, declared_parameters, lint, refusal};
 use crate::templates::project_template;
 
-const GOOD: &str = include_str!("../../../examples/templates/batch-scoring.yaml");
+const GOOD: &str = include_str!("../../examples/templates/batch-scoring.yaml");
 const TODAY: Date = date(2026, 11, 24);
 
 /// Severity, code and path of each finding.
@@ -692,5 +692,37 @@ fn what_counts_as_filled_in_is_told_apart_from_what_users_give() {
     assert!(contract::filled_by_operator("ModelDeployEndpointCodeRepositorySeedCodeSha256"));
     for name in ["SageMakerProjectName", "CostCentre", "ArtifactBucketKmsKeyArn"] {
         assert!(!contract::filled_by_operator(name), "{name}");
+    }
+}
+
+#[test]
+fn the_template_declares_what_the_operator_fills_in() {
+    let declared = declared_parameters(project_template("jenkins-git-v1").unwrap());
+    for repository in ["ModelPreprocess", "ModelBuild", "ModelDeploy", "ModelDeployEndpoint"] {
+        // A project without endpoints leaves the whole of that repository out.
+        let optional = repository == "ModelDeployEndpoint";
+        for (part, has_default) in [
+            ("Url", optional),
+            ("Branch", true),
+            ("Fullname", optional),
+            ("CodestarConnectionArn", optional),
+            ("IsSeedcodeRequired", true),
+            ("SeedCodeUrl", true),
+            ("SeedCodeSha256", true),
+        ] {
+            assert_eq!(declared.get(&format!("{repository}CodeRepository{part}")), Some(&has_default));
+        }
+    }
+    assert_eq!(declared.get("SageMakerProjectName"), Some(&false));
+    for parameter in ["ArtifactBucketKmsKeyArn", "SeedCodeBootstrapBucket", "SeedCodeBootstrapKey", "UseRoleArn"] {
+        assert_eq!(declared.get(parameter), Some(&true));
+    }
+    assert_eq!(declared.len(), 34);
+}
+
+#[test]
+fn a_text_that_is_no_template_declares_nothing() {
+    for text in ["", "a: [", "Parameters: 3", "Resources: {}"] {
+        assert!(declared_parameters(text).is_empty(), "{text}");
     }
 }

@@ -7,9 +7,9 @@ use std::collections::HashSet;
 use super::contract::{
     self, OTHERS, PROJECT_ID, PROJECT_IDS, PROJECT_NAME, PROJECT_NAMES, REPOSITORIES, REPOSITORY_PARTS,
 };
-use super::document::{Entry, Node, Place};
+use super::document::{Entry, Node, Position};
 use super::pattern::{Pattern, Rules};
-use super::template::{Template, is_true};
+use super::template::{ParsedTemplate, is_true};
 use super::{Code, Findings, Severity, quoted};
 
 /// Words in a parameter's name that tell a secret.
@@ -20,7 +20,7 @@ const HARMLESS_ENDS: [&str; 10] = ["arn", "name", "id", "url", "path", "ref", "v
 /// CloudFormation takes no more parameters, so that further ones need no look; patterns are dear to try.
 const MOST_JUDGED: usize = 200;
 
-pub(super) fn check(template: &Template<'_>, findings: &mut Findings) {
+pub(super) fn check(template: &ParsedTemplate<'_>, findings: &mut Findings) {
     project_parameter(template, PROJECT_NAME, &PROJECT_NAMES, findings);
     project_parameter(template, PROJECT_ID, &PROJECT_IDS, findings);
     for entry in template.section("Parameters").iter().take(MOST_JUDGED) {
@@ -41,11 +41,11 @@ fn path(entry: &Entry) -> String {
 }
 
 /// Where to say that a parameter is missing.
-fn parameters_place(template: &Template<'_>) -> Place {
+fn parameters_place(template: &ParsedTemplate<'_>) -> Position {
     template.root.entries().iter().find(|entry| entry.key == "Parameters").map_or(template.root.at, |entry| entry.at)
 }
 
-fn project_parameter(template: &Template<'_>, name: &str, values: &[&str], findings: &mut Findings) {
+fn project_parameter(template: &ParsedTemplate<'_>, name: &str, values: &[&str], findings: &mut Findings) {
     let Some(entry) = template.parameter(name) else {
         let message = format!("the parameter {name} is not declared; SageMaker fills it in and fails without it");
         let hint = format!("declare {name} with Type: String and no default");
@@ -122,7 +122,7 @@ fn filled(entry: &Entry, values: &[&str], findings: &mut Findings) {
 }
 
 /// A repository that the template knows nothing of.
-fn repositories(template: &Template<'_>, findings: &mut Findings) {
+fn repositories(template: &ParsedTemplate<'_>, findings: &mut Findings) {
     let wanted = REPOSITORIES.iter().filter(|(_, repository)| *repository != "endpoint");
     for (prefix, repository) in wanted {
         let declares = |part: &str| template.parameter(&format!("{prefix}{part}")).is_some();
@@ -138,7 +138,7 @@ fn repositories(template: &Template<'_>, findings: &mut Findings) {
     }
 }
 
-fn to_give(template: &Template<'_>, findings: &mut Findings) {
+fn to_give(template: &ParsedTemplate<'_>, findings: &mut Findings) {
     let known: HashSet<String> =
         contract::filled().map(|(name, _)| name).chain([PROJECT_NAME.to_owned(), PROJECT_ID.to_owned()]).collect();
     for entry in template.section("Parameters") {

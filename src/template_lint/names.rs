@@ -1,16 +1,16 @@
 //! Names of things: whether they fit their type for every project that may come, however long its name. It stands alone
 //! as the reason why this linter exists: these errors show themselves only with the first long name, in AWS.
 
-use super::document::{Entry, Place};
+use super::document::{Entry, Position};
 use super::resource_types::{Alphabet, NameRule, name_rules};
 use super::shape::{Shape, Shapes};
-use super::template::Template;
+use super::template::ParsedTemplate;
 use super::{Code, Findings, contract, quoted};
 
 /// Characters of an export's name (CloudFormation API, ExportName has no maximum in the model; the user guide's quota).
 const LONGEST_EXPORT: usize = 255;
 
-pub(super) fn check(template: &Template<'_>, findings: &mut Findings) {
+pub(super) fn check(template: &ParsedTemplate<'_>, findings: &mut Findings) {
     let shapes = Shapes::of(template);
     let (mut bucket, mut group) = (false, false);
     for (id, kind, entry) in template.resources() {
@@ -46,7 +46,7 @@ pub(super) fn check(template: &Template<'_>, findings: &mut Findings) {
     }
 }
 
-fn missing(at: Place, kind: &str, name: &str, why: &str, findings: &mut Findings) {
+fn missing(at: Position, kind: &str, name: &str, why: &str, findings: &mut Findings) {
     let message = format!("no {kind} is named {name}, the name by which the operator finds it: {why}");
     let hint = format!("name the {kind} of the template !Sub {name}, or see to it that something else makes it");
     findings.warning(Code::Contract, (at, "Resources"), message, hint);
@@ -84,7 +84,7 @@ fn length(shape: &Shape) -> String {
     format!("can have {least}{} characters{parts}", shape.longest)
 }
 
-fn name(kind: &str, rule: &NameRule, shape: &Shape, at: (Place, &str), findings: &mut Findings) {
+fn name(kind: &str, rule: &NameRule, shape: &Shape, at: (Position, &str), findings: &mut Findings) {
     let NameRule { property, longest, alphabet, source } = rule;
     let shown = quoted(&shape.symbol);
     if shape.longest > *longest {

@@ -2,7 +2,7 @@
 //! since the other rules rely on it: what has not this form they do not look at. It must not look into values.
 
 use super::document::{Entry, Node, Value};
-use super::template::{SECTIONS, Template};
+use super::template::{ParsedTemplate, SECTIONS};
 use super::{Code, Findings, quoted};
 
 /// Sections that are mappings of things, what such a thing is called, and how many there may be (CloudFormation quotas).
@@ -20,7 +20,7 @@ const LONGEST_NAME: usize = 255;
 const LONGEST_DESCRIPTION: usize = 1024;
 
 /// Whether it is a template at all, so that the other rules have something to look at.
-pub(super) fn check(template: &Template<'_>, findings: &mut Findings) -> bool {
+pub(super) fn check(template: &ParsedTemplate<'_>, findings: &mut Findings) -> bool {
     let root = template.root;
     let Value::Map(sections) = &root.value else {
         let message = "a CloudFormation template is a mapping with a section Resources; this is not".to_owned();

@@ -8,7 +8,7 @@ use super::contract::{LONGEST_PROJECT_ID, LONGEST_PROJECT_NAME, PROJECT_ID, PROJ
 use super::document::{Node, Value};
 use super::pattern::Rules;
 use super::references::{Piece, pieces};
-use super::template::Template;
+use super::template::ParsedTemplate;
 
 /// Bytes of a text beyond which only its length is followed: no type takes such a name.
 const MOST_KEPT: usize = 4096;
@@ -64,7 +64,7 @@ pub(super) struct Shapes<'a> {
 
 impl<'a> Shapes<'a> {
     /// Knows the parameters of the template; only as many as CloudFormation takes.
-    pub(super) fn of(template: &Template<'a>) -> Self {
+    pub(super) fn of(template: &ParsedTemplate<'a>) -> Self {
         let declared = template.section("Parameters").iter().take(200);
         Self { parameters: declared.map(|entry| (entry.key.as_str(), parameter(&entry.key, &entry.value))).collect() }
     }

@@ -5,7 +5,7 @@
 use std::collections::HashSet;
 
 use super::document::{Entry, Node, Value};
-use super::template::{Path, Step, Template, joined, walk};
+use super::template::{ParsedTemplate, Path, Step, joined, walk};
 use super::{Code, Findings, quoted};
 
 /// What CloudFormation knows by itself (user guide, pseudo parameters).
@@ -56,7 +56,7 @@ struct Names<'a> {
 }
 
 impl<'a> Names<'a> {
-    fn of(template: &Template<'a>) -> Self {
+    fn of(template: &ParsedTemplate<'a>) -> Self {
         let names = |section| template.section(section).iter().map(|entry| entry.key.as_str()).collect();
         Self {
             parameters: names("Parameters"),
@@ -72,7 +72,7 @@ impl<'a> Names<'a> {
     }
 }
 
-pub(super) fn check(template: &Template<'_>, findings: &mut Findings) {
+pub(super) fn check(template: &ParsedTemplate<'_>, findings: &mut Findings) {
     // A transform may add what a name points to.
     if template.transformed() {
         return;

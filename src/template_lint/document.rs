@@ -53,7 +53,7 @@ const FUNCTIONS: [&str; 29] = [
 
 /// A place in the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub(super) struct Place {
+pub(super) struct Position {
     /// From 1.
     pub(super) line: usize,
     /// From 1, in characters.
@@ -63,7 +63,7 @@ pub(super) struct Place {
 /// A value and where it stands.
 #[derive(Debug)]
 pub(super) struct Node {
-    pub(super) at: Place,
+    pub(super) at: Position,
     pub(super) value: Value,
 }
 
@@ -79,7 +79,7 @@ pub(super) enum Value {
 #[derive(Debug)]
 pub(super) struct Entry {
     pub(super) key: String,
-    pub(super) at: Place,
+    pub(super) at: Position,
     pub(super) value: Node,
 }
 
@@ -129,7 +129,7 @@ pub(super) fn read(text: &str, findings: &mut Findings) -> Option<Node> {
     if text.len() > MOST_BYTES {
         findings.error(
             Code::LimitExceeded,
-            (Place { line: 1, column: 1 }, ""),
+            (Position { line: 1, column: 1 }, ""),
             format!("the template has {} bytes; CloudFormation takes {MOST_BYTES}", text.len()),
             "move code and definitions into files of their own, and take parts out into a product of their own",
         );
@@ -153,34 +153,34 @@ pub(super) fn read(text: &str, findings: &mut Findings) -> Option<Node> {
     }
     let Reader { root, .. } = reader;
     if root.is_none() {
-        let at = Place { line: 1, column: 1 };
+        let at = Position { line: 1, column: 1 };
         findings.error(Code::NotATemplate, (at, ""), "the file is empty".into(), "write a CloudFormation template");
     }
     root
 }
 
-fn place(marker: Marker) -> Place {
-    Place { line: marker.line().max(1), column: marker.col() + 1 }
+fn place(marker: Marker) -> Position {
+    Position { line: marker.line().max(1), column: marker.col() + 1 }
 }
 
 /// Why reading ends.
 struct Refused {
     code: Code,
-    at: Place,
+    at: Position,
     message: String,
     hint: &'static str,
 }
 
 /// A list or mapping that is not closed yet.
 struct Open {
-    at: Place,
+    at: Position,
     tag: Option<String>,
     into: Into,
 }
 
 enum Into {
     List(Vec<Node>),
-    Map { entries: Vec<Entry>, key: Option<(String, Place)>, seen: HashSet<String> },
+    Map { entries: Vec<Entry>, key: Option<(String, Position)>, seen: HashSet<String> },
 }
 
 struct Reader<'f> {
@@ -192,7 +192,7 @@ struct Reader<'f> {
 }
 
 impl Reader<'_> {
-    fn take(&mut self, event: Event<'_>, at: Place) -> Result<(), Refused> {
+    fn take(&mut self, event: Event<'_>, at: Position) -> Result<(), Refused> {
         match event {
             Event::DocumentStart(_) => {
                 self.documents += 1;
@@ -235,7 +235,7 @@ impl Reader<'_> {
         matches!(self.open.last(), Some(Open { into: Into::Map { key: None, .. }, .. }))
     }
 
-    fn open(&mut self, at: Place, tag: Option<&Tag>, into: Into) -> Result<(), Refused> {
+    fn open(&mut self, at: Position, tag: Option<&Tag>, into: Into) -> Result<(), Refused> {
         if self.open.len() == DEEPEST {
             return Err(Refused {
                 code: Code::LimitExceeded,
@@ -250,7 +250,7 @@ impl Reader<'_> {
     }
 
     /// The long form of a short tag. YAML's own tags mean nothing here, but for those that CloudFormation refuses.
-    fn tag(&mut self, tag: Option<&Tag>, at: Place) -> Result<Option<String>, Refused> {
+    fn tag(&mut self, tag: Option<&Tag>, at: Position) -> Result<Option<String>, Refused> {
         let Some(tag) = tag else { return Ok(None) };
         if tag.is_yaml_core_schema() {
             return match tag.suffix.as_str() {
@@ -322,7 +322,7 @@ impl Reader<'_> {
 }
 
 /// The CloudFormation user guide (template formats) excepts these from YAML 1.1.
-fn unsupported(at: Place, what: &str) -> Refused {
+fn unsupported(at: Position, what: &str) -> Refused {
     Refused {
         code: Code::UnsupportedYaml,
         at,

@@ -23,8 +23,8 @@ use jiff::civil::Date;
 use serde::Serialize;
 
 pub use contract::filled_by_operator;
-use document::Place;
-use template::Template;
+use document::Position;
+use template::ParsedTemplate;
 
 /// How bad a finding is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -123,22 +123,22 @@ struct Findings {
 }
 
 impl Findings {
-    fn add(&mut self, severity: Severity, code: Code, at: (Place, &str), message: String, hint: impl Into<String>) {
+    fn add(&mut self, severity: Severity, code: Code, at: (Position, &str), message: String, hint: impl Into<String>) {
         let count = if severity == Severity::Error { &mut self.errors } else { &mut self.warnings };
         if *count == MOST_TOLD {
             return;
         }
         *count += 1;
-        let (Place { line, column }, path) = at;
+        let (Position { line, column }, path) = at;
         let (path, hint) = (path.to_owned(), hint.into());
         self.told.push(Finding { severity, code, line, column, path, message, hint });
     }
 
-    fn error(&mut self, code: Code, at: (Place, &str), message: String, hint: impl Into<String>) {
+    fn error(&mut self, code: Code, at: (Position, &str), message: String, hint: impl Into<String>) {
         self.add(Severity::Error, code, at, message, hint);
     }
 
-    fn warning(&mut self, code: Code, at: (Place, &str), message: String, hint: impl Into<String>) {
+    fn warning(&mut self, code: Code, at: (Position, &str), message: String, hint: impl Into<String>) {
         self.add(Severity::Warning, code, at, message, hint);
     }
 }
@@ -149,7 +149,7 @@ impl Findings {
 pub fn lint(text: &str, today: Date) -> Vec<Finding> {
     let mut findings = Findings::default();
     if let Some(root) = document::read(text, &mut findings) {
-        let template = Template::of(&root);
+        let template = ParsedTemplate::of(&root);
         if limits::check(&template, &mut findings) {
             references::check(&template, &mut findings);
             parameters::check(&template, &mut findings);
@@ -173,8 +173,9 @@ pub fn refusal(text: &str, today: Date) -> Option<Finding> {
     lint(text, today).into_iter().find(counts)
 }
 
-/// The parameters that a template declares, and whether each has a default.
-pub(super) fn declared_parameters(text: &str) -> BTreeMap<String, bool> {
+/// The parameters that a template declares, and whether each has a default. Empty for a text that is no template. It reads
+/// as the linter does, so that what passes there is also what is sent.
+pub fn declared_parameters(text: &str) -> BTreeMap<String, bool> {
     let Some(root) = document::read(text, &mut Findings::default()) else { return BTreeMap::new() };
     let declared = root.get("Parameters").map(document::Node::entries).unwrap_or_default();
     declared.iter().map(|entry| (entry.key.clone(), entry.value.get("Default").is_some())).collect()

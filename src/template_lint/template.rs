@@ -22,12 +22,12 @@ pub(super) const SECTIONS: [&str; 11] = [
 ];
 
 /// A template, by its sections.
-pub(super) struct Template<'a> {
+pub(super) struct ParsedTemplate<'a> {
     pub(super) root: &'a Node,
     parameters: HashMap<&'a str, &'a Entry>,
 }
 
-impl<'a> Template<'a> {
+impl<'a> ParsedTemplate<'a> {
     pub(super) fn of(root: &'a Node) -> Self {
         let declared = root.get("Parameters").map(Node::entries).unwrap_or_default();
         Self { root, parameters: declared.iter().map(|entry| (entry.key.as_str(), entry)).collect() }

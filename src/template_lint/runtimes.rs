@@ -4,7 +4,7 @@
 use jiff::civil::Date;
 
 use super::document::Node;
-use super::template::Template;
+use super::template::ParsedTemplate;
 use super::{Code, Findings};
 
 /// Runtime, the day of its deprecation, the day from which functions with it cannot be made (empty: not announced).
@@ -48,7 +48,7 @@ const RETIRED: [(&str, &str, &str); 37] = [
     ("ruby3.3", "2027-03-31", "2027-04-30"),
 ];
 
-pub(super) fn check(template: &Template<'_>, today: Date, findings: &mut Findings) {
+pub(super) fn check(template: &ParsedTemplate<'_>, today: Date, findings: &mut Findings) {
     for (id, kind, entry) in template.resources() {
         if kind != "AWS::Lambda::Function" && kind != "AWS::Serverless::Function" {
             continue;

@@ -3,7 +3,7 @@
 
 use super::document::{Entry, Node, Value};
 use super::resource_types::{Tags, tags};
-use super::template::{Template, is_true};
+use super::template::{ParsedTemplate, is_true};
 use super::{Code, Findings, contract};
 
 /// What makes a stack one that CloudFormation wants a capability for (CloudFormation API, Capabilities).
@@ -26,7 +26,7 @@ const BLOCKING: [(&str, &str); 2] =
 /// What AWS deletes with all that it holds.
 const PERISHABLE: [&str; 3] = ["AWS::DynamoDB::Table", "AWS::EFS::FileSystem", "AWS::SageMaker::FeatureGroup"];
 
-pub(super) fn check(template: &Template<'_>, findings: &mut Findings) {
+pub(super) fn check(template: &ParsedTemplate<'_>, findings: &mut Findings) {
     for (id, kind, entry) in template.resources() {
         whose(id, kind, entry, findings);
         going(id, kind, entry, findings);
@@ -107,7 +107,7 @@ fn going(id: &str, kind: &str, entry: &Entry, findings: &mut Findings) {
 }
 
 /// Service Catalog launches with the launch role and acknowledges the capabilities itself: what is left is permission.
-fn iam(template: &Template<'_>, findings: &mut Findings) {
+fn iam(template: &ParsedTemplate<'_>, findings: &mut Findings) {
     let made: Vec<_> = template.resources().filter(|(_, kind, _)| IAM.contains(kind)).collect();
     let Some((first, _, entry)) = made.first() else { return };
     let named = made.iter().find_map(|(id, _, entry)| {
