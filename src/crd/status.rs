@@ -16,8 +16,10 @@ pub enum ConditionType {
     Reconciling,
     /// A person must change something before it can go on.
     Stalled,
-    /// Account, roles, connections and Secret are as needed; what Jenkins lacks stands in `JobsReady`.
+    /// Account, roles, connections and Secret are as needed.
     PrerequisitesMet,
+    /// Jenkins answers, knows the operator's user, and has the plugins that the jobs need.
+    JenkinsReady,
     /// The artifact bucket holds what the project needs.
     ArtifactsReady,
     /// Portfolio, product, version and what ties them exist.
@@ -38,6 +40,7 @@ impl ConditionType {
             Self::Reconciling => "Reconciling",
             Self::Stalled => "Stalled",
             Self::PrerequisitesMet => "PrerequisitesMet",
+            Self::JenkinsReady => "JenkinsReady",
             Self::ArtifactsReady => "ArtifactsReady",
             Self::CatalogReady => "CatalogReady",
             Self::ProjectReady => "ProjectReady",
@@ -75,7 +78,7 @@ reasons! {
     /// It waits for another thing that is not ready yet; the message names it.
     Blocked,
     /// The spec does not ask for it.
-    NotWanted,
+    Disabled,
     /// It does not exist yet.
     Missing,
     /// It differs from the spec; the message names the field.
@@ -127,9 +130,9 @@ reasons! {
     /// What was just made is not yet known everywhere in AWS (roles, launch paths, associations).
     Propagating,
     /// Absence must be seen twice before it counts, since lists lag.
-    ProvingAbsence,
-    /// The server keeps changing what the operator writes; the message names the field.
-    ServerRewrites,
+    ConfirmingAbsence,
+    /// Something keeps reverting what the operator writes; the message names the field.
+    ChangesReverted,
     /// The Secret, or a key in it, does not exist; the message names it.
     SecretMissing,
     /// The CA bundle cannot be read or holds no certificate.
@@ -183,7 +186,7 @@ reasons! {
     /// The URL given answers, but not as Jenkins does.
     NotJenkins,
     /// Jenkins holds an item of that name that the user may not see.
-    HiddenItem,
+    JenkinsItemNotVisible,
 }
 
 impl fmt::Display for Reason {
@@ -261,9 +264,9 @@ pub enum CaBundleKind {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Intent {
-    /// Which thing, such as `Portfolio`.
-    pub thing: String,
-    /// The how-manieth such thing of this owner: part of its client token. One higher after each that is gone.
+    /// Which resource, such as `Portfolio`.
+    pub resource: String,
+    /// Sequence number, part of the client token: one higher after each resource of that name that is gone.
     // A property called `n` would be read as false by parsers of YAML 1.1.
     #[serde(rename = "number")]
     pub n: i32,
@@ -327,7 +330,7 @@ fn conditions(_: &mut SchemaGenerator) -> Schema {
 fn intents(generator: &mut SchemaGenerator) -> Schema {
     let intent = Intent::json_schema(generator);
     json_schema!({
-        "type": "array", "maxItems": 64, "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["thing"], "items": intent
+        "type": "array", "maxItems": 64, "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["resource"], "items": intent
     })
 }
 
