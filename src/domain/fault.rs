@@ -1,5 +1,5 @@
-//! What went wrong in a call, sorted by what happens next. Not found is never a fault: `observe` returns an
-//! absent `Observed`.
+//! What went wrong in a call, sorted by what happens next, and the one table that says what that is. Not found is never a
+//! fault: `observe` returns an absent `Observed`.
 
 use std::time::Duration;
 
@@ -24,7 +24,100 @@ pub enum FaultKind {
     Unexpected,
 }
 
+/// For how long a passing fault changes no condition.
+pub const PATIENCE: Duration = Duration::from_mins(5);
+/// For how long AWS may need to propagate what was just made before that counts as refused.
+pub const PROPAGATION: Duration = Duration::from_mins(2);
+
+/// How an object as a whole is affected, from the mildest to the worst.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Impact {
+    /// Everything is as declared.
+    Fine,
+    /// Nothing new is known.
+    Unseen,
+    /// It comes by itself.
+    Working,
+    /// It may come by itself.
+    Troubled,
+    /// Somebody must allow something.
+    Denied,
+    /// A person must change something.
+    Stalled,
+}
+
+/// How a call is repeated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Retry {
+    /// Ever more slowly, with each failing reconcile in a row.
+    Backoff,
+    /// After a tenth of the time that it has lasted.
+    Soon,
+    /// Every ten minutes, or when something changes.
+    Slowly,
+}
+
+/// What a kind of fault means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FaultPolicy {
+    /// How it affects the object once it is shown.
+    pub impact: Impact,
+    /// Status of the resource's condition once it is shown.
+    pub status: &'static str,
+    /// For how long it is no fault at all but waiting.
+    pub waits_for: Duration,
+    /// After how long it is shown.
+    pub shown_after: Duration,
+    /// How the call is repeated.
+    pub retry: Retry,
+}
+
 impl FaultKind {
+    /// Every kind.
+    pub const ALL: [Self; 7] = [
+        Self::Throttled,
+        Self::Unavailable,
+        Self::Conflict,
+        Self::Propagating,
+        Self::Denied,
+        Self::Rejected,
+        Self::Unexpected,
+    ];
+
+    /// The table: what condition it shows, after how long, how it is repeated, whether a person must act.
+    pub fn policy(self) -> FaultPolicy {
+        let row = |impact, status, waits_for, shown_after, retry| FaultPolicy {
+            impact,
+            status,
+            waits_for,
+            shown_after,
+            retry,
+        };
+        let at_once = Duration::ZERO;
+        match self {
+            Self::Throttled => row(Impact::Troubled, "Unknown", at_once, PATIENCE, Retry::Backoff),
+            Self::Unavailable => row(Impact::Troubled, "Unknown", at_once, PATIENCE, Retry::Backoff),
+            Self::Conflict => row(Impact::Troubled, "Unknown", at_once, PATIENCE, Retry::Soon),
+            Self::Propagating => row(Impact::Working, "Unknown", PROPAGATION, at_once, Retry::Soon),
+            Self::Denied => row(Impact::Denied, "False", at_once, at_once, Retry::Slowly),
+            Self::Rejected => row(Impact::Stalled, "False", at_once, at_once, Retry::Slowly),
+            Self::Unexpected => row(Impact::Troubled, "Unknown", at_once, at_once, Retry::Backoff),
+        }
+    }
+
+    /// The reason that conditions show where nothing more is known.
+    pub fn usual_reason(self) -> Reason {
+        match self {
+            Self::Throttled => Reason::Throttled,
+            Self::Unavailable => Reason::Unavailable,
+            Self::Conflict => Reason::Conflict,
+            Self::Propagating => Reason::Propagating,
+            Self::Denied => Reason::AccessDenied,
+            Self::Rejected => Reason::Rejected,
+            Self::Unexpected => Reason::Unexpected,
+        }
+    }
+
     /// What a person can do about it where nothing more is known.
     pub fn usual_hint(self) -> &'static str {
         match self {
@@ -59,21 +152,12 @@ pub struct Fault {
 impl Fault {
     /// A fault of this kind with the kind's usual reason.
     pub fn new(kind: FaultKind, message: impl Into<String>) -> Self {
-        let reason = match kind {
-            FaultKind::Throttled => Reason::Throttled,
-            FaultKind::Unavailable => Reason::Unavailable,
-            FaultKind::Conflict => Reason::Conflict,
-            FaultKind::Propagating => Reason::Propagating,
-            FaultKind::Denied => Reason::AccessDenied,
-            FaultKind::Rejected => Reason::Rejected,
-            FaultKind::Unexpected => Reason::Unexpected,
-        };
-        Self { kind, reason, message: message.into(), hint: None, retry_after: None }
+        Self { kind, reason: kind.usual_reason(), message: message.into(), hint: None, retry_after: None }
     }
 
     /// The same with a more telling reason.
     #[must_use]
-    pub fn because(mut self, reason: Reason) -> Self {
+    pub fn with_reason(mut self, reason: Reason) -> Self {
         self.reason = reason;
         self
     }
@@ -83,5 +167,34 @@ impl Fault {
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The table once more, as a user would put it: who must act, what the condition shows and when, when it is tried again.
+    #[test]
+    fn each_kind_of_fault_has_its_policy() {
+        use FaultKind::{Conflict, Denied, Propagating, Rejected, Throttled, Unavailable, Unexpected};
+        let rows = [
+            ("AWS asks to slow down", Throttled, "Unknown after 300 s", "Backoff", false),
+            ("AWS does not answer", Unavailable, "Unknown after 300 s", "Backoff", false),
+            ("another operation runs", Conflict, "Unknown after 300 s", "Soon", false),
+            ("AWS propagates", Propagating, "Unknown after 0 s", "Soon", false),
+            ("a permission lacks", Denied, "False after 0 s", "Slowly", true),
+            ("the request is wrong", Rejected, "False after 0 s", "Slowly", true),
+            ("nobody knows", Unexpected, "Unknown after 0 s", "Backoff", false),
+        ];
+        assert_eq!(rows.map(|row| row.1), FaultKind::ALL);
+        for (name, kind, shown, retry, person) in rows {
+            let policy = kind.policy();
+            assert_eq!(format!("{} after {} s", policy.status, policy.shown_after.as_secs()), shown, "{name}");
+            assert_eq!(format!("{:?}", policy.retry), retry, "{name}");
+            assert_eq!(policy.impact >= Impact::Denied, person, "{name}");
+            assert_eq!(policy.waits_for > Duration::ZERO, kind == Propagating, "{name}");
+            assert!(!kind.usual_hint().is_empty(), "{name}");
+        }
     }
 }

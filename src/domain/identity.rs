@@ -82,9 +82,9 @@ impl Identity {
         !self.owns(tags)
     }
 
-    /// The client token of the n-th create of `thing` (1-128 characters, letters, digits and `-`).
-    pub fn token(&self, thing: &str, n: i32) -> String {
-        format!("mlops-{}", &digest(&[&self.owner.hash(), thing, &n.to_string()])[..48])
+    /// The client token of the n-th create of `resource` (1-128 characters, letters, digits and `-`).
+    pub fn token(&self, resource: &str, n: i32) -> String {
+        format!("mlops-{}", &digest(&[&self.owner.hash(), resource, &n.to_string()])[..48])
     }
 
     /// Name of an artifact bucket of our own: at most 63 characters, lower case.

@@ -1,11 +1,16 @@
-//! The rules: names, ownership, faults, decisions. Pure: no async, no client, no clock of its own.
+//! The rules: names, ownership, faults, decisions, conditions. Pure: no async, no client, no clock of its own.
 
 pub mod conditions;
+pub mod events;
+pub mod external_resource;
 pub mod fault;
 pub mod identity;
-pub mod parse;
+pub mod outcome;
+pub mod problem;
 pub mod project;
-pub mod report;
-pub mod resource;
+pub mod requeue;
 pub mod secret;
 pub mod tenancy;
+pub mod text;
+pub mod time;
+pub mod validate;

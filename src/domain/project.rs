@@ -3,10 +3,12 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use crate::domain::identity::Identity;
 use crate::domain::secret::SealedSecret;
+use crate::templates::archives::{self, Archive};
 
 /// One ML project, ready to be built.
 #[derive(Clone)]
@@ -146,6 +148,16 @@ impl RepositoryRole {
         }
     }
 
+    /// The archive with the built-in seed code of a repository for this.
+    pub fn bundled_archive(self) -> &'static Archive {
+        match self {
+            Self::Preprocess => &archives::PREPROCESS,
+            Self::Build => &archives::BUILD,
+            Self::Deploy => &archives::DEPLOY,
+            Self::Endpoint => &archives::ENDPOINT,
+        }
+    }
+
     /// The project template's parameter for a part of it, such as `Url`.
     pub fn parameter(self, part: &str) -> String {
         format!("{}CodeRepository{part}", self.group())
@@ -235,6 +247,16 @@ pub enum ParameterValue {
     Sealed(SealedSecret),
 }
 
+/// By what may be seen: a sealed value counts by its fingerprint.
+impl Hash for ParameterValue {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        match self {
+            Self::Plain(text) => (0_u8, text).hash(state),
+            Self::Sealed(sealed) => (1_u8, &sealed.fingerprint).hash(state),
+        }
+    }
+}
+
 /// How the jobs run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct JenkinsSettings {
@@ -258,7 +280,7 @@ pub struct JenkinsCredentials {
 }
 
 /// The chain from an approved model to the deploy jobs.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ModelTrigger {
     /// `Approved`, `Rejected`, `PendingManualApproval`; not empty, sorted.
     pub approval_statuses: Vec<String>,

@@ -16,7 +16,8 @@ use crate::domain::project::{
     Repository, RepositoryRole, Roles, SeedCode, Template,
 };
 use crate::domain::secret::{SealedSecret, Secret};
-use crate::templates::{declared_parameters, project_template};
+use crate::template_lint::declared_parameters;
+use crate::templates::project_template;
 
 /// How long the trigger's log is kept where nothing else is asked for.
 pub const LOG_RETENTION_DAYS: u16 = 30;

@@ -1,0 +1,314 @@
+//! The contract that every external resource fulfils: what it should be, and what to do given what was observed. `decide`
+//! is a pure function; `controller::converge` holds the only loop that calls it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::future::Future;
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use jiff::Timestamp;
+
+use crate::crd::status::{ConditionType, Intent, MlopsProjectStatus, Placement, Reason};
+use crate::domain::fault::Fault;
+use crate::domain::identity::Identity;
+use crate::domain::problem::Problem;
+use crate::domain::project::Project;
+
+/// The kinds of external resources, in the order in which they are made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[allow(missing_docs)]
+pub enum ResourceKind {
+    Prerequisites,
+    JenkinsServer,
+    ArtifactBucket,
+    CatalogProduct,
+    SagemakerProject,
+    JenkinsJobs,
+    ModelTrigger,
+}
+
+impl ResourceKind {
+    /// Every kind, in the order in which they are made.
+    pub const ALL: [Self; 7] = [
+        Self::Prerequisites,
+        Self::JenkinsServer,
+        Self::ArtifactBucket,
+        Self::CatalogProduct,
+        Self::SagemakerProject,
+        Self::JenkinsJobs,
+        Self::ModelTrigger,
+    ];
+
+    /// The condition that speaks of this kind.
+    pub fn condition(self) -> ConditionType {
+        match self {
+            Self::Prerequisites => ConditionType::PrerequisitesMet,
+            Self::JenkinsServer => ConditionType::JenkinsReady,
+            Self::ArtifactBucket => ConditionType::ArtifactsReady,
+            Self::CatalogProduct => ConditionType::CatalogReady,
+            Self::SagemakerProject => ConditionType::ProjectReady,
+            Self::JenkinsJobs => ConditionType::JobsReady,
+            Self::ModelTrigger => ConditionType::TriggerReady,
+        }
+    }
+
+    /// What users call it, as it stands in messages.
+    pub fn noun(self) -> &'static str {
+        match self {
+            Self::Prerequisites => "prerequisites",
+            Self::JenkinsServer => "Jenkins server",
+            Self::ArtifactBucket => "artifact bucket",
+            Self::CatalogProduct => "catalog product",
+            Self::SagemakerProject => "SageMaker project",
+            Self::JenkinsJobs => "Jenkins jobs",
+            Self::ModelTrigger => "model trigger",
+        }
+    }
+}
+
+/// What the spec wants of a resource.
+pub enum Goal<D> {
+    /// It exists like this.
+    Present(D),
+    /// It does not exist.
+    Absent,
+}
+
+/// What a step does to the resource, told apart in plans and events.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[allow(missing_docs)]
+pub enum Change {
+    Create,
+    Update,
+    Replace,
+    Delete,
+}
+
+/// Tells one step of a resource from another: its operation, what that is applied to, and with which contents. It is how
+/// the loop recognises a step that has no effect, so it must not depend on the wording of a message.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct StepKey {
+    operation: &'static str,
+    subject: Vec<String>,
+    contents: u64,
+}
+
+impl StepKey {
+    /// The key of an operation on a subject: names or ids, from the outside in.
+    pub fn new(operation: &'static str, subject: &[&str]) -> Self {
+        Self { operation, subject: subject.iter().map(|part| (*part).to_owned()).collect(), contents: 0 }
+    }
+
+    /// The same with certain contents: the same operation with other contents is another step.
+    #[must_use]
+    pub fn with_contents(mut self, contents: &impl Hash) -> Self {
+        self.contents = digest_of(contents);
+        self
+    }
+}
+
+/// A digest that differs where the value differs. It is stable within a process, and never leaves it.
+pub fn digest_of(value: &impl Hash) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    value.hash(&mut hasher);
+    hasher.finish()
+}
+
+/// One action to take.
+pub struct Step<A> {
+    /// For the actuator.
+    pub action: A,
+    /// What it does to the resource.
+    pub change: Change,
+    /// Why.
+    pub reason: Reason,
+    /// What it does, for people, in the imperative and without secrets: `create portfolio "team-a"`.
+    pub summary: String,
+    /// Written to the status before the act, where AWS does not key the resource by name.
+    pub intent: Option<Intent>,
+    /// Whether it clears away a resource whose creation failed, so that the next creation counts as one more attempt.
+    pub clears_failed_creation: bool,
+}
+
+impl<A> Step<A> {
+    /// A step without an intent.
+    pub fn new(action: A, change: Change, reason: Reason, summary: impl Into<String>) -> Self {
+        Self { action, change, reason, summary: summary.into(), intent: None, clears_failed_creation: false }
+    }
+
+    /// The same, announced in the status before it is done.
+    #[must_use]
+    pub fn with_intent(mut self, intent: Intent) -> Self {
+        self.intent = Some(intent);
+        self
+    }
+
+    /// The same, as the removal of a resource whose creation failed.
+    #[must_use]
+    pub fn clearing_failed_creation(mut self) -> Self {
+        self.clears_failed_creation = true;
+        self
+    }
+}
+
+/// The remote side is working, or what it did does not show yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wait<O> {
+    /// Which stage of waiting this is: a wait that lasts is told from the next one by it, not by its message.
+    pub stage: &'static str,
+    /// What for.
+    pub reason: Reason,
+    /// For people. Stable while nothing changes: no counters, no times.
+    pub message: String,
+    /// Since when the remote side works, if it says so.
+    pub since: Option<Timestamp>,
+    /// What dependants may already use.
+    pub early: Option<O>,
+}
+
+impl<O> Wait<O> {
+    /// A wait that counts from when it was first decided on.
+    pub fn new(stage: &'static str, reason: Reason, message: impl Into<String>) -> Self {
+        Self { stage, reason, message: message.into(), since: None, early: None }
+    }
+
+    /// The same, since the remote side says when it began.
+    #[must_use]
+    pub fn since(mut self, since: Timestamp) -> Self {
+        self.since = Some(since);
+        self
+    }
+
+    /// The same, with what dependants may already use.
+    #[must_use]
+    pub fn early(mut self, output: Option<O>) -> Self {
+        self.early = output;
+        self
+    }
+}
+
+/// What to do now.
+pub enum Decision<A, O> {
+    /// It is as declared: hand the output to dependants.
+    InSync(O),
+    /// The goal was `Absent` and it is.
+    Gone,
+    /// Do these in order, then observe again.
+    Act(Vec<Step<A>>),
+    /// Wait.
+    Wait(Wait<O>),
+    /// A person must change something.
+    Stuck(Problem),
+}
+
+impl<A, O> Decision<A, O> {
+    /// Something that a person must change.
+    pub fn stuck(reason: Reason, message: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self::Stuck(Problem::new(reason, message, hint))
+    }
+}
+
+/// What was attempted before, as far as deciding needs it. All of it may be lost: then the answer must still be right,
+/// only later.
+#[derive(Clone, Debug, Default)]
+pub struct Attempts {
+    /// The intents of this object, from the status.
+    pub intents: Vec<Intent>,
+    /// Since when, in this process, the resource has been observed to be absent without a break.
+    pub absent_since: Option<Timestamp>,
+    /// How often in a row, in this process, the resource was deleted since its creation had failed.
+    pub failed_creations: u32,
+    /// When that happened last.
+    pub last_failed_creation: Option<Timestamp>,
+    /// Since when, in this process, ids have been observed not to exist, without a break.
+    pub missing_since: BTreeMap<String, Timestamp>,
+    /// Since when, in this process, AWS has been propagating what was made, without a break.
+    pub propagating_since: Option<Timestamp>,
+    /// Ids that were observed to exist at some time in this process.
+    pub sighted: BTreeSet<String>,
+    /// Whether the spec, a Secret or a person has asked for a reconcile since the last act: what rests after a failure is
+    /// then tried at once.
+    pub asked_anew: bool,
+    /// Whether the status has the resource as made.
+    pub recorded: bool,
+    /// Keys of the steps that were done, in this process, since the resource was last as it should be.
+    pub done: BTreeSet<StepKey>,
+}
+
+impl Attempts {
+    /// The intent of a resource of that name.
+    pub fn intent(&self, resource: &str) -> Option<&Intent> {
+        self.intents.iter().find(|intent| intent.resource == resource)
+    }
+}
+
+/// Ids learned by an act, as hints for the next observation: (resource, id). Never truth.
+pub type RecordedIds = Vec<(String, String)>;
+
+/// Something to know about a resource that is as declared, shown in its condition.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Remark {
+    /// The reason that the condition shows instead of `InSync`.
+    pub reason: Reason,
+    /// What there is to know, and what to do about it.
+    pub message: String,
+}
+
+/// A resource outside the cluster that the operator keeps as declared.
+pub trait ExternalResource: 'static {
+    /// Which kind.
+    const KIND: ResourceKind;
+    /// What it needs of the resources before it.
+    type Inputs: Hash;
+    /// What it should be.
+    type Desired;
+    /// What was observed of it.
+    type Observed;
+    /// What can be done to it.
+    type Action;
+    /// What the resources after it need of it.
+    type Output: Clone + Send + 'static;
+
+    /// What the spec and the inputs ask for.
+    fn desired(project: &Project, inputs: &Self::Inputs) -> Self::Desired;
+
+    /// What to do, given what was observed.
+    fn decide(
+        id: &Identity,
+        goal: &Goal<Self::Desired>,
+        observed: &Self::Observed,
+        now: Timestamp,
+        attempts: &Attempts,
+    ) -> Decision<Self::Action, Self::Output>;
+
+    /// What tells an action from others: see [`StepKey`].
+    fn key(action: &Self::Action) -> StepKey;
+
+    /// Whether the resource, or any part of it, was observed to exist: feeds [`Attempts::absent_since`].
+    fn exists(observed: &Self::Observed) -> bool;
+
+    /// The ids that were asked for, and whether each exists: feeds [`Attempts::missing_since`] and
+    /// [`Attempts::sighted`].
+    fn sightings(_observed: &Self::Observed) -> Vec<(String, bool)> {
+        Vec::new()
+    }
+
+    /// Writes ids and links of the resource into the status; `None`: it is gone, so they leave the status.
+    fn show(_placement: &Placement, _output: Option<&Self::Output>, _status: &mut MlopsProjectStatus) {}
+
+    /// What is worth knowing although it is as declared.
+    fn remark(_output: &Self::Output) -> Option<Remark> {
+        None
+    }
+
+    /// Where the resource is, for the people who find it left behind; `None`: there is nothing to leave.
+    fn whereabouts(placement: &Placement, status: &MlopsProjectStatus) -> Option<String>;
+}
+
+/// The I/O of a resource, without decisions. Identity and hints alone find the resource.
+pub trait Actuator<R: ExternalResource>: Send + Sync {
+    /// Observes the resource, changing nothing.
+    fn observe(&self, id: &Identity, attempts: &Attempts) -> impl Future<Output = Result<R::Observed, Fault>> + Send;
+
+    /// Does one action.
+    fn act(&self, id: &Identity, action: &R::Action) -> impl Future<Output = Result<RecordedIds, Fault>> + Send;
+}

@@ -1,0 +1,266 @@
+//! How a reconcile ended: for each resource an [`Outcome`], for the object a [`Report`]. Conditions, events and requeues
+//! are made from it, and from nothing else; nothing here decides what any of them says.
+
+use jiff::Timestamp;
+
+use crate::crd::status::Reason;
+use crate::domain::external_resource::{Change, Remark, ResourceKind, Wait};
+use crate::domain::fault::{Fault, Impact, PATIENCE, Retry};
+use crate::domain::problem::Problem;
+use crate::domain::time::elapsed;
+
+/// How a reconcile ended for one resource; `O` is what it hands to the resources after it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome<O = ()> {
+    /// It is as declared.
+    InSync {
+        /// For dependants.
+        output: O,
+        /// Whether the reconcile had to do something for it.
+        changed: bool,
+    },
+    /// It is not wanted, and it does not exist.
+    Gone,
+    /// The remote side is working.
+    Waiting {
+        /// What for.
+        reason: Reason,
+        /// For people; stable while nothing changes.
+        message: String,
+        /// Since when.
+        since: Timestamp,
+        /// What dependants may already use.
+        early: Option<O>,
+    },
+    /// A person must change something.
+    Stuck(Problem),
+    /// A call did not do what it should.
+    Faulted {
+        /// What went wrong.
+        fault: Fault,
+        /// Since when it goes wrong without a success in between.
+        since: Timestamp,
+    },
+    /// Another resource must be ready first.
+    Blocked {
+        /// That resource.
+        by: ResourceKind,
+    },
+    /// The operator is stopping; nothing is known.
+    Interrupted,
+}
+
+impl<O> Outcome<O> {
+    /// A wait that has lasted since `since`.
+    pub fn waiting(wait: Wait<O>, since: Timestamp) -> Self {
+        Self::Waiting { reason: wait.reason, message: wait.message, since, early: wait.early }
+    }
+
+    /// The same without the output: all that conditions and requeues need.
+    pub fn without_output(&self) -> Outcome {
+        match self {
+            Self::InSync { changed, .. } => Outcome::InSync { output: (), changed: *changed },
+            Self::Gone => Outcome::Gone,
+            Self::Waiting { reason, message, since, .. } => {
+                Outcome::Waiting { reason: *reason, message: message.clone(), since: *since, early: None }
+            }
+            Self::Stuck(problem) => Outcome::Stuck(problem.clone()),
+            Self::Faulted { fault, since } => Outcome::Faulted { fault: fault.clone(), since: *since },
+            Self::Blocked { by } => Outcome::Blocked { by: *by },
+            Self::Interrupted => Outcome::Interrupted,
+        }
+    }
+
+    /// What is known of the resource, be it still in the making.
+    pub fn known(&self) -> Option<&O> {
+        match self {
+            Self::InSync { output, .. } | Self::Waiting { early: Some(output), .. } => Some(output),
+            _ => None,
+        }
+    }
+
+    /// What dependants need that wait for it to be done, or the resource that they have to wait for.
+    ///
+    /// # Errors
+    /// The kind that blocks: this one, or the one that blocks it.
+    pub fn ready(&self, kind: ResourceKind) -> Result<&O, ResourceKind> {
+        match self {
+            Self::InSync { output, .. } => Ok(output),
+            Self::Blocked { by } => Err(*by),
+            _ => Err(kind),
+        }
+    }
+
+    /// What dependants need that can start before it is done, or the resource that they have to wait for.
+    ///
+    /// # Errors
+    /// The kind that blocks: this one, or the one that blocks it.
+    pub fn early(&self, kind: ResourceKind) -> Result<&O, ResourceKind> {
+        match self {
+            Self::Waiting { early: Some(output), .. } => Ok(output),
+            other => other.ready(kind),
+        }
+    }
+
+    /// Whether the resource is out of the way of those that it depends on, or what is.
+    ///
+    /// # Errors
+    /// The kind that is in the way: this one, or the one that blocks it.
+    pub fn gone(&self, kind: ResourceKind) -> Result<(), ResourceKind> {
+        match self {
+            Self::Gone => Ok(()),
+            Self::Blocked { by } => Err(*by),
+            _ => Err(kind),
+        }
+    }
+
+    /// How it affects the object as a whole.
+    pub fn impact(&self, now: Timestamp) -> Impact {
+        match self {
+            Self::InSync { .. } | Self::Gone => Impact::Fine,
+            // A blocked resource waits for one that speaks for itself; alone it must not look finished.
+            Self::Blocked { .. } | Self::Interrupted => Impact::Unseen,
+            Self::Waiting { .. } => Impact::Working,
+            Self::Stuck(_) => Impact::Stalled,
+            Self::Faulted { fault, since } => {
+                let policy = fault.kind.policy();
+                if elapsed(*since, now) >= policy.shown_after { policy.impact } else { Impact::Unseen }
+            }
+        }
+    }
+
+    /// Whether nothing will come of it by itself soon: a person must act, or a passing fault has lasted.
+    pub fn needs_intervention(&self, now: Timestamp) -> bool {
+        match self {
+            Self::Faulted { since, .. } if elapsed(*since, now) >= PATIENCE => true,
+            _ => self.impact(now) >= Impact::Denied,
+        }
+    }
+
+    /// The same with its texts changed.
+    #[must_use]
+    pub fn redacted(mut self, redact: impl Fn(&str) -> String) -> Self {
+        match &mut self {
+            Self::Waiting { message, .. } => *message = redact(message),
+            Self::Stuck(problem) => problem.message = redact(&problem.message),
+            Self::Faulted { fault, .. } => fault.message = redact(&fault.message),
+            Self::InSync { .. } | Self::Gone | Self::Blocked { .. } | Self::Interrupted => {}
+        }
+        self
+    }
+}
+
+/// Which way a reconcile went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// Making the resources as declared.
+    Apply,
+    /// Removing them.
+    Delete,
+}
+
+/// What a reconcile came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ReconcileResult {
+    /// The resources were observed.
+    Observed {
+        /// Which way.
+        phase: Phase,
+        /// How it ended for each, in the order of the kinds.
+        outcomes: Vec<(ResourceKind, Outcome)>,
+    },
+    /// The object itself is not fit to be acted on.
+    Refused(Problem),
+    /// `spec.suspend`.
+    Suspended,
+}
+
+impl ReconcileResult {
+    /// The same with its texts changed.
+    #[must_use]
+    pub fn redacted(self, redact: impl Fn(&str) -> String) -> Self {
+        match self {
+            Self::Observed { phase, outcomes } => {
+                let each = |(kind, outcome): (ResourceKind, Outcome)| (kind, outcome.redacted(&redact));
+                Self::Observed { phase, outcomes: outcomes.into_iter().map(each).collect() }
+            }
+            Self::Refused(problem) => Self::Refused(Problem { message: redact(&problem.message), ..problem }),
+            Self::Suspended => Self::Suspended,
+        }
+    }
+}
+
+/// Something that was done in a reconcile.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AppliedStep {
+    /// To which resource.
+    pub kind: ResourceKind,
+    /// What it did to the resource.
+    pub change: Change,
+    /// Why.
+    pub reason: Reason,
+    /// For people, in the imperative.
+    pub summary: String,
+}
+
+/// The facts of a reconcile.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Report {
+    /// The generation of the spec that the reconcile worked from.
+    pub generation: i64,
+    /// When.
+    pub now: Timestamp,
+    /// What it came to.
+    pub result: ReconcileResult,
+    /// What is worth knowing about resources that are as declared.
+    pub remarks: Vec<(ResourceKind, Remark)>,
+    /// What was done.
+    pub applied: Vec<AppliedStep>,
+}
+
+impl Report {
+    /// How it ended for each resource; empty where nothing was observed.
+    pub fn outcomes(&self) -> &[(ResourceKind, Outcome)] {
+        match &self.result {
+            ReconcileResult::Observed { outcomes, .. } => outcomes,
+            ReconcileResult::Refused(_) | ReconcileResult::Suspended => &[],
+        }
+    }
+
+    /// Whether the operator was stopped before the reconcile could find out everything: then only ids are worth keeping.
+    pub fn interrupted(&self) -> bool {
+        self.outcomes().iter().any(|(_, outcome)| matches!(outcome, Outcome::Interrupted))
+    }
+
+    /// Whether everything was found as it should be.
+    pub fn settled(&self) -> bool {
+        matches!(self.result, ReconcileResult::Observed { .. })
+            && self.outcomes().iter().all(|(_, outcome)| outcome.impact(self.now) == Impact::Fine)
+    }
+
+    /// Whether a call failed in a way that backs off.
+    pub fn failing(&self) -> bool {
+        self.outcomes().iter().any(|(_, outcome)| match outcome {
+            Outcome::Faulted { fault, .. } => fault.kind.policy().retry == Retry::Backoff,
+            _ => false,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn dependants_get_the_output_when_it_is_there_and_else_the_name_of_what_blocks() {
+        let now = "2026-03-01T12:00:00Z".parse().unwrap();
+        let early = Outcome::waiting(Wait::new("creating", Reason::Progressing, "").early(Some(7)), now);
+        assert_eq!(early.ready(ResourceKind::SagemakerProject), Err(ResourceKind::SagemakerProject));
+        assert_eq!(early.early(ResourceKind::SagemakerProject), Ok(&7));
+        let blocked: Outcome<i32> = Outcome::Blocked { by: ResourceKind::Prerequisites };
+        assert_eq!(blocked.ready(ResourceKind::CatalogProduct), Err(ResourceKind::Prerequisites));
+        assert_eq!(blocked.gone(ResourceKind::CatalogProduct), Err(ResourceKind::Prerequisites));
+        assert_eq!(Outcome::InSync { output: 7, changed: true }.early(ResourceKind::CatalogProduct), Ok(&7));
+    }
+}

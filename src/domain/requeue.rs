@@ -1,0 +1,155 @@
+//! When an object is reconciled again although nothing happens. It knows no timer and no queue: it turns a report into a
+//! delay, and all randomness is given.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use crate::domain::fault::Retry;
+use crate::domain::outcome::{Outcome, ReconcileResult, Report};
+use crate::domain::time::elapsed;
+
+/// How often resources in sync are observed although nothing has changed.
+pub const DEEP_CHECK: Duration = Duration::from_hours(1);
+/// How often it is tried again where a person must change something outside.
+pub const SLOW_RETRY: Duration = Duration::from_mins(10);
+
+/// When to reconcile again if nothing happens before. `failures` counts the failing reconciles in a row, this one
+/// included; `chance` is a random number in 0..1 that only ever shortens.
+pub fn requeue_after(report: &Report, failures: u32, chance: f64) -> Duration {
+    let fallback = match report.result {
+        // A remark must go soon after its cause has gone.
+        ReconcileResult::Observed { .. } if !report.remarks.is_empty() => SLOW_RETRY,
+        ReconcileResult::Observed { .. } | ReconcileResult::Suspended => DEEP_CHECK,
+        ReconcileResult::Refused(_) => SLOW_RETRY,
+    };
+    let wishes = report.outcomes().iter().filter_map(|(_, outcome)| delay(outcome, report.now, failures, chance));
+    wishes.min().unwrap_or_else(|| shortened(fallback, chance))
+}
+
+/// When one outcome asks for another reconcile; `None`: it has no wish of its own.
+fn delay(outcome: &Outcome, now: Timestamp, failures: u32, chance: f64) -> Option<Duration> {
+    match outcome {
+        Outcome::InSync { .. } | Outcome::Gone | Outcome::Blocked { .. } => None,
+        Outcome::Interrupted => Some(Duration::ZERO),
+        Outcome::Waiting { since, .. } => Some(recheck(elapsed(*since, now), chance)),
+        Outcome::Stuck(_) => Some(shortened(SLOW_RETRY, chance)),
+        Outcome::Faulted { fault, since } => {
+            let (policy, lasted) = (fault.kind.policy(), elapsed(*since, now));
+            let own = match policy.retry {
+                Retry::Backoff => {
+                    // A reconcile falls on the moment at which the fault is to be shown.
+                    let hidden = policy.shown_after.saturating_sub(lasted);
+                    let wanted = backoff(failures, chance);
+                    if hidden.is_zero() { wanted } else { wanted.min(hidden) }
+                }
+                Retry::Soon => recheck(lasted, chance).max(Duration::from_secs(1)),
+                Retry::Slowly => shortened(SLOW_RETRY, chance),
+            };
+            Some(fault.retry_after.map_or(own, |asked| asked.min(SLOW_RETRY).max(own)))
+        }
+    }
+}
+
+/// A tenth of the time already waited, at least 200 ms, at most 20 s.
+pub fn recheck(waited: Duration, chance: f64) -> Duration {
+    shortened((waited / 10).min(Duration::from_secs(20)), chance).max(Duration::from_millis(200))
+}
+
+/// One second after the first failure, twice as much after each further one, at most five minutes.
+pub fn backoff(failures: u32, chance: f64) -> Duration {
+    let doubled = Duration::from_secs(1).saturating_mul(2_u32.saturating_pow(failures.saturating_sub(1).min(16)));
+    shortened(doubled.min(Duration::from_mins(5)), chance)
+}
+
+/// Up to a quarter less.
+fn shortened(delay: Duration, chance: f64) -> Duration {
+    delay.mul_f64(1.0 - 0.25 * chance.clamp(0.0, 1.0))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+    use super::*;
+    use crate::crd::status::Reason;
+    use crate::domain::external_resource::ResourceKind;
+    use crate::domain::fault::{Fault, FaultKind};
+    use crate::domain::outcome::Phase;
+    use crate::domain::problem::Problem;
+
+    const NOW: &str = "2026-03-01T12:00:00Z";
+
+    fn now() -> Timestamp {
+        NOW.parse().unwrap()
+    }
+
+    fn ago(seconds: i64) -> Timestamp {
+        now() - jiff::SignedDuration::from_secs(seconds)
+    }
+
+    fn report(outcomes: Vec<Outcome>) -> Report {
+        let outcomes = ResourceKind::ALL.iter().copied().zip(outcomes).collect();
+        let result = ReconcileResult::Observed { phase: Phase::Apply, outcomes };
+        Report { generation: 1, now: now(), result, remarks: Vec::new(), applied: Vec::new() }
+    }
+
+    fn faulted(kind: FaultKind, since: i64) -> Outcome {
+        Outcome::Faulted { fault: Fault::new(kind, "could not look"), since: ago(since) }
+    }
+
+    fn waiting(since: i64) -> Outcome {
+        Outcome::Waiting { reason: Reason::Progressing, message: "creating".into(), since: ago(since), early: None }
+    }
+
+    fn stuck() -> Outcome {
+        Outcome::Stuck(Problem::new(Reason::ForeignOwner, "x", "y"))
+    }
+
+    const IN_SYNC: Outcome = Outcome::InSync { output: (), changed: false };
+
+    #[test]
+    fn when_to_look_again_follows_from_what_was_found() {
+        let throttled_for_a_minute = Outcome::Faulted {
+            fault: Fault { retry_after: Some(Duration::from_mins(1)), ..Fault::new(FaultKind::Throttled, "slow down") },
+            since: now(),
+        };
+        let cases: Vec<(&str, Vec<Outcome>, u32, f64)> = vec![
+            ("everything in sync: the deep check", vec![IN_SYNC, Outcome::Gone], 0, 3600.0),
+            ("a wait that just began: at least 200 ms", vec![IN_SYNC, waiting(0)], 0, 0.2),
+            ("a wait of 40 s: a tenth of it", vec![waiting(40)], 0, 4.0),
+            ("a wait of an hour: at most 20 s", vec![waiting(3600)], 0, 20.0),
+            ("two waits: the sooner one", vec![waiting(100), waiting(50)], 0, 5.0),
+            ("stuck: slowly", vec![stuck(), Outcome::Blocked { by: ResourceKind::Prerequisites }], 0, 600.0),
+            ("stuck beside a wait: as the wait asks", vec![stuck(), waiting(30)], 0, 3.0),
+            ("the first 503: a second", vec![faulted(FaultKind::Unavailable, 0)], 1, 1.0),
+            ("the fourth 503: eight seconds", vec![faulted(FaultKind::Unavailable, 9)], 4, 8.0),
+            ("the thirtieth: five minutes", vec![faulted(FaultKind::Throttled, 999)], 30, 300.0),
+            ("a 503 for 4 min 50 s: when it is to be shown", vec![faulted(FaultKind::Unavailable, 290)], 9, 10.0),
+            ("throttled with Retry-After: as asked", vec![throttled_for_a_minute], 1, 60.0),
+            ("not understood: backs off", vec![faulted(FaultKind::Unexpected, 0)], 2, 2.0),
+            ("another operation is running: soon", vec![faulted(FaultKind::Conflict, 2)], 1, 1.0),
+            ("denied: after ten minutes", vec![faulted(FaultKind::Denied, 0)], 0, 600.0),
+            ("rejected: slowly", vec![faulted(FaultKind::Rejected, 0)], 0, 600.0),
+            ("stopping: not a wish", vec![Outcome::Interrupted], 0, 0.0),
+        ];
+        for (name, outcomes, failures, seconds) in cases {
+            let after = requeue_after(&report(outcomes), failures, 0.0);
+            assert_eq!(after, Duration::from_secs_f64(seconds), "{name}");
+        }
+    }
+
+    #[test]
+    fn jitter_only_shortens_and_never_below_the_floor() {
+        assert_eq!(recheck(Duration::from_secs(100), 1.0), Duration::from_secs_f64(7.5));
+        assert_eq!(recheck(Duration::ZERO, 1.0), Duration::from_millis(200));
+        assert_eq!(requeue_after(&report(vec![IN_SYNC]), 0, 1.0), DEEP_CHECK.mul_f64(0.75));
+    }
+
+    #[test]
+    fn a_refused_object_is_looked_at_slowly_and_a_suspended_one_hardly() {
+        let with = |result| Report { generation: 1, now: now(), result, remarks: Vec::new(), applied: Vec::new() };
+        let refused = ReconcileResult::Refused(Problem::new(Reason::InvalidSpec, "x", "y"));
+        assert_eq!(requeue_after(&with(refused), 0, 0.0), SLOW_RETRY);
+        assert_eq!(requeue_after(&with(ReconcileResult::Suspended), 0, 0.0), DEEP_CHECK);
+    }
+}
