@@ -1,10 +1,10 @@
-//! The things, one file or folder each, all with the same parts in the same order: what it is and never touches,
+//! The external resources, one folder each, all with the same parts in the same order: what it is and never touches,
 //! `Desired`, `Observed`, `Action`, `Output`, `desired()`, `decide()`, table tests.
 
 pub mod artifact_bucket;
 pub mod catalog;
 pub mod jenkins_jobs;
+pub mod jenkins_server;
 pub mod model_trigger;
-pub mod outputs;
 pub mod prerequisites;
 pub mod sagemaker_project;

@@ -1,47 +1,40 @@
 //! What to do with the artifact bucket, given what was seen of it. Apart from the types so that each of the two
 //! goals, and a bucket of our own and one that the spec names, can be read on one screen.
 
-use super::{Action, Desired, Encryption, Object, Observed, Seen, SeenObject, Settings, is_archive};
+use super::{
+    Action, Artifacts, Desired, Encryption, Object, Observed, ObservedBucket, ObservedObject, Settings, is_archive,
+};
 use crate::crd::status::Reason;
+use crate::domain::external_resource::{Change, Decision, Step};
 use crate::domain::identity::{FINGERPRINT_TAG, Identity, OWNER_TAG};
-use crate::domain::resource::{Change, Decision, Step};
-use crate::resources::outputs::Artifacts;
 
 type Steps = Vec<Step<Action>>;
 
-fn step(action: Action, change: Change, because: Reason, summary: String) -> Step<Action> {
-    Step { action, change, because, summary, intent: None }
-}
-
-fn stuck(why: Reason, message: String, hint: &str) -> Decision<Action, Artifacts> {
-    Decision::Stuck { why, message, hint: hint.to_owned() }
-}
-
 /// The bucket exists as declared, with the objects in it.
-pub(super) fn present(id: &Identity, desired: &Desired, seen: &Observed) -> Decision<Action, Artifacts> {
+pub(super) fn present(id: &Identity, desired: &Desired, observed: &Observed) -> Decision<Action, Artifacts> {
     let name = &id.placement.bucket;
-    let seen = match (seen, &desired.settings) {
-        (Observed::Present(seen), _) => seen,
+    let observed = match (observed, &desired.settings) {
+        (Observed::Present(observed), _) => observed,
         (Observed::Absent, Some(settings)) => return Decision::Act(create(id, settings, &desired.objects)),
         (unusable, settings) => return unusable_bucket(id, unusable, settings.is_some()),
     };
     let mut steps = Steps::new();
-    let mut because = Reason::SpecChanged;
-    if let (Some(wanted), Some(found)) = (&desired.settings, &seen.settings) {
+    let mut reason = Reason::SpecChanged;
+    if let (Some(wanted), Some(found)) = (&desired.settings, &observed.settings) {
         if belongs_to_another(id, found) {
-            return stuck(
+            return Decision::stuck(
                 Reason::ForeignOwner,
                 format!("bucket \"{name}\" carries the ownership tag of another object"),
                 "find out which MlopsProject owns it by its tags; remove the tags only if none does",
             );
         }
-        because = why_different(wanted, found);
-        steps.extend(change(name, wanted, found, because));
+        reason = why_different(wanted, found);
+        steps.extend(change(name, wanted, found, reason));
     }
-    steps.extend(objects(id, &desired.objects, seen, because));
+    steps.extend(objects(id, &desired.objects, observed, reason));
     // Tags go last: their fingerprint says that everything before them was done.
-    if let (Some(wanted), Some(found)) = (&desired.settings, &seen.settings) {
-        steps.extend(retag(name, wanted, found, because));
+    if let (Some(wanted), Some(found)) = (&desired.settings, &observed.settings) {
+        steps.extend(retag(name, wanted, found, reason));
     }
     match steps.is_empty() {
         true => Decision::InSync(desired.artifacts.clone()),
@@ -63,29 +56,29 @@ fn why_different(wanted: &Settings, found: &Settings) -> Reason {
     }
 }
 
-fn unusable_bucket(id: &Identity, seen: &Observed, owned: bool) -> Decision<Action, Artifacts> {
+fn unusable_bucket(id: &Identity, observed: &Observed, owned: bool) -> Decision<Action, Artifacts> {
     let (name, region) = (&id.placement.bucket, &id.placement.region);
-    match (seen, owned) {
+    match (observed, owned) {
         (Observed::Forbidden, _) => forbidden(name),
         (Observed::Undisclosed, _) => undisclosed(name),
-        (Observed::Elsewhere(there), false) => stuck(
+        (Observed::Elsewhere(there), false) => Decision::stuck(
             Reason::BucketMissing,
             format!("bucket \"{name}\" is in region {there}, not in {region}"),
             "name a bucket in aws.region, or none for one of the operator's own",
         ),
-        (Observed::Foreign | Observed::Elsewhere(_), true) => stuck(
+        (Observed::Foreign | Observed::Elsewhere(_), true) => Decision::stuck(
             Reason::BucketNameTaken,
             format!("the bucket name \"{name}\" is taken by another account or in another region"),
             "find out whose it is and have it removed; where it cannot go, declare the project with an existing bucket of \
              your own in artifacts.bucket, which an object that exists cannot change",
         ),
-        (Observed::Foreign, false) => stuck(
+        (Observed::Foreign, false) => Decision::stuck(
             Reason::ForeignOwner,
             format!("bucket \"{name}\" belongs to another AWS account, which does not let the operator use it"),
             "have its owner allow the operator's role s3:ListBucket on it, or name a bucket of your own account, or none for \
              one of the operator's own",
         ),
-        (Observed::Absent | Observed::Present(_), _) => stuck(
+        (Observed::Absent | Observed::Present(_), _) => Decision::stuck(
             Reason::BucketMissing,
             format!("bucket \"{name}\" does not exist"),
             "create it in aws.region, or leave artifacts.bucket out for one of the operator's own",
@@ -94,7 +87,7 @@ fn unusable_bucket(id: &Identity, seen: &Observed, owned: bool) -> Decision<Acti
 }
 
 fn forbidden(name: &str) -> Decision<Action, Artifacts> {
-    stuck(
+    Decision::stuck(
         Reason::AccessDenied,
         format!("the operator may not look at bucket \"{name}\""),
         "allow the operator's role s3:ListBucket on the bucket",
@@ -104,7 +97,7 @@ fn forbidden(name: &str) -> Decision<Action, Artifacts> {
 /// S3 refuses a look with 403 and no word: a permission that lacks is the likelier cause, and the one that costs nothing
 /// to mend, so it comes first.
 fn undisclosed(name: &str) -> Decision<Action, Artifacts> {
-    stuck(
+    Decision::stuck(
         Reason::AccessDenied,
         format!("the operator may not look at bucket \"{name}\", and S3 does not say whose it is"),
         "allow the operator's role s3:ListBucket on the bucket, and s3:ListAllMyBuckets; where it has both, another account \
@@ -114,18 +107,18 @@ fn undisclosed(name: &str) -> Decision<Action, Artifacts> {
 
 fn create(id: &Identity, wanted: &Settings, wanted_objects: &[Object]) -> Steps {
     let (name, missing) = (&id.placement.bucket, Reason::Missing);
-    let mut steps = vec![step(Action::CreateBucket, Change::Create, missing, format!("create bucket \"{name}\""))];
+    let mut steps = vec![Step::new(Action::CreateBucket, Change::Create, missing, format!("create bucket \"{name}\""))];
     steps.extend(change(name, wanted, &Settings::default(), missing));
-    steps.extend(objects(id, wanted_objects, &Seen::default(), missing));
+    steps.extend(objects(id, wanted_objects, &ObservedBucket::default(), missing));
     steps.extend(retag(name, wanted, &Settings::default(), missing));
     steps
 }
 
 /// The settings that differ, all but the tags.
-fn change(name: &str, wanted: &Settings, found: &Settings, because: Reason) -> Steps {
+fn change(name: &str, wanted: &Settings, found: &Settings, reason: Reason) -> Steps {
     let mut steps = Steps::new();
     let mut add = |action, what: &str| {
-        steps.push(step(action, Change::Update, because, format!("{what} of bucket \"{name}\"")));
+        steps.push(Step::new(action, Change::Update, reason, format!("{what} of bucket \"{name}\"")));
     };
     if wanted.blocks_public_access && !found.blocks_public_access {
         add(Action::BlockPublicAccess, "block public access");
@@ -146,7 +139,7 @@ fn change(name: &str, wanted: &Settings, found: &Settings, because: Reason) -> S
     steps
 }
 
-fn retag(name: &str, wanted: &Settings, found: &Settings, because: Reason) -> Option<Step<Action>> {
+fn retag(name: &str, wanted: &Settings, found: &Settings, reason: Reason) -> Option<Step<Action>> {
     if wanted.tags == found.tags {
         return None;
     }
@@ -159,57 +152,63 @@ fn retag(name: &str, wanted: &Settings, found: &Settings, because: Reason) -> Op
         .collect();
     let keys = if changed.is_empty() { "fingerprint".to_owned() } else { changed.join(", ") };
     let summary = format!("set tags of bucket \"{name}\" ({keys})");
-    Some(step(Action::PutTags(wanted.tags.clone()), Change::Update, because, summary))
+    Some(Step::new(Action::PutTags(wanted.tags.clone()), Change::Update, reason, summary))
 }
 
 /// Uploads what lacks or differs, corrects tags, and removes what is no longer asked for.
-fn objects(id: &Identity, wanted: &[Object], seen: &Seen, because: Reason) -> Steps {
+fn objects(id: &Identity, wanted: &[Object], observed: &ObservedBucket, reason: Reason) -> Steps {
     let mut steps = Steps::new();
-    let found = |key: &str| seen.objects.iter().find(|object| object.key == key);
+    let found = |key: &str| observed.objects.iter().find(|object| object.key == key);
     for object in wanted {
-        let put = |change, because| {
-            step(Action::PutObject(object.clone()), change, because, format!("upload object \"{}\"", object.key))
+        let put = |change, reason| {
+            Step::new(Action::PutObject(object.clone()), change, reason, format!("upload object \"{}\"", object.key))
         };
         match found(&object.key) {
             None => steps.push(put(Change::Create, Reason::Missing)),
             Some(there) if there.sha256 != object.sha256 => steps.push(put(Change::Update, Reason::Drifted)),
             Some(there) if there.tags != object.tags => {
                 let action = Action::TagObject(object.key.clone(), object.tags.clone());
-                steps.push(step(action, Change::Update, because, format!("set tags of object \"{}\"", object.key)));
+                steps.push(Step::new(action, Change::Update, reason, format!("set tags of object \"{}\"", object.key)));
             }
             Some(_) => {}
         }
     }
-    let stale = |object: &&SeenObject| !is_archive(id, &object.key) && wanted.iter().all(|one| one.key != object.key);
-    let stale: Vec<String> = seen.objects.iter().filter(stale).map(|object| object.key.clone()).collect();
+    let stale =
+        |object: &&ObservedObject| !is_archive(id, &object.key) && wanted.iter().all(|one| one.key != object.key);
+    let stale: Vec<String> = observed.objects.iter().filter(stale).map(|object| object.key.clone()).collect();
     if let Some(first) = stale.first() {
         let summary = format!("delete objects that are no longer needed, from \"{first}\"");
-        steps.push(step(Action::DeleteObjects(stale), Change::Delete, Reason::SpecChanged, summary));
+        steps.push(Step::new(Action::DeleteObjects(stale), Change::Delete, Reason::SpecChanged, summary));
     }
     steps
 }
 
 /// Nothing of ours is left. HeadBucket's 404 in the right account proves it; a bucket of another owner holds nothing
 /// of ours, since the operator never puts anything into one.
-pub(super) fn absent(id: &Identity, seen: &Observed) -> Decision<Action, Artifacts> {
+pub(super) fn absent(id: &Identity, observed: &Observed) -> Decision<Action, Artifacts> {
     let name = &id.placement.bucket;
-    let seen = match seen {
+    let observed = match observed {
         Observed::Absent | Observed::Foreign | Observed::Elsewhere(_) => return Decision::Gone,
         Observed::Forbidden => return forbidden(name),
         Observed::Undisclosed => return undisclosed(name),
-        Observed::Present(seen) => seen,
+        Observed::Present(observed) => observed,
     };
-    if seen.settings.as_ref().is_some_and(|found| belongs_to_another(id, found)) {
+    if observed.settings.as_ref().is_some_and(|found| belongs_to_another(id, found)) {
         return Decision::Gone;
     }
     let mut steps = Steps::new();
-    if let Some(first) = seen.versions.first() {
+    if let Some(first) = observed.versions.first() {
         let summary = format!("delete object versions in bucket \"{name}\", from \"{}\" {}", first.key, first.id);
-        steps.push(step(Action::DeleteVersions(seen.versions.clone()), Change::Delete, Reason::Deleting, summary));
+        steps.push(Step::new(
+            Action::DeleteVersions(observed.versions.clone()),
+            Change::Delete,
+            Reason::Deleting,
+            summary,
+        ));
     }
-    if seen.settings.is_some() && !seen.more {
+    if observed.settings.is_some() && !observed.more {
         let summary = format!("delete bucket \"{name}\"");
-        steps.push(step(Action::DeleteBucket, Change::Delete, Reason::Deleting, summary));
+        steps.push(Step::new(Action::DeleteBucket, Change::Delete, Reason::Deleting, summary));
     }
     match steps.is_empty() {
         true => Decision::Gone,

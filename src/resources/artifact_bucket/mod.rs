@@ -15,10 +15,11 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
+use crate::crd::status::{ArtifactStatus, MlopsProjectStatus, Placement};
+use crate::domain::external_resource::{Attempts, Decision, ExternalResource, Goal, ResourceKind, StepKey};
 use crate::domain::identity::{FINGERPRINT_TAG, Identity, digest};
 use crate::domain::project::{Project, RepositoryRole, SeedCode, Template};
-use crate::domain::resource::{Attempts, Decision, Goal, Kind, Resource};
-use crate::resources::outputs::{Artifacts, Ground};
+use crate::resources::prerequisites::OperatorPrincipal;
 use crate::templates::archives::{self, Archive};
 
 mod decide;
@@ -98,16 +99,16 @@ pub enum Observed {
     /// It is in another region; empty: unknown which.
     Elsewhere(String),
     /// It can be worked with.
-    Present(Seen),
+    Present(ObservedBucket),
 }
 
 /// What was seen of a bucket that can be worked with.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Seen {
+pub struct ObservedBucket {
     /// What is set on it; `None` for a bucket that is not our own.
     pub settings: Option<Settings>,
     /// The objects under our prefix as they are now.
-    pub objects: Vec<SeenObject>,
+    pub objects: Vec<ObservedObject>,
     /// What deletion has to remove, or the first part of it: every version and marker, in a bucket that is not our
     /// own those under our prefix only.
     pub versions: Vec<Version>,
@@ -117,7 +118,7 @@ pub struct Seen {
 
 /// An object, seen.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SeenObject {
+pub struct ObservedObject {
     /// Its key.
     pub key: String,
     /// Hex SHA-256 that S3 verified at upload; empty if it keeps none.
@@ -162,46 +163,86 @@ pub enum Action {
     DeleteBucket,
 }
 
-impl Resource for ArtifactBucket {
-    const KIND: Kind = Kind::ArtifactBucket;
-    type Owner = Project;
-    type Inputs = Ground;
+/// The artifacts that the catalog product is made from.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Artifacts {
+    /// The bucket.
+    pub bucket: String,
+    /// HTTPS URL of the project template: its key holds the content's SHA-256.
+    pub template_url: String,
+    /// Hex SHA-256 of the project template.
+    pub template_sha256: String,
+}
+
+impl ExternalResource for ArtifactBucket {
+    const KIND: ResourceKind = ResourceKind::ArtifactBucket;
+    type Inputs = OperatorPrincipal;
     type Desired = Desired;
     type Observed = Observed;
     type Action = Action;
     type Output = Artifacts;
 
-    fn desired(owner: &Project, _inputs: &Ground) -> Desired {
-        let id = &owner.identity;
-        let template = template_object(owner);
+    fn desired(project: &Project, _inputs: &OperatorPrincipal) -> Desired {
+        let id = &project.identity;
+        let template = template_object(project);
         let artifacts = Artifacts {
             bucket: id.placement.bucket.clone(),
             template_url: url(id, &template.key),
             template_sha256: template.sha256.clone(),
         };
-        let objects = std::iter::once(template).chain(archive_objects(owner)).collect();
-        Desired { settings: id.placement.bucket_owned.then(|| settings(owner)), objects, artifacts }
-    }
-
-    fn forecast(desired: &Desired) -> Artifacts {
-        desired.artifacts.clone()
+        let objects = std::iter::once(template).chain(archive_objects(project)).collect();
+        Desired { settings: id.placement.bucket_owned.then(|| settings(project)), objects, artifacts }
     }
 
     fn decide(
         id: &Identity,
         goal: &Goal<Desired>,
-        seen: &Observed,
+        observed: &Observed,
         _now: Timestamp,
         _tried: &Attempts,
     ) -> Decision<Action, Artifacts> {
         match goal {
-            Goal::Present(desired) => decide::present(id, desired, seen),
-            Goal::Absent => decide::absent(id, seen),
+            Goal::Present(desired) => decide::present(id, desired, observed),
+            Goal::Absent => decide::absent(id, observed),
         }
     }
 
-    fn exists(seen: &Observed) -> bool {
-        matches!(seen, Observed::Present(_) | Observed::Forbidden | Observed::Undisclosed)
+    fn key(action: &Action) -> StepKey {
+        match action {
+            Action::CreateBucket => StepKey::new("CreateBucket", &[]),
+            Action::PutTags(tags) => StepKey::new("PutBucketTagging", &[]).with_contents(tags),
+            Action::EnableVersioning => StepKey::new("PutBucketVersioning", &[]),
+            Action::PutEncryption(Encryption::Kms(key)) => StepKey::new("PutBucketEncryption", &[key]),
+            Action::PutEncryption(Encryption::S3 | Encryption::Other) => StepKey::new("PutBucketEncryption", &[]),
+            Action::BlockPublicAccess => StepKey::new("PutPublicAccessBlock", &[]),
+            Action::PutPolicy(policy) => StepKey::new("PutBucketPolicy", &[]).with_contents(&policy.to_string()),
+            Action::PutObject(object) => StepKey::new("PutObject", &[&object.key, &object.sha256]),
+            Action::TagObject(key, tags) => StepKey::new("PutObjectTagging", &[key]).with_contents(tags),
+            // A bucket is emptied page by page: each page begins with another version.
+            Action::DeleteVersions(versions) => {
+                let first = versions.first().map_or(["", ""], |first| [first.key.as_str(), first.id.as_str()]);
+                StepKey::new("DeleteObjectVersions", &first)
+            }
+            Action::DeleteObjects(keys) => StepKey::new("DeleteObjects", &[keys.first().map_or("", String::as_str)]),
+            Action::DeleteBucket => StepKey::new("DeleteBucket", &[]),
+        }
+    }
+
+    fn exists(observed: &Observed) -> bool {
+        matches!(observed, Observed::Present(_) | Observed::Forbidden | Observed::Undisclosed)
+    }
+
+    fn show(_placement: &Placement, output: Option<&Artifacts>, status: &mut MlopsProjectStatus) {
+        status.artifacts = output.map(|artifacts| ArtifactStatus {
+            bucket: artifacts.bucket.clone(),
+            template_url: artifacts.template_url.clone(),
+            template_sha256: artifacts.template_sha256.clone(),
+        });
+    }
+
+    fn whereabouts(placement: &Placement, _status: &MlopsProjectStatus) -> Option<String> {
+        let Placement { bucket, account_id, region, .. } = placement;
+        Some(format!("artifact bucket \"{bucket}\" in account {account_id}, {region}"))
     }
 }
 
@@ -231,7 +272,7 @@ fn archive_objects(project: &Project) -> Vec<Object> {
     };
     let check_in = project.repositories.seeded().then(|| object(bootstrap_folder(id), &archives::BOOTSTRAP));
     let built_in = project.repositories.each().filter(|(_, repository)| repository.seed_code == SeedCode::BuiltIn);
-    let seed = built_in.map(|(role, _)| object(seed_folder(id, role), archives::seed_code(role)));
+    let seed = built_in.map(|(role, _)| object(seed_folder(id, role), role.bundled_archive()));
     check_in.into_iter().chain(seed).collect()
 }
 
@@ -292,7 +333,7 @@ fn tls_only(partition: &str, bucket: &str) -> Value {
 
 /// HTTPS URL of an object, in the form that Service Catalog and CloudFormation take.
 fn url(id: &Identity, key: &str) -> String {
-    let crate::crd::status::Placement { partition, region, bucket, .. } = &id.placement;
+    let Placement { partition, region, bucket, .. } = &id.placement;
     let suffix = if partition == "aws-cn" { "amazonaws.com.cn" } else { "amazonaws.com" };
     format!("https://{bucket}.s3.{region}.{suffix}/{key}")
 }

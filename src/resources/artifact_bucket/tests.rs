@@ -4,6 +4,7 @@
 use super::*;
 use crate::crd::status::Placement;
 use crate::domain::identity::OWNER_TAG;
+use crate::domain::problem::Problem;
 use crate::fixture::{bare, owner};
 
 fn project(owned: bool) -> Project {
@@ -20,19 +21,19 @@ fn project(owned: bool) -> Project {
 }
 
 fn wanted(project: &Project) -> Desired {
-    ArtifactBucket::desired(project, &Ground { operator_principal_arn: String::new() })
+    ArtifactBucket::desired(project, &OperatorPrincipal { arn: String::new() })
 }
 
 /// The bucket as it should be.
-fn as_declared(project: &Project) -> Seen {
+fn as_declared(project: &Project) -> ObservedBucket {
     let wanted = wanted(project);
-    let see = |object: &Object| SeenObject {
+    let see = |object: &Object| ObservedObject {
         key: object.key.clone(),
         sha256: object.sha256.clone(),
         tags: object.tags.clone(),
     };
     let version = |object: &Object| Version { key: object.key.clone(), id: "v1".into() };
-    Seen {
+    ObservedBucket {
         settings: wanted.settings.clone(),
         objects: wanted.objects.iter().map(see).collect(),
         versions: wanted.objects.iter().map(version).collect(),
@@ -41,19 +42,19 @@ fn as_declared(project: &Project) -> Seen {
 }
 
 /// A decision as text: the reason and the actions, each with why.
-fn told(project: &Project, goal: &Goal<Desired>, seen: &Observed) -> String {
+fn told(project: &Project, goal: &Goal<Desired>, observed: &Observed) -> String {
     let id = &project.identity;
-    match ArtifactBucket::decide(id, goal, seen, Timestamp::UNIX_EPOCH, &Attempts::default()) {
+    match ArtifactBucket::decide(id, goal, observed, Timestamp::UNIX_EPOCH, &Attempts::default()) {
         Decision::InSync(artifacts) => {
             assert_eq!(artifacts, wanted(project).artifacts);
             "InSync".into()
         }
         Decision::Gone => "Gone".into(),
-        Decision::Stuck { why, message, hint } => {
+        Decision::Stuck(Problem { reason, message, hint }) => {
             assert!(message.contains(&id.placement.bucket) && !hint.is_empty());
-            format!("Stuck {why}")
+            format!("Stuck {reason}")
         }
-        Decision::Wait { .. } => panic!("S3 has nothing to wait for"),
+        Decision::Wait(_) => panic!("S3 has nothing to wait for"),
         Decision::Act(steps) => {
             let name = |action: &Action| match action {
                 Action::CreateBucket => "create",
@@ -69,16 +70,16 @@ fn told(project: &Project, goal: &Goal<Desired>, seen: &Observed) -> String {
                 Action::DeleteBucket => "delete-bucket",
             };
             let texts: Vec<String> =
-                steps.iter().map(|step| format!("{}/{}", name(&step.action), step.because)).collect();
+                steps.iter().map(|step| format!("{}/{}", name(&step.action), step.reason)).collect();
             texts.join(" ")
         }
     }
 }
 
-type Case = (&'static str, bool, Box<dyn Fn(&mut Seen)>, &'static str);
+type Case = (&'static str, bool, Box<dyn Fn(&mut ObservedBucket)>, &'static str);
 
-fn settings_of(seen: &mut Seen) -> &mut Settings {
-    seen.settings.as_mut().unwrap()
+fn settings_of(observed: &mut ObservedBucket) -> &mut Settings {
+    observed.settings.as_mut().unwrap()
 }
 
 #[test]
@@ -89,62 +90,80 @@ fn what_differs_is_corrected_and_says_why() {
         (
             "between create and tag",
             true,
-            Box::new(|seen| *seen = Seen { settings: Some(Settings::default()), ..Seen::default() }),
+            Box::new(|observed| {
+                *observed = ObservedBucket { settings: Some(Settings::default()), ..ObservedBucket::default() }
+            }),
             "public-access/Missing versioning/Missing encryption/Missing policy/Missing put-object/Missing tags/Missing",
         ),
         (
             "another object's",
             true,
-            Box::new(|seen| _ = settings_of(seen).tags.insert(OWNER_TAG.into(), "other".into())),
+            Box::new(|observed| _ = settings_of(observed).tags.insert(OWNER_TAG.into(), "other".into())),
             "Stuck ForeignOwner",
         ),
-        ("versioning was suspended", true, Box::new(|seen| settings_of(seen).versioned = false), "versioning/Drifted"),
+        (
+            "versioning was suspended",
+            true,
+            Box::new(|observed| settings_of(observed).versioned = false),
+            "versioning/Drifted",
+        ),
         (
             "public access was let in",
             true,
-            Box::new(|seen| settings_of(seen).blocks_public_access = false),
+            Box::new(|observed| settings_of(observed).blocks_public_access = false),
             "public-access/Drifted",
         ),
-        ("the policy was removed", true, Box::new(|seen| settings_of(seen).policy = Value::Null), "policy/Drifted"),
+        (
+            "the policy was removed",
+            true,
+            Box::new(|observed| settings_of(observed).policy = Value::Null),
+            "policy/Drifted",
+        ),
         (
             "a tag was added",
             true,
-            Box::new(|seen| _ = settings_of(seen).tags.insert("more".into(), "1".into())),
+            Box::new(|observed| _ = settings_of(observed).tags.insert("more".into(), "1".into())),
             "tags/Drifted",
         ),
         (
             "the spec names another key now",
             true,
-            Box::new(|seen| {
-                let settings = settings_of(seen);
+            Box::new(|observed| {
+                let settings = settings_of(observed);
                 settings.encryption = Encryption::Kms("old".into());
                 settings.tags.insert(FINGERPRINT_TAG.into(), "old".into());
             }),
             "encryption/SpecChanged tags/SpecChanged",
         ),
-        ("the template is not there", true, Box::new(|seen| seen.objects.clear()), "put-object/Missing"),
+        ("the template is not there", true, Box::new(|observed| observed.objects.clear()), "put-object/Missing"),
         (
             "the template was overwritten",
             false,
-            Box::new(|seen| seen.objects[0].sha256 = "other".into()),
+            Box::new(|observed| observed.objects[0].sha256 = "other".into()),
             "put-object/Drifted",
         ),
-        ("the template's tags were changed", true, Box::new(|seen| seen.objects[0].tags.clear()), "tag-object/Drifted"),
+        (
+            "the template's tags were changed",
+            true,
+            Box::new(|observed| observed.objects[0].tags.clear()),
+            "tag-object/Drifted",
+        ),
         (
             "an older template is still there",
             false,
-            Box::new(|seen| {
-                let old = SeenObject { key: "mlops-operator/x/templates/old.yaml".into(), ..seen.objects[0].clone() };
-                seen.objects.push(old);
+            Box::new(|observed| {
+                let old =
+                    ObservedObject { key: "mlops-operator/x/templates/old.yaml".into(), ..observed.objects[0].clone() };
+                observed.objects.push(old);
             }),
             "delete-objects/SpecChanged",
         ),
     ];
     for (name, owned, spoil, told_so) in cases {
         let project = project(owned);
-        let mut seen = as_declared(&project);
-        spoil(&mut seen);
-        assert_eq!(told(&project, &Goal::Present(wanted(&project)), &Observed::Present(seen)), told_so, "{name}");
+        let mut observed = as_declared(&project);
+        spoil(&mut observed);
+        assert_eq!(told(&project, &Goal::Present(wanted(&project)), &Observed::Present(observed)), told_so, "{name}");
     }
 }
 
@@ -164,10 +183,10 @@ fn a_bucket_that_cannot_be_worked_with_has_its_own_reason() {
         ("it may be anybody's", true, Observed::Undisclosed, "Stuck AccessDenied", "Stuck AccessDenied"),
         ("a given one may be anybody's", false, Observed::Undisclosed, "Stuck AccessDenied", "Stuck AccessDenied"),
     ];
-    for (name, owned, seen, present, absent) in rows {
+    for (name, owned, observed, present, absent) in rows {
         let project = project(owned);
-        assert_eq!(told(&project, &Goal::Present(wanted(&project)), &seen), present, "{name}");
-        assert_eq!(told(&project, &Goal::Absent, &seen), absent, "{name}, deleted");
+        assert_eq!(told(&project, &Goal::Present(wanted(&project)), &observed), present, "{name}");
+        assert_eq!(told(&project, &Goal::Absent, &observed), absent, "{name}, deleted");
     }
 }
 
@@ -175,28 +194,28 @@ fn a_bucket_that_cannot_be_worked_with_has_its_own_reason() {
 fn deletion_takes_what_is_ours_and_nothing_else() {
     let cases: Vec<Case> = vec![
         ("our own with objects", true, Box::new(|_| {}), "delete-versions/Deleting delete-bucket/Deleting"),
-        ("our own with more than a page", true, Box::new(|seen| seen.more = true), "delete-versions/Deleting"),
-        ("our own, empty", true, Box::new(|seen| seen.versions.clear()), "delete-bucket/Deleting"),
+        ("our own with more than a page", true, Box::new(|observed| observed.more = true), "delete-versions/Deleting"),
+        ("our own, empty", true, Box::new(|observed| observed.versions.clear()), "delete-bucket/Deleting"),
         (
             "our own without tags",
             true,
-            Box::new(|seen| settings_of(seen).tags.clear()),
+            Box::new(|observed| settings_of(observed).tags.clear()),
             "delete-versions/Deleting delete-bucket/Deleting",
         ),
         (
             "another object's",
             true,
-            Box::new(|seen| _ = settings_of(seen).tags.insert(OWNER_TAG.into(), "other".into())),
+            Box::new(|observed| _ = settings_of(observed).tags.insert(OWNER_TAG.into(), "other".into())),
             "Gone",
         ),
         ("a given one with objects of ours", false, Box::new(|_| {}), "delete-versions/Deleting"),
-        ("a given one without", false, Box::new(|seen| seen.versions.clear()), "Gone"),
+        ("a given one without", false, Box::new(|observed| observed.versions.clear()), "Gone"),
     ];
     for (name, owned, spoil, told_so) in cases {
         let project = project(owned);
-        let mut seen = as_declared(&project);
-        spoil(&mut seen);
-        assert_eq!(told(&project, &Goal::Absent, &Observed::Present(seen)), told_so, "{name}");
+        let mut observed = as_declared(&project);
+        spoil(&mut observed);
+        assert_eq!(told(&project, &Goal::Absent, &Observed::Present(observed)), told_so, "{name}");
     }
 }
 
@@ -265,10 +284,10 @@ fn what_a_project_may_still_name_stays_and_an_old_template_goes() {
         ("what is no archive", "seeds.zip", "delete-objects/SpecChanged"),
     ];
     for (case, key, told_so) in rows {
-        let mut seen = as_declared(&project);
-        let object = SeenObject { key: format!("{prefix}{key}"), sha256: String::new(), tags: BTreeMap::new() };
-        seen.objects.push(object);
+        let mut observed = as_declared(&project);
+        let object = ObservedObject { key: format!("{prefix}{key}"), sha256: String::new(), tags: BTreeMap::new() };
+        observed.objects.push(object);
         let goal = Goal::Present(wanted(&project));
-        assert_eq!(told(&project, &goal, &Observed::Present(seen)), told_so, "{case}");
+        assert_eq!(told(&project, &goal, &Observed::Present(observed)), told_so, "{case}");
     }
 }

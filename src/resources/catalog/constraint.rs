@@ -2,64 +2,69 @@
 
 use jiff::Timestamp;
 
-use super::verdict::{Verdict, make, remember, retry, step};
-use super::{Action, Observed, Standing, thing};
+use super::partial_decision::{PartialDecision, make, remember, retry};
+use super::{Action, Observed, ProvisioningStatus, resource_name};
 use crate::crd::status::Reason;
-use crate::domain::resource::{Attempts, Change, Step};
+use crate::domain::external_resource::{Attempts, Change, Step};
 
 /// The LAUNCH constraint as it was seen.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SeenConstraint {
+pub struct ObservedConstraint {
     /// `cons-…`.
     pub id: String,
     /// How far its creation is.
-    pub standing: Standing,
+    pub provisioning_status: ProvisioningStatus,
     /// `RoleArn` of its parameters, if they are JSON with just that: texts are not compared, AWS may rewrite them.
     pub role_arn: Option<String>,
 }
 
-pub(super) fn decide(role_arn: &str, seen: &Observed, now: Timestamp, tried: &Attempts) -> Verdict {
-    let product = seen.product.as_ref().filter(|product| product.standing == Standing::Ready);
-    let (Some(portfolio), Some(product)) = (&seen.portfolio, product) else { return Verdict::default() };
-    let Some(constraint) = &seen.constraint else {
+pub(super) fn decide(role_arn: &str, observed: &Observed, now: Timestamp, attempts: &Attempts) -> PartialDecision {
+    let product = observed.product.as_ref().filter(|product| product.provisioning_status == ProvisioningStatus::Ready);
+    let (Some(portfolio), Some(product)) = (&observed.portfolio, product) else { return PartialDecision::default() };
+    let Some(constraint) = &observed.constraint else {
         let summary = format!("create launch constraint with role {role_arn}");
-        return make(thing::CONSTRAINT, now, tried, summary, |n| Action::CreateConstraint {
+        return make(resource_name::CONSTRAINT, now, attempts, summary, |n| Action::CreateConstraint {
             n,
             portfolio_id: portfolio.id.clone(),
             product_id: product.id.clone(),
             role_arn: role_arn.to_owned(),
         });
     };
-    let mut verdict = Verdict::act(remember(thing::CONSTRAINT, &constraint.id, tried).into_iter().collect());
-    if constraint.standing == Standing::Failed {
-        verdict.join(failed(constraint, now, tried));
+    let mut partial =
+        PartialDecision::act(remember(resource_name::CONSTRAINT, &constraint.id, attempts).into_iter().collect());
+    if constraint.provisioning_status == ProvisioningStatus::Failed {
+        partial.join(failed(constraint, now, attempts));
     } else if constraint.role_arn.as_deref() != Some(role_arn) {
         let action = Action::UpdateConstraint { id: constraint.id.clone(), role_arn: role_arn.to_owned() };
         let summary = format!("update launch constraint: role {role_arn}");
-        verdict.steps.push(step(action, Change::Update, Reason::Drifted, summary));
-    } else if constraint.standing == Standing::Creating {
-        verdict.join(Verdict::wait(Reason::Progressing, "creating launch constraint".to_owned()));
+        partial.steps.push(Step::new(action, Change::Update, Reason::Drifted, summary));
+    } else if constraint.provisioning_status == ProvisioningStatus::Creating {
+        partial.join(PartialDecision::wait(
+            "creating constraint",
+            Reason::Progressing,
+            "creating launch constraint".to_owned(),
+        ));
     }
-    verdict
+    partial
 }
 
-fn failed(constraint: &SeenConstraint, now: Timestamp, tried: &Attempts) -> Verdict {
-    if !retry(now, tried) {
-        return Verdict::stuck(
+fn failed(constraint: &ObservedConstraint, now: Timestamp, attempts: &Attempts) -> PartialDecision {
+    if !retry(now, attempts) {
+        return PartialDecision::stuck(
             Reason::CatalogFailed,
             "Service Catalog could not create the launch constraint (status FAILED)".to_owned(),
             "check that the launch role exists and trusts servicecatalog.amazonaws.com; it is made again every ten minutes",
         );
     }
-    Verdict::act(vec![delete(&constraint.id, Reason::CatalogFailed)])
+    PartialDecision::act(vec![delete(&constraint.id, Reason::CatalogFailed).clearing_failed_creation()])
 }
 
-fn delete(id: &str, because: Reason) -> Step<Action> {
-    step(Action::DeleteConstraint { id: id.to_owned() }, Change::Delete, because, format!("delete constraint {id}"))
+fn delete(id: &str, reason: Reason) -> Step<Action> {
+    Step::new(Action::DeleteConstraint { id: id.to_owned() }, Change::Delete, reason, format!("delete constraint {id}"))
 }
 
 /// All constraints of the product in our portfolio, whoever made them: none may stay when the product leaves it.
-pub(super) fn remove(seen: &Observed) -> Vec<Step<Action>> {
-    let ids = seen.constraint.iter().map(|constraint| &constraint.id).chain(&seen.other_constraints);
+pub(super) fn remove(observed: &Observed) -> Vec<Step<Action>> {
+    let ids = observed.constraint.iter().map(|constraint| &constraint.id).chain(&observed.other_constraints);
     ids.map(|id| delete(id, Reason::Deleting)).collect()
 }

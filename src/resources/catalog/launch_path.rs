@@ -3,12 +3,12 @@
 
 use jiff::Timestamp;
 
-use super::verdict::wait;
-use super::{Action, Desired};
+use super::{Action, Desired, ProvisioningTarget};
 use crate::crd::status::Reason;
-use crate::domain::report::PROPAGATION;
-use crate::domain::resource::{Attempts, Decision};
-use crate::resources::outputs::Launchable;
+use crate::domain::external_resource::{Attempts, Decision, Wait};
+use crate::domain::fault::PROPAGATION;
+use crate::domain::problem::Problem;
+use crate::domain::time::elapsed;
 
 /// What AWS says of the operator's own launch paths.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -25,12 +25,12 @@ pub enum LaunchPath {
 /// `None`: there is a path.
 pub(super) fn unfinished(
     desired: &Desired,
-    seen: LaunchPath,
+    observed: LaunchPath,
     now: Timestamp,
-    tried: &Attempts,
-) -> Option<Decision<Action, Launchable>> {
+    attempts: &Attempts,
+) -> Option<Decision<Action, ProvisioningTarget>> {
     let (product, portfolio) = (&desired.product.name, &desired.portfolio.name);
-    let (why, message, hint) = match seen {
+    let (reason, message, hint) = match observed {
         LaunchPath::Open => return None,
         LaunchPath::None => (
             Reason::NoLaunchPath,
@@ -48,6 +48,10 @@ pub(super) fn unfinished(
             "allow the operator's role servicecatalog:ListLaunchPaths".to_owned(),
         ),
     };
-    let lasting = tried.propagating_since.is_some_and(|since| now.duration_since(since).unsigned_abs() >= PROPAGATION);
-    Some(if lasting { Decision::Stuck { why, message, hint } } else { wait(Reason::Propagating, message) })
+    let lasting = attempts.propagating_since.is_some_and(|since| elapsed(since, now) >= PROPAGATION);
+    Some(if lasting {
+        Decision::Stuck(Problem { reason, message, hint })
+    } else {
+        Decision::Wait(Wait::new("launch path", Reason::Propagating, message))
+    })
 }

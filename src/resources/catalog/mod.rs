@@ -4,41 +4,43 @@
 //! blocks nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
-use crate::crd::status::Reason;
+use crate::crd::status::{CatalogStatus, MlopsProjectStatus, Placement, Reason};
+use crate::domain::external_resource::{Attempts, Decision, ExternalResource, Goal, ResourceKind, StepKey, Wait};
 use crate::domain::identity::Identity;
 use crate::domain::project::{Principal, Project};
-use crate::domain::resource::{Attempts, Decision, Goal, Kind, Resource};
-use crate::resources::outputs::{Artifacts, Ground, Launchable};
+use crate::resources::artifact_bucket::Artifacts;
+use crate::resources::prerequisites::OperatorPrincipal;
 
-mod artifact;
 mod association;
 mod constraint;
 mod launch_path;
+mod partial_decision;
 mod portfolio;
 mod principals;
 mod product;
+mod provisioning_artifact;
 #[cfg(test)]
 mod tests;
-mod verdict;
 
-pub use artifact::{SeenVersion, Version};
-pub use constraint::SeenConstraint;
+pub use constraint::ObservedConstraint;
 pub use launch_path::LaunchPath;
-pub use portfolio::{Portfolio, SeenPortfolio};
-pub use product::{Product, SeenProduct};
-use verdict::{Verdict, long_enough, wait};
+use partial_decision::{PartialDecision, long_enough};
+pub use portfolio::{ObservedPortfolio, Portfolio};
+pub use product::{ObservedProduct, Product};
+pub use provisioning_artifact::{ObservedVersion, Version};
 
 /// For how long reads and lists of Service Catalog may lag behind writes. What is absent for longer does not exist.
-pub const LAG: SignedDuration = SignedDuration::from_secs(15);
+pub const LAG: Duration = Duration::from_secs(15);
 /// Most tags that a portfolio or product takes.
 const MOST_TAGS: usize = 20;
 
 /// Names of the things in intents, handles and client tokens.
 #[allow(missing_docs)]
-pub mod thing {
+pub mod resource_name {
     pub const PORTFOLIO: &str = "Portfolio";
     pub const PRODUCT: &str = "Product";
     pub const VERSION: &str = "Version";
@@ -63,7 +65,7 @@ pub struct Desired {
 
 /// How far AWS is with the creation of a thing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Standing {
+pub enum ProvisioningStatus {
     /// Being created.
     Creating,
     /// Created: AWS says `AVAILABLE`, and for products also `CREATED`.
@@ -72,7 +74,7 @@ pub enum Standing {
     Failed,
 }
 
-impl Standing {
+impl ProvisioningStatus {
     /// From AWS's `Status`. What is not known counts as not ready yet.
     pub fn parse(status: &str) -> Self {
         match status {
@@ -87,15 +89,15 @@ impl Standing {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Observed {
     /// Our portfolio.
-    pub portfolio: Option<SeenPortfolio>,
+    pub portfolio: Option<ObservedPortfolio>,
     /// Our product.
-    pub product: Option<SeenProduct>,
+    pub product: Option<ObservedProduct>,
     /// The product's versions, in the order in which they were made.
-    pub versions: Vec<SeenVersion>,
+    pub versions: Vec<ObservedVersion>,
     /// Whether the product stands in the portfolio.
     pub associated: bool,
     /// The LAUNCH constraint of the product in the portfolio.
-    pub constraint: Option<SeenConstraint>,
+    pub constraint: Option<ObservedConstraint>,
     /// Ids of other constraints of the product in the portfolio.
     pub other_constraints: Vec<String>,
     /// The portfolio's principals.
@@ -185,31 +187,43 @@ pub enum Action {
     },
     /// Nothing is done outside: the id of a thing that was found by its tags goes into the status.
     Remember {
-        thing: &'static str,
+        resource: &'static str,
         id: String,
     },
 }
 
-impl Resource for CatalogProduct {
-    const KIND: Kind = Kind::CatalogProduct;
-    type Owner = Project;
-    type Inputs = (Ground, Artifacts);
+/// What a SageMaker project is launched from.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct ProvisioningTarget {
+    /// `port-…`.
+    pub portfolio_id: String,
+    /// `prod-…`.
+    pub product_id: String,
+    /// The provisioning artifact that projects use: `pa-…`.
+    pub artifact_id: String,
+    /// Its name, for status and messages.
+    pub artifact_name: String,
+}
+
+impl ExternalResource for CatalogProduct {
+    const KIND: ResourceKind = ResourceKind::CatalogProduct;
+    type Inputs = (OperatorPrincipal, Artifacts);
     type Desired = Desired;
     type Observed = Observed;
     type Action = Action;
-    type Output = Launchable;
+    type Output = ProvisioningTarget;
 
-    fn desired(owner: &Project, (ground, artifacts): &(Ground, Artifacts)) -> Desired {
-        let catalog = &owner.catalog;
+    fn desired(project: &Project, (principal, artifacts): &(OperatorPrincipal, Artifacts)) -> Desired {
+        let catalog = &project.catalog;
         // Service Catalog refuses empty tag values, which the other services allow.
-        let mut tags: BTreeMap<String, String> = owner
+        let mut tags: BTreeMap<String, String> = project
             .tags
             .iter()
             .filter(|(_, value)| !value.is_empty())
             .map(|(key, value)| (key.clone(), value.clone()))
             .collect();
-        tags.extend(owner.identity.owner_tags());
-        let own = Principal { arn: ground.operator_principal_arn.clone(), kind: "IAM".to_owned() };
+        tags.extend(project.identity.owner_tags());
+        let own = Principal { arn: principal.arn.clone(), kind: "IAM".to_owned() };
         Desired {
             portfolio: Portfolio {
                 name: catalog.portfolio_name.clone(),
@@ -219,70 +233,127 @@ impl Resource for CatalogProduct {
             },
             product: Product::desired(catalog, tags),
             version: Version { sha256: artifacts.template_sha256.clone(), url: artifacts.template_url.clone() },
-            launch_role: owner.roles.launch.clone(),
+            launch_role: project.roles.launch.clone(),
             principals: catalog.principals.iter().cloned().chain([own]).collect(),
-        }
-    }
-
-    fn forecast(desired: &Desired) -> Launchable {
-        let later = || "(known after apply)".to_owned();
-        Launchable {
-            portfolio_id: later(),
-            product_id: later(),
-            artifact_id: later(),
-            artifact_name: desired.version.name(),
         }
     }
 
     fn decide(
         _id: &Identity,
         goal: &Goal<Desired>,
-        seen: &Observed,
+        observed: &Observed,
         now: Timestamp,
-        tried: &Attempts,
-    ) -> Decision<Action, Launchable> {
+        attempts: &Attempts,
+    ) -> Decision<Action, ProvisioningTarget> {
         match goal {
-            Goal::Present(desired) => present(desired, seen, now, tried),
-            Goal::Absent => absent(seen, now, tried),
+            Goal::Present(desired) => present(desired, observed, now, attempts),
+            Goal::Absent => absent(observed, now, attempts),
         }
     }
 
-    fn exists(seen: &Observed) -> bool {
-        seen.portfolio.is_some() || seen.product.is_some()
+    fn key(action: &Action) -> StepKey {
+        step_key(action)
     }
 
-    fn sightings(seen: &Observed) -> Vec<(String, bool)> {
-        let portfolio = seen.portfolio.as_ref().map(|portfolio| &portfolio.id);
-        let product = seen.product.as_ref().map(|product| &product.id);
+    fn exists(observed: &Observed) -> bool {
+        observed.portfolio.is_some() || observed.product.is_some()
+    }
+
+    fn sightings(observed: &Observed) -> Vec<(String, bool)> {
+        let portfolio = observed.portfolio.as_ref().map(|portfolio| &portfolio.id);
+        let product = observed.product.as_ref().map(|product| &product.id);
         let existing = portfolio.into_iter().chain(product).map(|id| (id.clone(), true));
-        existing.chain(seen.missing.iter().map(|id| (id.clone(), false))).collect()
+        existing.chain(observed.missing.iter().map(|id| (id.clone(), false))).collect()
+    }
+
+    fn show(_placement: &Placement, output: Option<&ProvisioningTarget>, status: &mut MlopsProjectStatus) {
+        status.catalog = output.map(|target| CatalogStatus {
+            portfolio_id: target.portfolio_id.clone(),
+            product_id: target.product_id.clone(),
+            artifact_id: target.artifact_id.clone(),
+            version: target.artifact_name.clone(),
+        });
+    }
+
+    fn whereabouts(placement: &Placement, status: &MlopsProjectStatus) -> Option<String> {
+        let what = match &status.catalog {
+            Some(catalog) => format!("{} in portfolio {}", catalog.product_id, catalog.portfolio_id),
+            None => "(of unknown id)".to_owned(),
+        };
+        Some(format!("catalog product {what} in account {}, {}", placement.account_id, placement.region))
     }
 }
 
-fn present(desired: &Desired, seen: &Observed, now: Timestamp, tried: &Attempts) -> Decision<Action, Launchable> {
+fn step_key(action: &Action) -> StepKey {
+    match action {
+        Action::CreatePortfolio { .. } => StepKey::new("CreatePortfolio", &[]),
+        Action::UpdatePortfolio { id, portfolio, .. } => {
+            StepKey::new("UpdatePortfolio", &[id]).with_contents(portfolio)
+        }
+        Action::DeletePortfolio { id } => StepKey::new("DeletePortfolio", &[id]),
+        Action::CreateProduct { .. } => StepKey::new("CreateProduct", &[]),
+        Action::UpdateProduct { id, product, .. } => StepKey::new("UpdateProduct", &[id]).with_contents(product),
+        Action::DeleteProduct { id } => StepKey::new("DeleteProduct", &[id]),
+        Action::CreateVersion { product_id, version, .. } => {
+            StepKey::new("CreateProvisioningArtifact", &[product_id, &version.sha256])
+        }
+        Action::RestoreVersion { id, version, .. } => {
+            StepKey::new("UpdateProvisioningArtifact", &[id, &version.sha256])
+        }
+        Action::DeprecateVersion { id, .. } => StepKey::new("DeprecateProvisioningArtifact", &[id]),
+        Action::DeleteVersion { id, .. } => StepKey::new("DeleteProvisioningArtifact", &[id]),
+        Action::Associate { portfolio_id, product_id } => {
+            StepKey::new("AssociateProductWithPortfolio", &[portfolio_id, product_id])
+        }
+        Action::Disassociate { portfolio_id, product_id } => {
+            StepKey::new("DisassociateProductFromPortfolio", &[portfolio_id, product_id])
+        }
+        Action::CreateConstraint { role_arn, .. } => StepKey::new("CreateConstraint", &[role_arn]),
+        Action::UpdateConstraint { id, role_arn } => StepKey::new("UpdateConstraint", &[id, role_arn]),
+        Action::DeleteConstraint { id } => StepKey::new("DeleteConstraint", &[id]),
+        Action::AddPrincipal { principal, .. } => {
+            StepKey::new("AssociatePrincipalWithPortfolio", &[&principal.arn, &principal.kind])
+        }
+        Action::RemovePrincipal { principal, .. } => {
+            StepKey::new("DisassociatePrincipalFromPortfolio", &[&principal.arn, &principal.kind])
+        }
+        Action::Remember { resource, id } => StepKey::new("Remember", &[resource, id]),
+    }
+}
+
+fn present(
+    desired: &Desired,
+    observed: &Observed,
+    now: Timestamp,
+    attempts: &Attempts,
+) -> Decision<Action, ProvisioningTarget> {
     if let Some(stuck) = too_many_tags(desired) {
         return stuck;
     }
-    let mut verdict = Verdict::default();
-    verdict.join(portfolio::decide(&desired.portfolio, seen.portfolio.as_ref(), now, tried));
-    verdict.join(product::decide(desired, seen, now, tried));
-    if !seen.product.as_ref().is_some_and(|product| product.standing == Standing::Failed) {
-        verdict.join(artifact::decide(&desired.version, seen, now, tried));
-        verdict.join(principals::decide(&desired.principals, seen));
-        verdict.join(association::decide(seen));
-        verdict.join(constraint::decide(&desired.launch_role, seen, now, tried));
+    let mut partial = PartialDecision::default();
+    partial.join(portfolio::decide(&desired.portfolio, observed.portfolio.as_ref(), now, attempts));
+    partial.join(product::decide(desired, observed, now, attempts));
+    if !observed.product.as_ref().is_some_and(|product| product.provisioning_status == ProvisioningStatus::Failed) {
+        partial.join(provisioning_artifact::decide(&desired.version, observed, now, attempts));
+        partial.join(principals::decide(&desired.principals, observed));
+        partial.join(association::decide(observed));
+        partial.join(constraint::decide(&desired.launch_role, observed, now, attempts));
     }
-    if let Some(decision) = verdict.unfinished() {
+    if let Some(decision) = partial.unfinished() {
         return decision;
     }
-    let version = artifact::current(&desired.version, &seen.versions);
-    let (Some(portfolio), Some(product), Some(version)) = (&seen.portfolio, &seen.product, version) else {
-        return wait(Reason::Progressing, "waits for portfolio, product and version to show".to_owned());
+    let version = provisioning_artifact::current(&desired.version, &observed.versions);
+    let (Some(portfolio), Some(product), Some(version)) = (&observed.portfolio, &observed.product, version) else {
+        return Decision::Wait(Wait::new(
+            "appearing",
+            Reason::Progressing,
+            "waits for portfolio, product and version to show",
+        ));
     };
-    if let Some(decision) = launch_path::unfinished(desired, seen.launch_path, now, tried) {
+    if let Some(decision) = launch_path::unfinished(desired, observed.launch_path, now, attempts) {
         return decision;
     }
-    Decision::InSync(Launchable {
+    Decision::InSync(ProvisioningTarget {
         portfolio_id: portfolio.id.clone(),
         product_id: product.id.clone(),
         artifact_id: version.id.clone(),
@@ -290,38 +361,43 @@ fn present(desired: &Desired, seen: &Observed, now: Timestamp, tried: &Attempts)
     })
 }
 
-fn too_many_tags(desired: &Desired) -> Option<Decision<Action, Launchable>> {
+fn too_many_tags(desired: &Desired) -> Option<Decision<Action, ProvisioningTarget>> {
     let count = desired.product.tags.len();
-    (count > MOST_TAGS).then(|| Decision::Stuck {
-        why: Reason::InvalidSpec,
-        message: format!(
-            "product \"{}\" would carry {count} tags, and Service Catalog allows {MOST_TAGS}",
-            desired.product.name
-        ),
-        hint: format!(
-            "remove tags from the spec: {} of them are the operator's own",
-            desired.product.tags.len() - desired.product.user_tags()
-        ),
+    (count > MOST_TAGS).then(|| {
+        let own = desired.product.tags.len() - desired.product.user_tags();
+        Decision::stuck(
+            Reason::InvalidSpec,
+            format!(
+                "product \"{}\" would carry {count} tags, and Service Catalog allows {MOST_TAGS}",
+                desired.product.name
+            ),
+            format!("remove tags from the spec: {own} of them are the operator's own"),
+        )
     })
 }
 
 /// Everything that hangs on the product goes first, the portfolio last.
-fn absent(seen: &Observed, now: Timestamp, tried: &Attempts) -> Decision<Action, Launchable> {
-    let mut steps = constraint::remove(seen);
-    steps.extend(principals::remove(seen));
-    steps.extend(association::remove(seen));
-    steps.extend(product::remove(seen, Reason::Deleting));
-    steps.extend(portfolio::remove(seen));
+fn absent(observed: &Observed, now: Timestamp, attempts: &Attempts) -> Decision<Action, ProvisioningTarget> {
+    let mut steps = constraint::remove(observed);
+    steps.extend(principals::remove(observed));
+    steps.extend(association::remove(observed));
+    steps.extend(product::remove(observed, Reason::Deleting));
+    steps.extend(portfolio::remove(observed));
     if !steps.is_empty() {
         return Decision::Act(steps);
     }
-    let proven = [thing::PORTFOLIO, thing::PRODUCT].into_iter().all(|thing| {
-        let id = tried.intent(thing).and_then(|intent| intent.id.as_ref()).filter(|id| seen.missing.contains(id));
+    let proven = [resource_name::PORTFOLIO, resource_name::PRODUCT].into_iter().all(|resource| {
+        let id =
+            attempts.intent(resource).and_then(|intent| intent.id.as_ref()).filter(|id| observed.missing.contains(id));
         // What was seen and is no more is gone; what was never seen may only be too young to show.
-        id.is_some_and(|id| tried.sighted.contains(id) || long_enough(tried.missing_since.get(id), now))
+        id.is_some_and(|id| attempts.sighted.contains(id) || long_enough(attempts.missing_since.get(id), now))
     });
-    if proven || long_enough(tried.absent_since.as_ref(), now) {
+    if proven || long_enough(attempts.absent_since.as_ref(), now) {
         return Decision::Gone;
     }
-    wait(Reason::ProvingAbsence, "portfolio and product are not found: looking once more, since lists lag".to_owned())
+    Decision::Wait(Wait::new(
+        "confirming absence",
+        Reason::ConfirmingAbsence,
+        "portfolio and product are not found: looking once more, since lists lag",
+    ))
 }

@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use super::verdict::{Verdict, make, remember, step, surplus, tags_differ};
-use super::{Action, Observed, thing};
+use super::partial_decision::{PartialDecision, make, remember, surplus, tags_differ};
+use super::{Action, Observed, resource_name};
 use crate::crd::status::Reason;
-use crate::domain::resource::{Attempts, Change, Step};
+use crate::domain::external_resource::{Attempts, Change, Step};
 
 /// The portfolio as it should be.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[allow(missing_docs)]
 pub struct Portfolio {
     pub name: String,
@@ -22,7 +22,7 @@ pub struct Portfolio {
 /// The portfolio as it was seen.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[allow(missing_docs)]
-pub struct SeenPortfolio {
+pub struct ObservedPortfolio {
     pub id: String,
     pub name: String,
     pub provider: String,
@@ -30,37 +30,42 @@ pub struct SeenPortfolio {
     pub tags: BTreeMap<String, String>,
 }
 
-pub(super) fn decide(wanted: &Portfolio, seen: Option<&SeenPortfolio>, now: Timestamp, tried: &Attempts) -> Verdict {
-    let Some(seen) = seen else {
+pub(super) fn decide(
+    wanted: &Portfolio,
+    observed: Option<&ObservedPortfolio>,
+    now: Timestamp,
+    attempts: &Attempts,
+) -> PartialDecision {
+    let Some(observed) = observed else {
         let summary = format!("create portfolio \"{}\"", wanted.name);
-        return make(thing::PORTFOLIO, now, tried, summary, |n| Action::CreatePortfolio {
+        return make(resource_name::PORTFOLIO, now, attempts, summary, |n| Action::CreatePortfolio {
             n,
             portfolio: wanted.clone(),
         });
     };
-    let mut steps: Vec<_> = remember(thing::PORTFOLIO, &seen.id, tried).into_iter().collect();
+    let mut steps: Vec<_> = remember(resource_name::PORTFOLIO, &observed.id, attempts).into_iter().collect();
     let drifted = [
-        ("name", wanted.name != seen.name),
-        ("provider name", wanted.provider != seen.provider),
-        ("description", wanted.description != seen.description),
-        ("tags", tags_differ(&wanted.tags, &seen.tags)),
+        ("name", wanted.name != observed.name),
+        ("provider name", wanted.provider != observed.provider),
+        ("description", wanted.description != observed.description),
+        ("tags", tags_differ(&wanted.tags, &observed.tags)),
     ];
     let drifted: Vec<_> = drifted.into_iter().filter(|(_, differs)| *differs).map(|(field, _)| field).collect();
     if !drifted.is_empty() {
         let action = Action::UpdatePortfolio {
-            id: seen.id.clone(),
+            id: observed.id.clone(),
             portfolio: wanted.clone(),
-            remove_tags: surplus(&wanted.tags, &seen.tags),
+            remove_tags: surplus(&wanted.tags, &observed.tags),
         };
         let summary = format!("update portfolio \"{}\": {}", wanted.name, drifted.join(", "));
-        steps.push(step(action, Change::Update, Reason::Drifted, summary));
+        steps.push(Step::new(action, Change::Update, Reason::Drifted, summary));
     }
-    Verdict::act(steps)
+    PartialDecision::act(steps)
 }
 
-pub(super) fn remove(seen: &Observed) -> Option<Step<Action>> {
-    seen.portfolio.as_ref().map(|portfolio| {
+pub(super) fn remove(observed: &Observed) -> Option<Step<Action>> {
+    observed.portfolio.as_ref().map(|portfolio| {
         let summary = format!("delete portfolio \"{}\"", portfolio.name);
-        step(Action::DeletePortfolio { id: portfolio.id.clone() }, Change::Delete, Reason::Deleting, summary)
+        Step::new(Action::DeletePortfolio { id: portfolio.id.clone() }, Change::Delete, Reason::Deleting, summary)
     })
 }

@@ -4,19 +4,19 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use super::verdict::{Verdict, make, remember, retry, step, surplus, tags_differ};
-use super::{Action, Desired, Observed, Standing, association, constraint, thing};
+use super::partial_decision::{PartialDecision, make, remember, retry, surplus, tags_differ};
+use super::{Action, Desired, Observed, ProvisioningStatus, association, constraint, resource_name};
 use crate::crd::status::Reason;
+use crate::domain::external_resource::{Attempts, Change, Step};
 use crate::domain::identity::{CLUSTER_TAG, OBJECT_TAG, OWNER_TAG};
 use crate::domain::project::Catalog;
-use crate::domain::resource::{Attempts, Change, Step};
 
 /// Studio lists a product among the organization's templates only with this tag (AWS docs,
 /// sagemaker-projects-templates-custom).
 const VISIBILITY: (&str, &str) = ("sagemaker:studio-visibility", "true");
 
 /// The product as it should be.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[allow(missing_docs)]
 pub struct Product {
     pub name: String,
@@ -52,9 +52,9 @@ impl Product {
 /// The product as it was seen.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[allow(missing_docs)]
-pub struct SeenProduct {
+pub struct ObservedProduct {
     pub id: String,
-    pub standing: Standing,
+    pub provisioning_status: ProvisioningStatus,
     pub name: String,
     pub owner: String,
     pub description: String,
@@ -64,64 +64,68 @@ pub struct SeenProduct {
     pub tags: BTreeMap<String, String>,
 }
 
-pub(super) fn decide(desired: &Desired, seen: &Observed, now: Timestamp, tried: &Attempts) -> Verdict {
+pub(super) fn decide(desired: &Desired, observed: &Observed, now: Timestamp, attempts: &Attempts) -> PartialDecision {
     let wanted = &desired.product;
-    let Some(product) = &seen.product else {
+    let Some(product) = &observed.product else {
         let summary = format!("create product \"{}\"", wanted.name);
         let action = |n| Action::CreateProduct { n, product: wanted.clone(), version: desired.version.clone() };
-        return make(thing::PRODUCT, now, tried, summary, action);
+        return make(resource_name::PRODUCT, now, attempts, summary, action);
     };
-    match product.standing {
-        Standing::Failed => return failed(product, seen, now, tried),
-        Standing::Creating => {
-            let mut verdict = Verdict::wait(Reason::Progressing, format!("creating product \"{}\"", wanted.name));
-            verdict.steps.extend(remember(thing::PRODUCT, &product.id, tried));
-            return verdict;
+    match product.provisioning_status {
+        ProvisioningStatus::Failed => return failed(product, observed, now, attempts),
+        ProvisioningStatus::Creating => {
+            let mut partial = PartialDecision::wait(
+                "creating product",
+                Reason::Progressing,
+                format!("creating product \"{}\"", wanted.name),
+            );
+            partial.steps.extend(remember(resource_name::PRODUCT, &product.id, attempts));
+            return partial;
         }
-        Standing::Ready => {}
+        ProvisioningStatus::Ready => {}
     }
-    let mut steps: Vec<_> = remember(thing::PRODUCT, &product.id, tried).into_iter().collect();
+    let mut steps: Vec<_> = remember(resource_name::PRODUCT, &product.id, attempts).into_iter().collect();
     steps.extend(update(wanted, product));
-    Verdict::act(steps)
+    PartialDecision::act(steps)
 }
 
-fn update(wanted: &Product, seen: &SeenProduct) -> Option<Step<Action>> {
+fn update(wanted: &Product, observed: &ObservedProduct) -> Option<Step<Action>> {
     let fields = [
-        ("name", wanted.name != seen.name),
-        ("owner", wanted.owner != seen.owner),
-        ("description", wanted.description != seen.description),
-        ("support description", wanted.support_description != seen.support_description),
-        ("support email", wanted.support_email != seen.support_email),
-        ("support URL", wanted.support_url != seen.support_url),
-        ("tags", tags_differ(&wanted.tags, &seen.tags)),
+        ("name", wanted.name != observed.name),
+        ("owner", wanted.owner != observed.owner),
+        ("description", wanted.description != observed.description),
+        ("support description", wanted.support_description != observed.support_description),
+        ("support email", wanted.support_email != observed.support_email),
+        ("support URL", wanted.support_url != observed.support_url),
+        ("tags", tags_differ(&wanted.tags, &observed.tags)),
     ];
     let drifted: Vec<_> = fields.into_iter().filter(|(_, differs)| *differs).map(|(field, _)| field).collect();
     (!drifted.is_empty()).then(|| {
-        let remove_tags = surplus(&wanted.tags, &seen.tags);
-        let action = Action::UpdateProduct { id: seen.id.clone(), product: wanted.clone(), remove_tags };
+        let remove_tags = surplus(&wanted.tags, &observed.tags);
+        let action = Action::UpdateProduct { id: observed.id.clone(), product: wanted.clone(), remove_tags };
         let summary = format!("update product \"{}\": {}", wanted.name, drifted.join(", "));
-        step(action, Change::Update, Reason::Drifted, summary)
+        Step::new(action, Change::Update, Reason::Drifted, summary)
     })
 }
 
 /// A product that AWS could not create is deleted, with what hangs on it, and made anew.
-fn failed(product: &SeenProduct, seen: &Observed, now: Timestamp, tried: &Attempts) -> Verdict {
-    if !retry(now, tried) {
-        return Verdict::stuck(
+fn failed(product: &ObservedProduct, observed: &Observed, now: Timestamp, attempts: &Attempts) -> PartialDecision {
+    if !retry(now, attempts) {
+        return PartialDecision::stuck(
             Reason::CatalogFailed,
             format!("Service Catalog could not create product \"{}\" (status FAILED)", product.name),
             "check the project template and the account's Service Catalog console; it is made again every ten minutes",
         );
     }
-    let mut steps = constraint::remove(seen);
-    steps.extend(association::remove(seen));
-    steps.extend(remove(seen, Reason::CatalogFailed));
-    Verdict::act(steps)
+    let mut steps = constraint::remove(observed);
+    steps.extend(association::remove(observed));
+    steps.extend(remove(observed, Reason::CatalogFailed).map(Step::clearing_failed_creation));
+    PartialDecision::act(steps)
 }
 
-pub(super) fn remove(seen: &Observed, because: Reason) -> Option<Step<Action>> {
-    seen.product.as_ref().map(|product| {
+pub(super) fn remove(observed: &Observed, reason: Reason) -> Option<Step<Action>> {
+    observed.product.as_ref().map(|product| {
         let summary = format!("delete product \"{}\"", product.name);
-        step(Action::DeleteProduct { id: product.id.clone() }, Change::Delete, because, summary)
+        Step::new(Action::DeleteProduct { id: product.id.clone() }, Change::Delete, reason, summary)
     })
 }

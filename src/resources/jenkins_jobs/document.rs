@@ -81,10 +81,10 @@ impl Element {
             Some(at) => {
                 let name = child.name.clone();
                 self.children[at] = child;
-                let mut seen = 0;
+                let mut observed = 0;
                 self.children.retain(|other| {
-                    seen += usize::from(other.name == name);
-                    other.name != name || seen == 1
+                    observed += usize::from(other.name == name);
+                    other.name != name || observed == 1
                 });
             }
             None => self.children.push(child),

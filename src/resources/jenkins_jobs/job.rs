@@ -5,9 +5,8 @@ use std::collections::BTreeMap;
 
 use super::document::representable;
 use crate::domain::identity::digest;
-pub use crate::domain::project::RepositoryRole as Role;
-use crate::domain::project::{Project, Repository};
-use crate::resources::outputs::ProjectFacts;
+use crate::domain::project::{Project, Repository, RepositoryRole};
+use crate::resources::sagemaker_project::ProjectRef;
 
 /// Endpoints answer at once unless somebody asks for `async`.
 const ENDPOINT_TYPE: &str = "realtime";
@@ -15,7 +14,7 @@ const ENDPOINT_TYPE: &str = "realtime";
 const BUILDS_KEPT: &str = "30";
 
 /// Each repository has one job.
-impl Role {
+impl RepositoryRole {
     /// The end of the job's name.
     pub fn suffix(self) -> &'static str {
         match self {
@@ -97,14 +96,14 @@ pub struct PipelineJob {
 
 impl PipelineJob {
     /// The job of one of a project's repositories.
-    pub fn of(role: Role, repository: &Repository, project: &Project, facts: &ProjectFacts) -> Self {
+    pub fn of(role: RepositoryRole, repository: &Repository, project: &Project, project_ref: &ProjectRef) -> Self {
         let Repository { url, branch, .. } = repository;
         Self {
-            description: representable(&description(role, project, facts)),
+            description: representable(&description(role, project, project_ref)),
             disabled: false,
             concurrent: !role.deploys(),
             builds_kept: BUILDS_KEPT.into(),
-            parameters: parameters(role, project, facts),
+            parameters: parameters(role, project, project_ref),
             poll_schedule: representable(project.jenkins.poll_schedule.trim()),
             repositories: vec![representable(url.trim())],
             branches: vec![representable(&format!("*/{}", branch.trim()))],
@@ -139,23 +138,23 @@ impl PipelineJob {
     }
 }
 
-fn description(role: Role, project: &Project, facts: &ProjectFacts) -> String {
-    let line = format!("SageMaker project {}: {} pipeline", facts.project_name, role.purpose());
+fn description(role: RepositoryRole, project: &Project, project_ref: &ProjectRef) -> String {
+    let line = format!("SageMaker project {}: {} pipeline", project_ref.project_name, role.purpose());
     // One line end for all: browsers and Jenkins' own forms turn them into each other.
     let user = project.description.replace("\r\n", "\n").replace('\r', "\n");
     if user.is_empty() { line } else { format!("{line}\n{user}") }
 }
 
-fn parameters(role: Role, project: &Project, facts: &ProjectFacts) -> BTreeMap<String, Parameter> {
+fn parameters(role: RepositoryRole, project: &Project, project_ref: &ProjectRef) -> BTreeMap<String, Parameter> {
     let text = |value: &str| Parameter { kind: ParameterKind::Text, default: representable(value) };
     let credentials = project.jenkins.aws_credentials_id.trim();
     let extra = project.jenkins.extra_parameters.iter();
     let mut all: BTreeMap<String, Parameter> = extra.map(|(name, value)| (representable(name), text(value))).collect();
     all.extend([
-        ("ARTIFACT_BUCKET".to_owned(), text(&facts.bucket)),
-        ("SAGEMAKER_PROJECT_NAME".to_owned(), text(&facts.project_name)),
-        ("SAGEMAKER_PROJECT_ID".to_owned(), text(&facts.project_id)),
-        ("SAGEMAKER_PROJECT_ARN".to_owned(), text(&facts.project_arn)),
+        ("ARTIFACT_BUCKET".to_owned(), text(&project_ref.bucket)),
+        ("SAGEMAKER_PROJECT_NAME".to_owned(), text(&project_ref.project_name)),
+        ("SAGEMAKER_PROJECT_ID".to_owned(), text(&project_ref.project_id)),
+        ("SAGEMAKER_PROJECT_ARN".to_owned(), text(&project_ref.project_arn)),
         ("AWS_REGION".to_owned(), text(&project.identity.placement.region)),
         ("SAGEMAKER_PIPELINE_ROLE_ARN".to_owned(), text(&project.roles.usage)),
         // Without an id it stays a parameter, empty: the Jenkinsfiles name it, and the agents' own role is used.
@@ -171,9 +170,9 @@ fn parameters(role: Role, project: &Project, facts: &ProjectFacts) -> BTreeMap<S
     if role.deploys() {
         all.extend([("MODEL_PACKAGE_ARN".to_owned(), text("")), ("EVENT_ID".to_owned(), text(""))]);
     }
-    if role == Role::Endpoint {
+    if role == RepositoryRole::Endpoint {
         all.extend([
-            ("SOURCE_MODEL_PACKAGE_GROUP_NAME".to_owned(), text(&facts.model_package_group)),
+            ("SOURCE_MODEL_PACKAGE_GROUP_NAME".to_owned(), text(&project_ref.model_package_group)),
             ("MODEL_EXECUTION_ROLE_ARN".to_owned(), text(&project.roles.usage)),
             ("ENDPOINT_TYPE".to_owned(), text(ENDPOINT_TYPE)),
         ]);

@@ -1,17 +1,17 @@
 //! The Jenkins jobs of a project: its folders, and for each repository a pipeline job that polls Git. Found by the marker
 //! line in their descriptions; jobs and folders without our marker are never changed or deleted. Builds, credentials and
-//! plugins are not touched.
+//! plugins are not touched; the server itself is a resource of its own, `jenkins_server`.
 
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-use crate::crd::status::Reason;
+use crate::crd::status::{JobsStatus, MlopsProjectStatus, Placement};
+use crate::domain::external_resource::{Attempts, Decision, ExternalResource, Goal, ResourceKind, StepKey};
 use crate::domain::identity::Identity;
-use crate::domain::project::{Project, Repository};
-use crate::domain::resource::{Attempts, Decision, Goal, Kind, Resource};
-use crate::resources::outputs::{Jobs, ProjectFacts};
+use crate::domain::project::{Project, Repository, RepositoryRole};
+use crate::resources::sagemaker_project::ProjectRef;
 
 pub mod compare;
 mod decide;
@@ -24,10 +24,10 @@ pub mod xml;
 mod tests;
 
 use document::Element;
-use job::{PipelineJob, Role};
+use job::PipelineJob;
 use marker::Marker;
 
-/// The jobs, and what Jenkins must offer for them.
+/// The jobs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Desired {
     /// Names and contents, in the order preprocess, modelbuild, modeldeploy, modeldeploy-endpoint.
@@ -36,37 +36,31 @@ pub struct Desired {
     pub folder: Vec<String>,
     /// Base URL of Jenkins.
     pub base_url: String,
-    /// Short names of the plugins that the jobs need.
-    pub plugins: Vec<&'static str>,
+}
+
+impl Desired {
+    /// The jobs' addresses, each with a trailing slash.
+    pub fn urls(&self) -> Vec<String> {
+        let folder = item_path(&self.folder);
+        let url = |(name, _): &(String, PipelineJob)| {
+            format!("{}{folder}{}/", self.base_url, item_path(std::slice::from_ref(name)))
+        };
+        self.jobs.iter().map(url).collect()
+    }
 }
 
 /// What was seen.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Observed {
-    /// Jenkins itself.
-    pub server: Server,
     /// The parts of the folder path, outermost first, as far as they exist.
-    pub folders: Vec<FolderSeen>,
+    pub folders: Vec<ObservedFolder>,
     /// The items where the jobs belong that carry a marker of ours or are named as a job of ours may be.
-    pub items: Vec<ItemSeen>,
-}
-
-/// Jenkins itself.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Server {
-    /// Whether it takes the credentials for a user's.
-    pub authenticated: bool,
-    /// Its version, from the header `X-Jenkins`; absent: something else answered.
-    pub version: Option<String>,
-    /// Active plugins; absent: the user may not see them.
-    pub plugins: Option<Vec<String>>,
-    /// Whether it prepares for a shutdown.
-    pub quieting_down: bool,
+    pub items: Vec<ObservedItem>,
 }
 
 /// One part of the folder path.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FolderSeen {
+pub struct ObservedFolder {
     /// Its name as the placement has it.
     pub name: String,
     /// Whether it is a folder at all, in which jobs can be made.
@@ -81,7 +75,7 @@ pub struct FolderSeen {
 
 /// An item beside or among the jobs.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ItemSeen {
+pub struct ObservedItem {
     /// Its name as Jenkins has it.
     pub name: String,
     /// Whose it is.
@@ -129,7 +123,7 @@ pub enum Action {
         path: Vec<String>,
     },
     /// Makes a folder and deletes it again: Jenkins refuses that where it only hides one of that name from the user.
-    ProveAbsence {
+    ConfirmAbsence {
         /// Where.
         path: Vec<String>,
         /// The folder's document.
@@ -149,76 +143,81 @@ pub fn item_path(path: &[String]) -> String {
 pub fn may_be_a_job(name: &str, project_name: &str) -> bool {
     let name = name.to_lowercase();
     let prefix = format!("sagemaker-{}-", project_name.to_lowercase());
-    name.starts_with(&prefix) && Role::ALL.iter().any(|role| name.ends_with(&format!("-{}", role.suffix())))
+    name.starts_with(&prefix) && RepositoryRole::ALL.iter().any(|role| name.ends_with(&format!("-{}", role.suffix())))
+}
+
+/// Where the jobs are.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Jobs {
+    /// URLs of the jobs, in the order preprocess, modelbuild, modeldeploy, modeldeploy-endpoint; each with a trailing slash.
+    pub urls: Vec<String>,
 }
 
 /// See the module.
 pub struct JenkinsJobs;
 
-impl Resource for JenkinsJobs {
-    const KIND: Kind = Kind::JenkinsJobs;
-    type Owner = Project;
-    type Inputs = ProjectFacts;
+impl ExternalResource for JenkinsJobs {
+    const KIND: ResourceKind = ResourceKind::JenkinsJobs;
+    type Inputs = ProjectRef;
     type Desired = Desired;
     type Observed = Observed;
     type Action = Action;
     type Output = Jobs;
 
-    fn desired(project: &Project, facts: &ProjectFacts) -> Desired {
+    fn desired(project: &Project, project_ref: &ProjectRef) -> Desired {
         let placement = &project.identity.placement;
-        let mut plugins = vec!["workflow-job", "workflow-cps", "git", "credentials"];
-        if !placement.jenkins_folder.is_empty() {
-            plugins.push("cloudbees-folder");
-        }
-        if !project.jenkins.aws_credentials_id.trim().is_empty() {
-            plugins.push("aws-credentials");
-        }
-        let job = |(role, repository): (Role, &Repository)| {
-            let name = role.job_name(&facts.project_name, &facts.project_id);
-            (name, PipelineJob::of(role, repository, project, facts))
+        let job = |(role, repository): (RepositoryRole, &Repository)| {
+            let name = role.job_name(&project_ref.project_name, &project_ref.project_id);
+            (name, PipelineJob::of(role, repository, project, project_ref))
         };
         Desired {
             jobs: project.repositories.each().map(job).collect(),
             folder: placement.jenkins_folder.clone(),
             base_url: placement.jenkins_url.trim_end_matches('/').to_owned(),
-            plugins,
         }
-    }
-
-    fn forecast(desired: &Desired) -> Jobs {
-        let folder = item_path(&desired.folder);
-        let url = |(name, _): &(String, PipelineJob)| {
-            format!("{}{folder}{}/", desired.base_url, item_path(std::slice::from_ref(name)))
-        };
-        Jobs { urls: desired.jobs.iter().map(url).collect(), quieting_down: false }
     }
 
     fn decide(
         id: &Identity,
         goal: &Goal<Desired>,
-        seen: &Observed,
+        observed: &Observed,
         _: Timestamp,
-        tried: &Attempts,
+        attempts: &Attempts,
     ) -> Decision<Action, Jobs> {
-        if let Some(stuck) = decide::server(&seen.server) {
-            return stuck;
-        }
         match goal {
-            Goal::Present(desired) => decide::present(id, desired, seen),
-            Goal::Absent => decide::absent(id, seen, tried),
+            Goal::Present(desired) => decide::present(id, desired, observed),
+            Goal::Absent => decide::absent(id, observed, attempts),
         }
     }
 
-    fn exists(seen: &Observed) -> bool {
-        seen.items.iter().any(|item| item.marker.is_some()) || seen.folders.iter().any(|folder| folder.marker.is_some())
+    fn key(action: &Action) -> StepKey {
+        match action {
+            Action::CreateFolder { path, .. } => StepKey::new("CreateFolder", &[&path.join("/")]),
+            Action::CreateJob { path, .. } => StepKey::new("CreateJob", &[&path.join("/")]),
+            Action::UpdateJob { path, marker, .. } => StepKey::new("UpdateJob", &[&path.join("/"), &marker.hash]),
+            Action::ReplaceJob { path, .. } => StepKey::new("ReplaceJob", &[&path.join("/")]),
+            Action::Delete { path } => StepKey::new("Delete", &[&path.join("/")]),
+            Action::ConfirmAbsence { path, .. } => StepKey::new("ConfirmAbsence", &[&path.join("/")]),
+        }
+    }
+
+    fn exists(observed: &Observed) -> bool {
+        observed.items.iter().any(|item| item.marker.is_some())
+            || observed.folders.iter().any(|folder| folder.marker.is_some())
+    }
+
+    fn show(placement: &Placement, output: Option<&Jobs>, status: &mut MlopsProjectStatus) {
+        let folder = || placement.jenkins_folder.join("/");
+        status.jobs = output.map(|jobs| JobsStatus { folder: folder(), urls: jobs.urls.clone() });
+    }
+
+    fn whereabouts(placement: &Placement, _status: &MlopsProjectStatus) -> Option<String> {
+        let folder = placement.jenkins_folder.join("/");
+        Some(format!("Jenkins jobs in folder \"{folder}\" of {}", placement.jenkins_url))
     }
 }
 
 /// Names of items by lower case: how Jenkins looks them up.
-fn by_lower_case(items: &[ItemSeen]) -> BTreeMap<String, &ItemSeen> {
+fn by_lower_case(items: &[ObservedItem]) -> BTreeMap<String, &ObservedItem> {
     items.iter().map(|item| (item.name.to_lowercase(), item)).collect()
-}
-
-fn stuck(why: Reason, message: String, hint: &str) -> Decision<Action, Jobs> {
-    Decision::Stuck { why, message, hint: hint.to_owned() }
 }

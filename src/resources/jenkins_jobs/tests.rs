@@ -2,10 +2,11 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use crate::crd::status::Placement;
+use crate::domain::external_resource::{Change, Wait};
 use crate::domain::identity::OwnerKey;
+use crate::domain::problem::Problem;
 use crate::domain::project::{JenkinsSettings, Project, Roles};
-use crate::domain::resource::Change;
-use crate::fixture::{bare, credentials, facts, owner, repositories};
+use crate::fixture::{bare, credentials, owner, project_ref, repositories};
 
 use super::*;
 
@@ -34,54 +35,47 @@ fn project() -> Project {
 }
 
 fn desired() -> Desired {
-    JenkinsJobs::desired(&project(), &facts("p-1"))
+    JenkinsJobs::desired(&project(), &project_ref("p-1"))
 }
 
 fn other() -> OwnerKey {
     OwnerKey { name: "other".into(), ..owner() }
 }
 
-fn item(name: &str, job: Option<PipelineJob>, owner: &OwnerKey) -> ItemSeen {
+fn item(name: &str, job: Option<PipelineJob>, owner: &OwnerKey) -> ObservedItem {
     let hash = job.as_ref().map(PipelineJob::fingerprint).unwrap_or_default();
-    ItemSeen { name: name.into(), marker: Some(Marker::new(owner, &hash)), job }
+    ObservedItem { name: name.into(), marker: Some(Marker::new(owner, &hash)), job }
 }
 
-fn folder(name: &str, items: usize, owner: Option<&OwnerKey>) -> FolderSeen {
+fn folder(name: &str, items: usize, owner: Option<&OwnerKey>) -> ObservedFolder {
     let marker = owner.map(|owner| Marker::new(owner, ""));
-    FolderSeen { name: name.into(), is_folder: true, marker, items, holds_more: false }
+    ObservedFolder { name: name.into(), is_folder: true, marker, items, holds_more: false }
 }
 
 /// Everything as it should be: the outer folder is somebody's, the inner one ours.
 fn in_sync() -> Observed {
-    let plugins = ["workflow-job", "workflow-cps", "git", "credentials", "cloudbees-folder", "aws-credentials"];
     Observed {
-        server: Server {
-            authenticated: true,
-            version: Some("2.570".into()),
-            plugins: Some(plugins.map(str::to_owned).into()),
-            quieting_down: false,
-        },
         folders: vec![folder("ml", 1, None), folder("taxi", 3, Some(&owner()))],
         items: desired().jobs.into_iter().map(|(name, job)| item(&name, Some(job), &owner())).collect(),
     }
 }
 
 /// What was decided, in words.
-fn told(goal: &Goal<Desired>, seen: &Observed) -> String {
-    match JenkinsJobs::decide(&project().identity, goal, seen, Timestamp::UNIX_EPOCH, &Attempts::default()) {
-        Decision::InSync(jobs) => format!("in sync{}", if jobs.quieting_down { ", quieting down" } else { "" }),
+fn told(goal: &Goal<Desired>, observed: &Observed) -> String {
+    match JenkinsJobs::decide(&project().identity, goal, observed, Timestamp::UNIX_EPOCH, &Attempts::default()) {
+        Decision::InSync(_) => "in sync".into(),
         Decision::Gone => "gone".into(),
-        Decision::Wait { why, .. } => format!("wait: {why}"),
-        Decision::Stuck { why, .. } => format!("stuck: {why}"),
+        Decision::Wait(Wait { reason, .. }) => format!("wait: {reason}"),
+        Decision::Stuck(Problem { reason, .. }) => format!("stuck: {reason}"),
         Decision::Act(steps) => {
-            let step = |step: &crate::domain::resource::Step<Action>| {
+            let step = |step: &crate::domain::external_resource::Step<Action>| {
                 let change = match step.change {
                     Change::Create => "+",
                     Change::Update => "~",
                     Change::Replace => "±",
                     Change::Delete => "-",
                 };
-                format!("{change} {} ({})", step.summary, step.because)
+                format!("{change} {} ({})", step.summary, step.reason)
             };
             steps.iter().map(step).collect::<Vec<_>>().join("; ")
         }
@@ -94,131 +88,123 @@ type Row = (&'static str, fn(&mut Observed), &'static str);
 fn every_state_of_wanted_jobs_has_its_move() {
     let rows: &[Row] = &[
         ("all as declared", |_| {}, "in sync"),
-        ("a shutdown ahead is no fault", |seen| seen.server.quieting_down = true, "in sync, quieting down"),
-        ("plugins that may not be seen are taken for there", |seen| seen.server.plugins = None, "in sync"),
-        ("no Jenkins", |seen| seen.server.version = None, "stuck: NotJenkins"),
-        ("an old one", |seen| seen.server.version = Some("2.439.3".into()), "stuck: JenkinsTooOld"),
-        ("a version in another form is let pass", |seen| seen.server.version = Some("cloud".into()), "in sync"),
-        ("anonymous", |seen| seen.server.authenticated = false, "stuck: JenkinsCredentialsInvalid"),
-        (
-            "a missing plugin",
-            |seen| seen.server.plugins.as_mut().unwrap().retain(|p| p != "git"),
-            "stuck: PluginMissing",
-        ),
         (
             "nothing there",
-            |seen| (seen.folders, seen.items) = (vec![], vec![]),
+            |observed| (observed.folders, observed.items) = (vec![], vec![]),
             "+ create folder \"ml\" (Missing); + create folder \"ml/taxi\" (Missing); \
              + create job \"sagemaker-taxi-p-1-preprocess\" (Missing); \
              + create job \"sagemaker-taxi-p-1-modelbuild\" (Missing); \
              + create job \"sagemaker-taxi-p-1-modeldeploy\" (Missing)",
         ),
-        ("a job where a folder belongs", |seen| seen.folders[0].is_folder = false, "stuck: ForeignOwner"),
+        ("a job where a folder belongs", |observed| observed.folders[0].is_folder = false, "stuck: ForeignOwner"),
         (
             "one job missing",
-            |seen| drop(seen.items.remove(1)),
+            |observed| drop(observed.items.remove(1)),
             "+ create job \"sagemaker-taxi-p-1-modelbuild\" (Missing)",
         ),
         (
             "somebody changed a job",
-            |seen| seen.items[0].job.as_mut().unwrap().disabled = true,
+            |observed| observed.items[0].job.as_mut().unwrap().disabled = true,
             "~ update job \"sagemaker-taxi-p-1-preprocess\": disabled (Drifted)",
         ),
         (
             "the spec changed",
-            |seen| {
+            |observed| {
                 let mut before = desired().jobs[1].clone();
                 before.1.poll_schedule = "H * * * *".into();
-                seen.items[1] = item(&before.0, Some(before.1), &owner());
+                observed.items[1] = item(&before.0, Some(before.1), &owner());
             },
             "~ update job \"sagemaker-taxi-p-1-modelbuild\": poll schedule (SpecChanged)",
         ),
         (
             "only the marker is old",
-            |seen| seen.items[0].marker.as_mut().unwrap().hash = "old".into(),
+            |observed| observed.items[0].marker.as_mut().unwrap().hash = "old".into(),
             "~ update job \"sagemaker-taxi-p-1-preprocess\": marker (SpecChanged)",
         ),
         (
             "of another type",
-            |seen| seen.items[0].job = None,
+            |observed| observed.items[0].job = None,
             "± replace job \"sagemaker-taxi-p-1-preprocess\": it is no pipeline (Drifted)",
         ),
-        ("without a marker", |seen| seen.items[0].marker = None, "stuck: ForeignOwner"),
-        ("another project's", |seen| seen.items[0].marker = Some(Marker::new(&other(), "")), "stuck: ForeignOwner"),
+        ("without a marker", |observed| observed.items[0].marker = None, "stuck: ForeignOwner"),
+        (
+            "another project's",
+            |observed| observed.items[0].marker = Some(Marker::new(&other(), "")),
+            "stuck: ForeignOwner",
+        ),
         (
             "somebody's in another case",
-            |seen| (seen.items[0].name, seen.items[0].marker) = ("SageMaker-taxi-p-1-preprocess".into(), None),
+            |observed| {
+                (observed.items[0].name, observed.items[0].marker) = ("SageMaker-taxi-p-1-preprocess".into(), None)
+            },
             "stuck: ForeignOwner",
         ),
         (
             "ours in another case",
-            |seen| seen.items[0].name = "SageMaker-taxi-p-1-preprocess".into(),
+            |observed| observed.items[0].name = "SageMaker-taxi-p-1-preprocess".into(),
             "- delete job \"ml/taxi/SageMaker-taxi-p-1-preprocess\" (SpecChanged); \
              + create job \"sagemaker-taxi-p-1-preprocess\" (Missing)",
         ),
         (
             "one of an earlier project id",
-            |seen| seen.items.push(item("sagemaker-taxi-p-0-preprocess", None, &owner())),
+            |observed| observed.items.push(item("sagemaker-taxi-p-0-preprocess", None, &owner())),
             "- delete job \"ml/taxi/sagemaker-taxi-p-0-preprocess\" (SpecChanged)",
         ),
         (
             "somebody's job of a similar name is left alone",
-            |seen| seen.items.push(item("sagemaker-taxi-p-9-preprocess", None, &other())),
+            |observed| observed.items.push(item("sagemaker-taxi-p-9-preprocess", None, &other())),
             "in sync",
         ),
     ];
     for (name, change, expected) in rows {
-        let mut seen = in_sync();
-        change(&mut seen);
-        assert_eq!(told(&Goal::Present(desired()), &seen), *expected, "{name}");
+        let mut observed = in_sync();
+        change(&mut observed);
+        assert_eq!(told(&Goal::Present(desired()), &observed), *expected, "{name}");
     }
 }
 
 #[test]
 fn every_state_of_unwanted_jobs_has_its_move() {
     let rows: &[Row] = &[
-        ("ours go", |seen| seen.items.truncate(1), "- delete job \"ml/taxi/sagemaker-taxi-p-1-preprocess\" (Deleting)"),
+        (
+            "ours go",
+            |observed| observed.items.truncate(1),
+            "- delete job \"ml/taxi/sagemaker-taxi-p-1-preprocess\" (Deleting)",
+        ),
         (
             "those of any project id",
-            |seen| seen.items = vec![item("sagemaker-taxi-p-0-modeldeploy", None, &owner())],
+            |observed| observed.items = vec![item("sagemaker-taxi-p-0-modeldeploy", None, &owner())],
             "- delete job \"ml/taxi/sagemaker-taxi-p-0-modeldeploy\" (Deleting)",
         ),
         (
             "then our empty folder",
-            |seen| (seen.items, seen.folders[1].items) = (vec![], 0),
+            |observed| (observed.items, observed.folders[1].items) = (vec![], 0),
             "- delete folder \"ml/taxi\" (Deleting)",
         ),
-        ("not one that holds items of others", |seen| seen.items.clear(), "gone"),
+        ("not one that holds items of others", |observed| observed.items.clear(), "gone"),
         (
             "not one that holds credentials",
-            |seen| {
-                seen.items.clear();
-                (seen.folders[1].items, seen.folders[1].holds_more) = (0, true);
+            |observed| {
+                observed.items.clear();
+                (observed.folders[1].items, observed.folders[1].holds_more) = (0, true);
             },
             "gone",
         ),
         (
             "not somebody's",
-            |seen| {
-                seen.items.clear();
-                (seen.folders[1].items, seen.folders[1].marker) = (0, None);
+            |observed| {
+                observed.items.clear();
+                (observed.folders[1].items, observed.folders[1].marker) = (0, None);
             },
             "gone",
         ),
-        ("nothing there", |seen| (seen.items, seen.folders) = (vec![], vec![]), "gone"),
-        ("somebody's jobs stay", |seen| seen.items.iter_mut().for_each(|item| item.marker = None), "gone"),
-        ("absence is not believed of a stranger's answer", |seen| seen.server.version = None, "stuck: NotJenkins"),
-        ("nor when anonymous", |seen| seen.server.authenticated = false, "stuck: JenkinsCredentialsInvalid"),
-        (
-            "a missing plugin is in nobody's way",
-            |seen| (seen.server.plugins, seen.items, seen.folders) = (Some(vec![]), vec![], vec![]),
-            "gone",
-        ),
+        ("nothing there", |observed| (observed.items, observed.folders) = (vec![], vec![]), "gone"),
+        ("somebody's jobs stay", |observed| observed.items.iter_mut().for_each(|item| item.marker = None), "gone"),
     ];
     for (name, change, expected) in rows {
-        let mut seen = in_sync();
-        change(&mut seen);
-        assert_eq!(told(&Goal::Absent, &seen), *expected, "{name}");
+        let mut observed = in_sync();
+        change(&mut observed);
+        assert_eq!(told(&Goal::Absent, &observed), *expected, "{name}");
     }
 }
 
@@ -236,13 +222,12 @@ fn the_jobs_are_what_the_seed_repositories_expect() {
     assert_eq!(added, ["EVENT_ID", "MODEL_PACKAGE_ARN"]);
     assert_eq!(build.parameters["AWS_CREDENTIAL"].kind, job::ParameterKind::AwsCredentials);
     assert_eq!(build.parameters["SAGEMAKER_PIPELINE_ROLE_ARN"].default, "arn:aws:iam::111122223333:role/use");
-    let urls = JenkinsJobs::forecast(&desired).urls;
+    let urls = desired.urls();
     assert_eq!(urls[2], "https://ci.example/jenkins/job/ml/job/taxi/job/sagemaker-taxi-p-1-modeldeploy/");
     let mut without = project();
     without.jenkins.aws_credentials_id.clear();
     without.identity.placement.jenkins_folder.clear();
-    let without = JenkinsJobs::desired(&without, &facts("p-1"));
-    assert_eq!(without.plugins, ["workflow-job", "workflow-cps", "git", "credentials"]);
+    let without = JenkinsJobs::desired(&without, &project_ref("p-1"));
     assert_eq!(without.jobs[0].1.parameters["AWS_CREDENTIAL"].kind, job::ParameterKind::Text);
 }
 
@@ -250,7 +235,7 @@ fn the_jobs_are_what_the_seed_repositories_expect() {
 fn an_endpoint_repository_has_a_job_of_its_own() {
     let mut project = project();
     project.repositories.endpoint = Some(project.repositories.preprocess.clone());
-    let with = JenkinsJobs::desired(&project, &facts("p-1"));
+    let with = JenkinsJobs::desired(&project, &project_ref("p-1"));
     let (name, job) = &with.jobs[3];
     assert_eq!(name, "sagemaker-taxi-p-1-modeldeploy-endpoint");
     assert!(!job.concurrent, "two builds at once would deploy over each other");
@@ -264,11 +249,11 @@ fn an_endpoint_repository_has_a_job_of_its_own() {
     for (name, default) in defaults {
         assert_eq!(job.parameters[name].default, default, "{name}");
     }
-    let urls = JenkinsJobs::forecast(&with).urls;
-    assert_eq!(urls[..3], JenkinsJobs::forecast(&desired()).urls, "the order of the others stays");
-    let mut seen = in_sync();
-    seen.items = with.jobs.iter().map(|(name, job)| item(name, Some(job.clone()), &owner())).collect();
-    let left = told(&Goal::Present(desired()), &seen);
+    let urls = with.urls();
+    assert_eq!(urls[..3], desired().urls(), "the order of the others stays");
+    let mut observed = in_sync();
+    observed.items = with.jobs.iter().map(|(name, job)| item(name, Some(job.clone()), &owner())).collect();
+    let left = told(&Goal::Present(desired()), &observed);
     assert_eq!(left, "- delete job \"ml/taxi/sagemaker-taxi-p-1-modeldeploy-endpoint\" (SpecChanged)");
     assert!(may_be_a_job(name, "taxi"));
 }
@@ -289,7 +274,7 @@ fn what_is_rendered_reads_back_as_it_was_meant_whatever_users_write() {
         project.description = text.into();
         project.jenkins.extra_parameters = BTreeMap::from([(format!("N{text}"), text.to_owned())]);
         project.jenkins.git_credentials_id = text.trim().into();
-        for (name, wanted) in JenkinsJobs::desired(&project, &facts("p-1")).jobs {
+        for (name, wanted) in JenkinsJobs::desired(&project, &project_ref("p-1")).jobs {
             let marker = Marker::new(&owner(), &wanted.fingerprint());
             let written = document::write(&xml::render(&wanted, &marker)).unwrap();
             let (read, found) = xml::read(&document::parse(&written).unwrap());

@@ -7,15 +7,13 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde_json::json;
 
-use crate::crd::status::Reason;
+use crate::crd::status::{MlopsProjectStatus, Placement, TriggerStatus};
+use crate::domain::external_resource::{Attempts, Decision, ExternalResource, Goal, ResourceKind, StepKey};
 use crate::domain::identity::{FINGERPRINT_TAG, Identity, digest};
-use crate::domain::parse::LOG_RETENTION_DAYS;
-use crate::domain::project::{self, Project};
-use crate::domain::resource::{Attempts, Change, Decision, Goal, Kind, Resource, Step};
+use crate::domain::project::{Project, RepositoryRole};
 use crate::domain::secret::Secret;
 use crate::resources::jenkins_jobs::item_path;
-use crate::resources::jenkins_jobs::job::Role;
-use crate::resources::outputs::{ProjectFacts, Trigger};
+use crate::resources::sagemaker_project::ProjectRef;
 
 mod decide;
 pub mod template;
@@ -29,7 +27,7 @@ pub const SECRET_PARAMETER: &str = "JenkinsSecret";
 /// The start of the client token of a continued rollback.
 const CONTINUE: &str = "mlops-continue-";
 
-/// The thing.
+/// The model trigger.
 pub struct ModelTrigger;
 
 /// What the stack should be.
@@ -124,43 +122,35 @@ pub struct Request {
     pub token: String,
 }
 
-/// What is wanted where the spec does not say more: only read for the parts that a plan shows.
-fn settings(project: &Project) -> project::ModelTrigger {
-    project.model_trigger.clone().unwrap_or_else(|| project::ModelTrigger {
-        approval_statuses: vec!["Approved".to_owned()],
-        runtime_role_arn: None,
-        jenkins_url: project.identity.placement.jenkins_url.clone(),
-        subnet_ids: Vec::new(),
-        security_group_ids: Vec::new(),
-        ca_bundle: String::new(),
-        jobs: vec![Role::Deploy],
-        alarm_topic_arn: None,
-        log_retention_days: LOG_RETENTION_DAYS,
-    })
+/// The trigger as it exists.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Trigger {
+    /// ARN of the stack.
+    pub stack_id: String,
 }
 
-impl Resource for ModelTrigger {
-    const KIND: Kind = Kind::ModelTrigger;
-    type Owner = Project;
-    type Inputs = ProjectFacts;
+impl ExternalResource for ModelTrigger {
+    const KIND: ResourceKind = ResourceKind::ModelTrigger;
+    type Inputs = ProjectRef;
     type Desired = Desired;
     type Observed = Observed;
     type Action = Action;
     type Output = Trigger;
 
-    fn desired(project: &Project, facts: &ProjectFacts) -> Desired {
-        let settings = settings(project);
+    fn desired(project: &Project, project_ref: &ProjectRef) -> Desired {
+        let settings = project.model_trigger.clone().unwrap_or_default();
         let folder = &project.identity.placement.jenkins_folder;
-        let path = |job: &Role| {
-            let path =
-                item_path(&[folder.as_slice(), &[job.job_name(&facts.project_name, &facts.project_id)]].concat());
+        let path = |job: &RepositoryRole| {
+            let path = item_path(
+                &[folder.as_slice(), &[job.job_name(&project_ref.project_name, &project_ref.project_id)]].concat(),
+            );
             path.trim_start_matches('/').to_owned()
         };
         let jobs: Vec<String> = settings.jobs.iter().map(path).collect();
         let parameters: BTreeMap<String, String> = [
-            ("ProjectId", facts.project_id.clone()),
-            ("ProjectName", facts.project_name.clone()),
-            ("ModelPackageGroupName", facts.model_package_group.clone()),
+            ("ProjectId", project_ref.project_id.clone()),
+            ("ProjectName", project_ref.project_name.clone()),
+            ("ModelPackageGroupName", project_ref.model_package_group.clone()),
             ("ApprovalStatuses", settings.approval_statuses.join(",")),
             ("JenkinsUrl", settings.jenkins_url),
             ("JobPaths", jobs.join(",")),
@@ -193,29 +183,46 @@ impl Resource for ModelTrigger {
         Desired { parameters, secret: Secret::new(secret), oversize, tags, role_arn, fingerprint }
     }
 
-    fn forecast(_desired: &Desired) -> Trigger {
-        Trigger { stack_id: "(known after apply)".to_owned() }
-    }
-
     fn decide(
         id: &Identity,
         goal: &Goal<Desired>,
-        seen: &Observed,
+        observed: &Observed,
         now: Timestamp,
-        tried: &Attempts,
+        attempts: &Attempts,
     ) -> Decision<Action, Trigger> {
-        match (goal, &seen.stack) {
-            (Goal::Present(desired), None) => decide::missing(id, desired, now, tried),
+        match (goal, &observed.stack) {
+            (Goal::Present(desired), None) => decide::missing(id, desired, now, attempts),
             (Goal::Present(_), Some(stack)) if id.foreign(&stack.tags) => decide::foreign(id),
-            (Goal::Present(desired), Some(stack)) => decide::present(id, desired, stack, now, tried),
-            (Goal::Absent, Some(stack)) if id.owns(&stack.tags) => decide::absent(id, stack, now, tried),
+            (Goal::Present(desired), Some(stack)) => decide::present(id, desired, stack, now, attempts),
+            (Goal::Absent, Some(stack)) if id.owns(&stack.tags) => decide::absent(id, stack, now, attempts),
             // What is not ours is none of ours to delete.
             (Goal::Absent, _) => Decision::Gone,
         }
     }
 
-    fn exists(seen: &Observed) -> bool {
-        seen.stack.is_some()
+    fn key(action: &Action) -> StepKey {
+        match action {
+            Action::Create(_) => StepKey::new("CreateStack", &[]),
+            Action::Update(request) => StepKey::new("UpdateStack", &[]).with_contents(&request.tags),
+            Action::Delete { stack_id, .. } => StepKey::new("DeleteStack", &[stack_id]),
+            Action::ContinueRollback { stack_id, .. } => StepKey::new("ContinueUpdateRollback", &[stack_id]),
+        }
+    }
+
+    fn exists(observed: &Observed) -> bool {
+        observed.stack.is_some()
+    }
+
+    fn show(_placement: &Placement, output: Option<&Trigger>, status: &mut MlopsProjectStatus) {
+        status.trigger = output.map(|trigger| TriggerStatus { stack_id: trigger.stack_id.clone() });
+    }
+
+    fn whereabouts(placement: &Placement, status: &MlopsProjectStatus) -> Option<String> {
+        let what = match &status.trigger {
+            Some(trigger) => format!("stack {}", trigger.stack_id),
+            None => "(of unknown id)".to_owned(),
+        };
+        Some(format!("model trigger {what} in account {}, {}", placement.account_id, placement.region))
     }
 }
 
@@ -246,8 +253,4 @@ fn attempted(stack: &Stack) -> Option<String> {
     let mut parts = token.split('-');
     let (spec, secret, _) = (parts.next()?, parts.next()?, parts.next()?);
     Some(format!("{spec}.{secret}"))
-}
-
-fn step(change: Change, because: Reason, summary: String, action: Action) -> Decision<Action, Trigger> {
-    Decision::Act(vec![Step { action, change, because, summary, intent: None }])
 }

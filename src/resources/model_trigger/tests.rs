@@ -4,9 +4,13 @@
 use crate::crd::status::Placement;
 use crate::domain::identity::OWNER_TAG;
 use crate::domain::project::Roles;
-use crate::fixture::{bare, credentials, facts};
+use crate::fixture::{bare, credentials, project_ref};
 
 use super::*;
+use crate::crd::status::Reason;
+use crate::domain::external_resource::{Change, Step, Wait};
+use crate::domain::problem::Problem;
+use crate::domain::project;
 
 const STACK_ID: &str = "arn:aws:cloudformation:eu-west-1:111122223333:stack/s/1";
 const FINGERPRINT: &str = "0123456789abcdef0123456789abcdef";
@@ -34,7 +38,7 @@ fn project() -> Project {
             subnet_ids: vec!["subnet-1".into(), "subnet-2".into()],
             security_group_ids: vec!["sg-1".into()],
             ca_bundle: String::new(),
-            jobs: vec![Role::Deploy],
+            jobs: vec![RepositoryRole::Deploy],
             alarm_topic_arn: None,
             log_retention_days: 30,
         }),
@@ -43,7 +47,7 @@ fn project() -> Project {
 }
 
 fn desired() -> Desired {
-    ModelTrigger::desired(&project(), &facts("p-1"))
+    ModelTrigger::desired(&project(), &project_ref("p-1"))
 }
 
 /// A stack of this status that is as declared.
@@ -76,11 +80,11 @@ fn told(decision: Decision<Action, Trigger>) -> String {
         Decision::InSync(trigger) => format!("in sync: {}", trigger.stack_id),
         Decision::Gone => "gone".into(),
         Decision::Act(steps) => {
-            let one = |step: &Step<Action>| format!("{:?} ({:?}): {}", step.change, step.because, step.summary);
+            let one = |step: &Step<Action>| format!("{:?} ({:?}): {}", step.change, step.reason, step.summary);
             steps.iter().map(one).collect::<Vec<_>>().join("; ")
         }
-        Decision::Wait { why, message, .. } => format!("wait ({why}): {message}"),
-        Decision::Stuck { why, message, .. } => format!("stuck ({why}): {message}"),
+        Decision::Wait(Wait { reason, message, .. }) => format!("wait ({reason}): {message}"),
+        Decision::Stuck(Problem { reason, message, .. }) => format!("stuck ({reason}): {message}"),
     }
 }
 
@@ -137,16 +141,16 @@ fn every_status_has_its_move() {
     ];
     let id = project().identity;
     for (status, present, absent) in cases {
-        let seen = Observed { stack: Some(older(status)) };
-        let tried = Attempts::default();
-        let wanted = ModelTrigger::decide(&id, &Goal::Present(desired()), &seen, at(1), &tried);
+        let observed = Observed { stack: Some(older(status)) };
+        let attempts = Attempts::default();
+        let wanted = ModelTrigger::decide(&id, &Goal::Present(desired()), &observed, at(1), &attempts);
         assert_eq!(told(wanted), named(present), "{status}, wanted");
-        let unwanted = ModelTrigger::decide(&id, &Goal::Absent, &seen, at(1), &tried);
+        let unwanted = ModelTrigger::decide(&id, &Goal::Absent, &observed, at(1), &attempts);
         assert_eq!(told(unwanted), named(absent), "{status}, not wanted");
     }
     for status in ["CREATE_COMPLETE", "UPDATE_COMPLETE", "IMPORT_COMPLETE"] {
-        let seen = Observed { stack: Some(stack(status)) };
-        let decision = ModelTrigger::decide(&id, &Goal::Present(desired()), &seen, at(1), &Attempts::default());
+        let observed = Observed { stack: Some(stack(status)) };
+        let decision = ModelTrigger::decide(&id, &Goal::Present(desired()), &observed, at(1), &Attempts::default());
         assert_eq!(told(decision), in_sync, "{status}, as declared");
     }
 }
@@ -269,9 +273,10 @@ fn the_past_decides_where_the_status_alone_does_not() {
             "Delete (StackDeleteFailed): delete stack \"NAME\"".into(),
         ),
     ];
-    for (name, stack, minute, tried, expected) in cases {
-        let seen = Observed { stack };
-        let decision = ModelTrigger::decide(&project().identity, &Goal::Present(desired()), &seen, at(minute), &tried);
+    for (name, stack, minute, attempts, expected) in cases {
+        let observed = Observed { stack };
+        let decision =
+            ModelTrigger::decide(&project().identity, &Goal::Present(desired()), &observed, at(minute), &attempts);
         assert_eq!(told(decision), named(&expected), "{name}");
     }
 }
@@ -317,9 +322,14 @@ fn each_difference_is_told_apart() {
     for (name, edit, expected) in cases {
         let mut stack = stack("UPDATE_COMPLETE");
         edit(&mut stack);
-        let seen = Observed { stack: Some(stack) };
-        let decision =
-            ModelTrigger::decide(&project().identity, &Goal::Present(desired()), &seen, at(1), &Attempts::default());
+        let observed = Observed { stack: Some(stack) };
+        let decision = ModelTrigger::decide(
+            &project().identity,
+            &Goal::Present(desired()),
+            &observed,
+            at(1),
+            &Attempts::default(),
+        );
         assert_eq!(told(decision), named(expected), "{name}");
     }
 }
@@ -351,9 +361,9 @@ fn the_spec_becomes_parameters_and_only_the_credentials_are_hidden() {
 
 #[test]
 fn each_triggered_job_has_its_path_and_the_alarm_its_topic() {
-    let both = vec![Role::Deploy, Role::Endpoint];
+    let both = vec![RepositoryRole::Deploy, RepositoryRole::Endpoint];
     let rows = [
-        (vec![Role::Endpoint], "job/ml%20team/job/sagemaker-taxi-p-1-modeldeploy-endpoint"),
+        (vec![RepositoryRole::Endpoint], "job/ml%20team/job/sagemaker-taxi-p-1-modeldeploy-endpoint"),
         (
             both,
             "job/ml%20team/job/sagemaker-taxi-p-1-modeldeploy,job/ml%20team/job/sagemaker-taxi-p-1-modeldeploy-endpoint",
@@ -364,7 +374,7 @@ fn each_triggered_job_has_its_path_and_the_alarm_its_topic() {
         let trigger = project.model_trigger.as_mut().unwrap();
         (trigger.jobs, trigger.log_retention_days) = (jobs, 90);
         trigger.alarm_topic_arn = Some("arn:aws:sns:eu-west-1:111122223333:alarms".into());
-        let parameters = ModelTrigger::desired(&project, &facts("p-1")).parameters;
+        let parameters = ModelTrigger::desired(&project, &project_ref("p-1")).parameters;
         assert_eq!(parameters["JobPaths"], paths);
         assert_eq!(parameters["AlarmTopicArn"], "arn:aws:sns:eu-west-1:111122223333:alarms");
         assert_eq!(parameters["LogRetentionDays"], "90");
@@ -377,12 +387,12 @@ fn the_fingerprint_has_one_half_for_the_spec_and_one_for_the_credentials() {
     let before = desired().fingerprint;
     let mut rotated = project();
     rotated.jenkins_credentials.token.fingerprint = "f".repeat(32);
-    let rotated = ModelTrigger::desired(&rotated, &facts("p-1")).fingerprint;
+    let rotated = ModelTrigger::desired(&rotated, &project_ref("p-1")).fingerprint;
     assert_eq!(half(&before, 0), half(&rotated, 0));
     assert_ne!(half(&before, 1), half(&rotated, 1));
     let mut changed = project();
     changed.model_trigger.as_mut().unwrap().ca_bundle = "PEM".into();
-    let changed = ModelTrigger::desired(&changed, &facts("p-1")).fingerprint;
+    let changed = ModelTrigger::desired(&changed, &project_ref("p-1")).fingerprint;
     assert_ne!(half(&before, 0), half(&changed, 0));
     assert_eq!(half(&before, 1), half(&changed, 1));
 }
@@ -391,7 +401,7 @@ fn the_fingerprint_has_one_half_for_the_spec_and_one_for_the_credentials() {
 fn a_ca_bundle_that_does_not_fit_is_refused_before_anything_is_made() {
     let mut project = project();
     project.model_trigger.as_mut().unwrap().ca_bundle = "x".repeat(4096);
-    let desired = ModelTrigger::desired(&project, &facts("p-1"));
+    let desired = ModelTrigger::desired(&project, &project_ref("p-1"));
     let decision = ModelTrigger::decide(
         &project.identity,
         &Goal::Present(desired),

@@ -2,13 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::carried::{self, Carried};
-use super::{Desired, Problem, TAG_KEYS_TAG};
+use super::seed_code::{self, BundledArchive};
+use super::{Desired, TAG_KEYS_TAG};
 use crate::crd::status::Reason;
 use crate::domain::identity::{FINGERPRINT_TAG, digest};
+use crate::domain::problem::Problem;
 use crate::domain::project::{ParameterValue, Project, Repository, RepositoryRole, SeedCode};
-use crate::resources::outputs::Launchable;
-use crate::templates::declared_parameters;
+use crate::resources::catalog::ProvisioningTarget;
+use crate::template_lint::declared_parameters;
 
 /// How many characters a parameter's value may have (SageMaker API, ProvisioningParameter).
 const LONGEST_VALUE: usize = 4096;
@@ -20,15 +21,15 @@ const NO_BRANCH: &str = "main";
 /// SageMaker takes so many tags on a project.
 const MOST_TAGS: usize = 50;
 
-pub(super) fn desired(owner: &Project, launchable: &Launchable) -> Desired {
+pub(super) fn desired(owner: &Project, target: &ProvisioningTarget) -> Desired {
     let declared = declared_parameters(&owner.catalog.template.text);
-    let (own, carried) = own_parameters(owner);
+    let (own, bundled) = own_parameters(owner);
     let problem = misnamed(owner, &own, &declared).or_else(|| unseedable(owner, &declared));
     let mut parameters = owner.parameters.clone();
     parameters.extend(own.into_iter().map(|(name, value)| (name, ParameterValue::Plain(value))));
     let problem = problem.or_else(|| missing(&parameters, &declared));
     parameters.retain(|name, _| declared.contains_key(name));
-    let fingerprint = fingerprint(&launchable.artifact_id, &parameters, &carried);
+    let fingerprint = fingerprint(&target.artifact_id, &parameters, &bundled);
     let mut tags = owner.tags.clone();
     if !tags.is_empty() {
         // Service Catalog takes no empty values, so an empty record is left out.
@@ -40,10 +41,10 @@ pub(super) fn desired(owner: &Project, launchable: &Launchable) -> Desired {
     Desired {
         name: owner.identity.placement.project_name.clone(),
         description: owner.description.clone(),
-        product_id: launchable.product_id.clone(),
-        artifact_id: launchable.artifact_id.clone(),
+        product_id: target.product_id.clone(),
+        artifact_id: target.artifact_id.clone(),
         parameters,
-        carried,
+        bundled,
         tags,
         fingerprint,
         problem,
@@ -51,21 +52,21 @@ pub(super) fn desired(owner: &Project, launchable: &Launchable) -> Desired {
 }
 
 /// The parameters that the operator fills in itself, and which of them name archives that it carries.
-fn own_parameters(owner: &Project) -> (BTreeMap<String, String>, Vec<Carried>) {
+fn own_parameters(owner: &Project) -> (BTreeMap<String, String>, Vec<BundledArchive>) {
     let (id, repositories) = (&owner.identity, &owner.repositories);
     let mut parameters = BTreeMap::from([("UseRoleArn".to_owned(), owner.roles.usage.clone())]);
-    let mut carried = Vec::new();
-    let mut add = |(given, archive): (BTreeMap<String, String>, Option<Carried>)| {
+    let mut bundled = Vec::new();
+    let mut add = |(given, archive): (BTreeMap<String, String>, Option<BundledArchive>)| {
         parameters.extend(given);
-        carried.extend(archive);
+        bundled.extend(archive);
     };
     for role in RepositoryRole::ALL {
         let repository = repositories.of(role);
         add((location(role, repository), None));
-        add(carried::seed_parameters(id, role, repository));
+        add(seed_code::seed_parameters(id, role, repository));
     }
-    add(carried::bootstrap_parameters(id, repositories.seeded()));
-    (parameters, carried)
+    add(seed_code::bootstrap_parameters(id, repositories.seeded()));
+    (parameters, bundled)
 }
 
 /// Where a repository is. One that the project does not have is given as such: left out, it could stay as it was.
@@ -86,11 +87,12 @@ fn location(role: RepositoryRole, repository: Option<&Repository>) -> BTreeMap<S
 fn misnamed(owner: &Project, own: &BTreeMap<String, String>, declared: &BTreeMap<String, bool>) -> Option<Problem> {
     let filled = |name: &str| own.contains_key(name) || FILLED_BY_SAGEMAKER.contains(&name);
     if let Some(name) = owner.parameters.keys().find(|name| filled(name)) {
-        return Some(Problem {
-            why: Reason::InvalidSpec,
-            message: format!("spec.parameters names {name}, which the operator fills in itself"),
-            hint: "take it out of spec.parameters; spec.repositories holds what the repositories' parameters are made from".to_owned(),
-        });
+        return Some(Problem::new(
+            Reason::InvalidSpec,
+            format!("spec.parameters names {name}, which the operator fills in itself"),
+            "take it out of spec.parameters; spec.repositories holds what the repositories' parameters are made from"
+                .to_owned(),
+        ));
     }
     if let Some(problem) = owner.parameters.iter().find_map(|(name, value)| unfit(name, value)) {
         return Some(problem);
@@ -98,14 +100,11 @@ fn misnamed(owner: &Project, own: &BTreeMap<String, String>, declared: &BTreeMap
     let name = owner.parameters.keys().find(|name| !declared.contains_key(*name))?;
     let allowed: Vec<&str> = declared.keys().map(String::as_str).filter(|name| !filled(name)).collect();
     let allowed = if allowed.is_empty() { "none".to_owned() } else { allowed.join(", ") };
-    Some(Problem {
-        why: Reason::UnknownParameter,
-        message: format!(
-            "the template {} declares no parameter {name}; it takes: {allowed}",
-            owner.catalog.template.title
-        ),
-        hint: format!("correct or remove {name} in spec.parameters"),
-    })
+    Some(Problem::new(
+        Reason::UnknownParameter,
+        format!("the template {} declares no parameter {name}; it takes: {allowed}", owner.catalog.template.title),
+        format!("correct or remove {name} in spec.parameters"),
+    ))
 }
 
 /// An archive for a repository for which the template checks nothing in.
@@ -113,15 +112,15 @@ fn unseedable(owner: &Project, declared: &BTreeMap<String, bool>) -> Option<Prob
     let asked = owner.repositories.each().filter(|(_, repository)| repository.seed_code != SeedCode::None);
     let names = asked.map(|(role, _)| (role, role.seed_parameter()));
     let (role, parameter) = names.into_iter().find(|(_, parameter)| !declared.contains_key(parameter))?;
-    Some(Problem {
-        why: Reason::UnknownParameter,
-        message: format!(
+    Some(Problem::new(
+        Reason::UnknownParameter,
+        format!(
             "the template {} declares no parameter {parameter}, so it checks no seed code into repositories.{}",
             owner.catalog.template.title,
             role.name()
         ),
-        hint: format!("add the parameter to the template, or set repositories.{}.seedCode.source to None", role.name()),
-    })
+        format!("add the parameter to the template, or set repositories.{}.seedCode.source to None", role.name()),
+    ))
 }
 
 /// A value that SageMaker does not take: the schema cannot see those from Secrets.
@@ -136,43 +135,45 @@ fn unfit(name: &str, value: &ParameterValue) -> Option<Problem> {
         text if text.chars().count() > LONGEST_VALUE => "has more than 4096 characters",
         _ => return None,
     };
-    Some(Problem {
-        why: Reason::InvalidSpec,
-        message: format!("the value of parameter {name} {what}, which SageMaker does not take"),
-        hint: format!("correct the value of {name} in spec.parameters or in its Secret"),
-    })
+    Some(Problem::new(
+        Reason::InvalidSpec,
+        format!("the value of parameter {name} {what}, which SageMaker does not take"),
+        format!("correct the value of {name} in spec.parameters or in its Secret"),
+    ))
 }
 
 fn missing(given: &BTreeMap<String, ParameterValue>, declared: &BTreeMap<String, bool>) -> Option<Problem> {
     let wanted = |name: &&String| !given.contains_key(*name) && !FILLED_BY_SAGEMAKER.contains(&name.as_str());
     let (name, _) = declared.iter().find(|(name, has_default)| !**has_default && wanted(name))?;
-    Some(Problem {
-        why: Reason::ParameterMissing,
-        message: format!("the template's parameter {name} has neither a default nor a value"),
-        hint: format!("give {name} in spec.parameters"),
-    })
+    Some(Problem::new(
+        Reason::ParameterMissing,
+        format!("the template's parameter {name} has neither a default nor a value"),
+        format!("give {name} in spec.parameters"),
+    ))
 }
 
 fn crowded(all: usize, own: usize) -> Option<Problem> {
-    (all > MOST_TAGS).then(|| Problem {
-        why: Reason::InvalidSpec,
-        message: format!(
-            "the project would have {all} tags, {} of them the operator's own; SageMaker takes {MOST_TAGS}",
-            all - own
-        ),
-        hint: "remove tags from spec.tags or spec.platform.tags".to_owned(),
+    (all > MOST_TAGS).then(|| {
+        Problem::new(
+            Reason::InvalidSpec,
+            format!(
+                "the project would have {all} tags, {} of them the operator's own; SageMaker takes {MOST_TAGS}",
+                all - own
+            ),
+            "remove tags from spec.tags or spec.platform.tags".to_owned(),
+        )
     })
 }
 
 /// Changes when the version or a parameter does, be it a secret; not when the operator comes to carry another archive.
-fn fingerprint(artifact_id: &str, parameters: &BTreeMap<String, ParameterValue>, carried: &[Carried]) -> String {
+fn fingerprint(artifact_id: &str, parameters: &BTreeMap<String, ParameterValue>, bundled: &[BundledArchive]) -> String {
     let mut parts = vec![artifact_id];
     let archive = |name: &String| {
-        carried.iter().any(|carried| carried.parameter == *name || carried.sha256_parameter.as_ref() == Some(name))
+        bundled.iter().any(|bundled| bundled.parameter == *name || bundled.sha256_parameter.as_ref() == Some(name))
     };
     for (name, value) in parameters {
         match value {
-            ParameterValue::Plain(_) if archive(name) => parts.extend([name, "carried", ""]),
+            ParameterValue::Plain(_) if archive(name) => parts.extend([name, "bundled", ""]),
             ParameterValue::Plain(text) => parts.extend([name, "plain", text]),
             ParameterValue::Sealed(secret) => parts.extend([name, "sealed", &secret.fingerprint]),
         }
@@ -185,10 +186,10 @@ fn key_digest(key: &str) -> String {
 }
 
 /// The tags that a project carries because an earlier spec asked for them, and this one does not.
-pub(super) fn outlived(seen: &BTreeMap<String, String>, wanted: &BTreeMap<String, String>) -> BTreeSet<String> {
-    let record = seen.get(TAG_KEYS_TAG).map(String::as_str).unwrap_or_default();
+pub(super) fn outlived(observed: &BTreeMap<String, String>, wanted: &BTreeMap<String, String>) -> BTreeSet<String> {
+    let record = observed.get(TAG_KEYS_TAG).map(String::as_str).unwrap_or_default();
     let ours = |key: &str| {
         key == TAG_KEYS_TAG || (0..record.len() / 5).any(|n| record.get(n * 5..n * 5 + 5) == Some(&key_digest(key)))
     };
-    seen.keys().filter(|key| !wanted.contains_key(*key) && ours(key)).cloned().collect()
+    observed.keys().filter(|key| !wanted.contains_key(*key) && ours(key)).cloned().collect()
 }

@@ -8,20 +8,22 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
-use crate::crd::status::Reason;
+use crate::crd::status::{MlopsProjectStatus, Placement, ProjectStatus, RepositoryStatus};
+use crate::domain::external_resource::{Attempts, Decision, ExternalResource, Goal, ResourceKind, StepKey};
 use crate::domain::identity::Identity;
-use crate::domain::project::{ParameterValue, Project};
-use crate::domain::resource::{Attempts, Decision, Goal, Kind, Resource};
-use crate::resources::outputs::{Launchable, ProjectFacts, Provisioned, Seeded};
+use crate::domain::problem::Problem;
+use crate::domain::project::{ParameterValue, Project, RepositoryRole};
+use crate::resources::catalog::ProvisioningTarget;
 
 mod absent;
-pub mod carried;
 mod desired;
+mod failed;
 mod present;
+pub mod seed_code;
 #[cfg(test)]
 mod tests;
 
-use carried::Carried;
+use seed_code::BundledArchive;
 
 /// Tag key under which the project remembers which of its tags come from the spec, so that a tag that leaves the spec
 /// leaves the project, and tags of other people stay: five hex digits for each key.
@@ -44,7 +46,7 @@ pub struct Desired {
     /// The template's parameters, without the two that SageMaker fills in.
     pub parameters: BTreeMap<String, ParameterValue>,
     /// Which of them name archives that the operator carries.
-    pub carried: Vec<Carried>,
+    pub bundled: Vec<BundledArchive>,
     /// The user's tags, ownership, fingerprint and [`TAG_KEYS_TAG`].
     pub tags: BTreeMap<String, String>,
     /// Of version and parameters, secrets included; archives that the operator carries count as such, whichever they are.
@@ -53,29 +55,18 @@ pub struct Desired {
     pub problem: Option<Problem>,
 }
 
-/// Something that a person must change before anything can be done.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Problem {
-    /// What is wrong.
-    pub why: Reason,
-    /// In a sentence.
-    pub message: String,
-    /// What to do.
-    pub hint: String,
-}
-
 /// What was seen of it.
 #[derive(Clone, Debug, Default)]
 pub struct Observed {
     /// The project of that name, whoever's it is; also the record of one that was deleted.
-    pub project: Option<SeenProject>,
+    pub project: Option<ObservedProject>,
     /// What users put into it, if it is to be deleted with it. `None`: not looked at, it stays.
     pub data: Option<Data>,
 }
 
 /// A project of that name.
 #[derive(Clone, Debug)]
-pub struct SeenProject {
+pub struct ObservedProject {
     /// `p-…`.
     pub id: String,
     /// ARN.
@@ -198,9 +189,42 @@ pub enum Action {
     Delete,
 }
 
+/// The SageMaker project, as jobs and trigger need it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct ProjectRef {
+    /// `p-…`, 1-20 characters.
+    pub project_id: String,
+    /// ARN.
+    pub project_arn: String,
+    /// Name, 1-32 characters.
+    pub project_name: String,
+    /// `<name>-<id>`.
+    pub model_package_group: String,
+    /// The project's own bucket: `sagemaker-project-<id>`.
+    pub bucket: String,
+}
+
+/// The SageMaker project as it was seen, and what became of its seed code.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Provisioned {
+    /// For jobs and trigger.
+    pub project_ref: ProjectRef,
+    /// What became of it; `None` while AWS is working on the project.
+    pub seeded: Option<Seeded>,
+}
+
+/// What became of the seed code.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Seeded {
+    /// When AWS last changed the project: it may be different after that.
+    pub as_of: String,
+    /// Name of a repository in `spec.repositories`, and a sentence; only of those that were to get seed code.
+    pub repositories: BTreeMap<String, String>,
+}
+
 /// The names that follow from a project's name and id, as its template makes them.
-pub fn facts(name: &str, id: &str, arn: &str) -> ProjectFacts {
-    ProjectFacts {
+pub fn project_ref(name: &str, id: &str, arn: &str) -> ProjectRef {
+    ProjectRef {
         project_id: id.to_owned(),
         project_arn: arn.to_owned(),
         project_name: name.to_owned(),
@@ -219,37 +243,91 @@ pub fn bucket_name(id: &str) -> String {
     format!("sagemaker-project-{id}")
 }
 
-impl Resource for SagemakerProject {
-    const KIND: Kind = Kind::SagemakerProject;
-    type Owner = Project;
-    type Inputs = Launchable;
+impl ExternalResource for SagemakerProject {
+    const KIND: ResourceKind = ResourceKind::SagemakerProject;
+    type Inputs = ProvisioningTarget;
     type Desired = Desired;
     type Observed = Observed;
     type Action = Action;
     type Output = Provisioned;
 
-    fn desired(owner: &Project, inputs: &Launchable) -> Desired {
-        desired::desired(owner, inputs)
-    }
-
-    fn forecast(desired: &Desired) -> Provisioned {
-        Provisioned { facts: facts(&desired.name, "(known after apply)", "(known after apply)"), seeded: None }
+    fn desired(project: &Project, inputs: &ProvisioningTarget) -> Desired {
+        desired::desired(project, inputs)
     }
 
     fn decide(
         id: &Identity,
         goal: &Goal<Desired>,
-        seen: &Observed,
+        observed: &Observed,
         now: Timestamp,
-        tried: &Attempts,
+        attempts: &Attempts,
     ) -> Decision<Action, Provisioned> {
         match goal {
-            Goal::Present(desired) => present::decide(id, desired, seen, now, tried),
-            Goal::Absent => absent::decide(id, seen, now, tried),
+            Goal::Present(desired) => present::decide(id, desired, observed, now, attempts),
+            Goal::Absent => absent::decide(id, observed, now, attempts),
         }
     }
 
-    fn exists(seen: &Observed) -> bool {
-        seen.project.as_ref().is_some_and(|project| project.status != Status::DeleteCompleted)
+    fn key(action: &Action) -> StepKey {
+        match action {
+            Action::Create(_) => StepKey::new("CreateProject", &[]),
+            Action::Update { description, provisioning } => {
+                let (artifact_id, parameters) = match provisioning {
+                    Some((artifact_id, parameters)) => (artifact_id.as_str(), Some(parameters)),
+                    None => ("", None),
+                };
+                StepKey::new("UpdateProject", &[artifact_id]).with_contents(&(description, parameters))
+            }
+            Action::Tag(_, tags) => StepKey::new("AddTags", &[]).with_contents(tags),
+            Action::Untag(_, keys) => StepKey::new("DeleteTags", &[]).with_contents(keys),
+            Action::DeletePackages(arns) => StepKey::new("DeleteModelPackage", &[]).with_contents(arns),
+            Action::DeleteGroup(name) => StepKey::new("DeleteModelPackageGroup", &[name]),
+            Action::EmptyBucket(name) => StepKey::new("EmptyBucket", &[name]),
+            Action::DeleteBucket(name) => StepKey::new("DeleteBucket", &[name]),
+            Action::Delete => StepKey::new("DeleteProject", &[]),
+        }
+    }
+
+    fn exists(observed: &Observed) -> bool {
+        observed.project.as_ref().is_some_and(|project| project.status != Status::DeleteCompleted)
+    }
+
+    fn show(_placement: &Placement, output: Option<&Provisioned>, status: &mut MlopsProjectStatus) {
+        status.project = output.map(|output| shown(output, status.project.as_ref()));
+    }
+
+    fn whereabouts(placement: &Placement, _status: &MlopsProjectStatus) -> Option<String> {
+        let Placement { project_name, account_id, region, .. } = placement;
+        Some(format!("SageMaker project \"{project_name}\" in account {account_id}, {region}"))
+    }
+}
+
+/// What the status shows: where AWS is working on the same project, what an earlier observation said of its seed code.
+fn shown(output: &Provisioned, before: Option<&ProjectStatus>) -> ProjectStatus {
+    let Provisioned { project_ref, seeded } = output;
+    let (last_modified, repositories) = match (seeded, before) {
+        (Some(seeded), _) => (Some(seeded.as_of.clone()), seeded.statuses()),
+        (None, Some(before)) if before.id == project_ref.project_id => {
+            (before.last_modified.clone(), before.repositories.clone())
+        }
+        (None, _) => (None, Vec::new()),
+    };
+    ProjectStatus {
+        id: project_ref.project_id.clone(),
+        arn: project_ref.project_arn.clone(),
+        bucket: project_ref.bucket.clone(),
+        model_package_group: project_ref.model_package_group.clone(),
+        last_modified,
+        repositories,
+    }
+}
+
+impl Seeded {
+    fn statuses(&self) -> Vec<RepositoryStatus> {
+        let said = |role: &RepositoryRole| {
+            let seed_code = self.repositories.get(role.name())?.clone();
+            Some(RepositoryStatus { name: role.name().to_owned(), seed_code })
+        };
+        RepositoryRole::ALL.iter().filter_map(said).collect()
     }
 }

@@ -5,13 +5,14 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::{Action, Desired, Observed, SeenProject, Status, carried, desired, facts};
+use super::failed::{delete, delete_failed, told, unknown};
+use super::{Action, Desired, Observed, ObservedProject, Provisioned, Status, desired, project_ref, seed_code};
 use crate::crd::status::Reason;
+use crate::domain::external_resource::{Attempts, Change, Decision, Step, Wait};
 use crate::domain::identity::{FINGERPRINT_TAG, Identity};
 use crate::domain::project::ParameterValue;
-use crate::domain::report::SLOW_RETRY;
-use crate::domain::resource::{Attempts, Change, Decision, Step};
-use crate::resources::outputs::Provisioned;
+use crate::domain::requeue::SLOW_RETRY;
+use crate::domain::time::elapsed;
 
 type Move = Decision<Action, Provisioned>;
 
@@ -20,12 +21,18 @@ const FIRST_RETRY: Duration = Duration::from_secs(30);
 /// But never later than this.
 const LAST_RETRY: Duration = Duration::from_hours(1);
 
-pub(super) fn decide(id: &Identity, desired: &Desired, seen: &Observed, now: Timestamp, tried: &Attempts) -> Move {
+pub(super) fn decide(
+    id: &Identity,
+    desired: &Desired,
+    observed: &Observed,
+    now: Timestamp,
+    attempts: &Attempts,
+) -> Move {
     if let Some(problem) = &desired.problem {
-        return stuck(problem.why, problem.message.clone(), &problem.hint);
+        return Decision::Stuck(problem.clone());
     }
-    let Some(project) = seen.project.as_ref().filter(|project| project.status != Status::DeleteCompleted) else {
-        return Decision::Act(vec![step(
+    let Some(project) = observed.project.as_ref().filter(|project| project.status != Status::DeleteCompleted) else {
+        return Decision::Act(vec![Step::new(
             Action::Create(Box::new(desired.clone())),
             Change::Create,
             Reason::Missing,
@@ -33,59 +40,42 @@ pub(super) fn decide(id: &Identity, desired: &Desired, seen: &Observed, now: Tim
         )]);
     };
     if id.foreign(&project.tags) {
-        return stuck(
+        return Decision::stuck(
             Reason::ForeignOwner,
             format!("the SageMaker project {:?} exists and belongs to somebody else", desired.name),
             "choose another spec.projectName, or delete that project",
         );
     }
-    let early = Some(Provisioned { facts: facts(&desired.name, &project.id, &project.arn), seeded: None });
+    let early = Some(Provisioned { project_ref: project_ref(&desired.name, &project.id, &project.arn), seeded: None });
     match &project.status {
         Status::Pending | Status::CreateInProgress => wait("SageMaker is creating the project", project.created, early),
         Status::UpdateInProgress => wait("SageMaker is updating the project", project.modified, early),
         Status::DeleteInProgress => wait("SageMaker is deleting the project", project.modified, None),
-        Status::CreateFailed => create_failed(desired, project, now, tried),
-        Status::UpdateFailed => update_failed(desired, project, now, tried),
-        Status::DeleteFailed => super::absent::delete_failed(&desired.name, project, now, tried),
+        Status::CreateFailed => create_failed(desired, project, now, attempts),
+        Status::UpdateFailed => update_failed(desired, project, now, attempts),
+        Status::DeleteFailed => delete_failed(&desired.name, project, now, attempts),
         Status::CreateCompleted | Status::UpdateCompleted => settled(desired, project),
-        Status::DeleteCompleted | Status::Unknown(_) => super::absent::unknown(&desired.name, project),
+        Status::DeleteCompleted | Status::Unknown(_) => unknown(&desired.name, project),
     }
 }
 
-fn stuck(why: Reason, message: String, hint: &str) -> Move {
-    Decision::Stuck { why, message, hint: hint.to_owned() }
-}
-
 fn wait(message: &str, since: Timestamp, early: Option<Provisioned>) -> Move {
-    Decision::Wait { why: Reason::Progressing, message: message.to_owned(), since: Some(since), early }
+    Decision::Wait(Wait::new("operation", Reason::Progressing, message).since(since).early(early))
 }
 
-pub(super) fn step(action: Action, change: Change, because: Reason, summary: String) -> Step<Action> {
-    Step { action, change, because, summary, intent: None }
-}
-
-/// Whether `pause` has passed since `moment`.
-pub(super) fn passed(moment: Timestamp, now: Timestamp, pause: Duration) -> bool {
-    u128::try_from(now.duration_since(moment).as_millis()).is_ok_and(|age| age >= pause.as_millis())
-}
-
-/// What failed and why, for people.
-pub(super) fn told(what: &str, cause: &str) -> String {
-    if cause.is_empty() { format!("{what}, and AWS gives no cause") } else { format!("{what}: {cause}") }
-}
-
-fn asked_for_something_else(desired: &Desired, project: &SeenProject) -> bool {
+fn asked_for_something_else(desired: &Desired, project: &ObservedProject) -> bool {
     project.tags.get(FINGERPRINT_TAG) != Some(&desired.fingerprint)
 }
 
 /// Deletes what could not be created, to make it again: at once when the spec has changed since, else ever more slowly.
-fn create_failed(desired: &Desired, project: &SeenProject, now: Timestamp, tried: &Attempts) -> Move {
-    let pause = FIRST_RETRY.saturating_mul(2_u32.saturating_pow(tried.failed_creations)).min(LAST_RETRY);
-    if tried.asked_anew || asked_for_something_else(desired, project) || passed(project.modified, now, pause) {
+fn create_failed(desired: &Desired, project: &ObservedProject, now: Timestamp, attempts: &Attempts) -> Move {
+    let pause = FIRST_RETRY.saturating_mul(2_u32.saturating_pow(attempts.failed_creations)).min(LAST_RETRY);
+    if attempts.asked_anew || asked_for_something_else(desired, project) || elapsed(project.modified, now) >= pause {
         let summary = format!("delete SageMaker project {:?}, which could not be created", desired.name);
-        return Decision::Act(vec![step(Action::Delete, Change::Delete, Reason::ProjectFailed, summary)]);
+        let step = Step { summary, ..delete(&desired.name, Reason::ProjectFailed) };
+        return Decision::Act(vec![step.clearing_failed_creation()]);
     }
-    let hint = match carried::checked_in(&project.cause) {
+    let hint = match seed_code::checked_in(&project.cause) {
         true => {
             "correct the repository, its branch, connection or archive in spec.repositories, or ask for no seed code (seedCode.source: None); the operator then deletes what is left and creates the project again, and also by itself, ever more slowly"
         }
@@ -94,14 +84,15 @@ fn create_failed(desired: &Desired, project: &SeenProject, now: Timestamp, tried
         }
     };
     let message = told(&format!("SageMaker could not create the project {:?}", desired.name), &project.cause);
-    stuck(Reason::ProjectFailed, message, hint)
+    Decision::stuck(Reason::ProjectFailed, message, hint)
 }
 
-fn update_failed(desired: &Desired, project: &SeenProject, now: Timestamp, tried: &Attempts) -> Move {
-    if tried.asked_anew || asked_for_something_else(desired, project) || passed(project.modified, now, SLOW_RETRY) {
+fn update_failed(desired: &Desired, project: &ObservedProject, now: Timestamp, attempts: &Attempts) -> Move {
+    if attempts.asked_anew || asked_for_something_else(desired, project) || elapsed(project.modified, now) >= SLOW_RETRY
+    {
         return settled(desired, project);
     }
-    stuck(
+    Decision::stuck(
         Reason::ProjectUpdateFailed,
         told(&format!("SageMaker could not update the project {:?}", desired.name), &project.cause),
         "remove the cause or change the spec; the operator tries again every ten minutes",
@@ -109,10 +100,10 @@ fn update_failed(desired: &Desired, project: &SeenProject, now: Timestamp, tried
 }
 
 /// What differs between the project and the spec, once nothing is in progress.
-fn settled(desired: &Desired, project: &SeenProject) -> Move {
+fn settled(desired: &Desired, project: &ObservedProject) -> Move {
     if project.product_id.as_ref() != Some(&desired.product_id) {
         let from = project.product_id.as_deref().unwrap_or("no product of Service Catalog");
-        return stuck(
+        return Decision::stuck(
             Reason::ImmutableRemote,
             format!(
                 "the SageMaker project {:?} was launched from {from}, the spec asks for {}, and SageMaker cannot change that",
@@ -122,7 +113,7 @@ fn settled(desired: &Desired, project: &SeenProject) -> Move {
         );
     }
     let mut steps = Vec::new();
-    let parameters = carried::kept(desired, project);
+    let parameters = seed_code::kept(desired, project);
     let provisioning = provisioning_change(desired, project, &parameters);
     let described = desired.description != project.description;
     if provisioning.is_some() || described {
@@ -136,12 +127,12 @@ fn settled(desired: &Desired, project: &SeenProject) -> Move {
             provisioning: provisioning.map(|_| (desired.artifact_id.clone(), parameters)),
         };
         let summary = format!("update {what} of SageMaker project {:?}", desired.name);
-        steps.push(step(update, Change::Update, provisioning.unwrap_or(Reason::SpecChanged), summary));
+        steps.push(Step::new(update, Change::Update, provisioning.unwrap_or(Reason::SpecChanged), summary));
     }
     steps.extend(retag(desired, project));
     if steps.is_empty() {
-        let facts = facts(&desired.name, &project.id, &project.arn);
-        return Decision::InSync(Provisioned { facts, seeded: project.seeded.clone() });
+        let project_ref = project_ref(&desired.name, &project.id, &project.arn);
+        return Decision::InSync(Provisioned { project_ref, seeded: project.seeded.clone() });
     }
     Decision::Act(steps)
 }
@@ -149,7 +140,7 @@ fn settled(desired: &Desired, project: &SeenProject) -> Move {
 /// Why version and parameters must be given again, if they must.
 fn provisioning_change(
     desired: &Desired,
-    project: &SeenProject,
+    project: &ObservedProject,
     parameters: &BTreeMap<String, ParameterValue>,
 ) -> Option<Reason> {
     if asked_for_something_else(desired, project) {
@@ -169,18 +160,23 @@ fn provisioning_change(
 }
 
 /// Tags to put on and to take off. The fingerprint is among them: it follows the update that it speaks of.
-fn retag(desired: &Desired, project: &SeenProject) -> Vec<Step<Action>> {
+fn retag(desired: &Desired, project: &ObservedProject) -> Vec<Step<Action>> {
     let mut steps = Vec::new();
     let outlived = desired::outlived(&project.tags, &desired.tags);
     if !outlived.is_empty() {
         let summary = format!("remove tags {} from SageMaker project {:?}", names(&outlived), desired.name);
-        steps.push(step(Action::Untag(project.arn.clone(), outlived), Change::Update, Reason::SpecChanged, summary));
+        steps.push(Step::new(
+            Action::Untag(project.arn.clone(), outlived),
+            Change::Update,
+            Reason::SpecChanged,
+            summary,
+        ));
     }
     let mut missing = desired.tags.clone();
     missing.retain(|key, value| project.tags.get(key) != Some(value));
     if !missing.is_empty() {
         let summary = format!("set tags {} of SageMaker project {:?}", names(missing.keys()), desired.name);
-        steps.push(step(Action::Tag(project.arn.clone(), missing), Change::Update, Reason::Drifted, summary));
+        steps.push(Step::new(Action::Tag(project.arn.clone(), missing), Change::Update, Reason::Drifted, summary));
     }
     steps
 }

@@ -4,12 +4,14 @@
 
 use super::*;
 use crate::crd::status::Placement;
+use crate::crd::status::Reason;
+use crate::domain::external_resource::Wait;
 use crate::domain::identity::{FINGERPRINT_TAG, OwnerKey};
 use crate::domain::project::Template;
 use crate::domain::secret::{SealedSecret, Secret};
 use crate::fixture::{bare, repositories};
-use crate::templates::declared_parameters;
-use crate::templates::lint::filled_by_operator;
+use crate::template_lint::declared_parameters;
+use crate::template_lint::filled_by_operator;
 
 const NOW: i64 = 1_800_000_000;
 
@@ -51,9 +53,9 @@ fn owner() -> Project {
     }
 }
 
-fn launchable() -> Launchable {
+fn target() -> ProvisioningTarget {
     let text = |text: &str| text.to_owned();
-    Launchable {
+    ProvisioningTarget {
         portfolio_id: text("port-1"),
         product_id: text("prod-1"),
         artifact_id: text("pa-1"),
@@ -62,17 +64,17 @@ fn launchable() -> Launchable {
 }
 
 fn wanted() -> Desired {
-    SagemakerProject::desired(&owner(), &launchable())
+    SagemakerProject::desired(&owner(), &target())
 }
 
 /// The project as [`wanted`] asks for it, in a status it took up a minute ago.
-fn project(status: &str) -> SeenProject {
+fn project(status: &str) -> ObservedProject {
     let wanted = wanted();
     let plain = |value: &ParameterValue| match value {
         ParameterValue::Plain(text) => text.clone(),
         ParameterValue::Sealed(_) => "****".to_owned(),
     };
-    SeenProject {
+    ObservedProject {
         id: "p-abc".into(),
         arn: identity().project_arn(),
         description: wanted.description.clone(),
@@ -88,32 +90,32 @@ fn project(status: &str) -> SeenProject {
     }
 }
 
-#[path = "carried_tests.rs"]
-mod carried_tests;
+#[path = "seed_code_tests.rs"]
+mod seed_code_tests;
 
 /// A decision as one line.
 fn said(decision: Decision<Action, Provisioned>) -> String {
     match decision {
-        Decision::InSync(seen) => format!("in sync {}", seen.facts.project_id),
+        Decision::InSync(observed) => format!("in sync {}", observed.project_ref.project_id),
         Decision::Gone => "gone".into(),
         Decision::Act(steps) => steps
             .iter()
-            .map(|step| format!("{:?} {}: {}", step.change, step.because, step.summary))
+            .map(|step| format!("{:?} {}: {}", step.change, step.reason, step.summary))
             .collect::<Vec<_>>()
             .join("; "),
-        Decision::Wait { why, message, since, early } => {
+        Decision::Wait(Wait { reason, message, since, early, .. }) => {
             let since = since.map_or(0, |since| NOW - since.as_second());
-            format!("wait {why} {since} s{}: {message}", if early.is_some() { " early" } else { "" })
+            format!("wait {reason} {since} s{}: {message}", if early.is_some() { " early" } else { "" })
         }
-        Decision::Stuck { why, message, .. } => format!("stuck {why}: {message}"),
+        Decision::Stuck(Problem { reason, message, .. }) => format!("stuck {reason}: {message}"),
     }
 }
 
-fn decide(goal: Goal<Desired>, seen: Observed, tried: &Attempts) -> String {
-    said(SagemakerProject::decide(&identity(), &goal, &seen, at(NOW), tried))
+fn decide(goal: Goal<Desired>, observed: Observed, attempts: &Attempts) -> String {
+    said(SagemakerProject::decide(&identity(), &goal, &observed, at(NOW), attempts))
 }
 
-type Edit = fn(&mut SeenProject);
+type Edit = fn(&mut ObservedProject);
 
 #[test]
 fn each_status_has_its_move_while_the_project_is_wanted() {
@@ -211,8 +213,8 @@ fn each_status_has_its_move_while_the_project_is_wanted() {
     for (case, status, edit, expected) in cases {
         let mut project = project(status);
         edit(&mut project);
-        let seen = Observed { project: Some(project), data: None };
-        assert_eq!(decide(Goal::Present(wanted()), seen, &Attempts::default()), expected, "{case}");
+        let observed = Observed { project: Some(project), data: None };
+        assert_eq!(decide(Goal::Present(wanted()), observed, &Attempts::default()), expected, "{case}");
     }
     let absent = decide(Goal::Present(wanted()), Observed::default(), &Attempts::default());
     assert_eq!(absent, "Create Missing: create SageMaker project \"churn\"");
@@ -286,8 +288,8 @@ fn each_difference_has_its_update() {
     for (case, edit, expected) in cases {
         let mut project = project("CreateCompleted");
         edit(&mut project);
-        let seen = Observed { project: Some(project), data: None };
-        assert_eq!(decide(Goal::Present(wanted()), seen, &Attempts::default()), expected, "{case}");
+        let observed = Observed { project: Some(project), data: None };
+        assert_eq!(decide(Goal::Present(wanted()), observed, &Attempts::default()), expected, "{case}");
     }
 }
 
@@ -298,9 +300,9 @@ fn a_creation_that_fails_again_is_tried_ever_more_slowly_but_never_given_up() {
     {
         let mut project = project("CreateFailed");
         project.modified = at(NOW - age);
-        let tried = Attempts { failed_creations: failures, ..Attempts::default() };
-        let seen = Observed { project: Some(project), data: None };
-        let decision = decide(Goal::Present(wanted()), seen, &tried);
+        let attempts = Attempts { failed_creations: failures, ..Attempts::default() };
+        let observed = Observed { project: Some(project), data: None };
+        let decision = decide(Goal::Present(wanted()), observed, &attempts);
         assert_eq!(decision.starts_with("Delete"), acts, "after {failures} failures and {age} s: {decision}");
     }
 }
@@ -343,13 +345,13 @@ fn what_the_template_does_not_take_is_said_before_anything_is_launched() {
     for (case, name, value, expected) in cases {
         let mut owner = owner();
         owner.parameters.insert(name.into(), value);
-        let desired = SagemakerProject::desired(&owner, &launchable());
+        let desired = SagemakerProject::desired(&owner, &target());
         assert_eq!(decide(Goal::Present(desired), Observed::default(), &Attempts::default()), expected, "{case}");
     }
     let mut owner = owner();
     owner.tags = (0..46).map(|n| (format!("k{n}"), String::new())).collect();
-    let desired = SagemakerProject::desired(&owner, &launchable());
-    assert_eq!(desired.problem.unwrap().why, Reason::InvalidSpec);
+    let desired = SagemakerProject::desired(&owner, &target());
+    assert_eq!(desired.problem.unwrap().reason, Reason::InvalidSpec);
 }
 
 #[test]
@@ -357,16 +359,16 @@ fn a_rotated_secret_changes_the_fingerprint_and_nothing_else_that_is_seen() {
     let with = |text: &str| {
         let mut owner = owner();
         owner.parameters.insert("ArtifactBucketKmsKeyArn".into(), ParameterValue::Sealed(sealed(text)));
-        SagemakerProject::desired(&owner, &launchable())
+        SagemakerProject::desired(&owner, &target())
     };
     let (before, after) = (with("a"), with("b"));
     assert_ne!(before.fingerprint, after.fingerprint);
     let mut project = project("CreateCompleted");
     project.tags = before.tags.clone();
     project.parameters.insert("ArtifactBucketKmsKeyArn".into(), "****".into());
-    let seen = |project: &SeenProject| Observed { project: Some(project.clone()), data: None };
-    assert_eq!(decide(Goal::Present(before), seen(&project), &Attempts::default()), "in sync p-abc");
-    let decision = decide(Goal::Present(after), seen(&project), &Attempts::default());
+    let observed = |project: &ObservedProject| Observed { project: Some(project.clone()), data: None };
+    assert_eq!(decide(Goal::Present(before), observed(&project), &Attempts::default()), "in sync p-abc");
+    let decision = decide(Goal::Present(after), observed(&project), &Attempts::default());
     assert!(decision.starts_with("Update SpecChanged: update version and parameters"), "{decision}");
 }
 
@@ -442,16 +444,16 @@ fn each_status_has_its_move_while_the_project_is_to_go() {
     for (case, status, edit, data, expected) in cases {
         let mut project = project(status);
         edit(&mut project);
-        let seen = Observed { project: Some(project), data };
-        assert_eq!(decide(Goal::Absent, seen, &Attempts::default()), expected, "{case}");
+        let observed = Observed { project: Some(project), data };
+        assert_eq!(decide(Goal::Absent, observed, &Attempts::default()), expected, "{case}");
     }
     assert_eq!(decide(Goal::Absent, Observed::default(), &Attempts::default()), "gone");
 }
 
 #[test]
 fn no_name_made_from_the_longest_name_and_id_overflows() {
-    let facts = facts(&"n".repeat(32), &"i".repeat(20), "arn");
-    assert!(facts.model_package_group.len() <= 63 && facts.bucket.len() <= 63);
+    let project_ref = project_ref(&"n".repeat(32), &"i".repeat(20), "arn");
+    assert!(project_ref.model_package_group.len() <= 63 && project_ref.bucket.len() <= 63);
 }
 
 #[test]
@@ -460,13 +462,13 @@ fn what_a_template_of_ones_own_declares_decides_what_is_sent() {
     let mut owner = owner();
     owner.catalog.template = Template { word: "own".into(), title: "of ConfigMap ours".into(), text: text.into() };
     let problem = |owner: &Project| {
-        let desired = SagemakerProject::desired(owner, &launchable());
-        desired.problem.map(|problem| (problem.why, problem.message))
+        let desired = SagemakerProject::desired(owner, &target());
+        desired.problem.map(|problem| (problem.reason, problem.message))
     };
     let missing = "the template's parameter Colour has neither a default nor a value".to_owned();
     assert_eq!(problem(&owner), Some((Reason::ParameterMissing, missing)));
     owner.parameters.insert("Colour".into(), ParameterValue::Plain("red".into()));
-    let desired = SagemakerProject::desired(&owner, &launchable());
+    let desired = SagemakerProject::desired(&owner, &target());
     assert!(desired.problem.is_none());
     assert_eq!(desired.parameters.keys().collect::<Vec<_>>(), ["Colour", "ModelBuildCodeRepositoryUrl"]);
     owner.parameters.insert("Size".into(), ParameterValue::Plain("big".into()));

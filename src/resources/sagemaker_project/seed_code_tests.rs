@@ -1,6 +1,7 @@
 //! Seed code as parameters: what each source asks for, and which archives a project keeps when the operator is newer.
 
 use super::*;
+use crate::crd::status::Reason;
 use crate::domain::project::{Repository, SeedCode};
 
 const FOLDER: &str = "s3://mlops-artifacts/";
@@ -19,21 +20,21 @@ fn given(owner: &Project) -> BTreeMap<String, String> {
         ParameterValue::Plain(text) => (name, text),
         ParameterValue::Sealed(_) => (name, "sealed".to_owned()),
     };
-    SagemakerProject::desired(owner, &launchable()).parameters.into_iter().map(plain).collect()
+    SagemakerProject::desired(owner, &target()).parameters.into_iter().map(plain).collect()
 }
 
 /// A project that was launched with these parameters and tags as it asked for.
-fn launched(owner: &Project) -> SeenProject {
-    let wanted = SagemakerProject::desired(owner, &launchable());
-    SeenProject { parameters: given(owner), tags: wanted.tags, ..project("CreateCompleted") }
+fn launched(owner: &Project) -> ObservedProject {
+    let wanted = SagemakerProject::desired(owner, &target());
+    ObservedProject { parameters: given(owner), tags: wanted.tags, ..project("CreateCompleted") }
 }
 
-/// What is done with a project that is as `seen` where `owner` asks for something: the decision and the parameters of
+/// What is done with a project that is as `observed` where `owner` asks for something: the decision and the parameters of
 /// the update, if there is one.
-fn update(owner: &Project, seen: SeenProject) -> (String, BTreeMap<String, String>) {
-    let goal = Goal::Present(SagemakerProject::desired(owner, &launchable()));
-    let seen = Observed { project: Some(seen), data: None };
-    let decision = SagemakerProject::decide(&owner.identity, &goal, &seen, at(NOW), &Attempts::default());
+fn update(owner: &Project, observed: ObservedProject) -> (String, BTreeMap<String, String>) {
+    let goal = Goal::Present(SagemakerProject::desired(owner, &target()));
+    let observed = Observed { project: Some(observed), data: None };
+    let decision = SagemakerProject::decide(&owner.identity, &goal, &observed, at(NOW), &Attempts::default());
     let mut parameters = BTreeMap::new();
     if let Decision::Act(steps) = &decision {
         for step in steps {
@@ -49,27 +50,27 @@ fn update(owner: &Project, seen: SeenProject) -> (String, BTreeMap<String, Strin
 }
 
 /// The same project as an operator has made it that carried other archives.
-fn of_an_earlier_operator(owner: &Project) -> SeenProject {
-    let mut seen = launched(owner);
-    for (name, value) in &mut seen.parameters {
+fn of_an_earlier_operator(owner: &Project) -> ObservedProject {
+    let mut observed = launched(owner);
+    for (name, value) in &mut observed.parameters {
         if name.ends_with("SeedCodeSha256") && !value.is_empty() {
             *value = "0".repeat(64);
         } else if let Some(at) = value.rfind('/').filter(|_| value.ends_with(".zip")) {
             *value = format!("{}/{}.zip", &value[..at], "0".repeat(64));
         }
     }
-    seen
+    observed
 }
 
 #[test]
 fn each_source_of_seed_code_has_its_parameters() {
     let sha256 = "ab".repeat(32);
     let archive = SeedCode::Archive { url: "https://example.com/seed.zip".into(), sha256: sha256.clone() };
-    let carried = &crate::templates::archives::seed_code(crate::domain::project::RepositoryRole::Build).sha256;
+    let bundled = &crate::domain::project::RepositoryRole::Build.bundled_archive().sha256;
     let folder = format!("{FOLDER}{}seed/build/", identity().bucket_prefix());
     let rows = [
         ("none", SeedCode::None, "false", String::new(), "", ""),
-        ("built in", SeedCode::BuiltIn, "true", format!("{folder}{carried}.zip"), carried.as_str(), "mlops-artifacts"),
+        ("built in", SeedCode::BuiltIn, "true", format!("{folder}{bundled}.zip"), bundled.as_str(), "mlops-artifacts"),
         ("an archive", archive, "true", "https://example.com/seed.zip".into(), &sha256, "mlops-artifacts"),
     ];
     for (case, seed_code, required, url, sha256, bucket) in rows {
@@ -133,8 +134,8 @@ fn what_a_user_changes_about_seed_code_is_an_ordinary_update() {
         ("the built-in code in the place of an archive", archive("1"), SeedCode::BuiltIn, newest),
     ];
     for (case, before, after, wanted) in rows {
-        let seen = launched(&seeding(before));
-        let (decision, parameters) = update(&seeding(after), seen);
+        let observed = launched(&seeding(before));
+        let (decision, parameters) = update(&seeding(after), observed);
         assert!(decision.starts_with("Update SpecChanged: update version and parameters"), "{case}: {decision}");
         assert_eq!(parameters[sha256], wanted, "{case}");
     }
@@ -146,9 +147,9 @@ fn an_archive_that_no_operator_has_named_is_not_kept() {
     let right = launched(&owner).parameters["ModelBuildCodeRepositorySeedCodeUrl"].clone();
     let foreign = ["s3://another/seed.zip".to_owned(), right.replace(".zip", ".tar"), format!("{FOLDER}seed.zip")];
     for url in foreign {
-        let mut seen = launched(&owner);
-        seen.parameters.insert("ModelBuildCodeRepositorySeedCodeUrl".into(), url.clone());
-        let (decision, parameters) = update(&owner, seen);
+        let mut observed = launched(&owner);
+        observed.parameters.insert("ModelBuildCodeRepositorySeedCodeUrl".into(), url.clone());
+        let (decision, parameters) = update(&owner, observed);
         assert!(decision.starts_with("Update Drifted"), "{url}: {decision}");
         assert_eq!(parameters["ModelBuildCodeRepositorySeedCodeUrl"], right, "{url}");
     }
@@ -158,7 +159,7 @@ fn an_archive_that_no_operator_has_named_is_not_kept() {
 fn a_failed_update_is_tried_again_with_the_newest_archives() {
     let owner = seeding(SeedCode::BuiltIn);
     let failed =
-        SeenProject { status: Status::UpdateFailed, modified: at(NOW - 600), ..of_an_earlier_operator(&owner) };
+        ObservedProject { status: Status::UpdateFailed, modified: at(NOW - 600), ..of_an_earlier_operator(&owner) };
     let (decision, parameters) = update(&owner, failed);
     assert!(decision.starts_with("Update ProjectUpdateFailed"), "{decision}");
     assert_eq!(parameters, given(&owner));
@@ -172,11 +173,11 @@ fn a_failed_check_in_says_what_to_correct() {
         ("", false),
     ];
     for (cause, about_repositories) in rows {
-        let seen = SeenProject { cause: cause.into(), modified: at(NOW - 5), ..project("CreateFailed") };
+        let observed = ObservedProject { cause: cause.into(), modified: at(NOW - 5), ..project("CreateFailed") };
         let goal = Goal::Present(wanted());
-        let seen = Observed { project: Some(seen), data: None };
-        match SagemakerProject::decide(&identity(), &goal, &seen, at(NOW), &Attempts::default()) {
-            Decision::Stuck { why: Reason::ProjectFailed, message, hint } => {
+        let observed = Observed { project: Some(observed), data: None };
+        match SagemakerProject::decide(&identity(), &goal, &observed, at(NOW), &Attempts::default()) {
+            Decision::Stuck(Problem { reason: Reason::ProjectFailed, message, hint }) => {
                 assert!(message.contains(cause) && hint.contains("the operator then"), "{cause}: {message}; {hint}");
                 assert_eq!(hint.contains("spec.repositories"), about_repositories, "{cause}: {hint}");
             }
@@ -189,7 +190,7 @@ fn a_failed_check_in_says_what_to_correct() {
 fn a_template_that_checks_no_code_in_gets_none_and_an_archive_for_it_is_refused() {
     let text =
         "Parameters: {SageMakerProjectName: {Type: String}, SageMakerProjectId: {Type: String}}\nResources: {}\n";
-    let declared = crate::templates::declared_parameters(text);
+    let declared = crate::template_lint::declared_parameters(text);
     let archive = SeedCode::Archive { url: "s3://own/seed.zip".into(), sha256: "1".repeat(64) };
     for (case, seed_code, stuck) in [("built in", SeedCode::BuiltIn, false), ("an archive", archive, true)] {
         let mut owner = seeding(seed_code);
@@ -200,7 +201,7 @@ fn a_template_that_checks_no_code_in_gets_none_and_an_archive_for_it_is_refused(
         };
         owner.repositories = owner.repositories.clone().fitted(&declared);
         assert_eq!(owner.repositories.seeded(), stuck, "{case}");
-        let problem = SagemakerProject::desired(&owner, &launchable()).problem;
+        let problem = SagemakerProject::desired(&owner, &target()).problem;
         let message = problem.map(|problem| problem.message).unwrap_or_default();
         assert_eq!(message.contains("it checks no seed code into repositories.build"), stuck, "{case}: {message}");
     }

@@ -1,15 +1,15 @@
 //! Prerequisites: the right account, and the roles and Git connections that the spec names. They are looked at and
-//! never touched: what is wrong with them only a person can change. Jenkins is looked at with the jobs.
+//! never touched: what is wrong with them only a person can change. Jenkins is a resource of its own, `jenkins_server`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
-use crate::crd::status::Reason;
+use crate::crd::status::{MlopsProjectStatus, Placement, Reason};
+use crate::domain::external_resource::{Attempts, Decision, ExternalResource, Goal, ResourceKind, StepKey};
 use crate::domain::identity::Identity;
+use crate::domain::problem::Problem;
 use crate::domain::project::Project;
-use crate::domain::resource::{Attempts, Decision, Goal, Kind, Resource};
-use crate::resources::outputs::Ground;
 
 /// The account, the roles and the connections, as a resource that is only ever looked at.
 pub struct Prerequisites;
@@ -92,14 +92,14 @@ pub struct Observed {
     /// The operator's own role or user.
     pub operator_principal_arn: String,
     /// Roles by ARN; empty in the wrong account.
-    pub roles: BTreeMap<String, SeenRole>,
+    pub roles: BTreeMap<String, ObservedRole>,
     /// Connections by ARN; empty in the wrong account.
-    pub connections: BTreeMap<String, SeenConnection>,
+    pub connections: BTreeMap<String, ObservedConnection>,
 }
 
 /// A role as it was seen.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum SeenRole {
+pub enum ObservedRole {
     /// There is none.
     Absent,
     /// The operator may not look.
@@ -113,7 +113,7 @@ pub enum SeenRole {
 
 /// A connection as it was seen.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum SeenConnection {
+pub enum ObservedConnection {
     /// There is none.
     Absent,
     /// The operator may not look.
@@ -129,70 +129,79 @@ pub enum SeenConnection {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {}
 
-impl Resource for Prerequisites {
-    const KIND: Kind = Kind::Prerequisites;
-    type Owner = Project;
+/// Who the operator is in the account: a principal of each portfolio that it makes.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct OperatorPrincipal {
+    /// The operator's own role (or user) as a portfolio principal: `arn:aws:iam::…:role/path/name`, not a session.
+    pub arn: String,
+}
+
+impl ExternalResource for Prerequisites {
+    const KIND: ResourceKind = ResourceKind::Prerequisites;
     type Inputs = ();
     type Desired = Needs;
     type Observed = Observed;
     type Action = Action;
-    type Output = Ground;
+    type Output = OperatorPrincipal;
 
-    fn desired(owner: &Project, _inputs: &()) -> Needs {
-        Needs::of(owner)
-    }
-
-    fn forecast(_desired: &Needs) -> Ground {
-        Ground { operator_principal_arn: "(the operator's own role)".to_owned() }
+    fn desired(project: &Project, _inputs: &()) -> Needs {
+        Needs::of(project)
     }
 
     fn decide(
         id: &Identity,
         goal: &Goal<Needs>,
-        seen: &Observed,
+        observed: &Observed,
         _now: Timestamp,
         _tried: &Attempts,
-    ) -> Decision<Action, Ground> {
-        if seen.account != id.placement.account_id {
-            return stuck(
+    ) -> Decision<Action, OperatorPrincipal> {
+        if observed.account != id.placement.account_id {
+            return Decision::stuck(
                 Reason::WrongAccount,
                 format!(
                     "the credentials belong to AWS account {}, but the spec says {}",
-                    seen.account, id.placement.account_id
+                    observed.account, id.placement.account_id
                 ),
                 "give the operator credentials of that account, name a role of it in aws.assumeRole, or correct aws.accountId",
             );
         }
         let Goal::Present(needs) = goal else { return Decision::Gone };
-        needs
-            .roles
-            .iter()
-            .find_map(|(purpose, arn)| lacking_role(*purpose, arn, seen.roles.get(arn)))
-            .or_else(|| needs.connections.iter().find_map(|arn| lacking_connection(arn, seen.connections.get(arn))))
-            .unwrap_or_else(|| Decision::InSync(Ground { operator_principal_arn: seen.operator_principal_arn.clone() }))
+        let problem =
+            needs.roles.iter().find_map(|(purpose, arn)| lacking_role(*purpose, arn, observed.roles.get(arn))).or_else(
+                || needs.connections.iter().find_map(|arn| lacking_connection(arn, observed.connections.get(arn))),
+            );
+        match problem {
+            Some(problem) => Decision::Stuck(problem),
+            None => Decision::InSync(OperatorPrincipal { arn: observed.operator_principal_arn.clone() }),
+        }
     }
 
-    fn exists(_seen: &Observed) -> bool {
+    fn key(action: &Action) -> StepKey {
+        match *action {}
+    }
+
+    fn exists(_observed: &Observed) -> bool {
         false
     }
-}
 
-fn stuck(why: Reason, message: String, hint: impl Into<String>) -> Decision<Action, Ground> {
-    Decision::Stuck { why, message, hint: hint.into() }
+    /// The account and the roles are nobody's to leave.
+    fn whereabouts(_placement: &Placement, _status: &MlopsProjectStatus) -> Option<String> {
+        None
+    }
 }
 
 /// What is wrong with a role, if anything.
-fn lacking_role(purpose: RoleUse, arn: &str, seen: Option<&SeenRole>) -> Option<Decision<Action, Ground>> {
+fn lacking_role(purpose: RoleUse, arn: &str, observed: Option<&ObservedRole>) -> Option<Problem> {
     let field = purpose.field();
-    match seen {
-        Some(SeenRole::Hidden) => None,
-        Some(SeenRole::Present { trusted_services }) => {
+    match observed {
+        Some(ObservedRole::Hidden) => None,
+        Some(ObservedRole::Present { trusted_services }) => {
             let service = purpose.services().iter().find(|service| !trusted_services.contains(**service))?;
             let instead = match purpose {
                 RoleUse::CheckIn => ", or ask for no seed code (repositories.*.seedCode.source: None)",
                 _ => "",
             };
-            Some(stuck(
+            Some(Problem::new(
                 Reason::RoleNotTrusted,
                 format!("the trust policy of role {arn} ({field}) does not let {service} assume it"),
                 format!(
@@ -200,7 +209,7 @@ fn lacking_role(purpose: RoleUse, arn: &str, seen: Option<&SeenRole>) -> Option<
                 ),
             ))
         }
-        Some(SeenRole::Absent) | None => Some(stuck(
+        Some(ObservedRole::Absent) | None => Some(Problem::new(
             Reason::RoleMissing,
             format!("role {arn} ({field}) does not exist"),
             format!("create the role, or correct {field}; the path is part of the ARN"),
@@ -209,13 +218,13 @@ fn lacking_role(purpose: RoleUse, arn: &str, seen: Option<&SeenRole>) -> Option<
 }
 
 /// What is wrong with a connection, if anything.
-fn lacking_connection(arn: &str, seen: Option<&SeenConnection>) -> Option<Decision<Action, Ground>> {
-    let status = match seen {
-        Some(SeenConnection::Hidden) => return None,
-        Some(SeenConnection::Present { status }) => status.as_str(),
-        Some(SeenConnection::Absent) | None => "",
+fn lacking_connection(arn: &str, observed: Option<&ObservedConnection>) -> Option<Problem> {
+    let status = match observed {
+        Some(ObservedConnection::Hidden) => return None,
+        Some(ObservedConnection::Present { status }) => status.as_str(),
+        Some(ObservedConnection::Absent) | None => "",
     };
-    let (why, message, hint) = match status {
+    let (reason, message, hint) = match status {
         "AVAILABLE" => return None,
         "PENDING" => (
             Reason::ConnectionPending,
@@ -233,14 +242,13 @@ fn lacking_connection(arn: &str, seen: Option<&SeenConnection>) -> Option<Decisi
             "repair or replace the connection in the AWS console: Developer Tools, Settings, Connections",
         ),
     };
-    Some(stuck(why, message, hint))
+    Some(Problem::new(reason, message, hint))
 }
 
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
     use super::*;
-    use crate::crd::status::Placement;
     use crate::domain::identity::OwnerKey;
 
     const ROLE: &str = "arn:aws:iam::111122223333:role/launch";
@@ -252,29 +260,35 @@ mod tests {
         Identity { owner, placement: Placement { account_id: "111122223333".into(), ..Placement::default() } }
     }
 
-    fn trusting(service: &str) -> SeenRole {
-        SeenRole::Present { trusted_services: BTreeSet::from([service.to_owned()]) }
+    fn trusting(service: &str) -> ObservedRole {
+        ObservedRole::Present { trusted_services: BTreeSet::from([service.to_owned()]) }
     }
 
-    fn connection(status: &str) -> SeenConnection {
-        SeenConnection::Present { status: status.to_owned() }
+    fn connection(status: &str) -> ObservedConnection {
+        ObservedConnection::Present { status: status.to_owned() }
     }
 
-    fn decide(purpose: RoleUse, account: &str, role: SeenRole, connection: SeenConnection, absent: bool) -> String {
+    fn decide(
+        purpose: RoleUse,
+        account: &str,
+        role: ObservedRole,
+        connection: ObservedConnection,
+        absent: bool,
+    ) -> String {
         let needs = Needs { roles: vec![(purpose, ROLE.into())], connections: BTreeSet::from([CONNECTION.to_owned()]) };
-        let seen = Observed {
+        let observed = Observed {
             account: account.to_owned(),
             operator_principal_arn: "arn:aws:iam::111122223333:role/operator".into(),
             roles: BTreeMap::from([(ROLE.to_owned(), role)]),
             connections: BTreeMap::from([(CONNECTION.to_owned(), connection)]),
         };
         let goal = if absent { Goal::Absent } else { Goal::Present(needs) };
-        match Prerequisites::decide(&identity(), &goal, &seen, Timestamp::UNIX_EPOCH, &Attempts::default()) {
-            Decision::InSync(ground) => ground.operator_principal_arn,
+        match Prerequisites::decide(&identity(), &goal, &observed, Timestamp::UNIX_EPOCH, &Attempts::default()) {
+            Decision::InSync(principal) => principal.arn,
             Decision::Gone => "Gone".into(),
-            Decision::Stuck { why, message, hint } => {
+            Decision::Stuck(Problem { reason, message, hint }) => {
                 assert!(!message.is_empty() && !hint.is_empty());
-                why.to_string()
+                reason.to_string()
             }
             _ => panic!("prerequisites are looked at and nothing else"),
         }
@@ -287,7 +301,7 @@ mod tests {
         let ours = "arn:aws:iam::111122223333:role/operator";
         let available = || connection("AVAILABLE");
         let catalog = || trusting("servicecatalog.amazonaws.com");
-        let both = || SeenRole::Present {
+        let both = || ObservedRole::Present {
             trusted_services: ["codebuild.amazonaws.com", "lambda.amazonaws.com"].map(str::to_owned).into(),
         };
         let rows = [
@@ -296,11 +310,11 @@ mod tests {
                 "another account comes before anything else",
                 Launch,
                 "999999999999",
-                SeenRole::Absent,
-                SeenConnection::Absent,
+                ObservedRole::Absent,
+                ObservedConnection::Absent,
                 "WrongAccount",
             ),
-            ("no such role", Usage, home, SeenRole::Absent, available(), "RoleMissing"),
+            ("no such role", Usage, home, ObservedRole::Absent, available(), "RoleMissing"),
             ("a launch role for Lambda", Launch, home, trusting("lambda.amazonaws.com"), available(), "RoleNotTrusted"),
             ("a stack role for Service Catalog", Stack, home, catalog(), available(), "RoleNotTrusted"),
             ("a stack role", Stack, home, trusting("cloudformation.amazonaws.com"), available(), ours),
@@ -324,12 +338,12 @@ mod tests {
                 "RoleNotTrusted",
             ),
             ("seed code and a use role for both", CheckIn, home, both(), available(), ours),
-            ("seed code and no use role", CheckIn, home, SeenRole::Absent, available(), "RoleMissing"),
-            ("a role that the operator may not read", Launch, home, SeenRole::Hidden, available(), ours),
-            ("no such connection", Launch, home, catalog(), SeenConnection::Absent, "ConnectionMissing"),
+            ("seed code and no use role", CheckIn, home, ObservedRole::Absent, available(), "RoleMissing"),
+            ("a role that the operator may not read", Launch, home, ObservedRole::Hidden, available(), ours),
+            ("no such connection", Launch, home, catalog(), ObservedConnection::Absent, "ConnectionMissing"),
             ("a connection without its handshake", Launch, home, catalog(), connection("PENDING"), "ConnectionPending"),
             ("a broken connection", Launch, home, catalog(), connection("ERROR"), "ConnectionFailed"),
-            ("a connection that the operator may not read", Launch, home, catalog(), SeenConnection::Hidden, ours),
+            ("a connection that the operator may not read", Launch, home, catalog(), ObservedConnection::Hidden, ours),
         ];
         for (name, purpose, account, role, connection, wanted) in rows {
             assert_eq!(decide(purpose, account, role, connection, false), wanted, "{name}");
@@ -338,7 +352,7 @@ mod tests {
 
     #[test]
     fn deletion_asks_for_the_account_alone() {
-        let nothing = || (SeenRole::Absent, SeenConnection::Absent);
+        let nothing = || (ObservedRole::Absent, ObservedConnection::Absent);
         for (name, account, wanted) in
             [("the right account", "111122223333", "Gone"), ("another account", "999999999999", "WrongAccount")]
         {

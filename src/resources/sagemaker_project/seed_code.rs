@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Desired, SeenProject, Status};
+use super::{Desired, ObservedProject, Status};
 use crate::domain::identity::Identity;
 use crate::domain::project::{ParameterValue, Repository, RepositoryRole, SeedCode};
 use crate::resources::artifact_bucket::{archive_key, bootstrap_folder, seed_folder};
@@ -17,7 +17,7 @@ const OUTPUT: &str = "SeedCode";
 
 /// A parameter that names an archive by its checksum.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Carried {
+pub struct BundledArchive {
     /// Its name.
     pub parameter: String,
     /// What comes before `<sha256>.zip` in its value.
@@ -46,17 +46,17 @@ pub(super) fn seed_parameters(
     id: &Identity,
     role: RepositoryRole,
     repository: Option<&Repository>,
-) -> (BTreeMap<String, String>, Option<Carried>) {
+) -> (BTreeMap<String, String>, Option<BundledArchive>) {
     let folder = format!("s3://{}/{}", id.placement.bucket, seed_folder(id, role));
-    let (required, url, sha256, carried) = match repository.map(|repository| &repository.seed_code) {
+    let (required, url, sha256, bundled) = match repository.map(|repository| &repository.seed_code) {
         None | Some(SeedCode::None) => ("false", String::new(), String::new(), None),
         Some(SeedCode::Archive { url, sha256 }) => ("true", url.clone(), sha256.clone(), None),
         Some(SeedCode::BuiltIn) => {
-            let sha256 = archives::seed_code(role).sha256.clone();
+            let sha256 = role.bundled_archive().sha256.clone();
             let url = archive_key(&folder, &sha256);
             let sha256_parameter = Some(role.parameter("SeedCodeSha256"));
-            let carried = Carried { parameter: role.parameter("SeedCodeUrl"), folder, sha256_parameter };
-            ("true", url, sha256, Some(carried))
+            let bundled = BundledArchive { parameter: role.parameter("SeedCodeUrl"), folder, sha256_parameter };
+            ("true", url, sha256, Some(bundled))
         }
     };
     let parameters = BTreeMap::from([
@@ -64,11 +64,11 @@ pub(super) fn seed_parameters(
         (role.parameter("SeedCodeUrl"), url),
         (role.parameter("SeedCodeSha256"), sha256),
     ]);
-    (parameters, carried)
+    (parameters, bundled)
 }
 
 /// Parameters about the check-in itself; empty where no seed code is wanted.
-pub(super) fn bootstrap_parameters(id: &Identity, seeded: bool) -> (BTreeMap<String, String>, Option<Carried>) {
+pub(super) fn bootstrap_parameters(id: &Identity, seeded: bool) -> (BTreeMap<String, String>, Option<BundledArchive>) {
     let folder = bootstrap_folder(id);
     let (bucket, key) = if seeded {
         (id.placement.bucket.clone(), archive_key(&folder, &archives::BOOTSTRAP.sha256))
@@ -76,20 +76,20 @@ pub(super) fn bootstrap_parameters(id: &Identity, seeded: bool) -> (BTreeMap<Str
         (String::new(), String::new())
     };
     let parts = [("SeedCodeBootstrapBucket", bucket), ("SeedCodeBootstrapKey", key)];
-    let carried = Carried { parameter: "SeedCodeBootstrapKey".to_owned(), folder, sha256_parameter: None };
-    (parts.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(), seeded.then_some(carried))
+    let bundled = BundledArchive { parameter: "SeedCodeBootstrapKey".to_owned(), folder, sha256_parameter: None };
+    (parts.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(), seeded.then_some(bundled))
 }
 
 /// The parameters as this project is to have them: where it names an archive that some operator carried, it keeps it.
 /// After a failed update it gets the newest ones, since they may be what helps.
-pub(super) fn kept(desired: &Desired, project: &SeenProject) -> BTreeMap<String, ParameterValue> {
+pub(super) fn kept(desired: &Desired, project: &ObservedProject) -> BTreeMap<String, ParameterValue> {
     let mut parameters = desired.parameters.clone();
     if project.status == Status::UpdateFailed {
         return parameters;
     }
-    for carried in &desired.carried {
-        let Some((value, sha256)) = project.parameters.get(&carried.parameter).and_then(|value| {
-            let sha256 = value.strip_prefix(&carried.folder)?.strip_suffix(".zip")?;
+    for bundled in &desired.bundled {
+        let Some((value, sha256)) = project.parameters.get(&bundled.parameter).and_then(|value| {
+            let sha256 = value.strip_prefix(&bundled.folder)?.strip_suffix(".zip")?;
             is_sha256(sha256).then_some((value, sha256))
         }) else {
             continue;
@@ -99,8 +99,8 @@ pub(super) fn kept(desired: &Desired, project: &SeenProject) -> BTreeMap<String,
                 *given = ParameterValue::Plain(value.to_owned());
             }
         };
-        keep(&carried.parameter, value);
-        if let Some(name) = &carried.sha256_parameter {
+        keep(&bundled.parameter, value);
+        if let Some(name) = &bundled.sha256_parameter {
             keep(name, sha256);
         }
     }

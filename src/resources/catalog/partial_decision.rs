@@ -1,0 +1,124 @@
+//! How the sub-decisions speak: a verdict each, put together into one decision; when a thing may be made and under
+//! which number; when its id is written down. Apart from the resource itself since all sub-decisions share it.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::{Action, LAG, ProvisioningTarget};
+use crate::crd::status::{Intent, Reason};
+use crate::domain::external_resource::{Attempts, Change, Decision, Step, Wait};
+use crate::domain::problem::Problem;
+use crate::domain::time::elapsed;
+
+/// After how many failed creations in a row the next one waits for [`COOLDOWN`].
+const FAILURES: u32 = 2;
+const COOLDOWN: Duration = Duration::from_mins(10);
+
+pub(super) fn long_enough(since: Option<&Timestamp>, now: Timestamp) -> bool {
+    since.is_some_and(|since| elapsed(*since, now) >= LAG)
+}
+
+/// Whether to try a creation that has failed before once more.
+pub(super) fn retry(now: Timestamp, attempts: &Attempts) -> bool {
+    attempts.asked_anew
+        || attempts.failed_creations < FAILURES
+        || attempts.last_failed_creation.is_none_or(|last| elapsed(last, now) >= COOLDOWN)
+}
+
+/// What the sub-decisions come to: steps first, then what a person must change, then what to wait for.
+#[derive(Default)]
+pub(super) struct PartialDecision {
+    pub(super) steps: Vec<Step<Action>>,
+    pub(super) stuck: Option<Problem>,
+    pub(super) wait: Option<Wait<ProvisioningTarget>>,
+}
+
+impl PartialDecision {
+    pub(super) fn act(steps: Vec<Step<Action>>) -> Self {
+        Self { steps, ..Self::default() }
+    }
+
+    pub(super) fn wait(stage: &'static str, reason: Reason, message: String) -> Self {
+        Self { wait: Some(Wait::new(stage, reason, message)), ..Self::default() }
+    }
+
+    pub(super) fn stuck(reason: Reason, message: String, hint: &str) -> Self {
+        Self { stuck: Some(Problem::new(reason, message, hint)), ..Self::default() }
+    }
+
+    pub(super) fn join(&mut self, other: Self) {
+        self.steps.extend(other.steps);
+        self.stuck = self.stuck.take().or(other.stuck);
+        self.wait = self.wait.take().or(other.wait);
+    }
+
+    pub(super) fn unfinished(self) -> Option<Decision<Action, ProvisioningTarget>> {
+        if !self.steps.is_empty() {
+            return Some(Decision::Act(self.steps));
+        }
+        self.stuck.map(Decision::Stuck).or_else(|| self.wait.map(Decision::Wait))
+    }
+}
+
+/// Whether a thing that was not seen may be made, and under which number.
+enum Turn {
+    Create(i32),
+    /// It was made under this id, which is not seen yet, or no more.
+    Prove(String),
+}
+
+/// `n` stays while its thing may still exist: the same token leads to the same thing. It rises once the thing is gone.
+fn turn(resource: &str, now: Timestamp, attempts: &Attempts) -> Turn {
+    match attempts.intent(resource) {
+        None => Turn::Create(0),
+        Some(Intent { n, id: None, .. }) => Turn::Create(*n),
+        Some(Intent { n, id: Some(id), .. }) if long_enough(attempts.missing_since.get(id), now) => Turn::Create(n + 1),
+        Some(Intent { id: Some(id), .. }) => Turn::Prove(id.clone()),
+    }
+}
+
+/// The step, or the wait, that leads to a thing that was not seen.
+pub(super) fn make(
+    resource: &str,
+    now: Timestamp,
+    attempts: &Attempts,
+    summary: String,
+    action: impl FnOnce(i32) -> Action,
+) -> PartialDecision {
+    match turn(resource, now, attempts) {
+        Turn::Create(n) => {
+            let intent = Intent { resource: resource.to_owned(), n, id: None };
+            let step = Step::new(action(n), Change::Create, Reason::Missing, summary);
+            PartialDecision::act(vec![step.with_intent(intent)])
+        }
+        Turn::Prove(id) => PartialDecision::wait(
+            "confirming absence",
+            Reason::ConfirmingAbsence,
+            format!("{id} is not found: looking once more before it counts as gone"),
+        ),
+    }
+}
+
+/// The step that writes down the id of a thing that was found without its help, so that it is found at once next time.
+pub(super) fn remember(resource: &'static str, id: &str, attempts: &Attempts) -> Option<Step<Action>> {
+    let known = attempts.intent(resource);
+    if known.and_then(|intent| intent.id.as_deref()) == Some(id) {
+        return None;
+    }
+    let n = known.map_or(0, |intent| intent.n);
+    let intent = Intent { resource: resource.to_owned(), n, id: Some(id.to_owned()) };
+    let action = Action::Remember { resource, id: id.to_owned() };
+    let step = Step::new(action, Change::Update, Reason::Drifted, format!("write down that {id} is ours"));
+    Some(step.with_intent(intent))
+}
+
+/// Tag keys to remove: everything that is not wanted, except what AWS itself put there.
+pub(super) fn surplus(wanted: &BTreeMap<String, String>, observed: &BTreeMap<String, String>) -> Vec<String> {
+    observed.keys().filter(|key| !wanted.contains_key(*key) && !key.starts_with("aws:")).cloned().collect()
+}
+
+pub(super) fn tags_differ(wanted: &BTreeMap<String, String>, observed: &BTreeMap<String, String>) -> bool {
+    wanted.iter().any(|(key, value)| observed.get(key) != Some(value)) || !surplus(wanted, observed).is_empty()
+}

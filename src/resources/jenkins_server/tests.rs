@@ -1,0 +1,93 @@
+//! One row per state and reason of the server.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use super::*;
+use crate::domain::project::JenkinsSettings;
+use crate::fixture::bare;
+
+fn project() -> Project {
+    let placement = Placement { jenkins_folder: vec!["ml".into()], ..Placement::default() };
+    let bare = bare(placement);
+    Project { jenkins: JenkinsSettings { aws_credentials_id: "aws".into(), ..bare.jenkins }, ..bare }
+}
+
+fn as_needed() -> Observed {
+    let plugins = ["workflow-job", "workflow-cps", "git", "credentials", "cloudbees-folder", "aws-credentials"];
+    Observed {
+        authenticated: true,
+        version: Some("2.570".into()),
+        plugins: Some(plugins.map(str::to_owned).into()),
+        quieting_down: false,
+    }
+}
+
+fn told(goal: &Goal<Desired>, observed: &Observed) -> String {
+    let project = project();
+    match JenkinsServer::decide(&project.identity, goal, observed, Timestamp::UNIX_EPOCH, &Attempts::default()) {
+        Decision::InSync(output) => match JenkinsServer::remark(&output) {
+            Some(remark) => format!("in sync: {}", remark.reason),
+            None => "in sync".into(),
+        },
+        Decision::Gone => "gone".into(),
+        Decision::Stuck(Problem { reason, message, hint }) => {
+            assert!(!message.is_empty() && !hint.is_empty());
+            format!("stuck: {reason}")
+        }
+        Decision::Act(_) | Decision::Wait(_) => panic!("the server is observed and nothing else"),
+    }
+}
+
+type Row = (&'static str, fn(&mut Observed), &'static str, &'static str);
+
+#[test]
+fn every_state_of_the_server_has_its_move() {
+    let rows: &[Row] = &[
+        ("all as needed", |_| {}, "in sync", "gone"),
+        ("a shutdown ahead is no fault", |observed| observed.quieting_down = true, "in sync: JenkinsQuietDown", "gone"),
+        ("plugins that may not be seen are taken for there", |observed| observed.plugins = None, "in sync", "gone"),
+        ("no Jenkins", |observed| observed.version = None, "stuck: NotJenkins", "stuck: NotJenkins"),
+        (
+            "an old one",
+            |observed| observed.version = Some("2.439.3".into()),
+            "stuck: JenkinsTooOld",
+            "stuck: JenkinsTooOld",
+        ),
+        (
+            "a version in another form is let pass",
+            |observed| observed.version = Some("cloud".into()),
+            "in sync",
+            "gone",
+        ),
+        (
+            "anonymous",
+            |observed| observed.authenticated = false,
+            "stuck: JenkinsCredentialsInvalid",
+            "stuck: JenkinsCredentialsInvalid",
+        ),
+        (
+            "a missing plugin stands in the way of jobs, but not of their removal",
+            |observed| observed.plugins.as_mut().unwrap().retain(|name| name != "git"),
+            "stuck: PluginMissing",
+            "gone",
+        ),
+    ];
+    for (name, change, wanted, unwanted) in rows {
+        let mut observed = as_needed();
+        change(&mut observed);
+        let desired = JenkinsServer::desired(&project(), &());
+        assert_eq!(told(&Goal::Present(desired), &observed), *wanted, "{name}");
+        assert_eq!(told(&Goal::Absent, &observed), *unwanted, "{name}, on deletion");
+    }
+}
+
+#[test]
+fn plugins_follow_from_what_the_jobs_use() {
+    let plugins = |change: fn(&mut Project)| {
+        let mut project = project();
+        change(&mut project);
+        JenkinsServer::desired(&project, &()).plugins
+    };
+    assert!(plugins(|_| {}).contains(&"cloudbees-folder"));
+    assert!(!plugins(|project| project.identity.placement.jenkins_folder.clear()).contains(&"cloudbees-folder"));
+    assert!(!plugins(|project| project.jenkins.aws_credentials_id.clear()).contains(&"aws-credentials"));
+}

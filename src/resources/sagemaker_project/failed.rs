@@ -1,0 +1,46 @@
+//! States of the project that ask for the same whether it is wanted or not: a deletion that failed, and a status that the
+//! operator does not know. Apart from `present` and `absent` since both need them.
+
+use jiff::Timestamp;
+
+use super::{Action, ObservedProject, Provisioned, Status};
+use crate::crd::status::Reason;
+use crate::domain::external_resource::{Attempts, Change, Decision, Step};
+use crate::domain::requeue::SLOW_RETRY;
+use crate::domain::time::elapsed;
+
+type Move = Decision<Action, Provisioned>;
+
+/// What failed and why, for people.
+pub(super) fn told(what: &str, cause: &str) -> String {
+    if cause.is_empty() { format!("{what}, and AWS gives no cause") } else { format!("{what}: {cause}") }
+}
+
+pub(super) fn delete(name: &str, reason: Reason) -> Step<Action> {
+    Step::new(Action::Delete, Change::Delete, reason, format!("delete SageMaker project {name:?}"))
+}
+
+/// A deletion that failed is tried again slowly: what is in the way must go first.
+pub(super) fn delete_failed(name: &str, project: &ObservedProject, now: Timestamp, attempts: &Attempts) -> Move {
+    if attempts.asked_anew || elapsed(project.modified, now) >= SLOW_RETRY {
+        return Decision::Act(vec![delete(name, Reason::ProjectDeleteFailed)]);
+    }
+    Decision::stuck(
+        Reason::ProjectDeleteFailed,
+        told(&format!("SageMaker could not delete the project {name:?}"), &project.cause),
+        "remove what is in the way (the launch role must still exist); the operator tries again every ten minutes",
+    )
+}
+
+/// A status that AWS has added since.
+pub(super) fn unknown(name: &str, project: &ObservedProject) -> Move {
+    let status = match &project.status {
+        Status::Unknown(status) => status.as_str(),
+        _ => "a status that contradicts itself",
+    };
+    Decision::stuck(
+        Reason::Unexpected,
+        format!("the SageMaker project {name:?} is in status {status}, which the operator does not know"),
+        "look at the project in the AWS console, and upgrade the operator",
+    )
+}
