@@ -14,8 +14,8 @@ use tokio::sync::Semaphore;
 use tower::ServiceExt;
 use tower::util::BoxCloneSyncService;
 
-use super::connect::{self, BaseUrl};
-use super::faults;
+use super::errors;
+use super::transport::{self, BaseUrl};
 use crate::crd::status::{Placement, Reason};
 use crate::domain::fault::{Fault, FaultKind};
 use crate::domain::project::JenkinsCredentials;
@@ -76,7 +76,7 @@ impl JenkinsClient {
     /// `Rejected` for a URL that is not allowed or a CA bundle without certificates; `Denied` for unusable credentials.
     pub fn connect(placement: &Placement, credentials: &JenkinsCredentials, ca_bundle: &str) -> Result<Self, Fault> {
         let base = BaseUrl::parse(&placement.jenkins_url, placement.allow_plain_http)?;
-        Self::assemble(connect::transport(ca_bundle)?, base, credentials)
+        Self::assemble(transport::transport(ca_bundle)?, base, credentials)
     }
 
     /// A client over a transport of the caller's: the sandbox, in tests. The URL's rules hold all the same.
@@ -112,7 +112,7 @@ impl JenkinsClient {
         let user = &credentials.username;
         if user.is_empty() || user.contains(':') {
             return Err(Fault::new(FaultKind::Denied, "the Jenkins user name is empty or contains a colon")
-                .because(Reason::JenkinsCredentialsInvalid)
+                .with_reason(Reason::JenkinsCredentialsInvalid)
                 .hint("put the user name and an API token of that user into the Secret"));
         }
         let encoded = STANDARD.encode(format!("{user}:{}", credentials.token.value.reveal().trim()));
@@ -132,9 +132,9 @@ impl JenkinsClient {
     pub(super) async fn json(&self, attempt: &str, path: &str, tree: &str) -> Result<Option<Value>, Fault> {
         let answer = self.read(attempt, &format!("{path}/api/json"), &[("tree", tree)]).await?;
         match answer.status {
-            StatusCode::OK => faults::json(attempt, &answer).map(Some),
+            StatusCode::OK => errors::json(attempt, &answer).map(Some),
             StatusCode::NOT_FOUND => Ok(None),
-            _ => Err(faults::refusal(attempt, &answer)),
+            _ => Err(errors::refusal(attempt, &answer)),
         }
     }
 
@@ -144,7 +144,7 @@ impl JenkinsClient {
         match answer.status {
             StatusCode::OK => Ok(Some(answer.text())),
             StatusCode::NOT_FOUND => Ok(None),
-            _ => Err(faults::refusal(attempt, &answer)),
+            _ => Err(errors::refusal(attempt, &answer)),
         }
     }
 
@@ -175,7 +175,7 @@ impl JenkinsClient {
         if answer.status != StatusCode::OK {
             return Ok(None);
         }
-        let value = faults::json(attempt, &answer)?;
+        let value = errors::json(attempt, &answer)?;
         let field = value.get("crumbRequestField").and_then(Value::as_str).unwrap_or("Jenkins-Crumb");
         let crumb = value.get("crumb").and_then(Value::as_str).unwrap_or_default();
         let mut headers = HeaderMap::new();
@@ -216,11 +216,11 @@ impl JenkinsClient {
             Ok(Ok(response)) => {
                 let (parts, body) = response.into_parts();
                 if body.len() > MAX_BODY {
-                    return Err(faults::too_large(attempt));
+                    return Err(errors::too_large(attempt));
                 }
                 Ok(Answer { status: parts.status, headers: parts.headers, body })
             }
-            Ok(Err(error)) => Err(faults::transport(attempt, error.as_ref())),
+            Ok(Err(error)) => Err(errors::no_answer(attempt, error.as_ref())),
             Err(_) => {
                 Err(Fault::new(FaultKind::Unavailable, format!("could not {attempt}: Jenkins does not answer in time")))
             }

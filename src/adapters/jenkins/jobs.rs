@@ -1,20 +1,21 @@
-//! The hands of `resources::jenkins_jobs`: looks at folders and jobs, and does one action. What an action is about is
-//! looked at once more right before it, so that nothing is overwritten or deleted that changed hands since the look.
+//! The actuator of `resources::jenkins_jobs`: observes folders and jobs, and does one action. What an action is about is
+//! observed once more right before it, so that nothing is overwritten or deleted that changed hands since.
 
-use futures::future::{try_join_all, try_join3};
+use futures::future::try_join_all;
 use http::StatusCode;
 use serde_json::Value;
 
 use super::client::{Answer, JenkinsClient};
-use super::faults;
+use super::errors;
 use crate::crd::status::Reason;
+use crate::domain::external_resource::{Actuator, Attempts, RecordedIds};
 use crate::domain::fault::{Fault, FaultKind};
 use crate::domain::identity::Identity;
-use crate::domain::resource::{Actuator, Attempts, Handles};
+use crate::domain::text::one_line;
 use crate::resources::jenkins_jobs::document::{self, Element};
 use crate::resources::jenkins_jobs::marker::{self, Marker};
 use crate::resources::jenkins_jobs::{
-    Action, FolderSeen, ItemSeen, JenkinsJobs, Observed, Server, item_path, may_be_a_job, xml,
+    Action, JenkinsJobs, Observed, ObservedFolder, ObservedItem, item_path, may_be_a_job, xml,
 };
 
 /// Class of a pipeline job in `api/json`.
@@ -22,16 +23,11 @@ const PIPELINE_CLASS: &str = "org.jenkinsci.plugins.workflow.job.WorkflowJob";
 
 impl Actuator<JenkinsJobs> for JenkinsClient {
     async fn observe(&self, id: &Identity, _: &Attempts) -> Result<Observed, Fault> {
-        let server = self.server().await?;
-        if server.version.is_none() || !server.authenticated {
-            return Ok(Observed { server, folders: Vec::new(), items: Vec::new() });
-        }
-        let (quieting_down, plugins, (folders, items)) =
-            try_join3(self.quieting_down(), self.plugins(), self.folders_and_items(id)).await?;
-        Ok(Observed { server: Server { quieting_down, plugins, ..server }, folders, items })
+        let (folders, items) = self.folders_and_items(id).await?;
+        Ok(Observed { folders, items })
     }
 
-    async fn act(&self, id: &Identity, action: &Action) -> Result<Handles, Fault> {
+    async fn act(&self, id: &Identity, action: &Action) -> Result<RecordedIds, Fault> {
         match action {
             Action::CreateFolder { path, document } | Action::CreateJob { path, document } => {
                 self.create(id, path, document).await?;
@@ -45,8 +41,8 @@ impl Actuator<JenkinsJobs> for JenkinsClient {
                 }
                 xml::patch(&mut live, job, marker);
                 let answer = self.post(&attempt, &file, &[], Some(written(&attempt, &live)?)).await?;
-                if !faults::done(&answer) {
-                    return Err(faults::refusal(&attempt, &answer));
+                if !errors::done(&answer) {
+                    return Err(errors::refusal(&attempt, &answer));
                 }
             }
             Action::ReplaceJob { path, document } => {
@@ -54,56 +50,18 @@ impl Actuator<JenkinsJobs> for JenkinsClient {
                 self.create(id, path, document).await?;
             }
             Action::Delete { path } => self.delete(id, path).await?,
-            Action::ProveAbsence { path, document } => {
+            Action::ConfirmAbsence { path, document } => {
                 self.create(id, path, document).await.map_err(|fault| unproven(path, fault))?;
                 self.delete(id, path).await?;
             }
         }
-        Ok(Handles::new())
+        Ok(RecordedIds::new())
     }
 }
 
 impl JenkinsClient {
-    /// Whether Jenkins answers, which, and as whom it takes us.
-    async fn server(&self) -> Result<Server, Fault> {
-        let attempt = "ask Jenkins who we are";
-        let answer = self.read(attempt, "/whoAmI/api/json", &[("tree", "name,authenticated")]).await?;
-        match answer.status {
-            StatusCode::OK => {}
-            // Every Jenkins has this page: what is gone is not the page, but Jenkins at this path.
-            StatusCode::NOT_FOUND => {
-                return Err(faults::not_jenkins(attempt, "there is no Jenkins at this path (404)"));
-            }
-            _ => return Err(faults::refusal(attempt, &answer)),
-        }
-        let Some(version) = answer.header("x-jenkins") else { return Ok(Server::default()) };
-        let value = faults::json(attempt, &answer)?;
-        let authenticated = value.get("authenticated").and_then(Value::as_bool).unwrap_or(false);
-        Ok(Server { authenticated, version: Some(faults::one_line(&version)), ..Server::default() })
-    }
-
-    async fn quieting_down(&self) -> Result<bool, Fault> {
-        let value = self.json("read the state of Jenkins", "", "quietingDown").await?;
-        Ok(value.is_some_and(|value| value.get("quietingDown").and_then(Value::as_bool).unwrap_or(false)))
-    }
-
-    /// The active plugins; users without Overall/SystemRead may not see them.
-    async fn plugins(&self) -> Result<Option<Vec<String>>, Fault> {
-        let attempt = "list the plugins of Jenkins";
-        let query = [("depth", "1"), ("tree", "plugins[shortName,active]")];
-        let answer = self.read(attempt, "/pluginManager/api/json", &query).await?;
-        match answer.status {
-            StatusCode::OK => {}
-            StatusCode::FORBIDDEN | StatusCode::NOT_FOUND => return Ok(None),
-            _ => return Err(faults::refusal(attempt, &answer)),
-        }
-        let value = faults::json(attempt, &answer)?;
-        let active = list(&value, "plugins").iter().filter(|plugin| plugin.get("active") == Some(&Value::Bool(true)));
-        Ok(Some(active.map(|plugin| text(plugin, "shortName").to_owned()).collect()))
-    }
-
     /// Follows the folder path as far as it exists, then looks at what is where the jobs belong.
-    async fn folders_and_items(&self, id: &Identity) -> Result<(Vec<FolderSeen>, Vec<ItemSeen>), Fault> {
+    async fn folders_and_items(&self, id: &Identity) -> Result<(Vec<ObservedFolder>, Vec<ObservedItem>), Fault> {
         let path = &id.placement.jenkins_folder;
         let tree = "description,jobs[name,description]";
         let root = if path.is_empty() { "jobs[name,description]" } else { "mode" };
@@ -128,7 +86,13 @@ impl JenkinsClient {
         Ok((folders, items))
     }
 
-    async fn folder(&self, id: &Identity, attempt: &str, path: &[String], value: &Value) -> Result<FolderSeen, Fault> {
+    async fn folder(
+        &self,
+        id: &Identity,
+        attempt: &str,
+        path: &[String],
+        value: &Value,
+    ) -> Result<ObservedFolder, Fault> {
         let (_, marker) = marker::split(text(value, "description"));
         let items = list(value, "jobs").len();
         let mut holds_more = false;
@@ -138,10 +102,10 @@ impl JenkinsClient {
             holds_more = document.is_some_and(|document| xml::folder_holds_more(&document));
         }
         let name = path.last().cloned().unwrap_or_default();
-        Ok(FolderSeen { name, is_folder: text(value, "_class") == xml::FOLDER, marker, items, holds_more })
+        Ok(ObservedFolder { name, is_folder: text(value, "_class") == xml::FOLDER, marker, items, holds_more })
     }
 
-    async fn items(&self, id: &Identity, folder: &Value) -> Result<Vec<ItemSeen>, Fault> {
+    async fn items(&self, id: &Identity, folder: &Value) -> Result<Vec<ObservedItem>, Fault> {
         let path = &id.placement.jenkins_folder;
         let looks = list(folder, "jobs").iter().filter_map(|item| {
             let name = text(item, "name");
@@ -159,20 +123,20 @@ impl JenkinsClient {
         path: Vec<String>,
         marker: Option<Marker>,
         is_pipeline: bool,
-    ) -> Result<Option<ItemSeen>, Fault> {
+    ) -> Result<Option<ObservedItem>, Fault> {
         let name = path.last().cloned().unwrap_or_default();
         if !is_pipeline {
-            return Ok(Some(ItemSeen { name, marker, job: None }));
+            return Ok(Some(ObservedItem { name, marker, job: None }));
         }
         let attempt = format!("look at job \"{}\"", path.join("/"));
         let document = self.document(&attempt, &format!("{}/config.xml", item_path(&path))).await?;
-        Ok(document.map(|document| ItemSeen { name, marker, job: Some(xml::read(&document).0) }))
+        Ok(document.map(|document| ObservedItem { name, marker, job: Some(xml::read(&document).0) }))
     }
 
     async fn document(&self, attempt: &str, file: &str) -> Result<Option<Element>, Fault> {
         let Some(source) = self.file(attempt, file).await? else { return Ok(None) };
         let unreadable = |error: String| {
-            let what = format!("could not {attempt}: its config.xml does not parse: {}", faults::one_line(&error));
+            let what = format!("could not {attempt}: its config.xml does not parse: {}", one_line(&error));
             Fault::new(FaultKind::Unexpected, what)
         };
         document::parse(&source).map(Some).map_err(unreadable)
@@ -184,10 +148,10 @@ impl JenkinsClient {
         let attempt = format!("create \"{}\"", path.join("/"));
         let target = format!("{}/createItem", item_path(folder));
         let answer = self.post(&attempt, &target, &[("name", name)], Some(written(&attempt, document)?)).await?;
-        if faults::done(&answer) {
+        if errors::done(&answer) {
             return Ok(());
         }
-        let refused = faults::refusal(&attempt, &answer);
+        let refused = errors::refusal(&attempt, &answer);
         if !matches!(answer.status, StatusCode::BAD_REQUEST | StatusCode::INTERNAL_SERVER_ERROR) {
             return Err(refused);
         }
@@ -200,7 +164,7 @@ impl JenkinsClient {
                 let what =
                     format!("could not {attempt}: Jenkins has an item of that name, and the user may not see it");
                 Err(Fault::new(FaultKind::Rejected, what)
-                    .because(Reason::HiddenItem)
+                    .with_reason(Reason::JenkinsItemNotVisible)
                     .hint("give the user Item/Read there, or choose another folder"))
             }
             None => Err(refused),
@@ -223,9 +187,9 @@ impl JenkinsClient {
         match answer.status {
             StatusCode::NOT_FOUND => Ok(()),
             // Somebody else's delete is under way.
-            StatusCode::BAD_REQUEST => Err(Fault { kind: FaultKind::Conflict, ..faults::refusal(&attempt, &answer) }),
-            _ if faults::done(&answer) => Ok(()),
-            _ => Err(faults::refusal(&attempt, &answer)),
+            StatusCode::BAD_REQUEST => Err(Fault { kind: FaultKind::Conflict, ..errors::refusal(&attempt, &answer) }),
+            _ if errors::done(&answer) => Ok(()),
+            _ => Err(errors::refusal(&attempt, &answer)),
         }
     }
 }
@@ -238,7 +202,7 @@ fn says_exists(answer: &Answer) -> bool {
 /// Why it is not known whether a folder is gone.
 fn unproven(path: &[String], fault: Fault) -> Fault {
     let message = format!("could not make sure that folder \"{}\" is gone: {}", path.join("/"), fault.message);
-    let hidden = fault.reason == Reason::HiddenItem;
+    let hidden = fault.reason == Reason::JenkinsItemNotVisible;
     let fault = Fault { message, ..fault };
     if hidden { fault.hint("give the user Item/Read there, so that the jobs in it can be deleted") } else { fault }
 }
@@ -256,10 +220,10 @@ fn written(attempt: &str, document: &Element) -> Result<String, Fault> {
         .map_err(|_| Fault::new(FaultKind::Unexpected, format!("could not {attempt}: its document cannot be written")))
 }
 
-fn text<'a>(value: &'a Value, member: &str) -> &'a str {
+pub(super) fn text<'a>(value: &'a Value, member: &str) -> &'a str {
     value.get(member).and_then(Value::as_str).unwrap_or_default()
 }
 
-fn list<'a>(value: &'a Value, member: &str) -> &'a [Value] {
+pub(super) fn list<'a>(value: &'a Value, member: &str) -> &'a [Value] {
     value.get(member).and_then(Value::as_array).map_or(&[], Vec::as_slice)
 }

@@ -1,9 +1,10 @@
-//! Jenkins over HTTP: `connect` opens the way to a real server, `client` makes single calls, `faults` sorts refusals,
-//! `jobs` is the hands of `resources::jenkins_jobs`. In tests the same client runs over the sandbox's service.
+//! Jenkins over HTTP: `transport` opens the way to a real server, `client` makes single calls, `errors` sorts refusals,
+//! `server` and `jobs` are the actuators. In tests the same client runs over the sandbox's service.
 
 mod client;
-mod connect;
-mod faults;
+mod errors;
 mod jobs;
+mod server;
+mod transport;
 
 pub use client::{BoxError, JenkinsClient};

@@ -1,148 +1,18 @@
-//! AWS clients for one place (account, region, role), and the one function that sorts SDK errors into faults.
-//! The SDK's own retries are off: they hide calls and bypass budgets; `controller::drive` is the only one that retries.
+//! Sorts what AWS answers when a call does not succeed by what happens next. It stands alone because every adapter of AWS
+//! sorts alike; a caller that knows more about a code or a message refines the result.
 
-use std::collections::BTreeMap;
 use std::error::Error;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
-use aws_config::SdkConfig;
-use aws_config::identity::IdentityCache;
-use aws_config::retry::RetryConfig;
-use aws_config::sts::AssumeRoleProvider;
-use aws_config::timeout::TimeoutConfig;
-use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_sts::operation::assume_role::AssumeRoleError;
 use aws_sdk_sts::operation::assume_role_with_web_identity::AssumeRoleWithWebIdentityError;
-use aws_smithy_runtime_api::client::interceptors::{Intercept, SharedInterceptor};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
-use aws_smithy_runtime_api::client::result::ConnectorError;
-use aws_smithy_runtime_api::client::result::SdkError;
+use aws_smithy_runtime_api::client::result::{ConnectorError, SdkError};
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
-use crate::crd::status::{Placement, Reason};
+use crate::crd::status::Reason;
 use crate::domain::fault::{Fault, FaultKind};
-
-/// The time that one AWS call may take.
-pub const CALL_TIMEOUT: Duration = Duration::from_secs(30);
-
-/// Makes clients for places, all with the same HTTP client, clock and credentials at their root. The clients of a
-/// place are made once: they share its credentials, so that a role is assumed once an hour and not once per client.
-#[derive(Clone)]
-pub struct AwsFactory {
-    base: SdkConfig,
-    path_style: bool,
-    places: Arc<Mutex<BTreeMap<Place, Aws>>>,
-    interceptor: Option<SharedInterceptor>,
-}
-
-/// What clients depend on.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Place {
-    region: String,
-    role_arn: Option<String>,
-    external_id: Option<String>,
-    session_name: String,
-}
-
-/// Clients for one place.
-#[derive(Clone)]
-#[allow(missing_docs)]
-pub struct Aws {
-    pub sts: aws_sdk_sts::Client,
-    pub iam: aws_sdk_iam::Client,
-    pub s3: aws_sdk_s3::Client,
-    pub catalog: aws_sdk_servicecatalog::Client,
-    pub sagemaker: aws_sdk_sagemaker::Client,
-    pub cloudformation: aws_sdk_cloudformation::Client,
-    pub connections: aws_sdk_codeconnections::Client,
-}
-
-impl AwsFactory {
-    /// A factory over a base configuration: credentials, HTTP client, clock and, for tests, an endpoint URL.
-    pub fn new(base: SdkConfig) -> Self {
-        let path_style = base.endpoint_url().is_some();
-        let base = base
-            .into_builder()
-            .retry_config(RetryConfig::disabled())
-            .timeout_config(TimeoutConfig::builder().operation_timeout(CALL_TIMEOUT).build())
-            .stalled_stream_protection(aws_config::stalled_stream_protection::StalledStreamProtectionConfig::disabled())
-            .identity_cache(IdentityCache::lazy().build())
-            .build();
-        Self { base, path_style, places: Arc::default(), interceptor: None }
-    }
-
-    /// The same, with something that is told of each call of the clients made from now on.
-    #[must_use]
-    pub fn with_interceptor(mut self, interceptor: impl Intercept + 'static) -> Self {
-        self.interceptor = Some(SharedInterceptor::new(interceptor));
-        self.places = Arc::default();
-        self
-    }
-
-    /// Clients for a place: its region, and its role if it names one. `session_name` is what CloudTrail shows of an
-    /// assumed role; signs that STS does not take become `-`.
-    pub async fn connect(&self, placement: &Placement, session_name: &str) -> Aws {
-        let place = Place {
-            region: placement.region.clone(),
-            role_arn: placement.role_arn.clone(),
-            external_id: placement.external_id.clone(),
-            session_name: session_name_of(session_name),
-        };
-        if let Some(known) = self.places.lock().unwrap_or_else(PoisonError::into_inner).get(&place) {
-            return known.clone();
-        }
-        let made = self.make(&place).await;
-        self.places.lock().unwrap_or_else(PoisonError::into_inner).entry(place).or_insert(made).clone()
-    }
-
-    async fn make(&self, place: &Place) -> Aws {
-        let region = aws_config::Region::new(place.region.clone());
-        let mut config = self.base.to_builder().region(region.clone()).build();
-        if let Some(role_arn) = &place.role_arn {
-            let mut provider = AssumeRoleProvider::builder(role_arn)
-                .session_name(&place.session_name)
-                .region(region)
-                .configure(&config);
-            if let Some(external_id) = &place.external_id {
-                provider = provider.external_id(external_id);
-            }
-            config = config
-                .into_builder()
-                // A cache of its own: the base's one evicts at random once it holds many identities.
-                .identity_cache(IdentityCache::lazy().build())
-                .credentials_provider(SharedCredentialsProvider::new(provider.build().await))
-                .build();
-        }
-        // The clients' configurations are unrelated types with the same methods.
-        macro_rules! client {
-            ($service:ident $(, $option:ident($value:expr))*) => {{
-                let mut builder = $service::config::Builder::from(&config)$(.$option($value))*;
-                if let Some(interceptor) = &self.interceptor {
-                    builder.push_interceptor(interceptor.clone());
-                }
-                $service::Client::from_conf(builder.build())
-            }};
-        }
-        Aws {
-            sts: client!(aws_sdk_sts),
-            iam: client!(aws_sdk_iam),
-            s3: client!(aws_sdk_s3, force_path_style(self.path_style)),
-            catalog: client!(aws_sdk_servicecatalog),
-            sagemaker: client!(aws_sdk_sagemaker),
-            cloudformation: client!(aws_sdk_cloudformation),
-            connections: client!(aws_sdk_codeconnections),
-        }
-    }
-}
-
-/// A session name as STS takes it: 2-64 characters out of `[\w+=,.@-]` (AssumeRole API reference).
-fn session_name_of(text: &str) -> String {
-    let fit = |sign: char| if sign.is_ascii_alphanumeric() || "_+=,.@-".contains(sign) { sign } else { '-' };
-    let name: String = text.chars().map(fit).take(64).collect();
-    if name.len() < 2 { format!("mlops-operator{name}") } else { name }
-}
+use crate::domain::text::one_line;
 
 /// Sorts an SDK error by what happens next. `attempt` says what was attempted on which object: `create portfolio "x"`.
 /// A caller that knows more about a code or message refines the result.
@@ -150,7 +20,7 @@ pub fn fault<E>(attempt: &str, error: &SdkError<E, HttpResponse>) -> Fault
 where
     E: ProvideErrorMetadata,
 {
-    let unavailable = |why: &str| Fault::new(FaultKind::Unavailable, format!("could not {attempt}: {why}"));
+    let unavailable = |reason: &str| Fault::new(FaultKind::Unavailable, format!("could not {attempt}: {reason}"));
     match error {
         SdkError::ServiceError(refused) => {
             let code = refused.err().code().unwrap_or_default();
@@ -181,7 +51,7 @@ fn unresolved(attempt: &str, error: &ConnectorError) -> Option<Fault> {
     causes.any(said).then(|| {
         let text = format!("could not {attempt}: DNS does not know AWS's endpoint in the region of the spec");
         Fault::new(FaultKind::Unavailable, text)
-            .because(Reason::UnknownRegion)
+            .with_reason(Reason::UnknownRegion)
             .hint("correct aws.region, or repair the DNS that the operator uses")
     })
 }
@@ -202,9 +72,9 @@ fn credentials_fault(attempt: &str, error: &ConnectorError) -> Option<Fault> {
         }
     }
     let hint = "give the operator AWS credentials: a role for its service account, or a profile; see the README";
-    let denied = |why: &str| {
-        let text = format!("could not {attempt}: {why}");
-        Some(Fault::new(FaultKind::Denied, text).because(Reason::CredentialsInvalid).hint(hint))
+    let denied = |reason: &str| {
+        let text = format!("could not {attempt}: {reason}");
+        Some(Fault::new(FaultKind::Denied, text).with_reason(Reason::CredentialsInvalid).hint(hint))
     };
     match causes.iter().find_map(|cause| cause.downcast_ref::<CredentialsError>()) {
         Some(CredentialsError::CredentialsNotLoaded(_)) => denied("there are no AWS credentials"),
@@ -231,17 +101,6 @@ fn role_fault(fault: Fault) -> Fault {
     }
 }
 
-/// What a remote side says, as a condition can show it: on one line, and no longer than people read.
-fn one_line(text: &str) -> String {
-    const LONGEST: usize = 1000;
-    let line = text.split(|sign: char| sign.is_whitespace() || sign.is_control());
-    let line = line.filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ");
-    match line.char_indices().nth(LONGEST) {
-        Some((end, _)) => format!("{}…", &line[..end]),
-        None => line,
-    }
-}
-
 /// Sorts a refusal by its HTTP status, code and message.
 pub fn service_fault(attempt: &str, status: u16, code: &str, message: &str) -> Fault {
     let text = format!("could not {attempt}: {code}: {}", one_line(message));
@@ -257,7 +116,7 @@ pub fn service_fault(attempt: &str, status: u16, code: &str, message: &str) -> F
         | "BandwidthLimitExceeded"
         | "ProvisionedThroughputExceededException" => Fault::new(FaultKind::Throttled, text),
         "LimitExceededException" | "ResourceLimitExceeded" | "TooManyBuckets" => Fault::new(FaultKind::Rejected, text)
-            .because(Reason::QuotaExceeded)
+            .with_reason(Reason::QuotaExceeded)
             .hint("raise the quota in Service Quotas, or remove what is no longer used"),
         "ConflictException" | "OperationAborted" | "OperationInProgressException" => {
             Fault::new(FaultKind::Conflict, text)
@@ -270,7 +129,7 @@ pub fn service_fault(attempt: &str, status: u16, code: &str, message: &str) -> F
         | "SignatureDoesNotMatch"
         | "AuthFailure"
         | "InvalidToken"
-        | "IncompleteSignature" => Fault::new(FaultKind::Denied, text).because(Reason::CredentialsInvalid).hint(
+        | "IncompleteSignature" => Fault::new(FaultKind::Denied, text).with_reason(Reason::CredentialsInvalid).hint(
             "renew the operator's AWS credentials; a region that is not enabled for the account refuses good ones, too",
         ),
         "AccessDenied" | "AccessDeniedException" | "UnauthorizedOperation" | "Forbidden" | "NotAuthorized" => {
@@ -278,7 +137,7 @@ pub fn service_fault(attempt: &str, status: u16, code: &str, message: &str) -> F
                 .hint("allow the operator's role this action; docs list the policy it needs")
         }
         "RegionDisabledException" | "OptInRequired" => Fault::new(FaultKind::Rejected, text)
-            .because(Reason::UnknownRegion)
+            .with_reason(Reason::UnknownRegion)
             .hint("enable the region for the account, or correct aws.region"),
         _ if status == 429 => Fault::new(FaultKind::Throttled, text),
         _ if status >= 500 => Fault::new(FaultKind::Unavailable, text),
@@ -294,6 +153,7 @@ mod tests {
     use aws_smithy_types::body::SdkBody;
 
     use super::*;
+    use crate::adapters::aws::clients::CALL_TIMEOUT;
 
     type Failure = SdkError<aws_sdk_sts::operation::get_caller_identity::GetCallerIdentityError, HttpResponse>;
 
@@ -386,14 +246,6 @@ mod tests {
         for (name, failure, kind, reason) in rows {
             let fault = fault("look", &failure);
             assert_eq!((fault.kind, fault.reason), (kind, reason), "{name}: {}", fault.message);
-        }
-    }
-
-    #[test]
-    fn a_session_name_is_made_to_fit() {
-        let long = "x".repeat(80);
-        for (text, name) in [("team-a/nyc taxi", "team-a-nyc-taxi"), ("", "mlops-operator"), (&long, &long[..64])] {
-            assert_eq!(session_name_of(text), name);
         }
     }
 }

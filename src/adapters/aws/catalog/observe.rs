@@ -6,42 +6,44 @@ use aws_sdk_servicecatalog::types::{ProvisioningArtifactDetail, ProvisioningArti
 use futures::try_join;
 use serde_json::Value;
 
-use super::{ServiceCatalog, code, found};
-use crate::adapters::aws::fault;
+use super::{CatalogProductActuator, code, found};
+use crate::adapters::aws::errors::fault;
 use crate::crd::status::Reason;
+use crate::domain::external_resource::Attempts;
 use crate::domain::fault::Fault;
 use crate::domain::identity::Identity;
 use crate::domain::project::Principal;
-use crate::domain::resource::Attempts;
-use crate::resources::catalog::{LaunchPath, Observed, SeenConstraint, SeenVersion, Standing, thing};
+use crate::resources::catalog::{
+    LaunchPath, Observed, ObservedConstraint, ObservedVersion, ProvisioningStatus, resource_name,
+};
 
 /// Constraints of the product in the portfolio.
 #[derive(Default)]
 struct Constraints {
-    launch: Option<SeenConstraint>,
+    launch: Option<ObservedConstraint>,
     others: Vec<String>,
     missing: Option<String>,
 }
 
-impl ServiceCatalog {
-    pub(super) async fn look(&self, id: &Identity, tried: &Attempts) -> Result<Observed, Fault> {
-        let (portfolio, product) = try_join!(self.find_portfolio(id, tried), self.find_product(id, tried))?;
+impl CatalogProductActuator {
+    pub(super) async fn look(&self, id: &Identity, attempts: &Attempts) -> Result<Observed, Fault> {
+        let (portfolio, product) = try_join!(self.find_portfolio(id, attempts), self.find_product(id, attempts))?;
         let mut missing: Vec<String> = portfolio.missing.into_iter().chain(product.missing).collect();
-        let portfolio_id = portfolio.thing.as_ref().map(|portfolio| portfolio.id.as_str());
-        let product_id = product.thing.as_ref().map(|product| product.id.as_str());
+        let portfolio_id = portfolio.resource.as_ref().map(|portfolio| portfolio.id.as_str());
+        let product_id = product.resource.as_ref().map(|product| product.id.as_str());
         let (versions, associated, constraints, principals, launch_path) = try_join!(
             self.versions(product_id),
             self.associated(portfolio_id, product_id),
-            self.constraints(portfolio_id, product_id, tried),
+            self.constraints(portfolio_id, product_id, attempts),
             self.principals(portfolio_id),
             self.launch_path(product_id),
         )?;
-        let recorded = tried.intent(thing::VERSION).and_then(|intent| intent.id.clone());
+        let recorded = attempts.intent(resource_name::VERSION).and_then(|intent| intent.id.clone());
         missing.extend(recorded.filter(|id| product_id.is_some() && !versions.iter().any(|version| version.id == *id)));
         missing.extend(constraints.missing);
         Ok(Observed {
-            portfolio: portfolio.thing,
-            product: product.thing,
+            portfolio: portfolio.resource,
+            product: product.resource,
             versions,
             associated,
             constraint: constraints.launch,
@@ -53,7 +55,7 @@ impl ServiceCatalog {
     }
 
     /// The versions, oldest first. Only those in use are asked for their status, which the list lacks.
-    async fn versions(&self, product_id: Option<&str>) -> Result<Vec<SeenVersion>, Fault> {
+    async fn versions(&self, product_id: Option<&str>) -> Result<Vec<ObservedVersion>, Fault> {
         let Some(product_id) = product_id else { return Ok(Vec::new()) };
         let attempt = format!("list versions of product {product_id}");
         let listed = self.client.list_provisioning_artifacts().product_id(product_id).send().await;
@@ -62,22 +64,23 @@ impl ServiceCatalog {
         details.sort_by_key(|detail| detail.created_time().and_then(|at| at.to_millis().ok()));
         let mut versions = Vec::new();
         for detail in details {
-            let Some(mut version) = seen_version(&detail) else { continue };
+            let Some(mut version) = observed_version(&detail) else { continue };
             if version.active && !version.deprecated {
-                version.standing = self.version_standing(product_id, &version.id).await?;
+                version.provisioning_status = self.version_provisioning_status(product_id, &version.id).await?;
             }
             versions.push(version);
         }
         Ok(versions)
     }
 
-    async fn version_standing(&self, product_id: &str, id: &str) -> Result<Standing, Fault> {
+    async fn version_provisioning_status(&self, product_id: &str, id: &str) -> Result<ProvisioningStatus, Fault> {
         let attempt = format!("look at version {id}");
         let request = self.client.describe_provisioning_artifact().product_id(product_id).provisioning_artifact_id(id);
         let output = found(&attempt, request.send().await)?;
         // Listed but not yet described: AWS is not done with it.
-        Ok(output
-            .map_or(Standing::Creating, |output| Standing::parse(output.status().map_or("", |status| status.as_str()))))
+        Ok(output.map_or(ProvisioningStatus::Creating, |output| {
+            ProvisioningStatus::parse(output.status().map_or("", |status| status.as_str()))
+        }))
     }
 
     async fn associated(&self, portfolio_id: Option<&str>, product_id: Option<&str>) -> Result<bool, Fault> {
@@ -97,13 +100,13 @@ impl ServiceCatalog {
         &self,
         portfolio_id: Option<&str>,
         product_id: Option<&str>,
-        tried: &Attempts,
+        attempts: &Attempts,
     ) -> Result<Constraints, Fault> {
         let (Some(portfolio_id), Some(product_id)) = (portfolio_id, product_id) else {
             return Ok(Constraints::default());
         };
         let attempt = format!("list constraints of portfolio {portfolio_id}");
-        let mut seen = Constraints::default();
+        let mut observed = Constraints::default();
         let mut launch = None;
         let request = self.client.list_constraints_for_portfolio().portfolio_id(portfolio_id).product_id(product_id);
         let mut pages = request.into_paginator().send();
@@ -114,17 +117,17 @@ impl ServiceCatalog {
                 if detail.r#type() == Some("LAUNCH") {
                     launch = Some(id.to_owned());
                 } else {
-                    seen.others.push(id.to_owned());
+                    observed.others.push(id.to_owned());
                 }
             }
         }
         // A constraint that was just made is not in the list yet, but its id is written down.
-        let recorded = tried.intent(thing::CONSTRAINT).and_then(|intent| intent.id.clone());
+        let recorded = attempts.intent(resource_name::CONSTRAINT).and_then(|intent| intent.id.clone());
         if let Some(id) = launch.as_ref().or(recorded.as_ref()) {
-            seen.launch = self.constraint(id, portfolio_id, product_id).await?;
+            observed.launch = self.constraint(id, portfolio_id, product_id).await?;
         }
-        seen.missing = recorded.filter(|id| seen.launch.as_ref().is_none_or(|launch| launch.id != *id));
-        Ok(seen)
+        observed.missing = recorded.filter(|id| observed.launch.as_ref().is_none_or(|launch| launch.id != *id));
+        Ok(observed)
     }
 
     async fn constraint(
@@ -132,7 +135,7 @@ impl ServiceCatalog {
         id: &str,
         portfolio_id: &str,
         product_id: &str,
-    ) -> Result<Option<SeenConstraint>, Fault> {
+    ) -> Result<Option<ObservedConstraint>, Fault> {
         let attempt = format!("look at constraint {id}");
         let Some(output) = found(&attempt, self.client.describe_constraint().id(id).send().await)? else {
             return Ok(None);
@@ -141,9 +144,9 @@ impl ServiceCatalog {
             detail.portfolio_id().is_none_or(|id| id == portfolio_id)
                 && detail.product_id().is_none_or(|id| id == product_id)
         });
-        Ok(here.then(|| SeenConstraint {
+        Ok(here.then(|| ObservedConstraint {
             id: id.to_owned(),
-            standing: Standing::parse(output.status().map_or("", |status| status.as_str())),
+            provisioning_status: ProvisioningStatus::parse(output.status().map_or("", |status| status.as_str())),
             role_arn: role_arn(output.constraint_parameters().unwrap_or_default()),
         }))
     }
@@ -191,14 +194,14 @@ fn role_arn(parameters: &str) -> Option<String> {
     members.get("RoleArn")?.as_str().map(str::to_owned)
 }
 
-fn seen_version(detail: &ProvisioningArtifactDetail) -> Option<SeenVersion> {
-    Some(SeenVersion {
+fn observed_version(detail: &ProvisioningArtifactDetail) -> Option<ObservedVersion> {
+    Some(ObservedVersion {
         id: detail.id()?.to_owned(),
         name: detail.name().unwrap_or_default().to_owned(),
         description: detail.description().unwrap_or_default().to_owned(),
         active: detail.active().unwrap_or(true),
         deprecated: detail.guidance() == Some(&ProvisioningArtifactGuidance::Deprecated),
-        standing: Standing::Ready,
+        provisioning_status: ProvisioningStatus::Ready,
     })
 }
 

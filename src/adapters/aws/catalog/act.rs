@@ -5,15 +5,15 @@ use aws_sdk_servicecatalog::types::{
 };
 use serde_json::json;
 
-use super::{ServiceCatalog, deleted, tag_list, written};
+use super::{CatalogProductActuator, deleted, tag_list, written};
+use crate::domain::external_resource::RecordedIds;
 use crate::domain::fault::{Fault, FaultKind};
 use crate::domain::identity::Identity;
 use crate::domain::project::Principal;
-use crate::domain::resource::Handles;
-use crate::resources::catalog::{Action, Portfolio, Product, Version, thing};
+use crate::resources::catalog::{Action, Portfolio, Product, Version, resource_name};
 
-impl ServiceCatalog {
-    pub(super) async fn perform(&self, id: &Identity, action: &Action) -> Result<Handles, Fault> {
+impl CatalogProductActuator {
+    pub(super) async fn perform(&self, id: &Identity, action: &Action) -> Result<RecordedIds, Fault> {
         match action {
             Action::CreatePortfolio { n, portfolio } => return self.create_portfolio(id, *n, portfolio).await,
             Action::CreateProduct { n, product, version } => {
@@ -25,7 +25,7 @@ impl ServiceCatalog {
             Action::CreateConstraint { n, portfolio_id, product_id, role_arn } => {
                 return self.create_constraint(id, *n, portfolio_id, product_id, role_arn).await;
             }
-            Action::Remember { thing, id } => return Ok(vec![((*thing).to_owned(), id.clone())]),
+            Action::Remember { resource, id } => return Ok(vec![((*resource).to_owned(), id.clone())]),
             Action::UpdatePortfolio { id, portfolio, remove_tags } => {
                 self.update_portfolio(id, portfolio, remove_tags).await
             }
@@ -42,10 +42,10 @@ impl ServiceCatalog {
             Action::Disassociate { portfolio_id, product_id } => self.disassociate(portfolio_id, product_id).await,
             Action::RemovePrincipal { portfolio_id, principal } => self.remove_principal(portfolio_id, principal).await,
         }?;
-        Ok(Handles::new())
+        Ok(RecordedIds::new())
     }
 
-    async fn create_portfolio(&self, id: &Identity, n: i32, portfolio: &Portfolio) -> Result<Handles, Fault> {
+    async fn create_portfolio(&self, id: &Identity, n: i32, portfolio: &Portfolio) -> Result<RecordedIds, Fault> {
         let attempt = format!("create portfolio \"{}\"", portfolio.name);
         let request = self
             .client
@@ -54,9 +54,9 @@ impl ServiceCatalog {
             .provider_name(&portfolio.provider)
             .set_description(given(&portfolio.description))
             .set_tags(Some(tag_list(&portfolio.tags)))
-            .idempotency_token(id.token(thing::PORTFOLIO, n));
+            .idempotency_token(id.token(resource_name::PORTFOLIO, n));
         let output = written(&attempt, request.send().await)?;
-        handle(&attempt, thing::PORTFOLIO, output.portfolio_detail().and_then(|detail| detail.id()))
+        handle(&attempt, resource_name::PORTFOLIO, output.portfolio_detail().and_then(|detail| detail.id()))
     }
 
     async fn update_portfolio(&self, id: &str, portfolio: &Portfolio, remove_tags: &[String]) -> Result<(), Fault> {
@@ -79,7 +79,7 @@ impl ServiceCatalog {
         n: i32,
         product: &Product,
         version: &Version,
-    ) -> Result<Handles, Fault> {
+    ) -> Result<RecordedIds, Fault> {
         let attempt = format!("create product \"{}\"", product.name);
         let request = self
             .client
@@ -93,13 +93,14 @@ impl ServiceCatalog {
             .set_support_url(given(&product.support_url))
             .set_tags(Some(tag_list(&product.tags)))
             .provisioning_artifact_parameters(properties(version))
-            .idempotency_token(id.token(thing::PRODUCT, n));
+            .idempotency_token(id.token(resource_name::PRODUCT, n));
         let output = written(&attempt, request.send().await)?;
         let summary = output.product_view_detail().and_then(|detail| detail.product_view_summary());
-        let mut handles = handle(&attempt, thing::PRODUCT, summary.and_then(|summary| summary.product_id()))?;
+        let mut recorded_ids =
+            handle(&attempt, resource_name::PRODUCT, summary.and_then(|summary| summary.product_id()))?;
         let version = output.provisioning_artifact_detail().and_then(|detail| detail.id());
-        handles.extend(version.map(|id| (thing::VERSION.to_owned(), id.to_owned())));
-        Ok(handles)
+        recorded_ids.extend(version.map(|id| (resource_name::VERSION.to_owned(), id.to_owned())));
+        Ok(recorded_ids)
     }
 
     async fn update_product(&self, id: &str, product: &Product, remove_tags: &[String]) -> Result<(), Fault> {
@@ -125,13 +126,13 @@ impl ServiceCatalog {
         n: i32,
         product_id: &str,
         version: &Version,
-    ) -> Result<Handles, Fault> {
+    ) -> Result<RecordedIds, Fault> {
         let attempt = format!("create version {} of product {product_id}", version.name());
         // The token covers product and template too: each of them has a version of its own.
-        let token = id.token(&format!("{}/{product_id}/{}", thing::VERSION, version.sha256), n);
+        let token = id.token(&format!("{}/{product_id}/{}", resource_name::VERSION, version.sha256), n);
         let request = self.client.create_provisioning_artifact().product_id(product_id).parameters(properties(version));
         let output = written(&attempt, request.idempotency_token(token).send().await)?;
-        handle(&attempt, thing::VERSION, output.provisioning_artifact_detail().and_then(|detail| detail.id()))
+        handle(&attempt, resource_name::VERSION, output.provisioning_artifact_detail().and_then(|detail| detail.id()))
     }
 
     async fn restore_version(&self, product_id: &str, id: &str, version: &Version) -> Result<(), Fault> {
@@ -161,7 +162,7 @@ impl ServiceCatalog {
         portfolio_id: &str,
         product_id: &str,
         role_arn: &str,
-    ) -> Result<Handles, Fault> {
+    ) -> Result<RecordedIds, Fault> {
         let attempt = format!("create the launch constraint of product {product_id}");
         let request = self
             .client
@@ -170,9 +171,13 @@ impl ServiceCatalog {
             .product_id(product_id)
             .r#type("LAUNCH")
             .parameters(json!({"RoleArn": role_arn}).to_string())
-            .idempotency_token(id.token(&format!("{}/{portfolio_id}/{product_id}", thing::CONSTRAINT), n));
+            .idempotency_token(id.token(&format!("{}/{portfolio_id}/{product_id}", resource_name::CONSTRAINT), n));
         let output = written(&attempt, request.send().await)?;
-        handle(&attempt, thing::CONSTRAINT, output.constraint_detail().and_then(|detail| detail.constraint_id()))
+        handle(
+            &attempt,
+            resource_name::CONSTRAINT,
+            output.constraint_detail().and_then(|detail| detail.constraint_id()),
+        )
     }
 
     async fn update_constraint(&self, id: &str, role_arn: &str) -> Result<(), Fault> {
@@ -242,8 +247,8 @@ fn properties(version: &Version) -> ProvisioningArtifactProperties {
         .build()
 }
 
-fn handle(attempt: &str, thing: &str, id: Option<&str>) -> Result<Handles, Fault> {
+fn handle(attempt: &str, resource: &str, id: Option<&str>) -> Result<RecordedIds, Fault> {
     let id =
         id.ok_or_else(|| Fault::new(FaultKind::Unexpected, format!("could not {attempt}: the answer names no id")))?;
-    Ok(vec![(thing.to_owned(), id.to_owned())])
+    Ok(vec![(resource.to_owned(), id.to_owned())])
 }

@@ -1,5 +1,5 @@
 //! What Jenkins, a proxy before it or the network answers when a call does not succeed, sorted by what happens next.
-//! Texts of the remote side are cut to one line: they end up in a status.
+//! Texts of the remote side are put on one line: they end up in a status.
 
 use std::time::Duration;
 
@@ -9,6 +9,7 @@ use serde_json::Value;
 use super::client::Answer;
 use crate::crd::status::Reason;
 use crate::domain::fault::{Fault, FaultKind};
+use crate::domain::text::one_line;
 
 /// Sorts an answer that is no success.
 pub(super) fn refusal(attempt: &str, answer: &Answer) -> Fault {
@@ -17,7 +18,7 @@ pub(super) fn refusal(attempt: &str, answer: &Answer) -> Fault {
     let said = |kind: FaultKind, text: &str| Fault::new(kind, format!("could not {attempt}: {text}"));
     match answer.status {
         StatusCode::UNAUTHORIZED => said(FaultKind::Denied, "Jenkins refuses the user or API token (401)")
-            .because(Reason::JenkinsCredentialsInvalid)
+            .with_reason(Reason::JenkinsCredentialsInvalid)
             .hint("put a valid user and API token into the Secret; tokens are made and revoked on the user's security page"),
         StatusCode::FORBIDDEN => match answer.header("x-required-permission") {
             Some(permission) => said(FaultKind::Denied, &format!("the user lacks the permission {} (403)", one_line(&permission)))
@@ -67,18 +68,18 @@ pub(super) fn json(attempt: &str, answer: &Answer) -> Result<Value, Fault> {
 /// Something answers at the URL, but not Jenkins.
 pub(super) fn not_jenkins(attempt: &str, what: &str) -> Fault {
     Fault::new(FaultKind::Rejected, format!("could not {attempt}: {what}"))
-        .because(Reason::NotJenkins)
+        .with_reason(Reason::NotJenkins)
         .hint("check jenkins.url, its path, and what a proxy in between answers")
 }
 
 /// No answer came.
-pub(super) fn transport(attempt: &str, error: &(dyn std::error::Error + 'static)) -> Fault {
+pub(super) fn no_answer(attempt: &str, error: &(dyn std::error::Error + 'static)) -> Fault {
     let mut cause = Some(error);
     while let Some(inner) = cause {
-        if inner.is::<super::connect::TooLarge>() || inner.is::<http_body_util::LengthLimitError>() {
+        if inner.is::<super::transport::TooLarge>() || inner.is::<http_body_util::LengthLimitError>() {
             return too_large(attempt);
         }
-        if let Some(forbidden) = inner.downcast_ref::<super::connect::ForbiddenAddress>() {
+        if let Some(forbidden) = inner.downcast_ref::<super::transport::ForbiddenAddress>() {
             return Fault::new(FaultKind::Rejected, format!("could not {attempt}: {forbidden}"))
                 .hint("jenkins.url must not lead to link-local addresses");
         }
@@ -92,12 +93,6 @@ pub(super) fn transport(attempt: &str, error: &(dyn std::error::Error + 'static)
 pub(super) fn too_large(attempt: &str) -> Fault {
     Fault::new(FaultKind::Rejected, format!("could not {attempt}: the answer has more than 8 MiB"))
         .hint("choose a folder with fewer jobs")
-}
-
-/// A remote text as one line of at most 300 characters.
-pub(super) fn one_line(text: &str) -> String {
-    let words = text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty());
-    words.collect::<Vec<_>>().join(" ").chars().take(300).collect()
 }
 
 #[cfg(test)]
@@ -159,6 +154,5 @@ mod tests {
         for (name, answer, expected) in rows {
             assert_eq!(done(&answer), expected, "{name}");
         }
-        assert_eq!(one_line("a\r\n  b\tc"), "a b c");
     }
 }

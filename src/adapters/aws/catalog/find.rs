@@ -6,16 +6,16 @@ use aws_sdk_servicecatalog::operation::describe_portfolio::DescribePortfolioOutp
 use aws_sdk_servicecatalog::operation::describe_product_as_admin::DescribeProductAsAdminOutput;
 use aws_sdk_servicecatalog::types::ProductViewDetail;
 
-use super::{ServiceCatalog, found, tag_map};
-use crate::adapters::aws::fault;
+use super::{CatalogProductActuator, found, tag_map};
+use crate::adapters::aws::errors::fault;
+use crate::domain::external_resource::Attempts;
 use crate::domain::fault::Fault;
 use crate::domain::identity::Identity;
-use crate::domain::resource::Attempts;
-use crate::resources::catalog::{SeenPortfolio, SeenProduct, Standing, thing};
+use crate::resources::catalog::{ObservedPortfolio, ObservedProduct, ProvisioningStatus, resource_name};
 
 /// A thing, and the recorded id that was found not to exist.
-pub(super) struct Found<T> {
-    pub(super) thing: Option<T>,
+pub(super) struct Lookup<T> {
+    pub(super) resource: Option<T>,
     pub(super) missing: Option<String>,
 }
 
@@ -26,8 +26,8 @@ enum Reach {
     All,
 }
 
-fn reach(tried: &Attempts, thing: &str) -> Reach {
-    if tried.intent(thing).is_some_and(|intent| intent.id.is_some()) { Reach::Named } else { Reach::All }
+fn reach(attempts: &Attempts, resource: &str) -> Reach {
+    if attempts.intent(resource).is_some_and(|intent| intent.id.is_some()) { Reach::Named } else { Reach::All }
 }
 
 /// Candidates of the wanted name first, the others behind them, or none of the others.
@@ -37,14 +37,18 @@ fn in_order<T>(candidates: Vec<(String, T)>, name: &str, reach: Reach) -> Vec<T>
     named.into_iter().chain(others).map(|(_, candidate)| candidate).collect()
 }
 
-impl ServiceCatalog {
-    pub(super) async fn find_portfolio(&self, id: &Identity, tried: &Attempts) -> Result<Found<SeenPortfolio>, Fault> {
-        let recorded = tried.intent(thing::PORTFOLIO).and_then(|intent| intent.id.clone());
+impl CatalogProductActuator {
+    pub(super) async fn find_portfolio(
+        &self,
+        id: &Identity,
+        attempts: &Attempts,
+    ) -> Result<Lookup<ObservedPortfolio>, Fault> {
+        let recorded = attempts.intent(resource_name::PORTFOLIO).and_then(|intent| intent.id.clone());
         let mut missing = None;
         if let Some(recorded) = recorded {
-            let seen = self.portfolio(&recorded).await?;
-            if seen.as_ref().is_some_and(|portfolio| id.owns(&portfolio.tags)) {
-                return Ok(Found { thing: seen, missing });
+            let observed = self.portfolio(&recorded).await?;
+            if observed.as_ref().is_some_and(|portfolio| id.owns(&portfolio.tags)) {
+                return Ok(Lookup { resource: observed, missing });
             }
             missing = Some(recorded);
         }
@@ -57,27 +61,31 @@ impl ServiceCatalog {
                 details.filter_map(|detail| Some((detail.display_name()?.to_owned(), detail.id()?.to_owned()))),
             );
         }
-        for candidate in in_order(candidates, &self.names.portfolio, reach(tried, thing::PORTFOLIO)) {
+        for candidate in in_order(candidates, &self.names.portfolio, reach(attempts, resource_name::PORTFOLIO)) {
             if let Some(portfolio) = self.portfolio(&candidate).await?.filter(|portfolio| id.owns(&portfolio.tags)) {
-                return Ok(Found { thing: Some(portfolio), missing });
+                return Ok(Lookup { resource: Some(portfolio), missing });
             }
         }
-        Ok(Found { thing: None, missing })
+        Ok(Lookup { resource: None, missing })
     }
 
-    async fn portfolio(&self, id: &str) -> Result<Option<SeenPortfolio>, Fault> {
+    async fn portfolio(&self, id: &str) -> Result<Option<ObservedPortfolio>, Fault> {
         let attempt = format!("look at portfolio {id}");
         let output = found(&attempt, self.client.describe_portfolio().id(id).send().await)?;
-        Ok(output.as_ref().and_then(seen_portfolio))
+        Ok(output.as_ref().and_then(observed_portfolio))
     }
 
-    pub(super) async fn find_product(&self, id: &Identity, tried: &Attempts) -> Result<Found<SeenProduct>, Fault> {
-        let recorded = tried.intent(thing::PRODUCT).and_then(|intent| intent.id.clone());
+    pub(super) async fn find_product(
+        &self,
+        id: &Identity,
+        attempts: &Attempts,
+    ) -> Result<Lookup<ObservedProduct>, Fault> {
+        let recorded = attempts.intent(resource_name::PRODUCT).and_then(|intent| intent.id.clone());
         let mut missing = None;
         if let Some(recorded) = recorded {
-            let seen = self.product(&recorded).await?;
-            if seen.as_ref().is_some_and(|product| id.owns(&product.tags)) {
-                return Ok(Found { thing: seen, missing });
+            let observed = self.product(&recorded).await?;
+            if observed.as_ref().is_some_and(|product| id.owns(&product.tags)) {
+                return Ok(Lookup { resource: observed, missing });
             }
             missing = Some(recorded);
         }
@@ -87,18 +95,18 @@ impl ServiceCatalog {
             let page = page.map_err(|error| fault("search products", &error))?;
             candidates.extend(page.product_view_details().iter().filter_map(candidate));
         }
-        for candidate in in_order(candidates, &self.names.product, reach(tried, thing::PRODUCT)) {
+        for candidate in in_order(candidates, &self.names.product, reach(attempts, resource_name::PRODUCT)) {
             if let Some(product) = self.product(&candidate).await?.filter(|product| id.owns(&product.tags)) {
-                return Ok(Found { thing: Some(product), missing });
+                return Ok(Lookup { resource: Some(product), missing });
             }
         }
-        Ok(Found { thing: None, missing })
+        Ok(Lookup { resource: None, missing })
     }
 
-    async fn product(&self, id: &str) -> Result<Option<SeenProduct>, Fault> {
+    async fn product(&self, id: &str) -> Result<Option<ObservedProduct>, Fault> {
         let attempt = format!("look at product {id}");
         let output = found(&attempt, self.client.describe_product_as_admin().id(id).send().await)?;
-        Ok(output.as_ref().and_then(seen_product))
+        Ok(output.as_ref().and_then(observed_product))
     }
 }
 
@@ -111,9 +119,9 @@ fn owned(text: Option<&str>) -> String {
     text.unwrap_or_default().to_owned()
 }
 
-fn seen_portfolio(output: &DescribePortfolioOutput) -> Option<SeenPortfolio> {
+fn observed_portfolio(output: &DescribePortfolioOutput) -> Option<ObservedPortfolio> {
     let detail = output.portfolio_detail()?;
-    Some(SeenPortfolio {
+    Some(ObservedPortfolio {
         id: detail.id()?.to_owned(),
         name: owned(detail.display_name()),
         provider: owned(detail.provider_name()),
@@ -122,12 +130,12 @@ fn seen_portfolio(output: &DescribePortfolioOutput) -> Option<SeenPortfolio> {
     })
 }
 
-fn seen_product(output: &DescribeProductAsAdminOutput) -> Option<SeenProduct> {
+fn observed_product(output: &DescribeProductAsAdminOutput) -> Option<ObservedProduct> {
     let detail = output.product_view_detail()?;
     let summary = detail.product_view_summary()?;
-    Some(SeenProduct {
+    Some(ObservedProduct {
         id: summary.product_id()?.to_owned(),
-        standing: Standing::parse(detail.status().map_or("", |status| status.as_str())),
+        provisioning_status: ProvisioningStatus::parse(detail.status().map_or("", |status| status.as_str())),
         name: owned(summary.name()),
         owner: owned(summary.owner()),
         description: owned(summary.short_description()),

@@ -7,7 +7,8 @@ use aws_sdk_s3::types::{Delete, ObjectIdentifier};
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
 use super::is_absent;
-use crate::adapters::aws::{Aws, fault};
+use crate::adapters::aws::clients::Aws;
+use crate::adapters::aws::errors::fault;
 use crate::domain::fault::{Fault, FaultKind};
 use crate::resources::sagemaker_project::{Data, Tagged, bucket_name, group_name};
 
@@ -137,7 +138,7 @@ async fn delete_objects(aws: &Aws, bucket: &str, account: &str, objects: Vec<Obj
     let answer = request.send().await.map_err(|error| fault(&attempt, &error))?;
     match answer.errors().first() {
         None => Ok(()),
-        Some(error) => Err(crate::adapters::aws::service_fault(
+        Some(error) => Err(crate::adapters::aws::errors::service_fault(
             &format!("delete {:?} in bucket {bucket:?}", error.key().unwrap_or_default()),
             if error.code() == Some("AccessDenied") { 403 } else { 500 },
             error.code().unwrap_or_default(),

@@ -11,8 +11,8 @@ use aws_sdk_s3::types::{
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 
-use super::{S3Actuator, code, refused};
-use crate::adapters::aws::fault;
+use super::{ArtifactBucketActuator, code, refused};
+use crate::adapters::aws::errors::fault;
 use crate::crd::status::Reason;
 use crate::domain::fault::{Fault, FaultKind};
 use crate::domain::identity::Identity;
@@ -36,7 +36,7 @@ fn tag_header(tags: &BTreeMap<String, String>) -> String {
     tags.iter().map(|(key, value)| format!("{}={}", encoded(key), encoded(value))).collect::<Vec<_>>().join("&")
 }
 
-impl S3Actuator {
+impl ArtifactBucketActuator {
     pub(super) async fn create(&self, id: &Identity) -> Result<(), Fault> {
         let (bucket, region) = (&id.placement.bucket, id.placement.region.as_str());
         let mut call = self.client.create_bucket().bucket(bucket);

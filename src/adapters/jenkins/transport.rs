@@ -65,8 +65,9 @@ impl BaseUrl {
     /// # Errors
     /// `Rejected` with a sentence that names what is not allowed.
     pub(super) fn parse(text: &str, allow_plain_http: bool) -> Result<Self, Fault> {
-        let refused =
-            |what: String, hint: &str| Fault::new(FaultKind::Rejected, what).because(Reason::InvalidSpec).hint(hint);
+        let refused = |what: String, hint: &str| {
+            Fault::new(FaultKind::Rejected, what).with_reason(Reason::InvalidSpec).hint(hint)
+        };
         let form = "give it as https://host or https://host/path";
         let url = Url::parse(text).map_err(|_| refused("jenkins.url is no URL".into(), form))?;
         match url.scheme() {
@@ -158,7 +159,7 @@ fn tls(ca_bundle: &str) -> Result<ClientConfig, Fault> {
     roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
     let bad = |what: &str| {
         Fault::new(FaultKind::Rejected, format!("the CA bundle for Jenkins {what}"))
-            .because(Reason::CaBundleInvalid)
+            .with_reason(Reason::CaBundleInvalid)
             .hint("put one or more certificates in PEM form under the key that jenkins.caBundleRef names")
     };
     if !ca_bundle.trim().is_empty() {

@@ -7,10 +7,12 @@ use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_runtime_api::http::Response;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
-use crate::adapters::aws::{Aws, fault};
+use crate::adapters::aws::clients::Aws;
+use crate::adapters::aws::errors::fault;
+use crate::domain::external_resource::{Actuator, Attempts, RecordedIds};
 use crate::domain::fault::{Fault, FaultKind};
 use crate::domain::identity::Identity;
-use crate::domain::resource::{Actuator, Attempts, Handles};
+use crate::domain::project::Catalog;
 use crate::resources::catalog::{Action, CatalogProduct, Observed};
 
 mod act;
@@ -19,7 +21,7 @@ mod observe;
 
 /// The hands of the catalog product.
 #[derive(Clone)]
-pub struct ServiceCatalog {
+pub struct CatalogProductActuator {
     client: aws_sdk_servicecatalog::Client,
     names: Names,
 }
@@ -34,19 +36,26 @@ pub struct Names {
     pub product: String,
 }
 
-impl ServiceCatalog {
+impl Names {
+    /// The names that a spec gives.
+    pub fn of(catalog: &Catalog) -> Self {
+        Self { portfolio: catalog.portfolio_name.clone(), product: catalog.product_name.clone() }
+    }
+}
+
+impl CatalogProductActuator {
     /// Hands for one place.
     pub fn new(aws: &Aws, names: Names) -> Self {
         Self { client: aws.catalog.clone(), names }
     }
 }
 
-impl Actuator<CatalogProduct> for ServiceCatalog {
-    async fn observe(&self, id: &Identity, tried: &Attempts) -> Result<Observed, Fault> {
-        self.look(id, tried).await
+impl Actuator<CatalogProduct> for CatalogProductActuator {
+    async fn observe(&self, id: &Identity, attempts: &Attempts) -> Result<Observed, Fault> {
+        self.look(id, attempts).await
     }
 
-    async fn act(&self, id: &Identity, action: &Action) -> Result<Handles, Fault> {
+    async fn act(&self, id: &Identity, action: &Action) -> Result<RecordedIds, Fault> {
         self.perform(id, action).await
     }
 }

@@ -7,21 +7,22 @@ use aws_config::Region;
 use percent_encoding::percent_decode_str;
 use serde_json::Value;
 
-use crate::adapters::aws::{Aws, fault};
+use crate::adapters::aws::clients::Aws;
+use crate::adapters::aws::errors::fault;
 use crate::crd::status::Reason;
+use crate::domain::external_resource::{Actuator, Attempts, RecordedIds};
 use crate::domain::fault::{Fault, FaultKind};
 use crate::domain::identity::Identity;
 use crate::domain::project::Project;
-use crate::domain::resource::{Actuator, Attempts, Handles};
-use crate::resources::prerequisites::{Action, Needs, Observed, Prerequisites, SeenConnection, SeenRole};
+use crate::resources::prerequisites::{Action, Needs, Observed, ObservedConnection, ObservedRole, Prerequisites};
 
 /// Looks with the clients of one place at what one project needs.
-pub struct GroundActuator {
+pub struct PrerequisitesActuator {
     aws: Aws,
     needs: Needs,
 }
 
-impl GroundActuator {
+impl PrerequisitesActuator {
     /// For building up: looks at every role and connection that the project names.
     pub fn new(aws: &Aws, project: &Project) -> Self {
         Self { aws: aws.clone(), needs: Needs::of(project) }
@@ -32,25 +33,27 @@ impl GroundActuator {
         Self { aws: aws.clone(), needs: Needs::default() }
     }
 
-    async fn role(&self, arn: &str) -> Result<SeenRole, Fault> {
+    async fn role(&self, arn: &str) -> Result<ObservedRole, Fault> {
         let name = arn.rsplit('/').next().unwrap_or_default();
         let answer = match self.aws.iam.get_role().role_name(name).send().await {
             Ok(answer) => answer,
             Err(error) if error.as_service_error().is_some_and(|refused| refused.is_no_such_entity_exception()) => {
-                return Ok(SeenRole::Absent);
+                return Ok(ObservedRole::Absent);
             }
-            Err(error) => return unless_denied(fault(&format!("look at role \"{arn}\""), &error), SeenRole::Hidden),
+            Err(error) => {
+                return unless_denied(fault(&format!("look at role \"{arn}\""), &error), ObservedRole::Hidden);
+            }
         };
-        let Some(role) = answer.role() else { return Ok(SeenRole::Absent) };
+        let Some(role) = answer.role() else { return Ok(ObservedRole::Absent) };
         // IAM finds roles by name alone: another path or account is another role.
         if role.arn() != arn {
-            return Ok(SeenRole::Absent);
+            return Ok(ObservedRole::Absent);
         }
         let services = trusted_services(role.assume_role_policy_document().unwrap_or_default());
-        Ok(SeenRole::Present { trusted_services: services })
+        Ok(ObservedRole::Present { trusted_services: services })
     }
 
-    async fn connection(&self, arn: &str) -> Result<SeenConnection, Fault> {
+    async fn connection(&self, arn: &str) -> Result<ObservedConnection, Fault> {
         // A connection may live in another region than the project; its own region answers for it.
         let region = arn.split(':').nth(3).map(|region| Region::new(region.to_owned()));
         let there = aws_sdk_codeconnections::Config::builder().region(region);
@@ -58,15 +61,15 @@ impl GroundActuator {
         let answer = match call.send().await {
             Ok(answer) => answer,
             Err(error) if error.as_service_error().is_some_and(|refused| refused.is_resource_not_found_exception()) => {
-                return Ok(SeenConnection::Absent);
+                return Ok(ObservedConnection::Absent);
             }
             Err(error) => {
                 let fault = fault(&format!("look at Git connection \"{arn}\""), &error);
-                return unless_denied(fault, SeenConnection::Hidden);
+                return unless_denied(fault, ObservedConnection::Hidden);
             }
         };
         let status = answer.connection().and_then(|connection| connection.connection_status());
-        Ok(SeenConnection::Present { status: status.map(|status| status.as_str().to_owned()).unwrap_or_default() })
+        Ok(ObservedConnection::Present { status: status.map(|status| status.as_str().to_owned()).unwrap_or_default() })
     }
 
     /// The role behind the caller, as policies and portfolios name it: a session's ARN lacks the role's path.
@@ -122,29 +125,29 @@ fn trusted_services(document: &str) -> BTreeSet<String> {
         .collect()
 }
 
-impl Actuator<Prerequisites> for GroundActuator {
+impl Actuator<Prerequisites> for PrerequisitesActuator {
     async fn observe(&self, id: &Identity, _tried: &Attempts) -> Result<Observed, Fault> {
         let identity = self.aws.sts.get_caller_identity().send().await;
         let identity = identity.map_err(|error| fault("ask AWS whose credentials these are", &error))?;
         let account = identity.account().unwrap_or_default().to_owned();
-        let mut seen = Observed { account, ..Observed::default() };
+        let mut observed = Observed { account, ..Observed::default() };
         // In another account the same names mean other things: nothing there is read as truth.
-        if seen.account != id.placement.account_id {
-            return Ok(seen);
+        if observed.account != id.placement.account_id {
+            return Ok(observed);
         }
-        seen.operator_principal_arn = self.principal(id, identity.arn().unwrap_or_default()).await?;
+        observed.operator_principal_arn = self.principal(id, identity.arn().unwrap_or_default()).await?;
         let mut roles = BTreeMap::new();
         for arn in self.needs.role_arns() {
             roles.insert(arn.clone(), self.role(&arn).await?);
         }
-        seen.roles = roles;
+        observed.roles = roles;
         for arn in &self.needs.connections {
-            seen.connections.insert(arn.clone(), self.connection(arn).await?);
+            observed.connections.insert(arn.clone(), self.connection(arn).await?);
         }
-        Ok(seen)
+        Ok(observed)
     }
 
-    async fn act(&self, _id: &Identity, action: &Action) -> Result<Handles, Fault> {
+    async fn act(&self, _id: &Identity, action: &Action) -> Result<RecordedIds, Fault> {
         match *action {}
     }
 }

@@ -3,13 +3,12 @@
 
 use std::collections::BTreeMap;
 
-use crate::adapters::aws::{Aws, fault};
+use crate::adapters::aws::clients::Aws;
+use crate::adapters::aws::errors::fault;
 use crate::domain::fault::Fault;
 use crate::domain::project::RepositoryRole;
-use crate::resources::sagemaker_project::carried::output;
-
-/// Longest sentence that is passed on, in characters.
-const SENTENCE: usize = 1000;
+use crate::domain::text::one_line;
+use crate::resources::sagemaker_project::seed_code::output;
 
 /// Sentences by the names of repositories, as far as the stack has some.
 pub(super) async fn seed_code(aws: &Aws, product: &str) -> Result<BTreeMap<String, String>, Fault> {
@@ -24,7 +23,7 @@ pub(super) async fn seed_code(aws: &Aws, product: &str) -> Result<BTreeMap<Strin
         for one in answer.outputs() {
             let (Some(key), Some(value)) = (one.output_key(), one.output_value()) else { continue };
             if let Some(role) = RepositoryRole::ALL.into_iter().find(|role| output(*role) == key) {
-                said.insert(role.name().to_owned(), sentence(value));
+                said.insert(role.name().to_owned(), one_line(value));
             }
         }
         page = answer.next_page_token().map(str::to_owned);
@@ -32,9 +31,4 @@ pub(super) async fn seed_code(aws: &Aws, product: &str) -> Result<BTreeMap<Strin
             return Ok(said);
         }
     }
-}
-
-/// On one line, and bounded: it goes into the status.
-fn sentence(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(SENTENCE).collect()
 }

@@ -11,19 +11,20 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
-use crate::adapters::aws::{Aws, fault};
+use crate::adapters::aws::clients::Aws;
+use crate::adapters::aws::errors::fault;
 use crate::crd::status::{Placement, Reason};
+use crate::domain::external_resource::{Actuator, Attempts, RecordedIds};
 use crate::domain::fault::{Fault, FaultKind};
 use crate::domain::identity::Identity;
-use crate::domain::resource::{Actuator, Attempts, Handles};
 use crate::resources::artifact_bucket::{
-    Action, ArtifactBucket, Encryption, Observed, Seen, SeenObject, Settings, Version,
+    Action, ArtifactBucket, Encryption, Observed, ObservedBucket, ObservedObject, Settings, Version,
 };
 
 mod write;
 
 /// Works on artifact buckets with the clients of one place.
-pub struct S3Actuator {
+pub struct ArtifactBucketActuator {
     client: aws_sdk_s3::Client,
 }
 
@@ -44,7 +45,7 @@ fn refused<E: ProvideErrorMetadata>(permission: &str, attempt: &str, error: &Fai
     match code(error) {
         "NoSuchBucket" => Fault { kind: FaultKind::Propagating, reason: Reason::Propagating, ..fault },
         "BucketAlreadyExists" => {
-            fault.because(Reason::BucketNameTaken).hint("name an existing bucket of your own in artifacts.bucket")
+            fault.with_reason(Reason::BucketNameTaken).hint("name an existing bucket of your own in artifacts.bucket")
         }
         _ if fault.reason == Reason::AccessDenied => {
             fault.hint(format!("allow the operator's role {permission} on this bucket and its objects"))
@@ -58,7 +59,7 @@ fn plain_tags(tags: &[Tag]) -> BTreeMap<String, String> {
     ours.map(|tag| (tag.key().to_owned(), tag.value().to_owned())).collect()
 }
 
-impl S3Actuator {
+impl ArtifactBucketActuator {
     /// Works with these clients.
     pub fn new(aws: &Aws) -> Self {
         Self { client: aws.s3.clone() }
@@ -197,7 +198,7 @@ impl S3Actuator {
     }
 
     /// `None`: it went in the meantime.
-    async fn object(&self, bucket: &str, key: &str) -> Result<Option<SeenObject>, Fault> {
+    async fn object(&self, bucket: &str, key: &str) -> Result<Option<ObservedObject>, Fault> {
         let head = self.client.head_object().bucket(bucket).key(key).checksum_mode(ChecksumMode::Enabled);
         let head = match head.send().await {
             Ok(head) => head,
@@ -212,7 +213,7 @@ impl S3Actuator {
             }
         };
         let sha256 = head.checksum_sha256().and_then(|sum| STANDARD.decode(sum).ok()).map(hex::encode);
-        Ok(Some(SeenObject { key: key.to_owned(), sha256: sha256.unwrap_or_default(), tags }))
+        Ok(Some(ObservedObject { key: key.to_owned(), sha256: sha256.unwrap_or_default(), tags }))
     }
 
     /// The first page of versions and markers under the prefix, and whether there are more.
@@ -228,11 +229,11 @@ impl S3Actuator {
     }
 }
 
-impl Actuator<ArtifactBucket> for S3Actuator {
+impl Actuator<ArtifactBucket> for ArtifactBucketActuator {
     async fn observe(&self, id: &Identity, _tried: &Attempts) -> Result<Observed, Fault> {
         let bucket = id.placement.bucket.as_str();
-        if let Some(seen) = self.unusable(id).await? {
-            return Ok(seen);
+        if let Some(observed) = self.unusable(id).await? {
+            return Ok(observed);
         }
         let prefix = id.bucket_prefix();
         let owned = id.placement.bucket_owned;
@@ -242,10 +243,10 @@ impl Actuator<ArtifactBucket> for S3Actuator {
             objects.extend(self.object(bucket, &key).await?);
         }
         let (versions, more) = self.versions(bucket, if owned { "" } else { &prefix }).await?;
-        Ok(Observed::Present(Seen { settings, objects, versions, more }))
+        Ok(Observed::Present(ObservedBucket { settings, objects, versions, more }))
     }
 
-    async fn act(&self, id: &Identity, action: &Action) -> Result<Handles, Fault> {
+    async fn act(&self, id: &Identity, action: &Action) -> Result<RecordedIds, Fault> {
         let bucket = id.placement.bucket.as_str();
         match action {
             Action::CreateBucket => self.create(id).await?,
@@ -267,6 +268,6 @@ impl Actuator<ArtifactBucket> for S3Actuator {
             }
             Action::DeleteBucket => self.delete_bucket(bucket).await?,
         }
-        Ok(Handles::new())
+        Ok(RecordedIds::new())
     }
 }

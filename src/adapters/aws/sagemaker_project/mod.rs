@@ -12,14 +12,16 @@ use aws_smithy_runtime_api::http::Response;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use jiff::Timestamp;
 
-use crate::adapters::aws::{Aws, fault};
+use crate::adapters::aws::clients::Aws;
+use crate::adapters::aws::errors::fault;
 use crate::crd::status::{ProjectStatus, Reason};
+use crate::domain::external_resource::{Actuator, Attempts, RecordedIds};
 use crate::domain::fault::{Fault, FaultKind};
 use crate::domain::identity::Identity;
 use crate::domain::project::ParameterValue;
-use crate::domain::resource::{Actuator, Attempts, Handles};
-use crate::resources::outputs::Seeded;
-use crate::resources::sagemaker_project::{Action, Desired, Observed, SagemakerProject, SeenProject, Status, carried};
+use crate::resources::sagemaker_project::{
+    Action, Desired, Observed, ObservedProject, SagemakerProject, Seeded, Status, seed_code,
+};
 
 mod cause;
 mod data;
@@ -29,14 +31,14 @@ type Sdk<E> = SdkError<E, Response>;
 
 /// The hands of [`SagemakerProject`].
 #[derive(Clone)]
-pub struct SagemakerProjects {
+pub struct SagemakerProjectActuator {
     aws: Aws,
     delete_data: bool,
     /// What is known already: the project's id, and what became of its seed code.
     known: Option<(String, Seeded)>,
 }
 
-impl SagemakerProjects {
+impl SagemakerProjectActuator {
     /// With `delete_data`, looks show what users put into the project, so that it is deleted with it.
     pub fn new(aws: &Aws, delete_data: bool) -> Self {
         Self { aws: aws.clone(), delete_data, known: None }
@@ -54,14 +56,14 @@ impl SagemakerProjects {
     }
 
     /// What became of the seed code of a project at rest; `None` while AWS works on it, or where its update failed.
-    async fn seeded(&self, project: &SeenProject, product: Option<&str>) -> Result<Option<Seeded>, Fault> {
+    async fn seeded(&self, project: &ObservedProject, product: Option<&str>) -> Result<Option<Seeded>, Fault> {
         if !matches!(project.status, Status::CreateCompleted | Status::UpdateCompleted) {
             return Ok(None);
         }
         let as_of = project.modified.to_string();
         match (&self.known, product) {
             (Some((id, known)), _) if *id == project.id && known.as_of == as_of => Ok(Some(known.clone())),
-            (_, Some(product)) if carried::wanted(&project.parameters) => {
+            (_, Some(product)) if seed_code::wanted(&project.parameters) => {
                 let repositories = outputs::seed_code(&self.aws, product).await?;
                 Ok(Some(Seeded { as_of, repositories }))
             }
@@ -78,7 +80,7 @@ impl SagemakerProjects {
     }
 
     /// The project in the operator's words.
-    async fn seen(&self, name: &str, output: DescribeProjectOutput) -> Result<SeenProject, Fault> {
+    async fn observed(&self, name: &str, output: DescribeProjectOutput) -> Result<ObservedProject, Fault> {
         let status = Status::parse(output.project_status().map_or("", |status| status.as_str()));
         let arn = output.project_arn().unwrap_or_default().to_owned();
         // The record of a deleted project has no tags to ask for.
@@ -92,7 +94,7 @@ impl SagemakerProjects {
         let details = output.service_catalog_provisioning_details();
         let parameters = details.map(|details| details.provisioning_parameters()).unwrap_or_default();
         let created = moment(output.creation_time());
-        let mut project = SeenProject {
+        let mut project = ObservedProject {
             id: output.project_id().unwrap_or_default().to_owned(),
             arn,
             description: output.project_description().unwrap_or_default().to_owned(),
@@ -155,11 +157,11 @@ impl SagemakerProjects {
     }
 }
 
-impl Actuator<SagemakerProject> for SagemakerProjects {
+impl Actuator<SagemakerProject> for SagemakerProjectActuator {
     async fn observe(&self, id: &Identity, _tried: &Attempts) -> Result<Observed, Fault> {
         let name = &id.placement.project_name;
         let Some(output) = self.describe(name).await? else { return Ok(Observed::default()) };
-        let project = self.seen(name, output).await?;
+        let project = self.observed(name, output).await?;
         // What is in it can be removed only once SageMaker is done with it.
         let data = if self.delete_data && !project.status.in_progress() {
             Some(data::look(&self.aws, name, &project.id).await?)
@@ -169,7 +171,7 @@ impl Actuator<SagemakerProject> for SagemakerProjects {
         Ok(Observed { project: Some(project), data })
     }
 
-    async fn act(&self, id: &Identity, action: &Action) -> Result<Handles, Fault> {
+    async fn act(&self, id: &Identity, action: &Action) -> Result<RecordedIds, Fault> {
         let name = &id.placement.project_name;
         match action {
             Action::Create(desired) => self.create(name, desired).await?,
@@ -191,7 +193,7 @@ impl Actuator<SagemakerProject> for SagemakerProjects {
             Action::DeleteBucket(bucket) => data::delete_bucket(&self.aws, bucket, &id.placement.account_id).await?,
             Action::Delete => self.delete(name).await?,
         }
-        Ok(Handles::new())
+        Ok(RecordedIds::new())
     }
 }
 

@@ -1,0 +1,147 @@
+//! AWS clients for one account, region and role. They stand alone because every adapter shares them.
+//! The SDK's own retries are off: they hide calls and bypass budgets; `controller::converge` is the only one that retries.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use aws_config::SdkConfig;
+use aws_config::identity::IdentityCache;
+use aws_config::retry::RetryConfig;
+use aws_config::sts::AssumeRoleProvider;
+use aws_config::timeout::TimeoutConfig;
+use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_smithy_runtime_api::client::interceptors::{Intercept, SharedInterceptor};
+
+use crate::crd::status::Placement;
+
+/// The time that one AWS call may take.
+pub const CALL_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Makes clients for places, all with the same HTTP client, clock and credentials at their root. The clients of a
+/// place are made once: they share its credentials, so that a role is assumed once an hour and not once per client.
+#[derive(Clone)]
+pub struct AwsFactory {
+    base: SdkConfig,
+    path_style: bool,
+    clients: Arc<Mutex<BTreeMap<ClientKey, Aws>>>,
+    interceptor: Option<SharedInterceptor>,
+}
+
+/// What clients depend on.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct ClientKey {
+    region: String,
+    role_arn: Option<String>,
+    external_id: Option<String>,
+    session_name: String,
+}
+
+/// Clients for one place.
+#[derive(Clone)]
+#[allow(missing_docs)]
+pub struct Aws {
+    pub sts: aws_sdk_sts::Client,
+    pub iam: aws_sdk_iam::Client,
+    pub s3: aws_sdk_s3::Client,
+    pub catalog: aws_sdk_servicecatalog::Client,
+    pub sagemaker: aws_sdk_sagemaker::Client,
+    pub cloudformation: aws_sdk_cloudformation::Client,
+    pub connections: aws_sdk_codeconnections::Client,
+}
+
+impl AwsFactory {
+    /// A factory over a base configuration: credentials, HTTP client, clock and, for tests, an endpoint URL.
+    pub fn new(base: SdkConfig) -> Self {
+        let path_style = base.endpoint_url().is_some();
+        let base = base
+            .into_builder()
+            .retry_config(RetryConfig::disabled())
+            .timeout_config(TimeoutConfig::builder().operation_timeout(CALL_TIMEOUT).build())
+            .stalled_stream_protection(aws_config::stalled_stream_protection::StalledStreamProtectionConfig::disabled())
+            .identity_cache(IdentityCache::lazy().build())
+            .build();
+        Self { base, path_style, clients: Arc::default(), interceptor: None }
+    }
+
+    /// The same, with something that is told of each call of the clients made from now on.
+    #[must_use]
+    pub fn with_interceptor(mut self, interceptor: impl Intercept + 'static) -> Self {
+        self.interceptor = Some(SharedInterceptor::new(interceptor));
+        self.clients = Arc::default();
+        self
+    }
+
+    /// Clients for a place: its region, and its role if it names one. `session_name` is what CloudTrail shows of an
+    /// assumed role; signs that STS does not take become `-`.
+    pub async fn connect(&self, placement: &Placement, session_name: &str) -> Aws {
+        let key = ClientKey {
+            region: placement.region.clone(),
+            role_arn: placement.role_arn.clone(),
+            external_id: placement.external_id.clone(),
+            session_name: session_name_of(session_name),
+        };
+        if let Some(known) = self.clients.lock().unwrap_or_else(PoisonError::into_inner).get(&key) {
+            return known.clone();
+        }
+        let made = self.make(&key).await;
+        self.clients.lock().unwrap_or_else(PoisonError::into_inner).entry(key).or_insert(made).clone()
+    }
+
+    async fn make(&self, key: &ClientKey) -> Aws {
+        let region = aws_config::Region::new(key.region.clone());
+        let mut config = self.base.to_builder().region(region.clone()).build();
+        if let Some(role_arn) = &key.role_arn {
+            let mut provider =
+                AssumeRoleProvider::builder(role_arn).session_name(&key.session_name).region(region).configure(&config);
+            if let Some(external_id) = &key.external_id {
+                provider = provider.external_id(external_id);
+            }
+            config = config
+                .into_builder()
+                // A cache of its own: the base's one evicts at random once it holds many identities.
+                .identity_cache(IdentityCache::lazy().build())
+                .credentials_provider(SharedCredentialsProvider::new(provider.build().await))
+                .build();
+        }
+        // The clients' configurations are unrelated types with the same methods.
+        macro_rules! client {
+            ($service:ident $(, $option:ident($value:expr))*) => {{
+                let mut builder = $service::config::Builder::from(&config)$(.$option($value))*;
+                if let Some(interceptor) = &self.interceptor {
+                    builder.push_interceptor(interceptor.clone());
+                }
+                $service::Client::from_conf(builder.build())
+            }};
+        }
+        Aws {
+            sts: client!(aws_sdk_sts),
+            iam: client!(aws_sdk_iam),
+            s3: client!(aws_sdk_s3, force_path_style(self.path_style)),
+            catalog: client!(aws_sdk_servicecatalog),
+            sagemaker: client!(aws_sdk_sagemaker),
+            cloudformation: client!(aws_sdk_cloudformation),
+            connections: client!(aws_sdk_codeconnections),
+        }
+    }
+}
+
+/// A session name as STS takes it: 2-64 characters out of `[\w+=,.@-]` (AssumeRole API reference).
+fn session_name_of(text: &str) -> String {
+    let fit = |sign: char| if sign.is_ascii_alphanumeric() || "_+=,.@-".contains(sign) { sign } else { '-' };
+    let name: String = text.chars().map(fit).take(64).collect();
+    if name.len() < 2 { format!("mlops-operator{name}") } else { name }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_session_name_is_made_to_fit() {
+        let long = "x".repeat(80);
+        for (text, name) in [("team-a/nyc taxi", "team-a-nyc-taxi"), ("", "mlops-operator"), (&long, &long[..64])] {
+            assert_eq!(session_name_of(text), name);
+        }
+    }
+}

@@ -1,0 +1,185 @@
+//! What failed first in the last operation on a CloudFormation stack, as its events tell. One algorithm for every stack: the
+//! model trigger's and the one behind a SageMaker project. It reads events and decides nothing.
+
+use aws_sdk_cloudformation::Client;
+use aws_sdk_cloudformation::types::StackEvent;
+use aws_smithy_types::DateTime;
+use jiff::Timestamp;
+
+use crate::adapters::aws::errors::fault;
+use crate::domain::fault::Fault;
+use crate::domain::text::one_line;
+
+/// How many pages of events are looked through; CloudFormation gives 100 events on each.
+const PAGES: usize = 5;
+
+/// The first failure of an operation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct FirstFailure {
+    /// Which resource, and why: `Function: the role cannot be assumed`; nothing where no event says so.
+    pub(super) cause: Option<String>,
+    /// When the operation came to rest, or failed last.
+    pub(super) at: Timestamp,
+    /// The operation's client token.
+    pub(super) token: Option<String>,
+}
+
+/// Reads events until the operation's first one. `None`: the stack has no events.
+///
+/// # Errors
+/// The events cannot be read.
+pub(super) async fn first_failure(
+    client: &Client,
+    stack_id: &str,
+    attempt: &str,
+) -> Result<Option<FirstFailure>, Fault> {
+    let mut events = Vec::new();
+    let mut next = None;
+    for _ in 0..PAGES {
+        let page = client.describe_stack_events().stack_name(stack_id).set_next_token(next).send().await;
+        let page = page.map_err(|error| fault(attempt, &error))?;
+        next = page.next_token;
+        events.extend(page.stack_events.unwrap_or_default());
+        if next.is_none() || events.iter().any(|event| begins(event, stack_id)) {
+            break;
+        }
+    }
+    Ok(first(&events, stack_id))
+}
+
+/// A moment as AWS gives it; the beginning of time where it gives none.
+pub(super) fn timestamp(at: Option<&DateTime>) -> Timestamp {
+    at.and_then(|at| Timestamp::new(at.secs(), i32::try_from(at.subsec_nanos()).unwrap_or_default()).ok())
+        .unwrap_or(Timestamp::UNIX_EPOCH)
+}
+
+fn status(event: &StackEvent) -> &str {
+    event.resource_status().map_or("", |status| status.as_str())
+}
+
+/// Whether an event is the stack's own, of the request that began an operation. A rollback that AWS begins by itself
+/// belongs to the operation that failed; one that was asked for is an operation of its own.
+fn begins(event: &StackEvent, stack_id: &str) -> bool {
+    let status = status(event);
+    let asked_for = event.resource_status_reason() == Some("User Initiated") && status.ends_with("_IN_PROGRESS");
+    event.physical_resource_id() == Some(stack_id)
+        && (asked_for || ["CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS", "DELETE_IN_PROGRESS"].contains(&status))
+}
+
+/// The first failure since the last operation began, among events that are newest first. What was merely cancelled
+/// because of another failure is no cause.
+fn first(events: &[StackEvent], stack_id: &str) -> Option<FirstFailure> {
+    let length = events.iter().position(|event| begins(event, stack_id)).map_or(events.len(), |at| at + 1);
+    let operation = &events[..length];
+    let newest = operation.first()?;
+    let reason = |event: &StackEvent| event.resource_status_reason().unwrap_or_default().to_owned();
+    let failed = operation.iter().rev().find(|event| {
+        event.physical_resource_id() != Some(stack_id)
+            && status(event).ends_with("_FAILED")
+            && !reason(event).is_empty()
+            && !reason(event).ends_with("cancelled")
+    });
+    let own =
+        operation.iter().find(|event| event.physical_resource_id() == Some(stack_id) && !reason(event).is_empty());
+    let cause = failed.or(own).map(|event| {
+        let resource = event.logical_resource_id().unwrap_or_default();
+        one_line(&format!("{resource}: {}", plain(&reason(event))))
+    });
+    let token = operation.iter().find_map(|event| event.client_request_token()).map(str::to_owned);
+    Some(FirstFailure { cause, at: timestamp(newest.timestamp()), token })
+}
+
+/// The sentence of the service or of the custom resource out of what CloudFormation wraps around it: request ids differ
+/// from try to try. Any other text as it is.
+pub(super) fn plain(reason: &str) -> String {
+    const CUSTOM: &str = "Received response status [FAILED] from custom resource. Message returned: ";
+    if let Some((before, answer)) = reason.split_once(CUSTOM) {
+        let answer = answer.rsplit_once(" (RequestId: ").map_or(answer, |(answer, _)| answer);
+        return format!("{before}{answer}");
+    }
+    let inner = reason.strip_prefix("Resource handler returned message: \"").unwrap_or(reason);
+    let marks = [" (Service: ", "\" (RequestToken: ", "\" (HandlerErrorCode: "];
+    let end = marks.iter().filter_map(|mark| inner.find(mark)).min();
+    inner[..end.unwrap_or(inner.len())].trim().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_cloudformation::types::ResourceStatus;
+
+    use super::*;
+
+    fn event(second: i64, id: &str, status: &str, reason: &str, token: &str) -> StackEvent {
+        let physical = if id == "stack" { "arn:stack" } else { id };
+        StackEvent::builder()
+            .logical_resource_id(id)
+            .physical_resource_id(physical)
+            .resource_status(ResourceStatus::from(status))
+            .resource_status_reason(reason)
+            .client_request_token(token)
+            .timestamp(DateTime::from_secs(second))
+            .build()
+    }
+
+    #[test]
+    fn the_first_failure_of_the_last_operation_is_the_cause() {
+        let events = [
+            event(9, "stack", "UPDATE_ROLLBACK_COMPLETE", "", "t2"),
+            event(7, "Queue", "UPDATE_FAILED", "Resource update cancelled", "t2"),
+            event(
+                6,
+                "Function",
+                "UPDATE_FAILED",
+                "Resource handler returned message: \"no such role (Service: Lambda, Status Code: 400, Request ID: x)\" (RequestToken: y, HandlerErrorCode: InvalidRequest)",
+                "t2",
+            ),
+            event(5, "stack", "UPDATE_IN_PROGRESS", "User Initiated", "t2"),
+            event(3, "Rule", "CREATE_FAILED", "of long ago", "t1"),
+        ];
+        let expected = FirstFailure {
+            cause: Some("Function: no such role".into()),
+            at: timestamp(Some(&DateTime::from_secs(9))),
+            token: Some("t2".into()),
+        };
+        assert_eq!(first(&events, "arn:stack"), Some(expected));
+    }
+
+    #[test]
+    fn where_no_resource_failed_the_stacks_own_reason_is_the_cause() {
+        let cause = |events: &[StackEvent]| first(events, "arn:stack").and_then(|failure| failure.cause);
+        let own = [event(1, "stack", "ROLLBACK_FAILED", "internal failure", "t")];
+        assert_eq!(cause(&own), Some("stack: internal failure".into()));
+        assert_eq!(cause(&[event(1, "stack", "ROLLBACK_FAILED", "", "t")]), None);
+        assert_eq!(first(&[], "arn:stack"), None);
+    }
+
+    #[test]
+    fn a_rollback_that_was_asked_for_is_an_operation_of_its_own() {
+        let events = [
+            event(9, "Queue", "UPDATE_FAILED", "in use", "t2"),
+            event(8, "stack", "UPDATE_ROLLBACK_IN_PROGRESS", "User Initiated", "t2"),
+            event(7, "Function", "UPDATE_FAILED", "no such role", "t1"),
+            event(6, "stack", "UPDATE_ROLLBACK_IN_PROGRESS", "The following resource(s) failed", "t1"),
+        ];
+        let cause = |events: &[StackEvent]| first(events, "arn:stack").and_then(|failure| failure.cause);
+        assert_eq!(cause(&events), Some("Queue: in use".into()));
+        assert_eq!(cause(&events[2..]), Some("Function: no such role".into()));
+    }
+
+    #[test]
+    fn the_answer_of_a_custom_resource_is_told_in_its_own_words() {
+        let rows = [
+            (
+                "CheckIn: Received response status [FAILED] from custom resource. Message returned: the branch is protected (by a rule) (RequestId: 0f0e-1)",
+                "CheckIn: the branch is protected (by a rule)",
+            ),
+            (
+                "Bucket: Resource handler returned message: no (RequestToken: 1)",
+                "Bucket: Resource handler returned message: no (RequestToken: 1)",
+            ),
+        ];
+        for (cause, wanted) in rows {
+            assert_eq!(plain(cause), wanted);
+        }
+    }
+}
