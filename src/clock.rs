@@ -38,8 +38,3 @@ impl TimeSource for Clock {
         SystemTime::UNIX_EPOCH + Duration::from_nanos(nanoseconds)
     }
 }
-
-/// How long ago `then` was at `now`: zero if it lies ahead (clocks differ a little).
-pub fn elapsed(then: Timestamp, now: Timestamp) -> Duration {
-    Duration::try_from(now.duration_since(then)).unwrap_or(Duration::ZERO)
-}

@@ -1,21 +1,22 @@
 //! A Kubernetes operator that keeps MLOps projects in AWS and Jenkins as declared.
 //!
 //! ```text
-//!   MlopsProject ──▶ controller ──▶ drive: observe ─▶ decide ─▶ act ─▶ look again
-//!        ▲               │              │adapters     │domain      │adapters
-//!        └── status ◀── publish ◀── conditions ◀── outcome of each resource
+//!   MlopsProject ──▶ reconcile ──▶ converge: observe ─▶ decide ─▶ act ─▶ observe again
+//!        ▲                             │ adapters  │ resources │ adapters
+//!        └── status ◀── conditions ◀── outcome of each external resource
 //! ```
 //!
-//! Imports point one way: `controller → adapters → resources → domain → crd`.
+//! Imports point one way: `controller → adapters → resources → domain → crd`, with `templates` and `template_lint` below.
 //!
 //! | folder | what stands there |
 //! | --- | --- |
 //! | `crd` | the ask: `MlopsProject`, its status, the condition types and reasons |
 //! | `domain` | the rules: names, ownership, faults, decisions, conditions; pure |
-//! | `resources` | the things, one file or folder each, all of one shape; pure |
-//! | `templates` | files as files: CloudFormation templates, the Lambda, job XML; and the judge of a user's own; pure |
-//! | `adapters` | the outside: AWS and Jenkins clients; I/O without decisions |
-//! | `controller` | the loop: the only place that drives, retries and publishes |
+//! | `resources` | the external resources, one folder each, all of one shape; pure |
+//! | `templates` | files as files: CloudFormation templates, the Lambda, the archives with seed code; pure |
+//! | `template_lint` | the judge of a user's own project template; pure |
+//! | `adapters` | AWS and Jenkins: clients, errors, and one actuator for each resource; I/O without decisions |
+//! | `controller` | the loop: the only place that watches, retries and publishes |
 //! | `cli` | subcommands that need neither cluster nor AWS |
 //!
 //! To add a resource, see the README.
@@ -27,10 +28,12 @@ pub mod config;
 pub mod controller;
 pub mod crd;
 pub mod domain;
+pub mod leader_election;
 pub mod metrics;
 pub mod resources;
 pub mod server;
 pub mod telemetry;
+pub mod template_lint;
 pub mod templates;
 
 // The fixture of `tests/` names this crate as those tests do.

@@ -9,12 +9,12 @@ use std::time::Duration;
 use aws_smithy_async::time::SharedTimeSource;
 use clap::{Parser, Subcommand};
 use jiff::Zoned;
-use mlops_operator::adapters::aws::AwsFactory;
+use mlops_operator::adapters::aws::clients::AwsFactory;
 use mlops_operator::cli::lint_template;
 use mlops_operator::clock::Clock;
 use mlops_operator::config::{Config, Flags};
-use mlops_operator::controller::lease::Leadership;
-use mlops_operator::controller::{self, Outside, Setup};
+use mlops_operator::controller::{self, ClientFactory, Dependencies};
+use mlops_operator::leader_election::Leadership;
 use mlops_operator::metrics::Metrics;
 use mlops_operator::server::{self, Readiness};
 use mlops_operator::{crd, telemetry};
@@ -90,29 +90,30 @@ async fn operate(flags: Flags, config: Config) -> Result<(), AnyError> {
         tracing::info!("stops: passes end after their current call");
         signals.send_replace(true);
     });
-    let setup = setup(&flags, config, metrics, readiness).await?;
-    let result = lead(&flags, setup, &stop).await;
+    let dependencies = dependencies(&flags, config, metrics, readiness).await?;
+    let result = lead(&flags, dependencies, &stop).await;
     stop.send_replace(true);
     served.await??;
     result
 }
 
 /// Works as the one leader, or without a Lease where that is asked for.
-async fn lead(flags: &Flags, setup: Setup, stop: &watch::Sender<bool>) -> Result<(), AnyError> {
+async fn lead(flags: &Flags, dependencies: Dependencies, stop: &watch::Sender<bool>) -> Result<(), AnyError> {
     let mut told = stop.subscribe();
     if flags.no_leader_election {
-        return drained(controller::run(setup, stop.subscribe()), stop).await;
+        return drained(controller::run(dependencies, stop.subscribe()), stop).await;
     }
-    let mut leadership = Leadership::seek(setup.client.clone(), &flags.namespace, &setup.instance).await?;
-    setup.readiness.ready();
+    let mut leadership =
+        Leadership::seek(dependencies.client.clone(), &flags.namespace, &dependencies.instance).await?;
+    dependencies.readiness.ready();
     tracing::info!(namespace = flags.namespace, "waits for the Lease");
     tokio::select! {
         () = leadership.gained() => tracing::info!("leads"),
         _ = told.wait_for(|stop| *stop) => return Ok(()),
     }
     let mut working = tokio::spawn({
-        let (stop, setup) = (stop.clone(), setup);
-        async move { drained(controller::run(setup, stop.subscribe()), &stop).await }
+        let (stop, dependencies) = (stop.clone(), dependencies);
+        async move { drained(controller::run(dependencies, stop.subscribe()), &stop).await }
     });
     tokio::select! {
         result = &mut working => {
@@ -139,7 +140,12 @@ async fn drained(work: impl Future<Output = ()>, stop: &watch::Sender<bool>) -> 
     }
 }
 
-async fn setup(flags: &Flags, config: Config, metrics: Metrics, readiness: Readiness) -> Result<Setup, AnyError> {
+async fn dependencies(
+    flags: &Flags,
+    config: Config,
+    metrics: Metrics,
+    readiness: Readiness,
+) -> Result<Dependencies, AnyError> {
     let clock = Clock::wall();
     let mut kubernetes = kube::Config::infer().await?;
     kubernetes.default_retry = false;
@@ -152,11 +158,11 @@ async fn setup(flags: &Flags, config: Config, metrics: Metrics, readiness: Readi
         .load()
         .await;
     let instance = flags.instance.clone().unwrap_or_else(|| format!("mlops-operator-{:08x}", rand::random::<u32>()));
-    Ok(Setup {
+    Ok(Dependencies {
         client,
         clock,
         config,
-        outside: Outside::new(AwsFactory::new(aws), metrics.clone()),
+        clients: ClientFactory::new(AwsFactory::new(aws), metrics.clone()),
         metrics,
         readiness,
         namespace: flags.namespace.clone(),

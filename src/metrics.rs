@@ -10,7 +10,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
 
-/// How a call or a pass ended.
+/// How a call ended.
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 pub struct CallLabels {
     /// `sagemaker`, `jenkins`, `kubernetes`, …
@@ -21,9 +21,9 @@ pub struct CallLabels {
     pub outcome: &'static str,
 }
 
-/// How a pass ended.
+/// How a reconcile ended.
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-pub struct PassLabels {
+pub struct ReconcileLabels {
     /// `settled`, `unsettled` or `error`.
     pub outcome: &'static str,
 }
@@ -38,7 +38,7 @@ pub struct ReadyLabels {
 /// All of it; cloning shares the counts.
 #[derive(Clone, Debug)]
 pub struct Metrics {
-    passes: Family<PassLabels, Counter>,
+    reconciles: Family<ReconcileLabels, Counter>,
     duration: Histogram,
     calls: Family<CallLabels, Counter>,
     objects: Family<ReadyLabels, Gauge>,
@@ -50,32 +50,32 @@ pub struct Metrics {
 
 impl Default for Metrics {
     fn default() -> Self {
-        let passes = Family::default();
+        let reconciles = Family::default();
         let duration = Histogram::new(exponential_buckets(0.01, 4.0, 8));
         let (calls, objects, active) = (Family::default(), Family::default(), Gauge::default());
         let (writes, released) = (Counter::default(), Counter::default());
         let mut registry = Registry::with_prefix("mlops_operator");
-        registry.register("passes", "Passes over objects", Family::clone(&passes));
-        registry.register_with_unit("pass_duration", "How long passes take", Unit::Seconds, duration.clone());
+        registry.register("reconcile", "Reconciles of objects", Family::clone(&reconciles));
+        registry.register_with_unit("reconcile_duration", "How long reconciles take", Unit::Seconds, duration.clone());
         registry.register("remote_calls", "Calls of AWS and Jenkins", Family::clone(&calls));
         registry.register("objects", "Objects by the status of their condition Ready", Family::clone(&objects));
-        registry.register("passes_active", "Passes under way", active.clone());
+        registry.register("reconcile_active", "Reconciles under way", active.clone());
         registry.register("status_writes", "Writes of an object's status", writes.clone());
-        registry.register("released", "Objects let go without proof that their things are gone", released.clone());
-        Self { passes, duration, calls, objects, active, writes, released, registry: std::sync::Arc::new(registry) }
+        registry.register("released", "Objects let go without proof that their resources are gone", released.clone());
+        Self { reconciles, duration, calls, objects, active, writes, released, registry: std::sync::Arc::new(registry) }
     }
 }
 
 impl Metrics {
-    /// A pass begins.
-    pub fn pass_begins(&self) {
+    /// A reconcile begins.
+    pub fn reconcile_begins(&self) {
         self.active.inc();
     }
 
-    /// A pass has ended.
-    pub fn pass_ends(&self, outcome: &'static str, took: Duration) {
+    /// A reconcile has ended.
+    pub fn reconcile_ends(&self, outcome: &'static str, took: Duration) {
         self.active.dec();
-        self.passes.get_or_create(&PassLabels { outcome }).inc();
+        self.reconciles.get_or_create(&ReconcileLabels { outcome }).inc();
         self.duration.observe(took.as_secs_f64());
     }
 
@@ -135,13 +135,13 @@ mod tests {
     #[test]
     fn what_is_counted_stands_in_the_text() {
         let metrics = Metrics::default();
-        metrics.pass_begins();
-        metrics.pass_ends("settled", Duration::from_millis(20));
+        metrics.reconcile_begins();
+        metrics.reconcile_ends("settled", Duration::from_millis(20));
         metrics.called("sagemaker", "DescribeProject", true);
         metrics.ready_turned(None, Some("Unknown"));
         metrics.ready_turned(Some("Unknown"), Some("True"));
         let text = metrics.text();
-        assert!(text.contains("mlops_operator_passes_total{outcome=\"settled\"} 1"), "{text}");
+        assert!(text.contains("mlops_operator_reconcile_total{outcome=\"settled\"} 1"), "{text}");
         assert!(text.contains("operation=\"DescribeProject\",outcome=\"ok\"} 1"), "{text}");
         assert!(text.contains("mlops_operator_objects{ready=\"True\"} 1"), "{text}");
         assert!(text.contains("mlops_operator_objects{ready=\"Unknown\"} 0"), "{text}");

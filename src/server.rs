@@ -29,8 +29,8 @@ impl Readiness {
     }
 
     /// The operator cannot work, for this reason.
-    pub fn not_ready(&self, why: impl Into<String>) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Err(why.into());
+    pub fn not_ready(&self, reason: impl Into<String>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Err(reason.into());
     }
 
     /// How it stands.
@@ -68,6 +68,6 @@ pub async fn serve(
 async fn readyz(State((_, readiness)): State<(Metrics, Readiness)>) -> (StatusCode, String) {
     match readiness.get() {
         Ok(()) => (StatusCode::OK, "ok\n".to_owned()),
-        Err(why) => (StatusCode::SERVICE_UNAVAILABLE, format!("{why}\n")),
+        Err(reason) => (StatusCode::SERVICE_UNAVAILABLE, format!("{reason}\n")),
     }
 }

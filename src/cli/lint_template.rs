@@ -1,5 +1,5 @@
 //! `mlops-operator lint-template FILE`: reads a project template, has it judged, and tells the findings as text or JSON.
-//! It stands alone as the only place that knows files and exit codes; the judgement is `templates::lint`'s.
+//! It stands alone as the only place that knows files and exit codes; the judgement is `template_lint`'s.
 
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
@@ -9,7 +9,7 @@ use clap::{Args, ValueEnum};
 use jiff::civil::Date;
 use serde::Serialize;
 
-use crate::templates::lint::{Finding, Severity, lint};
+use crate::template_lint::{Finding, Severity, lint};
 
 /// The exit code for a file that cannot be read; clap has the same for wrong usage.
 const UNREADABLE: u8 = 2;

@@ -1,29 +1,26 @@
-//! The loop: the only place that drives, retries and publishes.
+//! The loop: the only place that watches, retries and publishes.
 //!
 //! ```text
-//!   run ─▶ watch ─▶ sieve ─▶ pass ─▶ resolve ─▶ reconcile (build_up, tear_down) ─▶ drive ─▶ adapters
-//!                     ▲        └──▶ conditions ─▶ publish
-//!              secrets (by name)
+//!   startup ─▶ watch ─▶ predicate ─▶ reconcile ─▶ converge ─▶ adapters
+//!                           ▲            └──▶ status, finalizer, events
+//!             reference_watch (by name)
 //! ```
 
-pub mod counting;
-pub mod drive;
-pub mod found;
-pub mod hands;
-pub mod lease;
-pub mod ledger;
-mod left;
+pub mod api;
+pub mod clients;
+pub mod context;
+pub mod converge;
+pub mod dereference;
+pub mod events;
+pub mod finalizer;
 pub mod object;
-pub mod outside;
-pub mod pass;
-pub mod publish;
+pub mod predicate;
 pub mod reconcile;
-pub mod resolve;
-pub mod run;
-pub mod secrets;
-pub mod sieve;
-pub mod world;
+pub mod reference_watch;
+pub mod startup;
+pub mod status;
+pub mod watch;
 
-pub use outside::Outside;
-pub use run::run;
-pub use world::Setup;
+pub use clients::ClientFactory;
+pub use context::Dependencies;
+pub use watch::run;

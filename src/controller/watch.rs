@@ -1,4 +1,4 @@
-//! Watches objects and gives each its passes, until told to stop.
+//! Watches objects and reconciles each that changed, until told to stop.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -13,46 +13,48 @@ use kube::runtime::{Config as ControllerConfig, WatchStreamExt};
 use kube::{Api, ResourceExt};
 use tokio::sync::watch;
 
+use crate::controller::api::ApiError;
+use crate::controller::context::{Context, Dependencies};
 use crate::controller::object::Key;
-use crate::controller::pass;
-use crate::controller::publish::ApiError;
-use crate::controller::sieve::{Sieve, Worth};
-use crate::controller::world::{Setup, World};
-use crate::domain::report::backoff;
+use crate::controller::predicate::{EventFilter, Relevance};
+use crate::controller::reconcile;
+use crate::controller::startup::Installation;
+use crate::domain::requeue::backoff;
 
 /// How many objects one list call asks for.
 const PAGE: u32 = 200;
 
-/// Works until `stop` says true, and then until the passes under way have ended, each after its current call.
-pub async fn run(setup: Setup, stop: watch::Receiver<bool>) {
+/// Works until `stop` says true, and then until the reconciles under way have ended, each after its current call.
+pub async fn run(dependencies: Dependencies, stop: watch::Receiver<bool>) {
     let (changed, changes) = mpsc::unbounded();
-    let world = tokio::select! {
-        world = World::prepare(setup, changed, stop.clone()) => Arc::new(world),
+    let installation = tokio::select! {
+        installation = Installation::find(&dependencies) => installation,
         () = stopped(stop.clone()) => return,
     };
-    let resource = world.resource.clone();
+    let context = Arc::new(Context::new(dependencies, installation, changed, stop.clone()));
+    let resource = context.resource.clone();
     let writer = reflector::store::Writer::new(resource.clone());
     let reader = writer.as_reader();
-    let api: Api<DynamicObject> = Api::all_with(world.setup.client.clone(), &resource);
-    let sieve = Mutex::new(Sieve::default());
-    let judge = world.clone();
+    let api: Api<DynamicObject> = Api::all_with(context.dependencies.client.clone(), &resource);
+    let filter = Mutex::new(EventFilter::default());
+    let shared = context.clone();
     let objects = watcher(api, watcher::Config::default().page_size(PAGE))
         .default_backoff()
         .modify(strip)
         .reflect(writer)
-        .filter_map(move |event| ready(sift(&judge, &sieve, event)));
+        .filter_map(move |event| ready(sift(&shared, &filter, event)));
     let of_kind = resource.clone();
     let asked =
         changes.map(move |Key { namespace, name }| ObjectRef::new_with(&name, of_kind.clone()).within(&namespace));
     Controller::for_stream_with(objects, reader, resource)
-        .with_config(ControllerConfig::default().concurrency(world.setup.config.concurrency))
+        .with_config(ControllerConfig::default().concurrency(context.dependencies.config.concurrency))
         .reconcile_on(asked)
         .graceful_shutdown_on(stopped(stop))
-        .run(pass::run, retry, world)
+        .run(reconcile::run, retry, context)
         .for_each(|result| {
             if let Err(error) = result {
-                // An object that vanished between its event and its pass is one of these.
-                tracing::debug!(%error, "a pass did not end well");
+                // An object that vanished between its event and its reconcile is one of these.
+                tracing::debug!(%error, "a reconcile did not end well");
             }
             ready(())
         })
@@ -70,10 +72,10 @@ fn strip(object: &mut DynamicObject) {
     object.annotations_mut().remove("kubectl.kubernetes.io/last-applied-configuration");
 }
 
-/// Lets through what is worth a pass, and forgets what is gone.
+/// Lets through what is worth a reconcile, and forgets what is gone.
 fn sift(
-    world: &World,
-    sieve: &Mutex<Sieve>,
+    context: &Context,
+    filter: &Mutex<EventFilter>,
     event: Result<Event<DynamicObject>, watcher::Error>,
 ) -> Option<Result<DynamicObject, watcher::Error>> {
     let event = match event {
@@ -84,12 +86,12 @@ fn sift(
         }
     };
     if matches!(event, Event::InitDone) {
-        world.setup.readiness.ready();
+        context.dependencies.readiness.ready();
     }
-    match sieve.lock().unwrap_or_else(PoisonError::into_inner).judge(&event) {
-        Worth::Nothing => {}
-        Worth::Gone(keys) => keys.iter().for_each(|key| world.forget(key)),
-        Worth::Pass => {
+    match filter.lock().unwrap_or_else(PoisonError::into_inner).evaluate(&event) {
+        Relevance::Ignored => {}
+        Relevance::Gone(keys) => keys.iter().for_each(|key| context.forget(key)),
+        Relevance::Reconcile => {
             if let Event::Apply(object) | Event::InitApply(object) = event {
                 return Some(Ok(object));
             }
@@ -99,15 +101,15 @@ fn sift(
 }
 
 /// After a call of the Kubernetes API failed.
-fn retry(object: Arc<DynamicObject>, error: &ApiError, world: Arc<World>) -> Action {
-    tracing::warn!(namespace = object.namespace(), name = object.name_any(), %error, "a pass failed");
+fn retry(object: Arc<DynamicObject>, error: &ApiError, context: Arc<Context>) -> Action {
+    tracing::warn!(namespace = object.namespace(), name = object.name_any(), %error, "a reconcile failed");
     // An object that was forgotten in the meantime stays forgotten.
-    let ledger = world.known(&Key::of(&object));
+    let memory = context.known(&Key::of(&object));
     if error.is_conflict()
-        && let Some(ledger) = &ledger
+        && let Some(memory) = &memory
     {
-        ledger.outdated();
+        memory.outdated();
     }
-    let failures = ledger.map_or(1, |ledger| ledger.end(false, true));
-    Action::requeue(backoff(failures, (world.setup.chance)()))
+    let failures = memory.map_or(1, |memory| memory.end(false, true));
+    Action::requeue(backoff(failures, (context.dependencies.chance)()))
 }

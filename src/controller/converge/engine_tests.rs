@@ -10,9 +10,10 @@ use jiff::Timestamp;
 use tokio::sync::watch;
 
 use super::*;
-use crate::crd::status::{Intent, Placement};
+use crate::crd::status::{Intent, MlopsProjectStatus, Placement};
+use crate::domain::external_resource::{Change, RecordedIds, ResourceKind};
 use crate::domain::identity::OwnerKey;
-use crate::domain::resource::{Change, Handles, Kind};
+use crate::domain::project::Project;
 
 /// A number that should have a certain value.
 struct Number;
@@ -23,21 +24,16 @@ struct Seen {
     busy: Option<Reason>,
 }
 
-impl Resource for Number {
-    const KIND: Kind = Kind::CatalogProduct;
-    type Owner = u32;
+impl ExternalResource for Number {
+    const KIND: ResourceKind = ResourceKind::CatalogProduct;
     type Inputs = ();
     type Desired = u32;
     type Observed = Seen;
     type Action = Option<u32>;
     type Output = u32;
 
-    fn desired(owner: &u32, (): &()) -> u32 {
-        *owner
-    }
-
-    fn forecast(desired: &u32) -> u32 {
-        *desired
+    fn desired(_: &Project, (): &()) -> u32 {
+        7
     }
 
     fn decide(
@@ -45,14 +41,14 @@ impl Resource for Number {
         goal: &Goal<u32>,
         seen: &Seen,
         _: Timestamp,
-        tried: &Attempts,
+        attempts: &Attempts,
     ) -> Decision<Option<u32>, u32> {
-        if let Some(why) = seen.busy {
-            return Decision::Wait { why, message: "busy".into(), since: None, early: None };
+        if let Some(reason) = seen.busy {
+            return Decision::Wait(Wait::new("busy", reason, "busy"));
         }
         let step = |change, to: Option<u32>, intent| {
             let summary = to.map_or("delete the number".to_owned(), |to| format!("set the number to {to}"));
-            Decision::Act(vec![Step { action: to, change, because: Reason::Missing, summary, intent }])
+            Decision::Act(vec![Step { intent, ..Step::new(to, change, Reason::Missing, summary) }])
         };
         match (goal, seen.value) {
             (Goal::Absent, None) => Decision::Gone,
@@ -60,14 +56,22 @@ impl Resource for Number {
             (Goal::Present(wanted), Some(value)) if *wanted == value => Decision::InSync(value),
             (Goal::Present(wanted), Some(_)) => step(Change::Update, Some(*wanted), None),
             (Goal::Present(wanted), None) => {
-                let n = tried.intent("Number").map_or(1, |intent| intent.n);
-                step(Change::Create, Some(*wanted), Some(Intent { thing: "Number".into(), n, id: None }))
+                let n = attempts.intent("Number").map_or(1, |intent| intent.n);
+                step(Change::Create, Some(*wanted), Some(Intent { resource: "Number".into(), n, id: None }))
             }
         }
     }
 
+    fn key(action: &Option<u32>) -> StepKey {
+        StepKey::new("SetNumber", &[]).with_contents(action)
+    }
+
     fn exists(seen: &Seen) -> bool {
         seen.value.is_some()
+    }
+
+    fn whereabouts(_: &Placement, _: &MlopsProjectStatus) -> Option<String> {
+        None
     }
 }
 
@@ -110,7 +114,7 @@ impl Actuator<Number> for Place {
         Ok(Seen { value: self.value.lock().unwrap().filter(|_| !hidden), busy: *self.busy.lock().unwrap() })
     }
 
-    async fn act(&self, _: &Identity, action: &Option<u32>) -> Result<Handles, Fault> {
+    async fn act(&self, _: &Identity, action: &Option<u32>) -> Result<RecordedIds, Fault> {
         self.call(format!("set {action:?}"))?;
         if !self.stubborn {
             *self.value.lock().unwrap() = *action;
@@ -133,15 +137,15 @@ impl IntentJournal for Written {
         Ok(!self.fallen.load(Ordering::Relaxed))
     }
 
-    async fn persist(&self, ledger: &Ledger) -> Result<(), Fault> {
-        self.written.lock().unwrap().push(ledger.intents());
-        ledger.written(ledger.intents());
+    async fn persist(&self, memory: &ObjectMemory) -> Result<(), Fault> {
+        self.written.lock().unwrap().push(memory.intents());
+        memory.written(memory.intents());
         Ok(())
     }
 }
 
 struct Fixture {
-    ledger: Ledger,
+    memory: ObjectMemory,
     clock: Clock,
     journal: Written,
     stop: watch::Sender<bool>,
@@ -150,14 +154,19 @@ struct Fixture {
 impl Fixture {
     fn new() -> Self {
         let clock = Clock::starting_at("2026-03-01T12:00:00Z".parse().unwrap());
-        Self { ledger: Ledger::new(Vec::new()), clock, journal: Written::default(), stop: watch::channel(false).0 }
+        Self {
+            memory: ObjectMemory::new(Vec::new()),
+            clock,
+            journal: Written::default(),
+            stop: watch::channel(false).0,
+        }
     }
 
-    async fn pass(&self, place: &Place, goal: Goal<u32>) -> Outcome<u32> {
+    async fn scope(&self, place: &Place, goal: Goal<u32>) -> Outcome<u32> {
         let owner = OwnerKey { cluster: "c".into(), kind: "k".into(), namespace: "n".into(), name: "x".into() };
         let id = Identity { owner, placement: Placement::default() };
-        let pass = Pass::new(&self.ledger, self.clock, &self.journal, self.stop.subscribe());
-        drive::<Number, _, _>(&pass, &id, &goal, place).await
+        let scope = Scope::new(&self.memory, self.clock, &self.journal, self.stop.subscribe());
+        converge::<Number, _, _>(&scope, &id, &goal, place).await
     }
 }
 
@@ -168,7 +177,7 @@ fn fault(kind: FaultKind) -> Fault {
 #[tokio::test(start_paused = true)]
 async fn it_acts_and_looks_again_until_the_thing_is_in_sync() {
     let (fixture, place) = (Fixture::new(), Place::default());
-    assert_eq!(fixture.pass(&place, Goal::Present(7)).await, Outcome::InSync { output: 7, changed: true });
+    assert_eq!(fixture.scope(&place, Goal::Present(7)).await, Outcome::InSync { output: 7, changed: true });
     assert_eq!(place.calls(), ["look", "set Some(7)", "look"]);
 }
 
@@ -178,7 +187,7 @@ async fn nothing_is_done_for_an_object_that_does_not_stand_any_more() {
     fixture.journal.fallen.store(true, Ordering::Relaxed);
     for goal in [Goal::Present(7), Goal::Absent] {
         *place.value.lock().unwrap() = Some(1);
-        assert_eq!(fixture.pass(&place, goal).await, Outcome::Interrupted);
+        assert_eq!(fixture.scope(&place, goal).await, Outcome::Interrupted);
         assert_eq!(place.calls(), ["look"]);
     }
 }
@@ -186,18 +195,18 @@ async fn nothing_is_done_for_an_object_that_does_not_stand_any_more() {
 #[tokio::test(start_paused = true)]
 async fn an_intent_is_written_before_the_act_and_its_id_noted_after() {
     let (fixture, place) = (Fixture::new(), Place::default());
-    fixture.pass(&place, Goal::Present(7)).await;
+    fixture.scope(&place, Goal::Present(7)).await;
     let written = fixture.journal.written.lock().unwrap().clone();
-    assert_eq!(written, [vec![Intent { thing: "Number".into(), n: 1, id: None }]]);
-    assert_eq!(fixture.ledger.intents()[0].id.as_deref(), Some("id-1"));
+    assert_eq!(written, [vec![Intent { resource: "Number".into(), n: 1, id: None }]]);
+    assert_eq!(fixture.memory.intents()[0].id.as_deref(), Some("id-1"));
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_intent_that_is_written_already_costs_no_second_write() {
     let (fixture, place) = (Fixture::new(), Place::default());
     place.faults.lock().unwrap().extend([None, Some(fault(FaultKind::Unavailable))]);
-    fixture.pass(&place, Goal::Present(7)).await;
-    fixture.pass(&place, Goal::Present(7)).await;
+    fixture.scope(&place, Goal::Present(7)).await;
+    fixture.scope(&place, Goal::Present(7)).await;
     assert_eq!(place.calls(), ["look", "set Some(7)", "look", "set Some(7)", "look"]);
     assert_eq!(fixture.journal.written.lock().unwrap().len(), 1);
 }
@@ -205,20 +214,20 @@ async fn an_intent_that_is_written_already_costs_no_second_write() {
 #[tokio::test(start_paused = true)]
 async fn what_was_in_sync_is_not_looked_at_again_while_something_else_is_waited_for() {
     let (fixture, place) = (Fixture::new(), Place::default());
-    fixture.ledger.begin("1");
-    fixture.pass(&place, Goal::Present(7)).await;
+    fixture.memory.begin("1");
+    fixture.scope(&place, Goal::Present(7)).await;
     place.calls();
-    fixture.ledger.end(false, false);
-    fixture.pass(&place, Goal::Present(7)).await;
+    fixture.memory.end(false, false);
+    fixture.scope(&place, Goal::Present(7)).await;
     assert_eq!(place.calls().len(), 0, "the same wait");
-    fixture.ledger.begin("2");
-    fixture.pass(&place, Goal::Present(7)).await;
+    fixture.memory.begin("2");
+    fixture.scope(&place, Goal::Present(7)).await;
     assert_eq!(place.calls(), ["look"], "something has changed");
     tokio::time::advance(Duration::from_mins(5)).await;
-    fixture.pass(&place, Goal::Present(7)).await;
+    fixture.scope(&place, Goal::Present(7)).await;
     assert_eq!(place.calls(), ["look"], "long ago");
-    fixture.ledger.end(true, false);
-    fixture.pass(&place, Goal::Present(7)).await;
+    fixture.memory.end(true, false);
+    fixture.scope(&place, Goal::Present(7)).await;
     assert_eq!(place.calls(), ["look"], "all settled, so the next pass looks at all");
 }
 
@@ -227,11 +236,11 @@ async fn an_action_is_not_repeated_while_reads_may_lag() {
     let fixture = Fixture::new();
     let place = Place { lag: Duration::from_secs(8), clock: Some(fixture.clock), ..Place::default() };
     for _ in 0..4 {
-        let outcome = fixture.pass(&place, Goal::Present(7)).await;
+        let outcome = fixture.scope(&place, Goal::Present(7)).await;
         assert!(matches!(outcome, Outcome::Waiting { .. }));
         tokio::time::advance(Duration::from_secs(2)).await;
     }
-    assert!(matches!(fixture.pass(&place, Goal::Present(7)).await, Outcome::InSync { .. }));
+    assert!(matches!(fixture.scope(&place, Goal::Present(7)).await, Outcome::InSync { .. }));
     assert_eq!(place.calls().iter().filter(|call| call.starts_with("set")).count(), 1);
 }
 
@@ -240,15 +249,17 @@ async fn the_same_action_without_effect_over_two_passes_asks_a_person() {
     let fixture = Fixture::new();
     let place = Place { stubborn: true, ..Place::default() };
     for _ in 0..2 {
-        assert!(matches!(fixture.pass(&place, Goal::Present(7)).await, Outcome::Waiting { .. }));
+        assert!(matches!(fixture.scope(&place, Goal::Present(7)).await, Outcome::Waiting { .. }));
         tokio::time::advance(SETTLING).await;
     }
-    let Outcome::Stuck { why, message, .. } = fixture.pass(&place, Goal::Present(7)).await else { panic!("not stuck") };
-    assert_eq!(why, Reason::ServerRewrites);
+    let Outcome::Stuck(Problem { reason, message, .. }) = fixture.scope(&place, Goal::Present(7)).await else {
+        panic!("not stuck")
+    };
+    assert_eq!(reason, Reason::ChangesReverted);
     assert!(message.contains("set the number to 7"), "{message}");
     assert_eq!(place.calls().iter().filter(|call| call.starts_with("set")).count(), 2);
     tokio::time::advance(SLOW_RETRY).await;
-    fixture.pass(&place, Goal::Present(7)).await;
+    fixture.scope(&place, Goal::Present(7)).await;
     assert_eq!(place.calls().iter().filter(|call| call.starts_with("set")).count(), 1, "nothing gives up for good");
 }
 
@@ -257,27 +268,29 @@ async fn a_fault_keeps_the_time_of_the_first_one_until_it_succeeds() {
     let (fixture, place) = (Fixture::new(), Place::default());
     let start = fixture.clock.now();
     place.faults.lock().unwrap().extend([Some(fault(FaultKind::Throttled)), Some(fault(FaultKind::Unavailable))]);
-    fixture.pass(&place, Goal::Present(7)).await;
+    fixture.scope(&place, Goal::Present(7)).await;
     tokio::time::advance(Duration::from_secs(60)).await;
-    let second = fixture.pass(&place, Goal::Present(7)).await;
+    let second = fixture.scope(&place, Goal::Present(7)).await;
     assert_eq!(second, Outcome::Faulted { fault: fault(FaultKind::Unavailable), since: start });
-    fixture.pass(&place, Goal::Present(7)).await;
-    fixture.ledger.doubt(Kind::CatalogProduct);
+    fixture.scope(&place, Goal::Present(7)).await;
+    fixture.memory.doubt(ResourceKind::CatalogProduct);
     place.faults.lock().unwrap().push_back(Some(fault(FaultKind::Throttled)));
-    let third = fixture.pass(&place, Goal::Present(7)).await;
+    let third = fixture.scope(&place, Goal::Present(7)).await;
     assert_eq!(third, Outcome::Faulted { fault: fault(FaultKind::Throttled), since: fixture.clock.now() });
 }
 
 #[tokio::test(start_paused = true)]
 async fn propagation_is_waiting_for_two_minutes_and_then_a_refusal_with_its_hint() {
     let (fixture, place) = (Fixture::new(), Place::default());
-    let refused = || Some(fault(FaultKind::Propagating).because(Reason::NoLaunchPath).hint("add the principal"));
+    let refused = || Some(fault(FaultKind::Propagating).with_reason(Reason::NoLaunchPath).hint("add the principal"));
     place.faults.lock().unwrap().extend([None, refused(), None, refused()]);
-    let first = fixture.pass(&place, Goal::Present(7)).await;
-    assert!(matches!(first, Outcome::Waiting { why: Reason::Propagating, .. }));
+    let first = fixture.scope(&place, Goal::Present(7)).await;
+    assert!(matches!(first, Outcome::Waiting { reason: Reason::Propagating, .. }));
     tokio::time::advance(PROPAGATION).await;
-    let second = fixture.pass(&place, Goal::Present(7)).await;
-    assert!(matches!(second, Outcome::Stuck { why: Reason::NoLaunchPath, hint, .. } if hint == "add the principal"));
+    let second = fixture.scope(&place, Goal::Present(7)).await;
+    assert!(
+        matches!(second, Outcome::Stuck(Problem { reason: Reason::NoLaunchPath, hint, .. }) if hint == "add the principal")
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -285,9 +298,9 @@ async fn a_wait_counts_from_when_it_was_first_said() {
     let (fixture, place) = (Fixture::new(), Place::default());
     let start = fixture.clock.now();
     *place.busy.lock().unwrap() = Some(Reason::Progressing);
-    fixture.pass(&place, Goal::Present(7)).await;
+    fixture.scope(&place, Goal::Present(7)).await;
     tokio::time::advance(Duration::from_secs(30)).await;
-    let Outcome::Waiting { since, .. } = fixture.pass(&place, Goal::Present(7)).await else { panic!("not waiting") };
+    let Outcome::Waiting { since, .. } = fixture.scope(&place, Goal::Present(7)).await else { panic!("not waiting") };
     assert_eq!(since, start);
 }
 
@@ -295,9 +308,9 @@ async fn a_wait_counts_from_when_it_was_first_said() {
 async fn a_thing_that_is_not_wanted_is_removed_and_its_absence_seen() {
     let (fixture, place) = (Fixture::new(), Place::default());
     *place.value.lock().unwrap() = Some(1);
-    assert_eq!(fixture.pass(&place, Goal::Absent).await, Outcome::Gone);
+    assert_eq!(fixture.scope(&place, Goal::Absent).await, Outcome::Gone);
     assert_eq!(place.calls(), ["look", "set None", "look"]);
-    assert_eq!(fixture.ledger.attempts(Kind::CatalogProduct).absent_since, Some(fixture.clock.now()));
+    assert_eq!(fixture.memory.attempts(ResourceKind::CatalogProduct).absent_since, Some(fixture.clock.now()));
 }
 
 #[tokio::test(start_paused = true)]
@@ -307,15 +320,15 @@ async fn a_call_without_an_answer_is_given_up() {
         async fn observe(&self, _: &Identity, _: &Attempts) -> Result<Seen, Fault> {
             std::future::pending().await
         }
-        async fn act(&self, _: &Identity, _: &Option<u32>) -> Result<Handles, Fault> {
+        async fn act(&self, _: &Identity, _: &Option<u32>) -> Result<RecordedIds, Fault> {
             std::future::pending().await
         }
     }
     let fixture = Fixture::new();
     let owner = OwnerKey { cluster: "c".into(), kind: "k".into(), namespace: "n".into(), name: "x".into() };
     let id = Identity { owner, placement: Placement::default() };
-    let pass = Pass::new(&fixture.ledger, fixture.clock, &fixture.journal, fixture.stop.subscribe());
-    let outcome = drive::<Number, _, _>(&pass, &id, &Goal::Present(1), &Silent).await;
+    let scope = Scope::new(&fixture.memory, fixture.clock, &fixture.journal, fixture.stop.subscribe());
+    let outcome = converge::<Number, _, _>(&scope, &id, &Goal::Present(1), &Silent).await;
     assert!(matches!(outcome, Outcome::Faulted { fault, .. } if fault.kind == FaultKind::Unavailable));
 }
 
@@ -323,7 +336,7 @@ async fn a_call_without_an_answer_is_given_up() {
 async fn a_stopping_operator_starts_no_further_call() {
     let (fixture, place) = (Fixture::new(), Place::default());
     fixture.stop.send_replace(true);
-    assert_eq!(fixture.pass(&place, Goal::Present(7)).await, Outcome::Interrupted);
+    assert_eq!(fixture.scope(&place, Goal::Present(7)).await, Outcome::Interrupted);
     assert_eq!(place.calls().len(), 0);
 }
 
@@ -331,8 +344,8 @@ async fn a_stopping_operator_starts_no_further_call() {
 async fn a_failed_creation_that_is_cleared_away_is_counted_until_it_succeeds() {
     let fixture = Fixture::new();
     let now = fixture.clock.now();
-    fixture.ledger.acted(Kind::ModelTrigger, "delete the stack", Change::Delete, Reason::StackFailed, now);
-    assert_eq!(fixture.ledger.attempts(Kind::ModelTrigger).failed_creations, 1);
-    fixture.ledger.reached(Kind::ModelTrigger);
-    assert_eq!(fixture.ledger.attempts(Kind::ModelTrigger).failed_creations, 0);
+    fixture.memory.acted(ResourceKind::ModelTrigger, &StepKey::new("DeleteStack", &[]), true, now);
+    assert_eq!(fixture.memory.attempts(ResourceKind::ModelTrigger).failed_creations, 1);
+    fixture.memory.reached(ResourceKind::ModelTrigger);
+    assert_eq!(fixture.memory.attempts(ResourceKind::ModelTrigger).failed_creations, 0);
 }

@@ -1,16 +1,22 @@
-//! The hands for one object: clients of AWS and Jenkins for its place. Clients are shared between objects of the same
-//! place, so that connections are too.
+//! Clients of AWS and Jenkins for the place of an object. Clients are shared between objects of the same place, so that
+//! connections are too; every call is counted here, under the operation's own name.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use aws_smithy_runtime_api::box_error::BoxError;
+use aws_smithy_runtime_api::client::interceptors::Intercept;
+use aws_smithy_runtime_api::client::interceptors::context::FinalizerInterceptorContextRef;
+use aws_smithy_runtime_api::client::orchestrator::Metadata;
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use aws_smithy_types::config_bag::ConfigBag;
 use bytes::Bytes;
 use http::{Request, Response};
 use tower::util::BoxCloneSyncService;
 
-use crate::adapters::aws::{Aws, AwsFactory};
+use crate::adapters::aws::clients::{Aws, AwsFactory};
 use crate::adapters::jenkins::JenkinsClient;
-use crate::controller::counting::Counting;
+use crate::controller::api::MANAGER;
 use crate::crd::status::Placement;
 use crate::domain::fault::Fault;
 use crate::domain::identity::digest;
@@ -28,17 +34,17 @@ type Shared<T> = Arc<Mutex<BTreeMap<String, T>>>;
 
 /// Where clients come from.
 #[derive(Clone)]
-pub struct Outside {
+pub struct ClientFactory {
     factory: AwsFactory,
     metrics: Metrics,
     jenkins: Option<JenkinsService>,
     clients: Shared<JenkinsClient>,
 }
 
-impl Outside {
+impl ClientFactory {
     /// The AWS of this factory, and whatever Jenkins an object names; calls are counted.
     pub fn new(factory: AwsFactory, metrics: Metrics) -> Self {
-        let factory = factory.with_interceptor(Counting(metrics.clone()));
+        let factory = factory.with_interceptor(CountCalls(metrics.clone()));
         Self { factory, metrics, jenkins: None, clients: Shared::default() }
     }
 
@@ -51,7 +57,7 @@ impl Outside {
 
     /// Clients of AWS for a place.
     pub async fn aws(&self, placement: &Placement) -> Aws {
-        self.factory.connect(placement, crate::controller::publish::MANAGER).await
+        self.factory.connect(placement, MANAGER).await
     }
 
     /// A client of Jenkins for a place, as this user.
@@ -90,4 +96,27 @@ fn keep<T>(shared: &Shared<T>, place: String, made: T) {
         shared.clear();
     }
     shared.insert(place, made);
+}
+
+/// Counts the calls of all SDK clients that it is given to.
+#[derive(Debug)]
+struct CountCalls(Metrics);
+
+impl Intercept for CountCalls {
+    fn name(&self) -> &'static str {
+        "CountCalls"
+    }
+
+    fn read_after_execution(
+        &self,
+        context: &FinalizerInterceptorContextRef<'_>,
+        _: &RuntimeComponents,
+        config: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        if let Some(call) = config.load::<Metadata>() {
+            let answered = matches!(context.output_or_error(), Some(Ok(_)));
+            self.0.called(call.service(), call.name(), answered);
+        }
+        Ok(())
+    }
 }

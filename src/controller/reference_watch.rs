@@ -99,13 +99,13 @@ impl Drop for Watched {
 }
 
 /// All watched sources.
-pub struct Secrets {
+pub struct ReferenceWatch {
     client: Client,
     changed: UnboundedSender<Key>,
     watched: Mutex<BTreeMap<Source, Watched>>,
 }
 
-impl Secrets {
+impl ReferenceWatch {
     /// Watches nothing yet; `changed` gets the objects to look at.
     pub fn new(client: Client, changed: UnboundedSender<Key>) -> Self {
         Self { client, changed, watched: Mutex::default() }

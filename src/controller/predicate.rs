@@ -13,18 +13,18 @@ use crate::controller::object::Key;
 
 /// What an event is worth.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Worth {
+pub enum Relevance {
     /// Nothing.
-    Nothing,
-    /// A pass.
-    Pass,
+    Ignored,
+    /// A reconcile.
+    Reconcile,
     /// These objects are gone.
     Gone(Vec<Key>),
 }
 
 /// What was let through last of each object.
 #[derive(Default)]
-pub struct Sieve {
+pub struct EventFilter {
     known: BTreeMap<Key, Known>,
     listed: BTreeSet<Key>,
 }
@@ -36,13 +36,13 @@ struct Known {
     has_status: bool,
 }
 
-impl Sieve {
+impl EventFilter {
     /// Judges one event.
-    pub fn judge(&mut self, event: &Event<DynamicObject>) -> Worth {
+    pub fn evaluate(&mut self, event: &Event<DynamicObject>) -> Relevance {
         match event {
             Event::Init => {
                 self.listed.clear();
-                Worth::Nothing
+                Relevance::Ignored
             }
             Event::InitApply(object) => {
                 self.listed.insert(Key::of(object));
@@ -53,17 +53,17 @@ impl Sieve {
                 let gone: Vec<_> = self.known.keys().filter(|key| !self.listed.contains(*key)).cloned().collect();
                 self.known.retain(|key, _| self.listed.contains(key));
                 self.listed.clear();
-                if gone.is_empty() { Worth::Nothing } else { Worth::Gone(gone) }
+                if gone.is_empty() { Relevance::Ignored } else { Relevance::Gone(gone) }
             }
             Event::Delete(object) => {
                 let key = Key::of(object);
                 self.known.remove(&key);
-                Worth::Gone(vec![key])
+                Relevance::Gone(vec![key])
             }
         }
     }
 
-    fn changed(&mut self, object: &DynamicObject) -> Worth {
+    fn changed(&mut self, object: &DynamicObject) -> Relevance {
         let mut hasher = DefaultHasher::new();
         let metadata = &object.metadata;
         (&metadata.uid, metadata.generation, metadata.deletion_timestamp.is_some()).hash(&mut hasher);
@@ -72,8 +72,8 @@ impl Sieve {
             object.data.get("status").and_then(|status| status.as_object()).is_some_and(|status| !status.is_empty());
         let now = Known { print: hasher.finish(), has_status };
         match self.known.insert(Key::of(object), now) {
-            Some(before) if before.print == now.print && (now.has_status || !before.has_status) => Worth::Nothing,
-            _ => Worth::Pass,
+            Some(before) if before.print == now.print && (now.has_status || !before.has_status) => Relevance::Ignored,
+            _ => Relevance::Reconcile,
         }
     }
 }
@@ -104,45 +104,45 @@ mod tests {
     #[test]
     fn only_our_own_echo_is_dropped() {
         let cases = [
-            ("the same again", json!({}), Worth::Nothing),
-            ("a status", json!({"status": {"observedGeneration": 1}}), Worth::Nothing),
-            ("a resourceVersion", json!({"metadata": {"resourceVersion": "7"}}), Worth::Nothing),
-            ("a new spec", json!({"metadata": {"generation": 2}}), Worth::Pass),
-            ("a finalizer", json!({"metadata": {"finalizers": ["x"]}}), Worth::Pass),
-            ("a label", json!({"metadata": {"labels": {"a": "b"}}}), Worth::Pass),
-            ("a request", json!({"metadata": {"annotations": {"a": "b"}}}), Worth::Pass),
-            ("a deletion", json!({"metadata": {"deletionTimestamp": "2026-03-01T00:00:00Z"}}), Worth::Pass),
-            ("another object of that name", json!({"metadata": {"uid": "u2"}}), Worth::Pass),
+            ("the same again", json!({}), Relevance::Ignored),
+            ("a status", json!({"status": {"observedGeneration": 1}}), Relevance::Ignored),
+            ("a resourceVersion", json!({"metadata": {"resourceVersion": "7"}}), Relevance::Ignored),
+            ("a new spec", json!({"metadata": {"generation": 2}}), Relevance::Reconcile),
+            ("a finalizer", json!({"metadata": {"finalizers": ["x"]}}), Relevance::Reconcile),
+            ("a label", json!({"metadata": {"labels": {"a": "b"}}}), Relevance::Reconcile),
+            ("a request", json!({"metadata": {"annotations": {"a": "b"}}}), Relevance::Reconcile),
+            ("a deletion", json!({"metadata": {"deletionTimestamp": "2026-03-01T00:00:00Z"}}), Relevance::Reconcile),
+            ("another object of that name", json!({"metadata": {"uid": "u2"}}), Relevance::Reconcile),
         ];
         for (name, change, worth) in cases {
-            let mut sieve = Sieve::default();
-            assert_eq!(sieve.judge(&Event::Apply(object("x", &json!({})))), Worth::Pass);
-            assert_eq!(sieve.judge(&Event::Apply(object("x", &change))), worth, "{name}");
+            let mut filter = EventFilter::default();
+            assert_eq!(filter.evaluate(&Event::Apply(object("x", &json!({})))), Relevance::Reconcile);
+            assert_eq!(filter.evaluate(&Event::Apply(object("x", &change))), worth, "{name}");
         }
     }
 
     #[test]
     fn a_status_that_was_there_and_is_gone_is_worth_a_pass() {
-        let mut sieve = Sieve::default();
+        let mut filter = EventFilter::default();
         let status = json!({"status": {"observedGeneration": 1}});
-        sieve.judge(&Event::Apply(object("x", &status)));
-        assert_eq!(sieve.judge(&Event::Apply(object("x", &json!({"status": {}})))), Worth::Pass);
-        assert_eq!(sieve.judge(&Event::Apply(object("x", &json!({})))), Worth::Nothing, "once");
-        assert_eq!(sieve.judge(&Event::Apply(object("x", &status))), Worth::Nothing, "our own");
+        filter.evaluate(&Event::Apply(object("x", &status)));
+        assert_eq!(filter.evaluate(&Event::Apply(object("x", &json!({"status": {}})))), Relevance::Reconcile);
+        assert_eq!(filter.evaluate(&Event::Apply(object("x", &json!({})))), Relevance::Ignored, "once");
+        assert_eq!(filter.evaluate(&Event::Apply(object("x", &status))), Relevance::Ignored, "our own");
     }
 
     #[test]
     fn what_a_new_list_lacks_is_gone() {
-        let mut sieve = Sieve::default();
-        sieve.judge(&Event::Apply(object("x", &json!({}))));
-        sieve.judge(&Event::Apply(object("y", &json!({}))));
-        sieve.judge(&Event::Init);
-        assert_eq!(sieve.judge(&Event::InitApply(object("y", &json!({})))), Worth::Nothing);
-        let gone = Worth::Gone(vec![Key { namespace: "team-a".into(), name: "x".into() }]);
-        assert_eq!(sieve.judge(&Event::InitDone), gone);
+        let mut filter = EventFilter::default();
+        filter.evaluate(&Event::Apply(object("x", &json!({}))));
+        filter.evaluate(&Event::Apply(object("y", &json!({}))));
+        filter.evaluate(&Event::Init);
+        assert_eq!(filter.evaluate(&Event::InitApply(object("y", &json!({})))), Relevance::Ignored);
+        let gone = Relevance::Gone(vec![Key { namespace: "team-a".into(), name: "x".into() }]);
+        assert_eq!(filter.evaluate(&Event::InitDone), gone);
         assert_eq!(
-            sieve.judge(&Event::Delete(object("z", &json!({})))),
-            Worth::Gone(vec![Key { namespace: "team-a".into(), name: "z".into() }])
+            filter.evaluate(&Event::Delete(object("z", &json!({})))),
+            Relevance::Gone(vec![Key { namespace: "team-a".into(), name: "z".into() }])
         );
     }
 }

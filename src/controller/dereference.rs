@@ -6,17 +6,18 @@ use std::sync::Arc;
 
 use jiff::tz::TimeZone;
 
+use crate::controller::context::Context;
 use crate::controller::object::Key;
-use crate::controller::secrets::{Content, Secrets, Source};
-use crate::controller::world::World;
+use crate::controller::reference_watch::{Content, ReferenceWatch, Source};
 use crate::crd::platform::ConfigMapRef;
 use crate::crd::status::{CaBundleReference, Placement, Reason};
 use crate::domain::fault::{Fault, FaultKind};
-use crate::domain::parse::{Parsed, Resolved};
+use crate::domain::outcome::Outcome;
+use crate::domain::problem::Problem;
 use crate::domain::project::JenkinsCredentials;
-use crate::domain::report::{Finding, Outcome};
 use crate::domain::secret::{SealedSecret, Secret};
-use crate::templates::lint::refusal;
+use crate::domain::validate::{Parsed, Resolved};
+use crate::template_lint::refusal;
 
 /// What Jenkins is spoken to with.
 pub struct JenkinsAccess {
@@ -43,11 +44,11 @@ pub fn sources(key: &Key, parsed: &Parsed) -> BTreeSet<Source> {
 }
 
 /// Changes when one of the sources does.
-pub async fn version(secrets: &Secrets, sources: &BTreeSet<Source>) -> String {
+pub async fn version(references: &ReferenceWatch, sources: &BTreeSet<Source>) -> String {
     let mut versions = String::new();
     for source in sources {
         versions.push('|');
-        versions.push_str(secrets.content(source).await.version());
+        versions.push_str(references.content(source).await.version());
     }
     versions
 }
@@ -56,23 +57,23 @@ pub async fn version(secrets: &Secrets, sources: &BTreeSet<Source>) -> String {
 ///
 /// # Errors
 /// What is missing, as the finding about the prerequisites.
-pub async fn project(world: &World, key: &Key, parsed: &Parsed) -> Result<(Resolved, JenkinsAccess), Finding> {
-    let access = jenkins(world, key, &parsed.identity.placement).await?;
+pub async fn project(context: &Context, key: &Key, parsed: &Parsed) -> Result<(Resolved, JenkinsAccess), Outcome> {
+    let access = jenkins(context, key, &parsed.identity.placement).await?;
     let mut parameters = BTreeMap::new();
     for (name, reference) in parsed.parameter_secrets() {
         let source = Source::secret(&key.namespace, &reference.name);
-        let value = value(world, &source, &reference.key, &format!("parameter {name}")).await?;
+        let value = value(context, &source, &reference.key, &format!("parameter {name}")).await?;
         // A file made by an editor ends with a line break, which is no part of what it holds.
         let value = Secret::new(value.reveal().trim_end_matches(['\r', '\n']));
-        let fingerprint = world.fingerprints.fingerprint([value.reveal()]);
+        let fingerprint = context.fingerprints.fingerprint([value.reveal()]);
         parameters.insert(name, SealedSecret { value, fingerprint });
     }
     let trigger_ca_bundle = match parsed.trigger_ca_bundle() {
-        Some(reference) => bundle(world, key, &reference).await?,
+        Some(reference) => bundle(context, key, &reference).await?,
         None => String::new(),
     };
     let template = match parsed.own_template() {
-        Some(reference) => Some(template(world, key, reference).await?),
+        Some(reference) => Some(template(context, key, reference).await?),
         None => None,
     };
     Ok((Resolved { jenkins: access.credentials.clone(), parameters, trigger_ca_bundle, template }, access))
@@ -82,38 +83,38 @@ pub async fn project(world: &World, key: &Key, parsed: &Parsed) -> Result<(Resol
 ///
 /// # Errors
 /// What is missing, as the finding about the prerequisites.
-pub async fn jenkins(world: &World, key: &Key, placement: &Placement) -> Result<JenkinsAccess, Finding> {
+pub async fn jenkins(context: &Context, key: &Key, placement: &Placement) -> Result<JenkinsAccess, Outcome> {
     let source = Source::secret(&key.namespace, &placement.secret_name);
-    let username = value(world, &source, &placement.username_key, "the Jenkins credentials").await?;
-    let token = value(world, &source, &placement.token_key, "the Jenkins credentials").await?;
+    let username = value(context, &source, &placement.username_key, "the Jenkins credentials").await?;
+    let token = value(context, &source, &placement.token_key, "the Jenkins credentials").await?;
     // A file made by an editor ends with a line break, which is no part of what it holds.
     let username = username.reveal().trim().to_owned();
     let token = Secret::new(token.reveal().trim());
-    let fingerprint = world.fingerprints.fingerprint([username.as_str(), token.reveal()]);
+    let fingerprint = context.fingerprints.fingerprint([username.as_str(), token.reveal()]);
     let credentials = JenkinsCredentials { username, token: SealedSecret { value: token, fingerprint } };
     let ca_bundle = match &placement.ca_bundle {
-        Some(reference) => bundle(world, key, reference).await?,
+        Some(reference) => bundle(context, key, reference).await?,
         None => String::new(),
     };
     Ok(JenkinsAccess { credentials, ca_bundle })
 }
 
 /// The user's own template, judged before anything is made of it.
-async fn template(world: &World, key: &Key, reference: &ConfigMapRef) -> Result<Arc<str>, Finding> {
+async fn template(context: &Context, key: &Key, reference: &ConfigMapRef) -> Result<Arc<str>, Outcome> {
     let ConfigMapRef { name, key: field } = reference;
     let source = Source::config_map(&key.namespace, name);
-    let text = value(world, &source, field, "the project template").await?;
-    let today = world.setup.clock.now().to_zoned(TimeZone::UTC).date();
+    let text = value(context, &source, field, "the project template").await?;
+    let today = context.dependencies.clock.now().to_zoned(TimeZone::UTC).date();
     match refusal(text.reveal(), today) {
         None => Ok(text.reveal().into()),
-        Some(error) => Err(Outcome::Stuck {
-            why: Reason::InvalidTemplate,
-            message: format!(
+        Some(error) => Err(Outcome::Stuck(Problem::new(
+            Reason::InvalidTemplate,
+            format!(
                 "the project template under key {field} of ConfigMap {name}, line {}: {}",
                 error.line, error.message
             ),
-            hint: format!("{}; `mlops-operator lint-template` tells all that is wrong with it", error.hint),
-        }),
+            format!("{}; `mlops-operator lint-template` tells all that is wrong with it", error.hint),
+        ))),
     }
 }
 
@@ -121,24 +122,24 @@ fn bundle_source(key: &Key, reference: &CaBundleReference) -> Source {
     Source::bundle(&key.namespace, reference.kind, &reference.name)
 }
 
-async fn bundle(world: &World, key: &Key, reference: &CaBundleReference) -> Result<String, Finding> {
+async fn bundle(context: &Context, key: &Key, reference: &CaBundleReference) -> Result<String, Outcome> {
     let source = bundle_source(key, reference);
-    let pem = value(world, &source, &reference.key, "the CA bundle").await?.reveal().to_owned();
+    let pem = value(context, &source, &reference.key, "the CA bundle").await?.reveal().to_owned();
     if pem.contains("-----BEGIN CERTIFICATE-----") {
         return Ok(pem);
     }
-    Err(Outcome::Stuck {
-        why: Reason::CaBundleInvalid,
-        message: format!("key {} of {} {} holds no PEM certificate", reference.key, source.noun(), source.name),
-        hint: "put one or more `-----BEGIN CERTIFICATE-----` blocks there".to_owned(),
-    })
+    Err(Outcome::Stuck(Problem::new(
+        Reason::CaBundleInvalid,
+        format!("key {} of {} {} holds no PEM certificate", reference.key, source.noun(), source.name),
+        "put one or more `-----BEGIN CERTIFICATE-----` blocks there".to_owned(),
+    )))
 }
 
-async fn value(world: &World, source: &Source, field: &str, purpose: &str) -> Result<Secret, Finding> {
-    let now = world.setup.clock.now();
+async fn value(context: &Context, source: &Source, field: &str, purpose: &str) -> Result<Secret, Outcome> {
+    let now = context.dependencies.clock.now();
     let (noun, Source { namespace, name, .. }) = (source.noun(), source);
-    let stuck = |why, message, hint: String| Outcome::Stuck { why, message, hint };
-    match world.secrets.content(source).await {
+    let stuck = |reason, message, hint: String| Outcome::Stuck(Problem::new(reason, message, hint));
+    match context.references.content(source).await {
         Content::Present { values, .. } => match values.get(field) {
             Some(value) if !value.reveal().is_empty() => Ok(value.clone()),
             _ => Err(stuck(

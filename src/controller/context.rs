@@ -1,0 +1,119 @@
+//! What all reconciles share: clients, clock, configuration, and the memories of the objects.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use futures::channel::mpsc::UnboundedSender;
+use kube::core::{ApiResource, DynamicObject};
+use kube::runtime::events::{Recorder, Reporter};
+use kube::{Api, Client};
+use tokio::sync::watch;
+
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::controller::api::MANAGER;
+use crate::controller::clients::ClientFactory;
+use crate::controller::converge::ObjectMemory;
+use crate::controller::object::{self, Key};
+use crate::controller::reference_watch::ReferenceWatch;
+use crate::controller::startup::Installation;
+use crate::domain::secret::FingerprintKey;
+use crate::metrics::Metrics;
+use crate::server::Readiness;
+
+/// What an operator is started with. Everything that reaches outside the process is in here, so that the whole of
+/// it can run in one process under a paused clock.
+#[derive(Clone)]
+pub struct Dependencies {
+    /// The Kubernetes API.
+    pub client: Client,
+    /// The time.
+    pub clock: Clock,
+    /// The configuration file.
+    pub config: Config,
+    /// AWS and Jenkins.
+    pub clients: ClientFactory,
+    /// What is counted.
+    pub metrics: Metrics,
+    /// Whether the operator can work.
+    pub readiness: Readiness,
+    /// The operator's own namespace.
+    pub namespace: String,
+    /// The operator's name among its replicas.
+    pub instance: String,
+    /// Random numbers in 0..1, which spread what would otherwise happen at once.
+    pub chance: Arc<dyn Fn() -> f64 + Send + Sync>,
+}
+
+/// See the module.
+pub struct Context {
+    /// What the operator was started with.
+    pub dependencies: Dependencies,
+    /// Names this cluster in ownership tags.
+    pub cluster: String,
+    /// The key of all fingerprints.
+    pub fingerprints: FingerprintKey,
+    /// Publishes events; one per process, since it merges repeated ones.
+    pub recorder: Recorder,
+    /// Secrets and ConfigMaps that objects name.
+    pub references: ReferenceWatch,
+    /// `MlopsProject`, as the API has it.
+    pub resource: ApiResource,
+    /// True once the operator is stopping.
+    pub stopping: watch::Receiver<bool>,
+    memories: Mutex<BTreeMap<Key, Arc<ObjectMemory>>>,
+}
+
+impl Context {
+    /// The context of an operator that knows its installation. `changed` gets the objects whose references change.
+    pub fn new(
+        dependencies: Dependencies,
+        installation: Installation,
+        changed: UnboundedSender<Key>,
+        stopping: watch::Receiver<bool>,
+    ) -> Self {
+        let Installation { cluster, fingerprints, resource } = installation;
+        let reporter = Reporter { controller: MANAGER.to_owned(), instance: Some(dependencies.instance.clone()) };
+        Self {
+            recorder: Recorder::new(dependencies.client.clone(), reporter),
+            references: ReferenceWatch::new(dependencies.client.clone(), changed),
+            memories: Mutex::default(),
+            dependencies,
+            cluster,
+            fingerprints,
+            resource,
+            stopping,
+        }
+    }
+
+    /// The objects of a namespace.
+    pub fn api(&self, namespace: &str) -> Api<DynamicObject> {
+        Api::namespaced_with(self.dependencies.client.clone(), namespace, &self.resource)
+    }
+
+    /// What is remembered of an object.
+    pub fn memory(&self, object: &DynamicObject) -> Arc<ObjectMemory> {
+        let mut memories = self.memories.lock().unwrap_or_else(PoisonError::into_inner);
+        let fresh = || Arc::new(ObjectMemory::new(object::status(object).intents));
+        memories.entry(Key::of(object)).or_insert_with(fresh).clone()
+    }
+
+    /// What is remembered of an object, if anything.
+    pub fn known(&self, key: &Key) -> Option<Arc<ObjectMemory>> {
+        self.memories.lock().unwrap_or_else(PoisonError::into_inner).get(key).cloned()
+    }
+
+    /// Forgets an object that is gone.
+    pub fn forget(&self, key: &Key) {
+        let memory = self.memories.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
+        if let Some(memory) = memory {
+            self.dependencies.metrics.ready_turned(memory.turn_ready(None).as_deref(), None);
+        }
+        self.references.refer(key, &BTreeSet::new());
+    }
+
+    /// How many objects are remembered.
+    pub fn remembered(&self) -> usize {
+        self.memories.lock().unwrap_or_else(PoisonError::into_inner).len()
+    }
+}

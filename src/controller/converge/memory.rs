@@ -1,0 +1,375 @@
+//! What one process remembers of one object between passes. All of it may be lost: then the answer is still right,
+//! only later. It stands alone so that everything that could grow with the number of objects is in one place and
+//! goes when the object goes.
+
+use std::any::Any;
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde_json::Value;
+
+use crate::crd::status::{Intent, Reason};
+use crate::domain::external_resource::{Attempts, RecordedIds, ResourceKind, StepKey};
+use crate::domain::fault::PATIENCE;
+use crate::domain::time::elapsed;
+
+/// For how long something seen in sync is taken for granted while a pass waits for something else.
+const KEEP: Duration = Duration::from_mins(5);
+
+/// The memory of one object.
+#[derive(Default)]
+pub struct ObjectMemory {
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    revision: String,
+    intents: Vec<Intent>,
+    written: Vec<Intent>,
+    failures: u32,
+    ready: Option<String>,
+    published: Option<(u64, Value)>,
+    doubted: bool,
+    kinds: BTreeMap<ResourceKind, ResourceState>,
+}
+
+#[derive(Default)]
+struct ResourceState {
+    attempts: Attempts,
+    faulted_since: Option<Timestamp>,
+    propagating_since: Option<Timestamp>,
+    waiting: Option<(Reason, &'static str, Timestamp)>,
+    acts: BTreeMap<StepKey, Act>,
+    kept: Option<Kept>,
+    /// What it was made from when it was last looked at.
+    inputs: Option<u64>,
+    /// Whether a look has ever found it.
+    seen: bool,
+}
+
+/// An action done in an earlier pass whose effect has not been seen yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Act {
+    /// When it was done last.
+    pub at: Timestamp,
+    /// In how many reconciles.
+    pub reconciles: u32,
+}
+
+struct Kept {
+    /// `None`: it is gone, as wanted.
+    output: Option<Box<dyn Any + Send>>,
+    at: Timestamp,
+}
+
+impl ObjectMemory {
+    /// A memory that starts from the intents in the status.
+    pub fn new(intents: Vec<Intent>) -> Self {
+        let state = State { intents: intents.clone(), written: intents, ..State::default() };
+        Self { state: Mutex::new(state) }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // Nothing here panics while it holds the lock, and a half-made entry would only cost a look more.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn of<T>(&self, kind: ResourceKind, change: impl FnOnce(&mut ResourceState) -> T) -> T {
+        change(self.state().kinds.entry(kind).or_default())
+    }
+
+    /// Begins a pass. A revision other than the last one (spec, Secrets, a request to look) drops what was taken
+    /// for granted and what seemed to have no effect.
+    pub fn begin(&self, revision: &str) {
+        let mut state = self.state();
+        if state.revision != revision {
+            revision.clone_into(&mut state.revision);
+            for kind in state.kinds.values_mut() {
+                kind.kept = None;
+                kind.acts.clear();
+                kind.propagating_since = None;
+                kind.attempts.asked_anew = true;
+                kind.attempts.failed_creations = 0;
+            }
+        }
+    }
+
+    /// Ends a pass: once everything has settled, the next one looks at everything. Answers how many failing passes
+    /// there have been in a row.
+    pub fn end(&self, settled: bool, failing: bool) -> u32 {
+        let mut state = self.state();
+        state.failures = if failing { state.failures.saturating_add(1) } else { 0 };
+        if settled {
+            for kind in state.kinds.values_mut() {
+                kind.kept = None;
+            }
+        }
+        state.failures
+    }
+
+    /// What was tried before.
+    pub fn attempts(&self, kind: ResourceKind) -> Attempts {
+        let mut state = self.state();
+        let known = state.kinds.entry(kind).or_default();
+        let mut attempts = known.attempts.clone();
+        attempts.done = known.acts.keys().cloned().collect();
+        attempts.propagating_since = known.propagating_since;
+        attempts.intents.clone_from(&state.intents);
+        attempts
+    }
+
+    /// Notes whether the status has the thing as made.
+    pub fn recorded(&self, kind: ResourceKind, recorded: bool) {
+        self.of(kind, |state| state.attempts.recorded = recorded);
+    }
+
+    /// All intents, as the status is to have them.
+    pub fn intents(&self) -> Vec<Intent> {
+        self.state().intents.clone()
+    }
+
+    /// Whether an intent is in the status already; it is noted in any case.
+    pub fn intend(&self, intent: &Intent) -> bool {
+        let mut state = self.state();
+        match state.intents.iter_mut().find(|known| known.resource == intent.resource) {
+            Some(known) if known.n == intent.n => {}
+            Some(known) => known.clone_from(intent),
+            None => state.intents.push(intent.clone()),
+        }
+        state.written.iter().any(|known| known.resource == intent.resource && known.n == intent.n)
+    }
+
+    /// Notes that the status has these intents.
+    pub fn written(&self, intents: Vec<Intent>) {
+        self.state().written = intents;
+    }
+
+    /// Notes ids that an act has told.
+    pub fn learn(&self, recorded_ids: RecordedIds) {
+        let mut state = self.state();
+        for (resource, id) in recorded_ids {
+            match state.intents.iter_mut().find(|known| known.resource == resource) {
+                Some(known) => known.id = Some(id),
+                None => state.intents.push(Intent { resource, n: 0, id: Some(id) }),
+            }
+        }
+    }
+
+    /// Notes whether a look found the thing.
+    pub fn saw(&self, kind: ResourceKind, exists: bool, now: Timestamp) {
+        self.of(kind, |state| {
+            state.seen |= exists;
+            state.attempts.absent_since = if exists { None } else { state.attempts.absent_since.or(Some(now)) };
+        });
+    }
+
+    /// Whether a thing that the last look did not find is gone, and not only too young to show: one that was seen before
+    /// is, and one that looks further apart than `lag` did not find.
+    pub fn proven_absent(&self, kind: ResourceKind, lag: Duration, now: Timestamp) -> bool {
+        let seen = self.of(kind, |state| state.seen);
+        seen || self.attempts(kind).absent_since.is_some_and(|since| elapsed(since, now) >= lag)
+    }
+
+    /// Notes which ids a look found to exist, and which not.
+    pub fn sighted(&self, kind: ResourceKind, sightings: &[(String, bool)], now: Timestamp) {
+        self.of(kind, |state| {
+            let missing: Vec<&String> = sightings.iter().filter(|(_, exists)| !exists).map(|(id, _)| id).collect();
+            state.attempts.missing_since.retain(|id, _| missing.contains(&id));
+            for id in missing {
+                state.attempts.missing_since.entry(id.clone()).or_insert(now);
+            }
+            state.attempts.sighted.extend(sightings.iter().filter(|(_, exists)| *exists).map(|(id, _)| id.clone()));
+        });
+    }
+
+    /// Notes that an action was done. `failed_creation`: it cleared away a resource that could not be created.
+    pub fn acted(&self, kind: ResourceKind, key: &StepKey, failed_creation: bool, now: Timestamp) {
+        self.of(kind, |state| {
+            let act = state.acts.entry(key.clone()).or_insert(Act { at: now, reconciles: 0 });
+            *act = Act { at: now, reconciles: act.reconciles + 1 };
+            state.attempts.asked_anew = false;
+            if failed_creation {
+                state.attempts.failed_creations += 1;
+                state.attempts.last_failed_creation = Some(now);
+            }
+        });
+    }
+
+    /// The act of that key in earlier reconciles, if its effect has not been observed since.
+    pub fn act(&self, kind: ResourceKind, key: &StepKey) -> Option<Act> {
+        self.of(kind, |state| state.acts.get(key).copied())
+    }
+
+    /// The thing is as it should be: what was tried on the way counts no longer.
+    pub fn reached(&self, kind: ResourceKind) {
+        self.of(kind, |state| {
+            state.acts.clear();
+            state.faulted_since = None;
+            state.waiting = None;
+            state.propagating_since = None;
+            state.attempts.failed_creations = 0;
+            state.attempts.last_failed_creation = None;
+        });
+    }
+
+    /// The remote side works on it: since when it has been in this stage of waiting.
+    pub fn waits(&self, kind: ResourceKind, reason: Reason, stage: &'static str, now: Timestamp) -> Timestamp {
+        self.of(kind, |state| {
+            state.faulted_since = None;
+            state.propagating_since = None;
+            match state.waiting {
+                Some((known, of, since)) if known == reason && of == stage => since,
+                _ => {
+                    state.waiting = Some((reason, stage, now));
+                    now
+                }
+            }
+        })
+    }
+
+    /// AWS propagates what was made: since when it has done so without a break.
+    pub fn propagates(&self, kind: ResourceKind, now: Timestamp) -> Timestamp {
+        self.of(kind, |state| {
+            state.faulted_since = None;
+            *state.propagating_since.get_or_insert(now)
+        })
+    }
+
+    /// The remote side has taken an action up: doing it once more later would be something new.
+    pub fn took_effect(&self, kind: ResourceKind) {
+        self.of(kind, |state| state.acts.clear());
+    }
+
+    /// The remote side has answered all that was asked.
+    pub fn answered(&self, kind: ResourceKind) {
+        self.of(kind, |state| state.faulted_since = None);
+    }
+
+    /// Notes a fault, and answers since when there have been only faults.
+    pub fn faulted(&self, kind: ResourceKind, now: Timestamp) -> Timestamp {
+        self.of(kind, |state| *state.faulted_since.get_or_insert(now))
+    }
+
+    /// Notes a digest of what a resource is made from: what was kept of one made from something else counts no longer.
+    pub fn made_from(&self, kind: ResourceKind, inputs: u64) {
+        self.of(kind, |state| {
+            if state.inputs.is_some_and(|before| before != inputs) {
+                state.kept = None;
+            }
+            state.inputs = Some(inputs);
+        });
+    }
+
+    /// Keeps what a thing in sync hands on, for the next passes of the same wait; `None`: that it is gone.
+    pub fn keep<O: Clone + Send + 'static>(&self, kind: ResourceKind, output: Option<&O>, now: Timestamp) {
+        let output = output.cloned().map(|output| Box::new(output) as Box<dyn Any + Send>);
+        self.of(kind, |state| state.kept = Some(Kept { output, at: now }));
+    }
+
+    /// What a thing that was as wanted a moment ago hands on; `Some(None)`: it was gone.
+    pub fn kept<O: Clone + 'static>(&self, kind: ResourceKind, now: Timestamp) -> Option<Option<O>> {
+        self.of(kind, |state| {
+            let kept = state.kept.as_ref().filter(|kept| elapsed(kept.at, now) < KEEP)?;
+            match &kept.output {
+                None => Some(None),
+                Some(output) => output.downcast_ref::<O>().map(|output| Some(output.clone())),
+            }
+        })
+    }
+
+    /// The status that this process wrote last, if the server's answer is newer than version `seen`.
+    pub fn published(&self, seen: u64) -> Option<Value> {
+        self.state().published.as_ref().filter(|(version, _)| *version > seen).map(|(_, status)| status.clone())
+    }
+
+    /// Whether the object is known to have changed since version `seen`: what is cached of it is then behind.
+    pub fn behind(&self, seen: u64) -> bool {
+        let mut state = self.state();
+        std::mem::take(&mut state.doubted) || state.published.as_ref().is_some_and(|(version, _)| *version > seen)
+    }
+
+    /// Notes that the server refused a write for being made from an old version of the object.
+    pub fn outdated(&self) {
+        self.state().doubted = true;
+    }
+
+    /// Notes the status that this process wrote, as the server has it since.
+    pub fn publish(&self, version: u64, status: Value) {
+        self.state().published = Some((version, status));
+    }
+
+    /// Notes the status of `Ready`, and answers what it was.
+    pub fn turn_ready(&self, now: Option<String>) -> Option<String> {
+        std::mem::replace(&mut self.state().ready, now)
+    }
+
+    /// Looks at the thing anew next time.
+    pub fn doubt(&self, kind: ResourceKind) {
+        self.of(kind, |state| state.kept = None);
+    }
+}
+
+// A passing fault is shown after `PATIENCE`; what is taken for granted must not be older than what is shown.
+const _: () = assert!(KEEP.as_secs() <= PATIENCE.as_secs());
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key() -> StepKey {
+        StepKey::new("DeleteStack", &["stack"])
+    }
+
+    #[test]
+    fn a_request_to_look_ends_every_rest_until_the_next_act() {
+        let memory = ObjectMemory::default();
+        memory.begin("1");
+        memory.acted(ResourceKind::ModelTrigger, &key(), true, Timestamp::UNIX_EPOCH);
+        assert_eq!(memory.attempts(ResourceKind::ModelTrigger).failed_creations, 1);
+        memory.begin("1");
+        assert!(!memory.attempts(ResourceKind::ModelTrigger).asked_anew);
+        memory.begin("2");
+        let attempts = memory.attempts(ResourceKind::ModelTrigger);
+        assert!(attempts.asked_anew && attempts.failed_creations == 0);
+        memory.acted(ResourceKind::ModelTrigger, &key(), true, Timestamp::UNIX_EPOCH);
+        assert!(!memory.attempts(ResourceKind::ModelTrigger).asked_anew);
+    }
+
+    #[test]
+    fn a_cache_is_behind_what_this_process_wrote_and_after_a_conflict_once() {
+        let memory = ObjectMemory::default();
+        assert!(!memory.behind(7));
+        memory.publish(8, Value::Null);
+        assert_eq!([7, 8, 9].map(|seen| memory.behind(seen)), [true, false, false]);
+        memory.outdated();
+        assert_eq!([8, 8].map(|seen| memory.behind(seen)), [true, false]);
+    }
+
+    #[test]
+    fn absent_is_what_was_seen_before_or_is_not_found_for_long() {
+        let (memory, lag) = (ObjectMemory::default(), Duration::from_secs(15));
+        let at = |second| Timestamp::from_second(second).unwrap_or_default();
+        memory.saw(ResourceKind::ModelTrigger, false, at(0));
+        assert_eq!(
+            [0, 14, 15].map(|now| memory.proven_absent(ResourceKind::ModelTrigger, lag, at(now))),
+            [false, false, true]
+        );
+        memory.saw(ResourceKind::SagemakerProject, true, at(0));
+        memory.saw(ResourceKind::SagemakerProject, false, at(1));
+        assert!(memory.proven_absent(ResourceKind::SagemakerProject, lag, at(1)));
+    }
+
+    #[test]
+    fn what_was_made_from_something_else_is_not_taken_for_granted() {
+        let (memory, now) = (ObjectMemory::default(), Timestamp::UNIX_EPOCH);
+        memory.made_from(ResourceKind::JenkinsJobs, 1);
+        memory.keep(ResourceKind::JenkinsJobs, Some(&7), now);
+        memory.made_from(ResourceKind::JenkinsJobs, 1);
+        assert_eq!(memory.kept::<i32>(ResourceKind::JenkinsJobs, now), Some(Some(7)));
+        memory.made_from(ResourceKind::JenkinsJobs, 2);
+        assert_eq!(memory.kept::<i32>(ResourceKind::JenkinsJobs, now), None);
+    }
+}

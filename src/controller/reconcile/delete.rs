@@ -1,0 +1,68 @@
+//! Removes the resources of an object, or leaves them where that is asked for. A spec that no longer parses does not block
+//! it: all that it needs was recorded before the first resource was made.
+
+use super::apply::{record_placement, since_first};
+use super::graph::{self, Deletion};
+use super::summary::ReconcileSummary;
+use super::validate::resolve_placement;
+use super::{Ending, Reconciled, Subject};
+use crate::adapters::aws::catalog::Names;
+use crate::controller::api::ApiError;
+use crate::controller::converge::Scope;
+use crate::controller::{dereference, object};
+use crate::crd::project::{DataPolicy, DeletionPolicy};
+use crate::domain::external_resource::ResourceKind;
+use crate::domain::identity::{Identity, OwnerKey};
+use crate::domain::outcome::{Outcome, Phase};
+use crate::domain::validate::parse;
+
+/// Removes the resources, as far as one reconcile can.
+pub(super) async fn delete(subject: &Subject<'_>) -> Result<Reconciled, ApiError> {
+    let Subject { object, key, context, memory, writer } = subject;
+    let owner = key.owner(&context.cluster);
+    if object::deletion_policy(object) == DeletionPolicy::Retain {
+        let reconciled = Reconciled::observed(Phase::Delete, ReconcileSummary::default(), Vec::new());
+        return Ok(Reconciled { ending: Ending::Retains, ..reconciled });
+    }
+    let placement = match resolve_placement(subject) {
+        Ok(placement) => placement,
+        Err(problem) => return Ok(Reconciled::refused(problem)),
+    };
+    let sources = dereference::placement_sources(key, &placement);
+    context.references.refer(key, &sources);
+    let versions = dereference::version(&context.references, &sources).await;
+    memory.begin(&format!("{}{versions}", object::revision(object)));
+    record_placement(subject, &placement).await?;
+    memory.recorded(ResourceKind::JenkinsJobs, writer.status().jobs.is_some());
+    let (clock, clients) = (context.dependencies.clock, &context.dependencies.clients);
+    let mut secrets = Vec::new();
+    let jenkins = match dereference::jenkins(context, key, &placement).await {
+        Ok(access) => {
+            secrets.push(access.credentials.token.value.clone());
+            let client = clients.jenkins(&placement, &access.credentials, &access.ca_bundle);
+            client.map_err(|fault| Outcome::Faulted { fault, since: clock.now() })
+        }
+        Err(outcome) => Err(since_first(subject, ResourceKind::JenkinsServer, outcome)),
+    };
+    let deletion = Deletion {
+        aws: clients.aws(&placement).await,
+        jenkins,
+        names: catalog_names(&owner, object::spec(object)),
+        delete_data: object::data_policy(object) == DataPolicy::Delete,
+        let_go: object::released(object) == Ok(true),
+    };
+    let scope = Scope::new(memory, clock, *writer, context.stopping.clone());
+    let summary = graph::delete(&scope, &Identity { owner, placement }, deletion).await;
+    Ok(Reconciled::observed(Phase::Delete, summary, scope.take_applied()).without(&secrets))
+}
+
+/// What the catalog's resources are searched by first: their names, if the spec still parses.
+fn catalog_names(owner: &OwnerKey, spec: &serde_json::Value) -> Names {
+    match parse(owner, spec) {
+        Ok(parsed) => {
+            let (portfolio, product) = parsed.catalog_names();
+            Names { portfolio, product }
+        }
+        Err(_) => Names::default(),
+    }
+}

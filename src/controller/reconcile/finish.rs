@@ -1,0 +1,98 @@
+//! The end of a reconcile: what is written to the object, announced and counted, and when to reconcile again.
+
+use std::time::Duration;
+
+use kube::core::DynamicObject;
+use kube::runtime::controller::Action;
+use kube::{Resource as _, ResourceExt};
+
+use super::{Ending, Reconciled, Subject};
+use crate::controller::api::ApiError;
+use crate::controller::events::publish_events;
+use crate::controller::finalizer::set_finalizer;
+use crate::crd::status::Reason;
+use crate::domain::conditions::conditions;
+use crate::domain::events::{EventNote, event_notes, seed_code_notes};
+use crate::domain::fault::Impact;
+use crate::domain::outcome::Report;
+use crate::domain::requeue::requeue_after;
+
+/// Writes what came of the reconcile. Answers when to reconcile again, and whether everything has settled.
+pub(super) async fn finish(subject: &Subject<'_>, reconciled: Reconciled) -> Result<(Action, bool), ApiError> {
+    let Subject { object, context, memory, writer, .. } = subject;
+    let Reconciled { result, summary, applied, ending } = reconciled;
+    let generation = object.metadata.generation.unwrap_or(0);
+    let now = context.dependencies.clock.now();
+    let report = Report { generation, now, result, remarks: summary.remarks(), applied };
+    let before = writer.status();
+    let mut status = before.clone();
+    status.intents = memory.intents();
+    if !report.interrupted() {
+        status.observed_generation = Some(generation);
+        status.conditions = conditions(&report, &before.conditions);
+        summary.show(&mut status);
+    }
+    let mut notes = event_notes(&report, &before.conditions, &status.conditions);
+    notes.extend(seed_code_notes(before.project.as_ref(), status.project.as_ref()));
+    if ending != Ending::Stays {
+        return let_object_go(subject, &report, ending, notes).await;
+    }
+    writer.write(&status).await?;
+    let failures = memory.end(report.settled(), report.failing());
+    let again = requeue_after(&report, failures, (context.dependencies.chance)());
+    log(object, &report, &notes, again);
+    publish_events(&context.recorder, &object.object_ref(&context.resource), notes).await;
+    let ready = status.conditions.first().map(|condition| condition.status.clone());
+    let metrics = &context.dependencies.metrics;
+    metrics.ready_turned(memory.turn_ready(ready.clone()).as_deref(), ready.as_deref());
+    if report.interrupted() {
+        return Ok((Action::await_change(), false));
+    }
+    Ok((Action::requeue(again), report.settled()))
+}
+
+/// Takes the finalizer off, and says what that leaves behind.
+async fn let_object_go(
+    subject: &Subject<'_>,
+    report: &Report,
+    ending: Ending,
+    mut notes: Vec<EventNote>,
+) -> Result<(Action, bool), ApiError> {
+    let Subject { object, key, context, .. } = subject;
+    let about = object.object_ref(&context.resource);
+    match ending {
+        Ending::Stays | Ending::Goes => {}
+        Ending::Retains => {
+            let note = "the object goes, and everything that was made for it stays (spec.deletionPolicy: Retain)";
+            notes.push(EventNote { warning: false, reason: Reason::Retained.to_string(), note: note.to_owned() });
+        }
+        Ending::Released(note) => {
+            // Told before it is so: a crash in between must not let an object go without a trace.
+            let released = vec![EventNote { warning: true, reason: Reason::Released.to_string(), note }];
+            log(object, report, &released, Duration::ZERO);
+            publish_events(&context.recorder, &about, released).await;
+            context.dependencies.metrics.released();
+        }
+    }
+    log(object, report, &notes, Duration::ZERO);
+    // Told only once it is so: a conflict here leads to another reconcile, which would tell it again.
+    set_finalizer(&context.api(&key.namespace), object, false).await?;
+    publish_events(&context.recorder, &about, notes).await;
+    context.forget(key);
+    Ok((Action::await_change(), true))
+}
+
+/// What was done and what has changed is worth a line; that a reconcile went by is not.
+fn log(object: &DynamicObject, report: &Report, notes: &[EventNote], again: Duration) {
+    let (namespace, name) = (object.namespace().unwrap_or_default(), object.name_any());
+    for EventNote { warning, reason, note } in notes {
+        if *warning {
+            tracing::warn!(%namespace, %name, %reason, "{note}");
+        } else {
+            tracing::info!(%namespace, %name, %reason, "{note}");
+        }
+    }
+    let unsettled = report.outcomes().iter().filter(|(_, outcome)| outcome.impact(report.now) != Impact::Fine);
+    let unsettled: Vec<_> = unsettled.map(|(kind, _)| kind.noun()).collect();
+    tracing::debug!(%namespace, %name, settled = report.settled(), ?unsettled, ?again, "reconciled");
+}

@@ -1,0 +1,221 @@
+//! The graph of resources, both ways: what is made after what, and what goes before what. The types keep the order:
+//! what one resource hands on is what the next one needs. A new resource is a line in [`apply`] and one in [`delete`].
+
+use std::sync::{Mutex, PoisonError};
+
+use super::summary::ReconcileSummary;
+use crate::adapters::aws::artifact_bucket::ArtifactBucketActuator;
+use crate::adapters::aws::catalog::{CatalogProductActuator, Names};
+use crate::adapters::aws::clients::Aws;
+use crate::adapters::aws::model_trigger::ModelTriggerActuator;
+use crate::adapters::aws::prerequisites::PrerequisitesActuator;
+use crate::adapters::aws::sagemaker_project::SagemakerProjectActuator;
+use crate::adapters::jenkins::JenkinsClient;
+use crate::controller::converge::{IntentJournal, Scope, converge};
+use crate::crd::status::{ProjectStatus, Reason};
+use crate::domain::external_resource::{Actuator, ExternalResource, Goal, ResourceKind, Wait, digest_of};
+use crate::domain::identity::Identity;
+use crate::domain::outcome::Outcome;
+use crate::domain::project::Project;
+use crate::resources::artifact_bucket::ArtifactBucket;
+use crate::resources::catalog::{CatalogProduct, LAG};
+use crate::resources::jenkins_jobs::JenkinsJobs;
+use crate::resources::jenkins_server::JenkinsServer;
+use crate::resources::model_trigger::ModelTrigger;
+use crate::resources::prerequisites::Prerequisites;
+use crate::resources::sagemaker_project::{Provisioned, SagemakerProject};
+
+/// Clients for the place of one object.
+pub(super) struct Remote {
+    pub(super) aws: Aws,
+    pub(super) jenkins: JenkinsClient,
+}
+
+/// What a deletion needs, with what may be missing.
+pub(super) struct Deletion {
+    pub(super) aws: Aws,
+    /// The client, or why there is none.
+    pub(super) jenkins: Result<JenkinsClient, Outcome>,
+    /// What the catalog's resources are searched by first.
+    pub(super) names: Names,
+    /// Whether what users put into the project goes with it.
+    pub(super) delete_data: bool,
+    /// Whether jobs and trigger that cannot be removed stand in nobody's way; what others depend on stays with them.
+    pub(super) let_go: bool,
+}
+
+type Needs<I> = Result<I, ResourceKind>;
+
+/// One way through the graph, and what came of it so far.
+struct Walk<'a, J> {
+    scope: &'a Scope<'a, J>,
+    id: &'a Identity,
+    summary: Mutex<ReconcileSummary>,
+}
+
+/// Makes everything as declared, as far as one reconcile can. `known` is what the status says about the project.
+pub(super) async fn apply<J: IntentJournal>(
+    scope: &Scope<'_, J>,
+    project: &Project,
+    remote: &Remote,
+    known: Option<&ProjectStatus>,
+) -> ReconcileSummary {
+    let walk = Walk { scope, id: &project.identity, summary: Mutex::default() };
+    let Remote { aws, jenkins } = remote;
+    let launch = async {
+        let names = Names::of(&project.catalog);
+        let account = walk.make::<Prerequisites, _>(project, Ok(()), &PrerequisitesActuator::new(aws, project)).await;
+        let principal = account.ready(ResourceKind::Prerequisites).cloned();
+        let bucket =
+            walk.make::<ArtifactBucket, _>(project, principal.clone(), &ArtifactBucketActuator::new(aws)).await;
+        let artifacts = bucket.ready(ResourceKind::ArtifactBucket).cloned();
+        let both = principal.and_then(|principal| Ok((principal, artifacts?)));
+        let catalog = walk.make::<CatalogProduct, _>(project, both, &CatalogProductActuator::new(aws, names)).await;
+        let target = catalog.ready(ResourceKind::CatalogProduct).cloned();
+        let actuator = SagemakerProjectActuator::new(aws, false).knowing(known);
+        (account, walk.make::<SagemakerProject, _>(project, target, &actuator).await)
+    };
+    // Jenkins is needed last, minutes after the rest: what is wrong with it shows at once.
+    let ((account, model), server) = futures::join!(launch, walk.make::<JenkinsServer, _>(project, Ok(()), jenkins));
+    let reference = |seen: &Provisioned| seen.project_ref.clone();
+    // The jobs wait for the project to be complete: a first poll of a repository without code fails.
+    let complete = model.ready(ResourceKind::SagemakerProject).map(reference);
+    let jobs = server.ready(ResourceKind::JenkinsServer).map(drop).and(complete);
+    let actuator = ModelTriggerActuator::new(aws);
+    let trigger = async {
+        match project.model_trigger {
+            // The trigger needs no more than the project's id. Where it is not wanted, one made before is removed.
+            Some(_) => {
+                let begun = model.early(ResourceKind::SagemakerProject).map(reference);
+                walk.make::<ModelTrigger, _>(project, begun, &actuator).await
+            }
+            None => {
+                let right_account = account.ready(ResourceKind::Prerequisites).map(drop);
+                walk.remove::<ModelTrigger, _>(right_account, &actuator).await
+            }
+        }
+    };
+    futures::join!(walk.make::<JenkinsJobs, _>(project, jobs, jenkins), trigger);
+    walk.end()
+}
+
+/// Removes everything, in the reverse order, as far as one reconcile can. Nothing counts as absent in the wrong account
+/// or behind a Jenkins that does not know us, so those are observed first, in every reconcile.
+pub(super) async fn delete<J: IntentJournal>(
+    scope: &Scope<'_, J>,
+    id: &Identity,
+    deletion: Deletion,
+) -> ReconcileSummary {
+    let walk = Walk { scope, id, summary: Mutex::default() };
+    let Deletion { aws, jenkins, names, delete_data, let_go } = deletion;
+    scope.memory.doubt(ResourceKind::Prerequisites);
+    scope.memory.doubt(ResourceKind::JenkinsServer);
+    let account = walk.remove::<Prerequisites, _>(Ok(()), &PrerequisitesActuator::account_only(&aws)).await;
+    let right_account = account.gone(ResourceKind::Prerequisites);
+    let trigger = ModelTriggerActuator::new(&aws);
+    let (trigger, jobs) =
+        futures::join!(walk.remove_for_good::<ModelTrigger, _>(right_account, &trigger), walk.remove_jobs(jenkins));
+    let now = scope.clock.now();
+    let past = |outcome: &Outcome, kind| {
+        if let_go && outcome.needs_intervention(now) { Ok(()) } else { outcome.gone(kind) }
+    };
+    let unused =
+        right_account.and(past(&trigger.without_output(), ResourceKind::ModelTrigger)).and(past(&jobs.0, jobs.1));
+    let projects = SagemakerProjectActuator::new(&aws, delete_data);
+    let model = walk.remove_for_good::<SagemakerProject, _>(unused, &projects).await;
+    let unlaunched = model.gone(ResourceKind::SagemakerProject);
+    let catalog = walk.remove::<CatalogProduct, _>(unlaunched, &CatalogProductActuator::new(&aws, names)).await;
+    let unoffered = catalog.gone(ResourceKind::CatalogProduct);
+    walk.remove::<ArtifactBucket, _>(unoffered, &ArtifactBucketActuator::new(&aws)).await;
+    walk.end()
+}
+
+impl<J: IntentJournal> Walk<'_, J> {
+    fn end(self) -> ReconcileSummary {
+        self.summary.into_inner().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn note<R: ExternalResource>(&self, outcome: Outcome<R::Output>) -> Outcome<R::Output> {
+        self.summary.lock().unwrap_or_else(PoisonError::into_inner).note::<R>(&outcome);
+        outcome
+    }
+
+    /// Makes a resource as declared once what it needs is there.
+    async fn make<R, A>(&self, project: &Project, needs: Needs<R::Inputs>, actuator: &A) -> Outcome<R::Output>
+    where
+        R: ExternalResource,
+        A: Actuator<R>,
+    {
+        let outcome = match needs {
+            Ok(inputs) => {
+                self.scope.memory.made_from(R::KIND, digest_of(&inputs));
+                let goal = Goal::Present(R::desired(project, &inputs));
+                converge::<R, A, J>(self.scope, self.id, &goal, actuator).await
+            }
+            Err(by) => Outcome::Blocked { by },
+        };
+        self.note::<R>(outcome)
+    }
+
+    /// Removes a resource once what depends on it is gone.
+    async fn remove<R, A>(&self, free: Needs<()>, actuator: &A) -> Outcome<R::Output>
+    where
+        R: ExternalResource,
+        A: Actuator<R>,
+    {
+        let outcome = match free {
+            Ok(()) => converge::<R, A, J>(self.scope, self.id, &Goal::Absent, actuator).await,
+            Err(by) => Outcome::Blocked { by },
+        };
+        self.note::<R>(outcome)
+    }
+
+    /// The same for a resource whose creation may have come to AWS although its answer was lost: one observation does not
+    /// prove that it is gone.
+    async fn remove_for_good<R, A>(&self, free: Needs<()>, actuator: &A) -> Outcome<R::Output>
+    where
+        R: ExternalResource,
+        A: Actuator<R>,
+    {
+        let outcome = match free {
+            Ok(()) => converge::<R, A, J>(self.scope, self.id, &Goal::Absent, actuator).await,
+            Err(by) => Outcome::Blocked { by },
+        };
+        let (now, memory) = (self.scope.clock.now(), self.scope.memory);
+        if !matches!(outcome, Outcome::Gone) || memory.proven_absent(R::KIND, LAG, now) {
+            return self.note::<R>(outcome);
+        }
+        // What was observed must be observed, and not be remembered.
+        memory.doubt(R::KIND);
+        let wait = Wait::new(
+            "confirming absence",
+            Reason::ConfirmingAbsence,
+            "it is not found: looking once more, since reads lag",
+        );
+        let since = memory.waits(R::KIND, wait.reason, wait.stage, now);
+        self.note::<R>(Outcome::waiting(wait, since))
+    }
+
+    /// Removes the jobs once Jenkins has said who we are. Answers what is in the way of the rest, if anything.
+    async fn remove_jobs(&self, jenkins: Result<JenkinsClient, Outcome>) -> (Outcome, ResourceKind) {
+        let client = match jenkins {
+            Ok(client) => client,
+            Err(outcome) => {
+                let without_client = match &outcome {
+                    Outcome::Stuck(problem) => Outcome::Stuck(problem.clone()),
+                    Outcome::Faulted { fault, since } => Outcome::Faulted { fault: fault.clone(), since: *since },
+                    _ => Outcome::Interrupted,
+                };
+                self.note::<JenkinsServer>(without_client);
+                self.note::<JenkinsJobs>(Outcome::Blocked { by: ResourceKind::JenkinsServer });
+                return (outcome, ResourceKind::JenkinsServer);
+            }
+        };
+        let server = self.remove::<JenkinsServer, _>(Ok(()), &client).await;
+        let jobs = self.remove::<JenkinsJobs, _>(server.gone(ResourceKind::JenkinsServer), &client).await;
+        match server {
+            Outcome::Gone => (jobs.without_output(), ResourceKind::JenkinsJobs),
+            _ => (server.without_output(), ResourceKind::JenkinsServer),
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! One reconcile of one object, from the object as watched to what is written and when to reconcile again. The order is
+//! the point: finalizer, then placement, then the first remote write.
+//!
+//! ```text
+//!   validate ─▶ dereference ─▶ apply | delete ─▶ graph (converge each resource) ─▶ summary ─▶ finish
+//!  no client      client            client                   client               no client    client
+//! ```
+
+use std::sync::Arc;
+
+use kube::core::DynamicObject;
+use kube::runtime::controller::Action;
+
+use crate::controller::api::{ApiError, call, version_of};
+use crate::controller::context::Context;
+use crate::controller::converge::ObjectMemory;
+use crate::controller::object::{self, Key};
+use crate::controller::status::StatusWriter;
+use crate::domain::external_resource::ResourceKind;
+use crate::domain::outcome::{AppliedStep, Outcome, Phase, ReconcileResult};
+use crate::domain::problem::Problem;
+use crate::domain::secret::{self, Secret};
+use crate::domain::time::elapsed;
+
+mod apply;
+mod delete;
+mod finish;
+mod graph;
+mod orphaned;
+mod summary;
+mod validate;
+
+use summary::ReconcileSummary;
+
+/// The object of a reconcile, and what is at hand about it.
+struct Subject<'a> {
+    object: &'a DynamicObject,
+    key: Key,
+    context: &'a Context,
+    memory: &'a ObjectMemory,
+    writer: &'a StatusWriter<'a>,
+}
+
+/// Whether the object stays, and if not, why it may go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Ending {
+    /// It stays.
+    Stays,
+    /// Everything is gone.
+    Goes,
+    /// `spec.deletionPolicy: Retain`: what was made stays.
+    Retains,
+    /// The annotation lets it go without proof; what is left behind, for people.
+    Released(String),
+}
+
+/// What a reconcile came to, before it is written anywhere.
+struct Reconciled {
+    result: ReconcileResult,
+    summary: ReconcileSummary,
+    applied: Vec<AppliedStep>,
+    ending: Ending,
+}
+
+impl Reconciled {
+    fn unobserved(result: ReconcileResult) -> Self {
+        Self { result, summary: ReconcileSummary::default(), applied: Vec::new(), ending: Ending::Stays }
+    }
+
+    fn refused(problem: Problem) -> Self {
+        Self::unobserved(ReconcileResult::Refused(problem))
+    }
+
+    /// One resource keeps all others from being observed.
+    fn blocked(by: ResourceKind, outcome: &Outcome) -> Self {
+        Self::observed(Phase::Apply, ReconcileSummary::blocked(by, outcome), Vec::new())
+    }
+
+    fn observed(phase: Phase, summary: ReconcileSummary, applied: Vec<AppliedStep>) -> Self {
+        let ending = if phase == Phase::Delete && summary.all_gone() { Ending::Goes } else { Ending::Stays };
+        Self { result: ReconcileResult::Observed { phase, outcomes: summary.outcomes() }, summary, applied, ending }
+    }
+
+    /// The same with texts that hold none of these secrets: what the remote side says may repeat what went there.
+    fn without(mut self, secrets: &[Secret]) -> Self {
+        let clean = |text: &str| secret::without(text, secrets);
+        for step in &mut self.applied {
+            step.summary = clean(&step.summary);
+        }
+        Self { result: self.result.redacted(clean), ..self }
+    }
+}
+
+/// One reconcile.
+///
+/// # Errors
+/// The Kubernetes API's; everything else is part of the status.
+pub async fn run(object: Arc<DynamicObject>, context: Arc<Context>) -> Result<Action, ApiError> {
+    let (clock, metrics) = (&context.dependencies.clock, &context.dependencies.metrics);
+    let started = clock.now();
+    metrics.reconcile_begins();
+    let result = reconcile(&object, &context).await;
+    let outcome = match &result {
+        Ok((_, true)) => "settled",
+        Ok((_, false)) => "unsettled",
+        Err(_) => "error",
+    };
+    metrics.reconcile_ends(outcome, elapsed(started, clock.now()));
+    match result {
+        Ok((action, _)) => Ok(action),
+        Err(error) if error.is_gone() => Ok(Action::await_change()),
+        Err(error) => Err(error),
+    }
+}
+
+/// Answers when to reconcile again, and whether everything has settled.
+async fn reconcile(object: &DynamicObject, context: &Context) -> Result<(Action, bool), ApiError> {
+    let key = Key::of(object);
+    let memory = context.memory(object);
+    let live;
+    let object = if memory.behind(version_of(object)) {
+        // The watch may be behind, or tell of what was.
+        live = call(context.api(&key.namespace).get(&key.name)).await?;
+        &live
+    } else {
+        object
+    };
+    let deleting = object.metadata.deletion_timestamp.is_some();
+    if deleting && !object::is_finalized(&object.metadata) {
+        context.forget(&key);
+        return Ok((Action::await_change(), true));
+    }
+    let writer = StatusWriter::new(context.api(&key.namespace), object, &memory, &context.dependencies.metrics);
+    let subject = Subject { object, key, context, memory: &memory, writer: &writer };
+    let reconciled = if deleting {
+        let reconciled = delete::delete(&subject).await?;
+        let now = context.dependencies.clock.now();
+        orphaned::let_go(reconciled, object::released(object), &writer.status(), now)
+    } else {
+        apply::apply(&subject).await?
+    };
+    finish::finish(&subject, reconciled).await
+}

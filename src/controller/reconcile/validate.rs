@@ -1,0 +1,53 @@
+//! Whether an object may and can be acted on, and where its resources are. It asks nobody: the spec, the status and the
+//! operator's configuration are all that counts.
+
+use super::Subject;
+use crate::controller::object;
+use crate::crd::status::{Placement, Reason};
+use crate::domain::problem::Problem;
+use crate::domain::tenancy;
+use crate::domain::validate::{Parsed, parse, placement_of_raw};
+
+/// Reads the spec, and refuses what may not or cannot be done.
+pub(super) fn validate(subject: &Subject<'_>) -> Result<Parsed, Problem> {
+    let Subject { object, key, context, .. } = subject;
+    let parsed = parse(&key.owner(&context.cluster), object::spec(object))
+        .map_err(|error| Problem::new(Reason::InvalidSpec, error.to_string(), "correct the spec"))?;
+    let grants = &context.dependencies.config.inline_platforms;
+    tenancy::check(grants, &key.namespace, &parsed.spec).map_err(|refusal| {
+        let hint = "the operator's configuration (inlinePlatforms) says which namespaces may use which roles and Jenkins hosts";
+        Problem::new(Reason::PlatformNotAllowed, refusal, hint)
+    })?;
+    let recorded = subject.writer.status().placement;
+    match recorded.and_then(|old| tenancy::moved(&old, &parsed.identity.placement)) {
+        Some(field) => Err(Problem::new(
+            Reason::InvalidSpec,
+            format!("{field} has changed, but resources that exist cannot move"),
+            "change it back, or delete this object and make a new one",
+        )),
+        None => Ok(parsed),
+    }
+}
+
+/// Where the resources are: as recorded before the first was made, or else as the spec says, if it may.
+pub(super) fn resolve_placement(subject: &Subject<'_>) -> Result<Placement, Problem> {
+    let Subject { object, key, context, .. } = subject;
+    if let Some(placement) = subject.writer.status().placement {
+        return Ok(placement);
+    }
+    let Some(placement) = placement_of_raw(&key.owner(&context.cluster), object::spec(object)) else {
+        return Err(Problem::new(
+            Reason::PlacementUnknown,
+            "neither the status nor the spec says where the resources are, so they cannot be deleted safely",
+            "restore spec.platform (or status.placement), or remove the resources by hand and then the finalizer",
+        ));
+    };
+    // Anybody can create an object that carries our finalizer: its spec has passed no check yet.
+    match tenancy::check_place(&context.dependencies.config.inline_platforms, &key.namespace, &placement) {
+        Ok(()) => Ok(placement),
+        Err(refusal) => {
+            let hint = "allow it in the operator's configuration (inlinePlatforms); where nothing was ever made, remove the finalizer";
+            Err(Problem::new(Reason::PlatformNotAllowed, refusal, hint))
+        }
+    }
+}

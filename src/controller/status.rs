@@ -1,0 +1,117 @@
+//! What is written to an object's status: by server-side apply of the complete owned set, and only when it differs from
+//! what the server has. Nothing here decides what to say.
+
+use std::sync::{Mutex, PoisonError};
+
+use kube::api::{Patch, PatchParams};
+use kube::core::DynamicObject;
+use kube::{Api, ResourceExt};
+use serde_json::{Value, json};
+
+use crate::controller::api::{ApiError, MANAGER, call, version_of};
+use crate::controller::converge::{IntentJournal, ObjectMemory};
+use crate::controller::object;
+use crate::crd::status::MlopsProjectStatus;
+use crate::domain::fault::{Fault, FaultKind};
+use crate::metrics::Metrics;
+
+/// Writes one object's status during one pass.
+pub struct StatusWriter<'a> {
+    api: Api<DynamicObject>,
+    name: String,
+    namespace: String,
+    api_version: String,
+    uid: Option<String>,
+    deleting: bool,
+    memory: &'a ObjectMemory,
+    metrics: &'a Metrics,
+    /// The status as the server has it, raw and parsed.
+    server: Mutex<(Value, MlopsProjectStatus)>,
+    writing: tokio::sync::Mutex<()>,
+}
+
+impl<'a> StatusWriter<'a> {
+    /// For an object as it was watched; what this process wrote after that counts instead.
+    pub fn new(
+        api: Api<DynamicObject>,
+        object: &DynamicObject,
+        memory: &'a ObjectMemory,
+        metrics: &'a Metrics,
+    ) -> Self {
+        let version = version_of(object);
+        let raw = match memory.published(version) {
+            Some(newer) => newer,
+            None => object.data.get("status").cloned().unwrap_or(Value::Null),
+        };
+        let mut known = object.clone();
+        known.data = json!({ "status": raw });
+        Self {
+            api,
+            name: object.name_any(),
+            namespace: object.namespace().unwrap_or_default(),
+            api_version: object.types.as_ref().map_or_else(String::new, |types| types.api_version.clone()),
+            uid: object.uid(),
+            deleting: object.metadata.deletion_timestamp.is_some(),
+            memory,
+            metrics,
+            server: Mutex::new((raw, object::status(&known))),
+            writing: tokio::sync::Mutex::new(()),
+        }
+    }
+
+    /// The status as the server has it.
+    pub fn status(&self) -> MlopsProjectStatus {
+        self.server.lock().unwrap_or_else(PoisonError::into_inner).1.clone()
+    }
+
+    /// Applies a status, unless the server has it already. Answers whether it was written.
+    ///
+    /// # Errors
+    /// The Kubernetes API's.
+    pub async fn write(&self, status: &MlopsProjectStatus) -> Result<bool, ApiError> {
+        let _one_at_a_time = self.writing.lock().await;
+        self.apply(status).await
+    }
+
+    async fn apply(&self, status: &MlopsProjectStatus) -> Result<bool, ApiError> {
+        let raw = serde_json::to_value(status).map_err(kube::Error::SerdeError)?;
+        if self.server.lock().unwrap_or_else(PoisonError::into_inner).0 == raw {
+            return Ok(false);
+        }
+        let body = json!({
+            "apiVersion": self.api_version, "kind": object::KIND,
+            "metadata": {"name": self.name, "namespace": self.namespace}, "status": raw,
+        });
+        let parameters = PatchParams::apply(MANAGER).force();
+        let written = call(self.api.patch_status(&self.name, &parameters, &Patch::Apply(&body))).await?;
+        let kept = written.data.get("status").cloned().unwrap_or(Value::Null);
+        self.memory.publish(version_of(&written), kept.clone());
+        self.memory.written(status.intents.clone());
+        self.metrics.status_written();
+        *self.server.lock().unwrap_or_else(PoisonError::into_inner) = (kept, object::status(&written));
+        Ok(true)
+    }
+}
+
+impl IntentJournal for StatusWriter<'_> {
+    async fn persist(&self, memory: &ObjectMemory) -> Result<(), Fault> {
+        let _one_at_a_time = self.writing.lock().await;
+        let mut status = self.status();
+        status.intents = memory.intents();
+        let written = self.apply(&status).await;
+        written.map(|_| ()).map_err(|error| {
+            Fault::new(FaultKind::Unavailable, format!("could not write down what is about to be made: {error}"))
+        })
+    }
+
+    async fn stands(&self) -> Result<bool, Fault> {
+        match call(self.api.get_metadata(&self.name)).await {
+            Ok(now) => Ok(now.metadata.uid == self.uid && now.metadata.deletion_timestamp.is_some() == self.deleting),
+            Err(error) if error.is_gone() => Ok(false),
+            Err(error) => {
+                let text = format!("could not see whether the object still stands: {error}");
+                Err(Fault::new(FaultKind::Unavailable, text))
+            }
+        }
+    }
+}
