@@ -17,7 +17,7 @@ fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-fn carried(name: &str) -> &'static Archive {
+fn bundled(name: &str) -> &'static Archive {
     let role = RepositoryRole::ALL.into_iter().find(|role| role.name() == name);
     role.map_or(&*BOOTSTRAP, seed_code)
 }
@@ -53,7 +53,7 @@ fn the_archives_are_packed_again_to_the_same_bytes() {
     for (name, from) in build::ARCHIVES {
         let (first, second) = (build::pack(&root().join(from)).unwrap(), build::pack(&root().join(from)).unwrap());
         assert_eq!(hex::encode(Sha256::digest(&first)), hex::encode(Sha256::digest(&second)), "{name}");
-        assert_eq!(hex::encode(Sha256::digest(&first)), carried(name).sha256, "{name} is what the operator carries");
+        assert_eq!(hex::encode(Sha256::digest(&first)), bundled(name).sha256, "{name} is what the operator carries");
         assert!(
             first.len() < 2 << 20,
             "{name} has {} bytes: is something in it that does not belong there?",
@@ -65,7 +65,7 @@ fn the_archives_are_packed_again_to_the_same_bytes() {
 #[test]
 fn each_archive_holds_what_it_is_for() {
     for (name, from) in build::ARCHIVES {
-        let files = unpacked(carried(name).body);
+        let files = unpacked(bundled(name).body);
         let needed: &[&str] = if name == "bootstrap" {
             &["buildspec.yml", "check_in.py"]
         } else {

@@ -12,19 +12,19 @@ use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_smithy_async::rt::sleep::{SharedAsyncSleep, TokioSleep};
 use aws_smithy_async::time::SharedTimeSource;
 use bytes::Bytes;
-use mlops_operator::adapters::aws::AwsFactory;
-use mlops_operator::adapters::service_catalog::{Names, ServiceCatalog};
+use mlops_operator::adapters::aws::catalog::{CatalogProductActuator, Names};
+use mlops_operator::adapters::aws::clients::AwsFactory;
 use mlops_operator::clock::Clock;
-use mlops_operator::controller::drive::{IntentJournal, Pass, drive};
-use mlops_operator::controller::ledger::Ledger;
+use mlops_operator::controller::converge::engine::{IntentJournal, Scope, converge};
+use mlops_operator::controller::converge::memory::ObjectMemory;
 use mlops_operator::crd::status::{Intent, Placement, Reason};
+use mlops_operator::domain::external_resource::Goal;
 use mlops_operator::domain::fault::{Fault, FaultKind};
 use mlops_operator::domain::identity::{Identity, OwnerKey};
 use mlops_operator::domain::project::Principal;
 use mlops_operator::domain::report::Outcome;
-use mlops_operator::domain::resource::Goal;
 use mlops_operator::resources::catalog::{CatalogProduct, Desired, Portfolio, Product, Version};
-use mlops_operator::resources::outputs::Launchable;
+use mlops_operator::resources::outputs::ProvisioningTarget;
 use mlops_sandbox::aws::{Call, Caller, s3, service_catalog};
 use mlops_sandbox::{Fault as Scripted, Sandbox, Settings, What};
 use serde_json::{Value, json};
@@ -40,9 +40,9 @@ const OPERATOR: &str = "arn:aws:iam::111122223333:user/administrator";
 struct Status(Mutex<Vec<Intent>>);
 
 impl IntentJournal for Status {
-    async fn persist(&self, ledger: &Ledger) -> Result<(), Fault> {
-        *self.0.lock().unwrap() = ledger.intents();
-        ledger.written(ledger.intents());
+    async fn persist(&self, memory: &ObjectMemory) -> Result<(), Fault> {
+        *self.0.lock().unwrap() = memory.intents();
+        memory.written(memory.intents());
         Ok(())
     }
 }
@@ -51,8 +51,8 @@ struct Bench {
     sandbox: Sandbox,
     clock: Clock,
     status: Status,
-    ledger: Ledger,
-    hands: ServiceCatalog,
+    memory: ObjectMemory,
+    hands: CatalogProductActuator,
     identity: Identity,
     desired: Desired,
 }
@@ -92,9 +92,9 @@ impl Bench {
         let identity = Identity { owner, placement };
         let names = Names { portfolio: "team".into(), product: "churn".into() };
         let mut bench = Self {
-            hands: ServiceCatalog::new(&aws, names),
+            hands: CatalogProductActuator::new(&aws, names),
             desired: desired(&identity),
-            ledger: Ledger::new(Vec::new()),
+            memory: ObjectMemory::new(Vec::new()),
             status: Status::default(),
             sandbox,
             clock,
@@ -142,17 +142,17 @@ impl Bench {
         self.sandbox.calls().iter().filter(|call| call.split(' ').nth(1).unwrap_or_default().starts_with(start)).count()
     }
 
-    async fn pass(&self, goal: &Goal<Desired>) -> Outcome<Launchable> {
+    async fn pass(&self, goal: &Goal<Desired>) -> Outcome<ProvisioningTarget> {
         let (_stop, stopping) = tokio::sync::watch::channel(false);
-        let pass = Pass::new(&self.ledger, self.clock, &self.status, stopping);
-        let outcome = drive::<CatalogProduct, _, _>(&pass, &self.identity, goal, &self.hands).await;
-        self.ledger.end(true, false);
-        *self.status.0.lock().unwrap() = self.ledger.intents();
+        let pass = Scope::new(&self.memory, self.clock, &self.status, stopping);
+        let outcome = converge::<CatalogProduct, _, _>(&pass, &self.identity, goal, &self.hands).await;
+        self.memory.end(true, false);
+        *self.status.0.lock().unwrap() = self.memory.intents();
         outcome
     }
 
     /// Passes until it is as it should be, or a person is needed, or two minutes have gone by.
-    async fn settle(&self, goal: Goal<Desired>) -> Outcome<Launchable> {
+    async fn settle(&self, goal: Goal<Desired>) -> Outcome<ProvisioningTarget> {
         for _ in 0..600 {
             match self.pass(&goal).await {
                 Outcome::Waiting { .. } | Outcome::Faulted { .. } => {
@@ -165,7 +165,7 @@ impl Bench {
     }
 
     /// Passes until it waits no more; a fault ends it.
-    async fn outcome(&self, goal: &Goal<Desired>) -> Outcome<Launchable> {
+    async fn outcome(&self, goal: &Goal<Desired>) -> Outcome<ProvisioningTarget> {
         for _ in 0..600 {
             match self.pass(goal).await {
                 Outcome::Waiting { .. } => tokio::time::sleep(Duration::from_secs(1)).await,
@@ -179,7 +179,7 @@ impl Bench {
         Goal::Present(self.desired.clone())
     }
 
-    async fn build(&self) -> Launchable {
+    async fn build(&self) -> ProvisioningTarget {
         match self.settle(self.present()).await {
             Outcome::InSync { output, .. } => output,
             other => panic!("not in sync: {other:?}"),
@@ -204,7 +204,7 @@ impl Bench {
 
     /// The number in the client token of a thing.
     fn number(&self, thing: &str) -> i32 {
-        self.ledger.intents().iter().find(|intent| intent.thing == thing).unwrap().n
+        self.memory.intents().iter().find(|intent| intent.thing == thing).unwrap().n
     }
 
     /// The status is lost, and with it all that the process knew.
@@ -215,7 +215,7 @@ impl Bench {
 
     /// The process dies; the next one knows the status only.
     fn restart(&mut self) {
-        self.ledger = Ledger::new(self.status.0.lock().unwrap().clone());
+        self.memory = ObjectMemory::new(self.status.0.lock().unwrap().clone());
     }
 }
 
@@ -420,7 +420,7 @@ async fn deletion_goes_from_the_outside_in_and_proves_absence() {
     bench.lose_status();
     let start = bench.clock.now();
     let first = bench.pass(&Goal::Absent).await;
-    assert!(matches!(first, Outcome::Waiting { why: Reason::ProvingAbsence, .. }), "lists lag: {first:?}");
+    assert!(matches!(first, Outcome::Waiting { reason: Reason::ConfirmingAbsence, .. }), "lists lag: {first:?}");
     bench.tear_down().await;
     assert!(bench.clock.now().duration_since(start).as_secs() >= 15);
 }
@@ -490,8 +490,8 @@ async fn a_product_that_cannot_be_created_is_tried_again_and_then_reported() {
         let now = bench.sandbox.now();
         bench.sandbox.world(|world| world.region(ACCOUNT, REGION).catalog.fail(&product, now));
         let outcome = bench.pass(&Goal::Present(bench.desired.clone())).await;
-        if let Outcome::Stuck { why, hint, .. } = outcome {
-            assert_eq!((why, round, hint.is_empty()), (Reason::CatalogFailed, 2, false));
+        if let Outcome::Stuck { reason, hint, .. } = outcome {
+            assert_eq!((reason, round, hint.is_empty()), (Reason::CatalogFailed, 2, false));
             return;
         }
         while bench.count("products") == 0 || bench.dump()["products"].get(&product).is_some() {
@@ -547,8 +547,8 @@ async fn a_principal_that_iam_has_not_spread_is_waited_for_and_then_asked_about(
     bench.sandbox.fault(operation.before(spreading));
     let start = bench.clock.now();
     let outcome = bench.outcome(&bench.present()).await;
-    let Outcome::Stuck { why, message, hint } = outcome else { panic!("{outcome:?}") };
-    assert_eq!(why, Reason::Rejected);
+    let Outcome::Stuck { reason, message, hint } = outcome else { panic!("{outcome:?}") };
+    assert_eq!(reason, Reason::Rejected);
     assert!(message.contains(OPERATOR) && hint.contains("principal"), "{message}; {hint}");
     assert!(bench.clock.now().duration_since(start).as_secs() >= 120);
 }
@@ -558,8 +558,8 @@ async fn without_a_known_launch_path_it_is_not_in_sync_but_can_be_deleted() {
     let bench = Bench::new(Settings::default()).await;
     bench.sandbox.world(|world| world.iam.deny(OPERATOR, "servicecatalog:ListLaunchPaths"));
     let outcome = bench.outcome(&bench.present()).await;
-    let Outcome::Stuck { why, message, hint } = outcome else { panic!("{outcome:?}") };
-    assert_eq!(why, Reason::AccessDenied, "{message}");
+    let Outcome::Stuck { reason, message, hint } = outcome else { panic!("{outcome:?}") };
+    assert_eq!(reason, Reason::AccessDenied, "{message}");
     assert_eq!(hint, "allow the operator's role servicecatalog:ListLaunchPaths");
     bench.tear_down().await;
 }

@@ -306,7 +306,8 @@ async fn a_missing_crd_is_named_by_the_readiness() {
     stage.kubernetes = mlops_sandbox::kubernetes::Kubernetes::new(stage.sandbox.clock(), &[]);
     stage.kubernetes.create("namespaces", "", json!({"metadata": {"name": "mlops-operator"}})).unwrap();
     stage.start();
-    let named = |stage: &Stage| stage.readiness.get().is_err_and(|why| why.contains("mlopsprojects.mlops-operator.io"));
+    let named =
+        |stage: &Stage| stage.readiness.get().is_err_and(|reason| reason.contains("mlopsprojects.mlops-operator.io"));
     stage.until("named", SOON, named).await;
 }
 

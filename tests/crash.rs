@@ -38,7 +38,7 @@ fn sparse<T: Clone>(items: &[T], step: usize, from: usize) -> Vec<T> {
 
 /// One line for people and for `make explore`, which adds them up by their kind.
 fn tell(kind: &str, what: &str, points: usize, tally: &Tally, begun: std::time::Instant) {
-    let (played, failed, seconds) = (tally.tried, tally.failures.len(), begun.elapsed().as_secs_f64());
+    let (played, failed, seconds) = (tally.attempts, tally.failures.len(), begun.elapsed().as_secs_f64());
     println!("\nexplored {kind}: {points} points, {played} played, {failed} failed, {seconds:.1} s: {what}");
 }
 

@@ -3,6 +3,8 @@
 //! sentence, or ends in a world that shows it where it belongs, and leaves no trace when it is taken back.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, unreachable_pub)]
 
+#[path = "fields/tried.rs"]
+mod attempts;
 mod common;
 #[path = "fields/ground.rs"]
 mod ground;
@@ -12,18 +14,16 @@ mod rules;
 mod schema;
 #[path = "fields/seen.rs"]
 mod seen;
-#[path = "fields/tried.rs"]
-mod tried;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use attempts::Tried;
 use futures::StreamExt;
-use ground::{ACCOUNT, Ground, REGION};
+use ground::{ACCOUNT, OperatorPrincipal, REGION};
 use mlops_sandbox::Door;
 use rules::{Rule, What};
 use schema::{Property, get, set, unset};
 use serde_json::{Value, json};
-use tried::Tried;
 
 const NAME: &str = "taxi";
 /// How many dry runs are under way at once.
@@ -34,7 +34,7 @@ const LONGEST_REFUSAL: usize = 4096;
 /// What was tried, and what went wrong.
 #[derive(Default)]
 struct Count {
-    tried: usize,
+    attempts: usize,
     refused: usize,
     converged: usize,
     told: usize,
@@ -69,10 +69,10 @@ async fn every_value_of_every_field_is_refused_or_shows_and_goes_without_a_trace
     let mut count = Count::default();
     uncovered(&properties, &rules, &mut count);
     assert!(count.failures.is_empty(), "{}", count.failures.join("\n"));
-    let ground = Ground::prepare().await;
+    let ground = OperatorPrincipal::prepare().await;
     furnish(&ground, &rules).await;
     let accepted = outside(&ground, &properties, &rules, &mut count).await;
-    println!("dry runs: {} values, {} refused", count.tried, count.refused);
+    println!("dry runs: {} values, {} refused", count.attempts, count.refused);
 
     let mut values: BTreeMap<&str, Vec<Value>> = BTreeMap::new();
     for property in &properties {
@@ -91,7 +91,7 @@ async fn every_value_of_every_field_is_refused_or_shows_and_goes_without_a_trace
     println!(
         "{} fields, {} values: {} refused, {} converged, {} told what to do, {} failures",
         properties.len(),
-        count.tried,
+        count.attempts,
         count.refused,
         count.converged,
         count.told,
@@ -120,14 +120,14 @@ fn uncovered(properties: &[Property], rules: &BTreeMap<String, Rule>, count: &mu
         .failures
         .extend(gone.map(|path| format!("tests/fields/rules.rs has a rule for {path}, which is no property")));
     for rule in rules.values() {
-        if let What::Hidden(why) = rule.what {
-            println!("spec.{} shows nowhere: {why}", rule.path);
+        if let What::Hidden(reason) = rule.what {
+            println!("spec.{} shows nowhere: {reason}", rule.path);
         }
     }
 }
 
 /// Makes what good values name.
-async fn furnish(ground: &Ground, rules: &BTreeMap<String, Rule>) {
+async fn furnish(ground: &OperatorPrincipal, rules: &BTreeMap<String, Rule>) {
     let long = |text: &str| text.repeat(253);
     ground.secret("jenkins", ["username", "token"], &long("K"), "x").await;
     ground.secret("other", ["username", "token"], "arn", &kms()).await;
@@ -198,7 +198,7 @@ fn inside(property: &Property, rule: &Rule) -> Vec<Value> {
 
 /// Tries what must be refused and what may be: gives what was taken, by path.
 async fn outside(
-    ground: &Ground,
+    ground: &OperatorPrincipal,
     properties: &[Property],
     rules: &BTreeMap<String, Rule>,
     count: &mut Count,
@@ -235,7 +235,7 @@ async fn outside(
     let answers: Vec<_> = answers.collect().await;
     let mut accepted: BTreeMap<String, Vec<Value>> = BTreeMap::new();
     for (property, value, must, answer) in answers {
-        count.tried += 1;
+        count.attempts += 1;
         let shown = value.as_ref().map_or("nothing".to_owned(), short);
         match (answer, value) {
             (Err(said), _) if refused_well(&property.path, &said) => count.refused += 1,

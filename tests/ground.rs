@@ -15,20 +15,20 @@ use aws_smithy_async::rt::sleep::{SharedAsyncSleep, TokioSleep};
 use aws_smithy_async::time::SharedTimeSource;
 use bytes::Bytes;
 use fixture::{bare, owner, repositories};
-use mlops_operator::adapters::aws::{Aws, AwsFactory};
-use mlops_operator::adapters::ground::GroundActuator;
-use mlops_operator::adapters::s3::S3Actuator;
+use mlops_operator::adapters::aws::artifact_bucket::ArtifactBucketActuator;
+use mlops_operator::adapters::aws::clients::{Aws, AwsFactory};
+use mlops_operator::adapters::aws::prerequisites::PrerequisitesActuator;
 use mlops_operator::clock::Clock;
-use mlops_operator::controller::drive::{IntentJournal, Pass, drive};
-use mlops_operator::controller::ledger::Ledger;
+use mlops_operator::controller::converge::engine::{IntentJournal, Scope, converge};
+use mlops_operator::controller::converge::memory::ObjectMemory;
 use mlops_operator::crd::status::{Placement, Reason};
+use mlops_operator::domain::external_resource::{Actuator, ExternalResource, Goal};
 use mlops_operator::domain::fault::{Fault, FaultKind};
 use mlops_operator::domain::identity::Identity;
 use mlops_operator::domain::project::{ModelTrigger, Project, RepositoryRole, Roles};
 use mlops_operator::domain::report::Outcome;
-use mlops_operator::domain::resource::{Actuator, Goal, Resource};
 use mlops_operator::resources::artifact_bucket::ArtifactBucket;
-use mlops_operator::resources::outputs::{Artifacts, Ground};
+use mlops_operator::resources::outputs::{Artifacts, OperatorPrincipal};
 use mlops_operator::resources::prerequisites::Prerequisites;
 use mlops_sandbox::aws::iam::Session;
 use mlops_sandbox::aws::{Caller, s3};
@@ -45,7 +45,7 @@ const CONNECTION: &str = "arn:aws:codeconnections:eu-west-1:111122223333:connect
 struct NoIntents;
 
 impl IntentJournal for NoIntents {
-    async fn persist(&self, _ledger: &Ledger) -> Result<(), Fault> {
+    async fn persist(&self, _ledger: &ObjectMemory) -> Result<(), Fault> {
         panic!("S3 keys buckets and objects by name")
     }
 }
@@ -121,33 +121,33 @@ impl Bench {
 
     async fn pass<R, A>(&self, goal: &Goal<R::Desired>, hands: &A) -> (Outcome<R::Output>, Vec<String>)
     where
-        R: Resource<Output: Send + 'static>,
+        R: ExternalResource<Output: Send + 'static>,
         A: Actuator<R>,
     {
-        let ledger = Ledger::new(Vec::new());
+        let memory = ObjectMemory::new(Vec::new());
         let (_stop, stopping) = tokio::sync::watch::channel(false);
-        let pass = Pass::new(&ledger, self.clock, &NoIntents, stopping);
-        let outcome = drive::<R, A, _>(&pass, &self.project.identity, goal, hands).await;
+        let pass = Scope::new(&memory, self.clock, &NoIntents, stopping);
+        let outcome = converge::<R, A, _>(&pass, &self.project.identity, goal, hands).await;
         let deeds = pass.take_deeds().into_iter();
-        (outcome, deeds.map(|deed| format!("{}: {}", deed.because, deed.summary)).collect())
+        (outcome, deeds.map(|deed| format!("{}: {}", deed.reason, deed.summary)).collect())
     }
 
     /// One pass that builds the bucket up.
     async fn build(&self) -> (Outcome<Artifacts>, Vec<String>) {
-        let inputs = Ground { operator_principal_arn: String::new() };
+        let inputs = OperatorPrincipal { operator_principal_arn: String::new() };
         let goal = Goal::Present(ArtifactBucket::desired(&self.project, &inputs));
-        self.pass::<ArtifactBucket, _>(&goal, &S3Actuator::new(&self.aws().await)).await
+        self.pass::<ArtifactBucket, _>(&goal, &ArtifactBucketActuator::new(&self.aws().await)).await
     }
 
     /// One pass that takes the bucket down.
     async fn remove(&self) -> (Outcome<Artifacts>, Vec<String>) {
-        self.pass::<ArtifactBucket, _>(&Goal::Absent, &S3Actuator::new(&self.aws().await)).await
+        self.pass::<ArtifactBucket, _>(&Goal::Absent, &ArtifactBucketActuator::new(&self.aws().await)).await
     }
 
     /// One look at the prerequisites.
-    async fn look(&self) -> Outcome<Ground> {
+    async fn look(&self) -> Outcome<OperatorPrincipal> {
         let goal = Goal::Present(Prerequisites::desired(&self.project, &()));
-        let hands = GroundActuator::new(&self.aws().await, &self.project);
+        let hands = PrerequisitesActuator::new(&self.aws().await, &self.project);
         self.pass::<Prerequisites, _>(&goal, &hands).await.0
     }
 
@@ -180,7 +180,7 @@ const LOCATION: &str =
 
 fn stuck<O>(outcome: &Outcome<O>) -> Option<Reason> {
     match outcome {
-        Outcome::Stuck { why, .. } => Some(*why),
+        Outcome::Stuck { reason, .. } => Some(*reason),
         Outcome::Faulted { fault, .. } => Some(fault.reason),
         _ => None,
     }
@@ -309,8 +309,8 @@ async fn a_bucket_that_may_not_be_looked_at_is_a_permission_that_lacks() {
         let before = bench.bucket();
         bench.sandbox.world(|world| denied.iter().for_each(|action| world.iam.deny("*", action)));
         for outcome in [bench.build().await.0.finding(), bench.remove().await.0.finding()] {
-            let Outcome::Stuck { why, hint, .. } = outcome else { panic!("{name}: {outcome:?}") };
-            assert_eq!(why, Reason::AccessDenied, "{name}");
+            let Outcome::Stuck { reason, hint, .. } = outcome else { panic!("{name}: {outcome:?}") };
+            assert_eq!(reason, Reason::AccessDenied, "{name}");
             assert!(hint.starts_with("allow the operator's role s3:ListBucket on the bucket"), "{name}: {hint}");
         }
         assert_eq!(bench.bucket(), before, "{name}");
@@ -433,7 +433,7 @@ async fn deletion_looks_at_the_account_and_at_nothing_else() {
     let mut bench = Bench::new(REGION, None);
     for (account, wanted) in [(ACCOUNT, None), ("999999999999", Some(Reason::WrongAccount))] {
         bench.project.identity.placement.account_id = account.into();
-        let hands = GroundActuator::account_only(&bench.aws().await);
+        let hands = PrerequisitesActuator::account_only(&bench.aws().await);
         let (outcome, _) = bench.pass::<Prerequisites, _>(&Goal::Absent, &hands).await;
         assert_eq!(stuck(&outcome), wanted, "{account}");
     }
@@ -461,7 +461,7 @@ async fn a_role_is_assumed_once_an_hour_and_is_the_principal_with_its_path() {
         let aws = factory.connect(&bench.project.identity.placement, "ml/taxi").await;
         aws.s3.list_buckets().send().await.unwrap();
         let goal = Goal::Present(Prerequisites::desired(&bench.project, &()));
-        bench.pass::<Prerequisites, _>(&goal, &GroundActuator::new(&aws, &bench.project)).await.0
+        bench.pass::<Prerequisites, _>(&goal, &PrerequisitesActuator::new(&aws, &bench.project)).await.0
     };
     let assumed = |bench: &Bench| bench.sandbox.calls().iter().filter(|call| *call == "sts AssumeRole").count();
     for _ in 0..3 {

@@ -9,13 +9,13 @@ use std::collections::BTreeMap;
 
 use base64::Engine;
 use bytes::Bytes;
-use fixture::{bare, facts, repositories};
+use fixture::{bare, project_ref, repositories};
 use jiff::Timestamp;
 use mlops_operator::adapters::jenkins::JenkinsClient;
 use mlops_operator::crd::status::{Placement, Reason};
+use mlops_operator::domain::external_resource::{Actuator, Attempts, Decision, ExternalResource, Goal};
 use mlops_operator::domain::fault::{Fault, FaultKind};
 use mlops_operator::domain::project::{JenkinsCredentials, JenkinsSettings, Project, Roles};
-use mlops_operator::domain::resource::{Actuator, Attempts, Decision, Goal, Resource};
 use mlops_operator::resources::jenkins_jobs::marker::{Marker, describe};
 use mlops_operator::resources::jenkins_jobs::{Desired, JenkinsJobs};
 use mlops_operator::resources::outputs::Jobs;
@@ -74,10 +74,13 @@ impl Stage {
     }
 
     fn wanted(&self) -> Goal<Desired> {
-        Goal::Present(JenkinsJobs::desired(&self.project, &facts("p-1")))
+        Goal::Present(JenkinsJobs::desired(&self.project, &project_ref("p-1")))
     }
 
-    async fn look(&self, goal: &Goal<Desired>) -> Result<Decision<<JenkinsJobs as Resource>::Action, Jobs>, Fault> {
+    async fn look(
+        &self,
+        goal: &Goal<Desired>,
+    ) -> Result<Decision<<JenkinsJobs as ExternalResource>::Action, Jobs>, Fault> {
         let seen = self.client.observe(&self.project.identity, &Attempts::default()).await?;
         Ok(JenkinsJobs::decide(&self.project.identity, goal, &seen, Timestamp::UNIX_EPOCH, &Attempts::default()))
     }
@@ -89,12 +92,12 @@ impl Stage {
             match self.look(goal).await? {
                 Decision::InSync(_) => return Ok((done, "in sync".into())),
                 Decision::Gone => return Ok((done, "gone".into())),
-                Decision::Stuck { why, .. } => return Ok((done, why.to_string())),
-                Decision::Wait { why, .. } => return Ok((done, why.to_string())),
+                Decision::Stuck { reason, .. } => return Ok((done, reason.to_string())),
+                Decision::Wait { reason, .. } => return Ok((done, reason.to_string())),
                 Decision::Act(steps) => {
                     for step in steps {
                         self.client.act(&self.project.identity, &step.action).await?;
-                        done.push(format!("{} ({})", step.summary, step.because));
+                        done.push(format!("{} ({})", step.summary, step.reason));
                     }
                 }
             }
@@ -272,7 +275,7 @@ async fn folders_of_others_and_what_they_hold_survive() {
 #[tokio::test(start_paused = true)]
 async fn jobs_of_an_earlier_project_id_and_of_another_type_make_place() {
     let stage = Stage::new(&["ml"]);
-    let earlier = Goal::Present(JenkinsJobs::desired(&stage.project, &facts("p-0")));
+    let earlier = Goal::Present(JenkinsJobs::desired(&stage.project, &project_ref("p-0")));
     stage.settle(&earlier).await.unwrap();
     let marker = Marker::new(&stage.project.identity.owner, "");
     let freestyle = format!("<project><description>{}</description></project>", describe("", &marker));
@@ -328,7 +331,7 @@ async fn every_refusal_has_its_kind_and_reason() {
                 jenkins.users.get_mut("operator").unwrap().denied = denied.into();
             },
             FaultKind::Rejected,
-            Reason::HiddenItem,
+            Reason::JenkinsItemNotVisible,
             "may not see it",
         ),
     ];
@@ -336,7 +339,7 @@ async fn every_refusal_has_its_kind_and_reason() {
         let stage = Stage::new(&[]);
         stage.by_hand("POST", &format!("/createItem?name={}", job("preprocess")), "<flow-definition/>").await;
         stage.jenkins(|jenkins| {
-            if *reason != Reason::HiddenItem {
+            if *reason != Reason::JenkinsItemNotVisible {
                 jenkins.items.clear();
             }
             change(jenkins);

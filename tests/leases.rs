@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use k8s_openapi::api::coordination::v1::Lease;
 use kube::config::{Config, KubeConfigOptions, Kubeconfig};
 use kube::{Api, Client};
-use mlops_operator::controller::lease::{LEASE, Leadership};
+use mlops_operator::leader_election::{LEASE, Leadership};
 use tokio::time::timeout;
 
 const NAMESPACE: &str = "default";

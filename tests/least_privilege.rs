@@ -91,7 +91,7 @@ async fn life(data_policy: &str) -> BTreeSet<(&'static str, String)> {
     fill(&stage);
     stage.edit(json!({"spec": {"modelTrigger": null, "platform": {"catalog": {"principals": null}}}})).await;
     tokio::time::sleep(Duration::from_mins(5)).await;
-    stage.until_condition("TriggerReady=False/NotWanted", Duration::from_mins(5)).await;
+    stage.until_condition("TriggerReady=False/Disabled", Duration::from_mins(5)).await;
     stage.delete();
     stage.until_gone(Duration::from_mins(20)).await;
     let journal = stage.sandbox.journal();

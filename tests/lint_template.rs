@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use jiff::civil::date;
-use mlops_operator::templates::lint::lint;
+use mlops_operator::template_lint::lint;
 use serde_json::Value;
 
 const WRONG: &str = "\

@@ -2,7 +2,7 @@
 //! random, with the failing one shrunk and printed.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use mlops_operator::adapters::aws::service_fault;
+use mlops_operator::adapters::aws::errors::service_fault;
 use mlops_operator::domain::identity::OwnerKey;
 use mlops_operator::domain::secret::{Secret, without};
 use mlops_operator::resources::jenkins_jobs::document::{self, Element};

@@ -17,19 +17,19 @@ use aws_sdk_servicecatalog::types::{
 };
 use aws_smithy_async::rt::sleep::{SharedAsyncSleep, TokioSleep};
 use fixture::{bare, repositories};
-use mlops_operator::adapters::aws::{Aws, AwsFactory};
-use mlops_operator::adapters::sagemaker::SagemakerProjects;
+use mlops_operator::adapters::aws::clients::{Aws, AwsFactory};
+use mlops_operator::adapters::aws::sagemaker_project::SagemakerProjectActuator;
 use mlops_operator::clock::Clock;
-use mlops_operator::controller::drive::{IntentJournal, Pass, drive};
-use mlops_operator::controller::ledger::Ledger;
+use mlops_operator::controller::converge::engine::{IntentJournal, Scope, converge};
+use mlops_operator::controller::converge::memory::ObjectMemory;
 use mlops_operator::crd::status::Placement;
+use mlops_operator::domain::external_resource::{ExternalResource, Goal};
 use mlops_operator::domain::fault::Fault;
 use mlops_operator::domain::identity::{Identity, OwnerKey};
 use mlops_operator::domain::project::{ParameterValue, Project, Roles};
 use mlops_operator::domain::report::Outcome;
-use mlops_operator::domain::resource::{Goal, Resource};
 use mlops_operator::domain::secret::{SealedSecret, Secret};
-use mlops_operator::resources::outputs::{Launchable, ProjectFacts, Provisioned};
+use mlops_operator::resources::outputs::{ProjectRef, Provisioned, ProvisioningTarget};
 use mlops_operator::resources::sagemaker_project::SagemakerProject;
 use mlops_operator::templates::project_template;
 use mlops_sandbox::{Sandbox, Settings};
@@ -41,7 +41,7 @@ const LAUNCH_ROLE: &str = "arn:aws:iam::111122223333:role/service-role/AmazonSag
 struct NoIntents;
 
 impl IntentJournal for NoIntents {
-    async fn persist(&self, _: &Ledger) -> Result<(), Fault> {
+    async fn persist(&self, _: &ObjectMemory) -> Result<(), Fault> {
         Ok(())
     }
 }
@@ -49,8 +49,8 @@ impl IntentJournal for NoIntents {
 struct Bench {
     sandbox: Sandbox,
     aws: Aws,
-    ledger: Ledger,
-    launchable: Launchable,
+    memory: ObjectMemory,
+    target: ProvisioningTarget,
     project: Project,
     principal: String,
 }
@@ -75,12 +75,12 @@ impl Bench {
             ..Placement::default()
         };
         let aws = AwsFactory::new(config).connect(&placement, "test").await;
-        let launchable = catalog(&aws).await;
+        let target = catalog(&aws).await;
         let principal = aws.sts.get_caller_identity().send().await.unwrap().arn().unwrap().to_owned();
         let owner =
             OwnerKey { cluster: "c".into(), kind: "MlopsProject".into(), namespace: "n".into(), name: "o".into() };
         let project = project(Identity { owner, placement });
-        Self { sandbox, aws, ledger: Ledger::default(), launchable, project, principal }
+        Self { sandbox, aws, memory: ObjectMemory::default(), target, project, principal }
     }
 
     /// The same with the operator's principal associated: ready to launch.
@@ -91,7 +91,7 @@ impl Bench {
     }
 
     async fn associate(&self) {
-        let request = self.aws.catalog.associate_principal_with_portfolio().portfolio_id(&self.launchable.portfolio_id);
+        let request = self.aws.catalog.associate_principal_with_portfolio().portfolio_id(&self.target.portfolio_id);
         request.principal_arn(&self.principal).principal_type(PrincipalType::Iam).send().await.unwrap();
     }
 
@@ -99,18 +99,18 @@ impl Bench {
     async fn pass(&self, present: bool, delete_data: bool) -> Outcome<Provisioned> {
         let clock = Clock::starting_at(self.sandbox.now());
         let (_stop, stopping) = tokio::sync::watch::channel(false);
-        let pass = Pass::new(&self.ledger, clock, &NoIntents, stopping);
+        let pass = Scope::new(&self.memory, clock, &NoIntents, stopping);
         let goal = match present {
-            true => Goal::Present(SagemakerProject::desired(&self.project, &self.launchable)),
+            true => Goal::Present(SagemakerProject::desired(&self.project, &self.target)),
             false => Goal::Absent,
         };
-        let actuator = SagemakerProjects::new(&self.aws, delete_data);
-        drive::<SagemakerProject, _, _>(&pass, &self.project.identity, &goal, &actuator).await
+        let actuator = SagemakerProjectActuator::new(&self.aws, delete_data);
+        converge::<SagemakerProject, _, _>(&pass, &self.project.identity, &goal, &actuator).await
     }
 
     /// Passes until there is nothing to wait for.
     async fn settle(&self, present: bool, delete_data: bool) -> Outcome<Provisioned> {
-        self.ledger.doubt(SagemakerProject::KIND);
+        self.memory.doubt(SagemakerProject::KIND);
         for _ in 0..400 {
             match self.pass(present, delete_data).await {
                 Outcome::Waiting { .. } => tokio::time::sleep(Duration::from_millis(500)).await,
@@ -120,26 +120,29 @@ impl Bench {
         panic!("it waits for ever");
     }
 
-    async fn made(&self) -> ProjectFacts {
+    async fn made(&self) -> ProjectRef {
         match self.settle(true, false).await {
-            Outcome::InSync { output, .. } => output.facts,
+            Outcome::InSync { output, .. } => output.project_ref,
             outcome => panic!("{}", told(&outcome)),
         }
     }
 
-    async fn exists(&self, facts: &ProjectFacts) -> (bool, bool) {
-        let group =
-            self.aws.sagemaker.describe_model_package_group().model_package_group_name(&facts.model_package_group);
-        (group.send().await.is_ok(), self.aws.s3.head_bucket().bucket(&facts.bucket).send().await.is_ok())
+    async fn exists(&self, project_ref: &ProjectRef) -> (bool, bool) {
+        let group = self
+            .aws
+            .sagemaker
+            .describe_model_package_group()
+            .model_package_group_name(&project_ref.model_package_group);
+        (group.send().await.is_ok(), self.aws.s3.head_bucket().bucket(&project_ref.bucket).send().await.is_ok())
     }
 
-    async fn fill(&self, facts: &ProjectFacts) {
+    async fn fill(&self, project_ref: &ProjectRef) {
         for _ in 0..2 {
-            self.aws.s3.put_object().bucket(&facts.bucket).key("model/a b.tar.gz").send().await.unwrap();
+            self.aws.s3.put_object().bucket(&project_ref.bucket).key("model/a b.tar.gz").send().await.unwrap();
             let request = self.aws.sagemaker.create_model_package();
-            request.model_package_group_name(&facts.model_package_group).send().await.unwrap();
+            request.model_package_group_name(&project_ref.model_package_group).send().await.unwrap();
         }
-        self.aws.s3.delete_object().bucket(&facts.bucket).key("model/a b.tar.gz").send().await.unwrap();
+        self.aws.s3.delete_object().bucket(&project_ref.bucket).key("model/a b.tar.gz").send().await.unwrap();
     }
 }
 
@@ -147,14 +150,14 @@ fn told(outcome: &Outcome<Provisioned>) -> String {
     match outcome {
         Outcome::InSync { changed, .. } => format!("in sync, changed {changed}"),
         Outcome::Gone => "gone".into(),
-        Outcome::Waiting { why, message, .. } => format!("waiting {why}: {message}"),
-        Outcome::Stuck { why, message, .. } => format!("stuck {why}: {message}"),
+        Outcome::Waiting { reason, message, .. } => format!("waiting {reason}: {message}"),
+        Outcome::Stuck { reason, message, .. } => format!("stuck {reason}: {message}"),
         Outcome::Faulted { fault, .. } => format!("fault {}: {}", fault.reason, fault.message),
         Outcome::Blocked { .. } | Outcome::Interrupted => "stopped".into(),
     }
 }
 
-async fn catalog(aws: &Aws) -> Launchable {
+async fn catalog(aws: &Aws) -> ProvisioningTarget {
     let place = aws_sdk_s3::types::BucketLocationConstraint::EuWest1;
     let place = aws_sdk_s3::types::CreateBucketConfiguration::builder().location_constraint(place).build();
     aws.s3.create_bucket().bucket("templates").create_bucket_configuration(place).send().await.unwrap();
@@ -184,7 +187,7 @@ async fn catalog(aws: &Aws) -> Launchable {
         aws.catalog.create_constraint().portfolio_id(&portfolio_id).product_id(&product_id).r#type("LAUNCH");
     let role = format!("{{\"RoleArn\": \"{LAUNCH_ROLE}\"}}");
     constraint.parameters(role).idempotency_token("c").send().await.unwrap();
-    Launchable { portfolio_id, product_id, artifact_id, artifact_name: "v1".into() }
+    ProvisioningTarget { portfolio_id, product_id, artifact_id, artifact_name: "v1".into() }
 }
 
 fn project(identity: Identity) -> Project {
@@ -205,10 +208,10 @@ async fn a_project_is_launched_once_and_its_id_is_known_early() {
     let Outcome::Waiting { early: Some(early), .. } = bench.pass(true, false).await else {
         panic!("it must wait with an early output")
     };
-    let facts = bench.made().await;
-    assert_eq!(facts, early.facts);
-    assert_eq!(bench.exists(&facts).await, (true, true));
-    bench.ledger.doubt(SagemakerProject::KIND);
+    let project_ref = bench.made().await;
+    assert_eq!(project_ref, early.project_ref);
+    assert_eq!(bench.exists(&project_ref).await, (true, true));
+    bench.memory.doubt(SagemakerProject::KIND);
     let before = bench.sandbox.calls().len();
     assert_eq!(told(&bench.pass(true, false).await), "in sync, changed false");
     assert_eq!(bench.sandbox.calls()[before..], ["sagemaker DescribeProject", "sagemaker ListTags"]);
@@ -217,14 +220,14 @@ async fn a_project_is_launched_once_and_its_id_is_known_early() {
 #[tokio::test(start_paused = true)]
 async fn description_tags_branch_and_secret_follow_the_spec() {
     let mut bench = Bench::ready().await;
-    let facts = bench.made().await;
+    let project_ref = bench.made().await;
     bench.project.description = "churn of all customers".into();
     bench.project.tags = BTreeMap::from([("cost".into(), "7".into())]);
     bench.project.repositories.build.branch = "release".into();
-    assert_eq!(bench.made().await, facts);
+    assert_eq!(bench.made().await, project_ref);
     let described = bench.aws.sagemaker.describe_project().project_name("churn").send().await.unwrap();
     assert_eq!(described.project_description(), Some("churn of all customers"));
-    let listed = bench.aws.sagemaker.list_tags().resource_arn(&facts.project_arn).send().await.unwrap();
+    let listed = bench.aws.sagemaker.list_tags().resource_arn(&project_ref.project_arn).send().await.unwrap();
     let keys: Vec<&str> = listed.tags().iter().filter_map(|tag| tag.key()).collect();
     assert!(keys.contains(&"cost") && !keys.contains(&"team"), "{keys:?}");
     let repositories = bench.aws.sagemaker.list_code_repositories().send().await.unwrap();
@@ -238,8 +241,8 @@ async fn description_tags_branch_and_secret_follow_the_spec() {
     let key = format!("arn:aws:kms:{REGION}:{ACCOUNT}:key/k");
     let sealed = SealedSecret { value: Secret::new(key), fingerprint: "k".into() };
     bench.project.parameters.insert("ArtifactBucketKmsKeyArn".into(), ParameterValue::Sealed(sealed));
-    assert_eq!(bench.made().await, facts);
-    let encryption = bench.aws.s3.get_bucket_encryption().bucket(&facts.bucket).send().await.unwrap();
+    assert_eq!(bench.made().await, project_ref);
+    let encryption = bench.aws.s3.get_bucket_encryption().bucket(&project_ref.bucket).send().await.unwrap();
     let rules = encryption.server_side_encryption_configuration().unwrap().rules();
     let rule = rules[0].apply_server_side_encryption_by_default().unwrap();
     assert_eq!(rule.sse_algorithm().as_str(), "aws:kms");
@@ -279,14 +282,14 @@ async fn a_failed_creation_tells_its_first_cause_and_is_made_again() {
     assert!(stuck.starts_with("stuck ProjectFailed"), "{stuck}");
     assert!(stuck.contains("ModelPackageGroup: no room for another group"), "{stuck}");
     tokio::time::sleep(Duration::from_secs(600)).await;
-    let facts = bench.made().await;
-    assert_eq!(bench.exists(&facts).await, (true, true));
+    let project_ref = bench.made().await;
+    assert_eq!(bench.exists(&project_ref).await, (true, true));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_failed_update_is_not_in_sync_and_is_tried_again_slowly() {
     let mut bench = Bench::ready().await;
-    let facts = bench.made().await;
+    let project_ref = bench.made().await;
     bench.project.repositories.deploy.branch = "release".into();
     bench.sandbox.world(|world| {
         world.region(ACCOUNT, REGION).cloudformation.fail_next("ModelDeploySagemakerCodeRepository", "not today");
@@ -294,17 +297,17 @@ async fn a_failed_update_is_not_in_sync_and_is_tried_again_slowly() {
     let stuck = told(&bench.settle(true, false).await);
     assert!(stuck.starts_with("stuck ProjectUpdateFailed") && stuck.contains("not today"), "{stuck}");
     tokio::time::sleep(Duration::from_secs(600)).await;
-    assert_eq!(bench.made().await, facts);
+    assert_eq!(bench.made().await, project_ref);
 }
 
 #[tokio::test(start_paused = true)]
 async fn deletion_keeps_the_data_or_takes_it_along() {
     for delete_data in [false, true] {
         let bench = Bench::ready().await;
-        let facts = bench.made().await;
-        bench.fill(&facts).await;
+        let project_ref = bench.made().await;
+        bench.fill(&project_ref).await;
         assert_eq!(told(&bench.settle(false, delete_data).await), "gone");
-        assert_eq!(bench.exists(&facts).await, (!delete_data, !delete_data), "with delete_data {delete_data}");
+        assert_eq!(bench.exists(&project_ref).await, (!delete_data, !delete_data), "with delete_data {delete_data}");
         let repositories = bench.aws.sagemaker.list_code_repositories().send().await.unwrap();
         assert!(repositories.code_repository_summary_list().is_empty());
         assert_eq!(told(&bench.settle(false, delete_data).await), "gone", "and once more");
@@ -314,11 +317,11 @@ async fn deletion_keeps_the_data_or_takes_it_along() {
 #[tokio::test(start_paused = true)]
 async fn data_that_outlived_its_project_goes_when_it_says_that_it_is_ours() {
     let bench = Bench::ready().await;
-    let facts = bench.made().await;
-    bench.fill(&facts).await;
+    let project_ref = bench.made().await;
+    bench.fill(&project_ref).await;
     assert_eq!(told(&bench.settle(false, false).await), "gone");
     assert_eq!(told(&bench.settle(false, true).await), "gone");
-    assert_eq!(bench.exists(&facts).await, (false, false));
+    assert_eq!(bench.exists(&project_ref).await, (false, false));
 }
 
 #[tokio::test(start_paused = true)]

@@ -11,13 +11,13 @@ use std::time::Duration;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
-use fixture::{bare, credentials, facts};
-use mlops_operator::adapters::aws::AwsFactory;
-use mlops_operator::adapters::cloudformation::Stacks;
+use fixture::{bare, credentials, project_ref};
+use mlops_operator::adapters::aws::clients::AwsFactory;
+use mlops_operator::adapters::aws::model_trigger::ModelTriggerActuator;
 use mlops_operator::crd::status::{Placement, Reason};
+use mlops_operator::domain::external_resource::{Actuator, Attempts, Change, Decision, ExternalResource, Goal};
 use mlops_operator::domain::fault::FaultKind;
 use mlops_operator::domain::project::{ModelTrigger as Wanted, Project, RepositoryRole};
-use mlops_operator::domain::resource::{Actuator, Attempts, Change, Decision, Goal, Resource};
 use mlops_operator::domain::secret::{SealedSecret, Secret};
 use mlops_operator::resources::model_trigger::{ModelTrigger, template};
 use mlops_sandbox::aws::Call;
@@ -56,9 +56,9 @@ fn project() -> Project {
 
 struct Scene {
     sandbox: Sandbox,
-    stacks: Stacks,
+    stacks: ModelTriggerActuator,
     project: Project,
-    tried: Attempts,
+    attempts: Attempts,
 }
 
 impl Scene {
@@ -75,31 +75,31 @@ impl Scene {
             .build();
         let project = project();
         let aws = AwsFactory::new(base).connect(&project.identity.placement, "test").await;
-        Self { sandbox, stacks: Stacks::new(&aws), project, tried: Attempts::default() }
+        Self { sandbox, stacks: ModelTriggerActuator::new(&aws), project, attempts: Attempts::default() }
     }
 
     /// One look and what follows from it; answers what was done or found.
     async fn pass(&mut self, wanted: bool) -> String {
         let id = self.project.identity.clone();
-        let seen = self.stacks.observe(&id, &self.tried).await.expect("the look succeeds");
+        let seen = self.stacks.observe(&id, &self.attempts).await.expect("the look succeeds");
         let goal = match wanted {
-            true => Goal::Present(ModelTrigger::desired(&self.project, &facts("p-1"))),
+            true => Goal::Present(ModelTrigger::desired(&self.project, &project_ref("p-1"))),
             false => Goal::Absent,
         };
-        match ModelTrigger::decide(&id, &goal, &seen, self.sandbox.now(), &self.tried) {
+        match ModelTrigger::decide(&id, &goal, &seen, self.sandbox.now(), &self.attempts) {
             Decision::InSync(_) => "in sync".into(),
             Decision::Gone => "gone".into(),
-            Decision::Wait { why, .. } => format!("wait: {why}"),
-            Decision::Stuck { why, message, .. } => format!("stuck: {why}: {message}"),
+            Decision::Wait { reason, .. } => format!("wait: {reason}"),
+            Decision::Stuck { reason, message, .. } => format!("stuck: {reason}: {message}"),
             Decision::Act(steps) => {
                 for step in &steps {
                     self.stacks.act(&id, &step.action).await.expect("the act succeeds");
-                    if step.change == Change::Delete && step.because == Reason::StackFailed {
-                        self.tried.failed_creations += 1;
-                        self.tried.last_failed_creation = Some(self.sandbox.now());
+                    if step.change == Change::Delete && step.reason == Reason::StackFailed {
+                        self.attempts.failed_creations += 1;
+                        self.attempts.last_failed_creation = Some(self.sandbox.now());
                     }
                 }
-                steps.iter().map(|step| format!("{:?}: {}", step.change, step.because)).collect()
+                steps.iter().map(|step| format!("{:?}: {}", step.change, step.reason)).collect()
             }
         }
     }
@@ -230,7 +230,7 @@ async fn the_template_makes_what_each_combination_of_its_conditions_asks_for() {
         let (role, vpc, alarms) = (combination & 1 != 0, combination & 2 != 0, combination & 4 != 0);
         let scene = Scene::new().await;
         let given = scene.sandbox.world(|world| world.iam.add_role(ACCOUNT, "/", "run", &["lambda.amazonaws.com"]));
-        let mut parameters = ModelTrigger::desired(&scene.project, &facts("p-1")).parameters;
+        let mut parameters = ModelTrigger::desired(&scene.project, &project_ref("p-1")).parameters;
         let mut give = |name: &str, value: &str| drop(parameters.insert(name.to_owned(), value.to_owned()));
         give("JenkinsSecret", r#"{"user": "robot", "token": "t"}"#);
         give("JobPaths", "job/deploy,job/a%2Cb");
@@ -352,9 +352,9 @@ async fn a_stack_role_that_cannot_be_assumed_is_waited_for() {
     let mut scene = Scene::new().await;
     scene.project.roles.stack = Some("arn:aws:iam::111122223333:role/none".into());
     let id = scene.project.identity.clone();
-    let seen = scene.stacks.observe(&id, &scene.tried).await.unwrap();
-    let goal = Goal::Present(ModelTrigger::desired(&scene.project, &facts("p-1")));
-    let Decision::Act(steps) = ModelTrigger::decide(&id, &goal, &seen, scene.sandbox.now(), &scene.tried) else {
+    let seen = scene.stacks.observe(&id, &scene.attempts).await.unwrap();
+    let goal = Goal::Present(ModelTrigger::desired(&scene.project, &project_ref("p-1")));
+    let Decision::Act(steps) = ModelTrigger::decide(&id, &goal, &seen, scene.sandbox.now(), &scene.attempts) else {
         panic!("a missing stack is created")
     };
     let fault = scene.stacks.act(&id, &steps[0].action).await.unwrap_err();

@@ -320,7 +320,10 @@ fn jenkins_access() -> Vec<Surrounding> {
             name: "the Jenkins user can no longer see the folder",
             breaks: |stage| deny(stage, "taxi-fares", Permission::ItemRead),
             mends: allow,
-            shows: &[(Living, "JobsReady=False/HiddenItem"), (Deleting, "JobsReady=False/HiddenItem")],
+            shows: &[
+                (Living, "JobsReady=False/JenkinsItemNotVisible"),
+                (Deleting, "JobsReady=False/JenkinsItemNotVisible"),
+            ],
             ..RIGHT
         },
     ]

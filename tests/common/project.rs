@@ -10,7 +10,7 @@ use mlops_operator::domain::project::{
     Catalog, JenkinsCredentials, JenkinsSettings, Project, Repositories, Repository, Roles, SeedCode, Template,
 };
 use mlops_operator::domain::secret::{SealedSecret, Secret};
-use mlops_operator::resources::outputs::ProjectFacts;
+use mlops_operator::resources::sagemaker_project::ProjectRef;
 use mlops_operator::templates::project_template;
 
 /// Who owns it: `taxi` in namespace `ml`.
@@ -92,8 +92,8 @@ pub fn repositories(connection_arn: &str) -> Repositories {
 }
 
 /// The SageMaker project `taxi` once it has this id.
-pub fn facts(project_id: &str) -> ProjectFacts {
-    ProjectFacts {
+pub fn project_ref(project_id: &str) -> ProjectRef {
+    ProjectRef {
         project_id: project_id.into(),
         project_arn: "arn:aws:sagemaker:eu-west-1:111122223333:project/taxi".into(),
         project_name: "taxi".into(),

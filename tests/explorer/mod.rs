@@ -165,7 +165,7 @@ impl Scenario {
             let outcome = come_to(&stage, self.end).await;
             stage.sandbox.look_on(None);
             stage.kubernetes.look_on(None);
-            let end = outcome.unwrap_or_else(|why| panic!("{}, undisturbed: {why}", self.name));
+            let end = outcome.unwrap_or_else(|reason| panic!("{}, undisturbed: {reason}", self.name));
             let points = std::mem::take(&mut *points.lock().unwrap());
             Recording { points, end, last: Saved::of(&stage) }
         })
@@ -201,7 +201,7 @@ pub async fn come_to(stage: &Stage, end: End) -> Result<Value, String> {
         tokio::time::sleep(TICK).await;
         while !end.reached(stage) {
             if begun.elapsed() > LIMIT {
-                return Err(standing(stage, &format!("not {end:?} within {LIMIT:?}")));
+                return Err(provisioning_status(stage, &format!("not {end:?} within {LIMIT:?}")));
             }
             tokio::time::sleep(TICK).await;
         }
@@ -212,12 +212,12 @@ pub async fn come_to(stage: &Stage, end: End) -> Result<Value, String> {
             return Ok(canonical(stage));
         }
         if begun.elapsed() > LIMIT {
-            return Err(standing(stage, &format!("{end:?}, but it does not stay so: {writes:?}")));
+            return Err(provisioning_status(stage, &format!("{end:?}, but it does not stay so: {writes:?}")));
         }
     }
 }
 
-fn standing(stage: &Stage, what: &str) -> String {
+fn provisioning_status(stage: &Stage, what: &str) -> String {
     let calls = stage.sandbox.calls();
     let last: Vec<_> = calls.iter().rev().filter(|call| !is_read(call)).take(8).collect();
     format!("{what}: {:?}; {}; last writes {last:?}", stage.conditions(), stage.message("Ready"))

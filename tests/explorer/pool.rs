@@ -6,14 +6,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 /// What came of some stories.
 #[derive(Debug, Default)]
 pub struct Tally {
-    pub tried: usize,
+    pub attempts: usize,
     pub failures: Vec<String>,
 }
 
 impl Tally {
     /// Adds another's.
     pub fn add(&mut self, other: Self) {
-        self.tried += other.tried;
+        self.attempts += other.attempts;
         self.failures.extend(other.failures);
     }
 
@@ -24,7 +24,7 @@ impl Tally {
             self.failures.is_empty(),
             "{what}: {} of {} failed:\n{}",
             self.failures.len(),
-            self.tried,
+            self.attempts,
             shown.join("\n\n")
         );
     }
@@ -53,5 +53,5 @@ pub fn run<T: Sync>(
             });
         }
     });
-    Tally { tried: items.len(), failures: failures.into_inner().unwrap() }
+    Tally { attempts: items.len(), failures: failures.into_inner().unwrap() }
 }

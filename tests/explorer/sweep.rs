@@ -333,7 +333,7 @@ pub fn endure(
             return Err(format!("{calls} calls in an hour; {told:?}"));
         }
         if !End::Ready.reached(&stage) {
-            bears(&stage, call, trouble).map_err(|why| format!("{why}: {told:?}"))?;
+            bears(&stage, call, trouble).map_err(|reason| format!("{reason}: {told:?}"))?;
         }
         stage.sandbox.clear_faults();
         let found = come_to(&stage, End::Ready).await?;

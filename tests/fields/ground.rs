@@ -12,10 +12,10 @@ use aws_smithy_async::rt::sleep::{SharedAsyncSleep, TokioSleep};
 use aws_smithy_async::time::SharedTimeSource;
 use kube::Client;
 use kube::config::{Config as ClientConfig, KubeConfigOptions, Kubeconfig};
-use mlops_operator::adapters::aws::AwsFactory;
+use mlops_operator::adapters::aws::clients::AwsFactory;
 use mlops_operator::clock::Clock;
 use mlops_operator::config::Config;
-use mlops_operator::controller::{self, Outside, Setup};
+use mlops_operator::controller::{self, ClientFactory, Dependencies};
 use mlops_operator::domain::tenancy::InlinePlatform;
 use mlops_operator::metrics::Metrics;
 use mlops_operator::server::Readiness;
@@ -56,7 +56,7 @@ pub enum End {
 }
 
 /// See the module.
-pub struct Ground {
+pub struct OperatorPrincipal {
     pub client: Client,
     pub sandbox: Sandbox,
     stop: watch::Sender<bool>,
@@ -64,7 +64,7 @@ pub struct Ground {
     _cluster: Cluster,
 }
 
-impl Ground {
+impl OperatorPrincipal {
     /// Everything that a spec may name exists; the operator runs.
     pub async fn prepare() -> Self {
         let cluster = Cluster::start("fields");
@@ -129,14 +129,14 @@ impl Ground {
     pub async fn create(&self, name: &str, spec: &Value) -> End {
         match post(&self.client, PROJECTS, &object(name, spec)).await {
             Ok(made) => self.settled(name, &made["metadata"]["generation"]).await,
-            Err(why) => End::Neither(why),
+            Err(reason) => End::Neither(reason),
         }
     }
 
     pub async fn change(&self, name: &str, spec: &Value) -> End {
         match self.replace(name, spec, "").await {
             Ok(changed) => self.settled(name, &changed["metadata"]["generation"]).await,
-            Err(why) => End::Neither(why),
+            Err(reason) => End::Neither(reason),
         }
     }
 
@@ -146,7 +146,10 @@ impl Ground {
         let begun = Instant::now();
         while self.object(name).await.is_some() {
             if begun.elapsed() > DELETION {
-                return Err(format!("{name} is not gone: {}", standing(&self.object(name).await.unwrap_or_default())));
+                return Err(format!(
+                    "{name} is not gone: {}",
+                    provisioning_status(&self.object(name).await.unwrap_or_default())
+                ));
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
@@ -184,14 +187,14 @@ impl Ground {
                 }
             }
             if begun.elapsed() > PATIENCE {
-                return End::Neither(standing(&object));
+                return End::Neither(provisioning_status(&object));
             }
             tokio::time::sleep(Duration::from_millis(15)).await;
         }
     }
 }
 
-fn setup(client: Client, sandbox: &Sandbox) -> Setup {
+fn setup(client: Client, sandbox: &Sandbox) -> Dependencies {
     let clock = Clock::wall();
     let aws = SdkConfig::builder()
         .behavior_version(BehaviorVersion::latest())
@@ -204,11 +207,11 @@ fn setup(client: Client, sandbox: &Sandbox) -> Setup {
     let jenkins = BoxCloneSyncService::new(sandbox.jenkins().map_err(Into::into));
     let anything = || vec!["*".to_owned()];
     let inline = InlinePlatform { namespaces: anything(), roles: anything(), jenkins_hosts: anything() };
-    Setup {
+    Dependencies {
         client,
         clock,
         config: Config { inline_platforms: vec![inline], ..Config::default() },
-        outside: Outside::new(AwsFactory::new(aws), metrics.clone()).with_jenkins(jenkins),
+        clients: ClientFactory::new(AwsFactory::new(aws), metrics.clone()).with_jenkins(jenkins),
         metrics,
         readiness: Readiness::default(),
         namespace: "mlops-operator".into(),
@@ -244,7 +247,7 @@ pub fn condition<'a>(object: &'a Value, type_: &str) -> Option<&'a Value> {
     object["status"]["conditions"].as_array()?.iter().find(|condition| condition["type"] == type_)
 }
 
-fn standing(object: &Value) -> String {
+fn provisioning_status(object: &Value) -> String {
     let conditions = object["status"]["conditions"].as_array().cloned().unwrap_or_default();
     let lines =
         conditions.iter().map(|it| format!("{}={}/{}: {}", it["type"], it["status"], it["reason"], it["message"]));

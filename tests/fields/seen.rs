@@ -5,7 +5,7 @@ use mlops_sandbox::jenkins::xml::{self, Element};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use crate::ground::{ACCOUNT, Ground, PEM, REGION, own_template};
+use crate::ground::{ACCOUNT, OperatorPrincipal, PEM, REGION, own_template};
 
 /// See the module.
 pub struct Seen {
@@ -16,7 +16,7 @@ pub struct Seen {
 }
 
 impl Seen {
-    pub async fn of(ground: &Ground, name: &str) -> Self {
+    pub async fn of(ground: &OperatorPrincipal, name: &str) -> Self {
         let object = ground.object(name).await.unwrap_or_default();
         let world = ground.sandbox.world(|world| world.dump());
         let mut jobs = Vec::new();

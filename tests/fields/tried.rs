@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use futures::StreamExt;
 use serde_json::{Value, json};
 
-use crate::ground::{End, Ground};
+use crate::ground::{End, OperatorPrincipal};
 use crate::rules::{Rule, See, What};
 use crate::schema::{set, unset};
 use crate::seen::Seen;
@@ -31,7 +31,7 @@ fn differences(path: &str, before: &Value, after: &Value, found: &mut Vec<String
 
 /// One project whose fields are changed.
 pub struct Tried<'a> {
-    pub ground: &'a Ground,
+    pub ground: &'a OperatorPrincipal,
     pub rules: &'a BTreeMap<String, Rule>,
     pub count: &'a mut Count,
     /// The world of the base, as far as it must be the same again.
@@ -62,7 +62,7 @@ impl Tried<'_> {
             let spec = these.iter().fold(base(), |spec, (rule, value)| with(&spec, rule, (*value).clone()));
             let end = self.ground.change(NAME, &spec).await;
             let seen = Seen::of(self.ground, NAME).await;
-            self.count.tried += these.len();
+            self.count.attempts += these.len();
             for (rule, value) in these {
                 let What::Shown(see) = rule.what else { continue };
                 if end == End::Ready && see(&seen, value) {
@@ -86,7 +86,7 @@ impl Tried<'_> {
                 self.fail(&rule.path, &Value::Null, "the rule has no good value");
             }
             for value in these {
-                self.count.tried += 1;
+                self.count.attempts += 1;
                 self.single(rule, value, see).await;
             }
             self.back(&rule.path, these.last().unwrap_or(&Value::Null)).await;
@@ -125,7 +125,7 @@ impl Tried<'_> {
     async fn optional_blocks(&mut self) {
         let mut spec = base();
         unset(&mut spec, "modelTrigger");
-        self.count.tried += 1;
+        self.count.attempts += 1;
         let end = self.ground.change(NAME, &spec).await;
         match (end, Seen::of(self.ground, NAME).await.trigger()) {
             (End::Ready, Value::Null) => self.count.converged += 1,
@@ -140,7 +140,7 @@ impl Tried<'_> {
         let mut spec = base();
         spec["suspend"] = json!(true);
         spec["description"] = json!("not to be seen");
-        self.count.tried += 1;
+        self.count.attempts += 1;
         match self.ground.change(NAME, &spec).await {
             End::Told(reason, _) if reason == "Suspended" => self.count.told += 1,
             other => self.fail("suspend", &json!(true), format!("{other:?}")),
@@ -157,7 +157,7 @@ impl Tried<'_> {
                 "platform.aws.accountId" => json!("999999999999"),
                 path => values[path][0].clone(),
             };
-            self.count.tried += 1;
+            self.count.attempts += 1;
             match self.ground.would_change(NAME, &with(&base(), rule, other.clone())).await {
                 Err(said) if said.contains(sentence) => self.count.refused += 1,
                 answer => self.fail(&rule.path, &other, format!("expected `{sentence}`, got {answer:?}")),
@@ -183,14 +183,14 @@ impl Tried<'_> {
         });
         let ends: Vec<_> = ends.buffered(4).collect().await;
         for (rule, value, end, shows, gone) in ends {
-            self.count.tried += 1;
+            self.count.attempts += 1;
             match end {
                 End::Ready if shows => self.count.converged += 1,
                 End::Told(reason, _) if rule.told.contains(&reason.as_str()) => self.count.told += 1,
                 other => self.fail(&rule.path, value, format!("{other:?}, shows: {shows}")),
             }
-            if let Err(why) = gone {
-                self.fail(&rule.path, value, why);
+            if let Err(reason) = gone {
+                self.fail(&rule.path, value, reason);
             }
         }
         if Seen::of(self.ground, NAME).await.lasting() != self.unchanged {

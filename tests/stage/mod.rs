@@ -14,10 +14,10 @@ use base64::Engine;
 use bytes::Bytes;
 use jiff::Timestamp;
 use kube::CustomResourceExt;
-use mlops_operator::adapters::aws::AwsFactory;
+use mlops_operator::adapters::aws::clients::AwsFactory;
 use mlops_operator::clock::Clock;
 use mlops_operator::config::Config;
-use mlops_operator::controller::{self, Outside, Setup};
+use mlops_operator::controller::{self, ClientFactory, Dependencies};
 use mlops_operator::crd::MlopsProject;
 use mlops_operator::domain::tenancy::InlinePlatform;
 use mlops_operator::metrics::Metrics;
@@ -142,7 +142,7 @@ impl Stage {
     }
 
     /// What the operator is started with.
-    pub fn setup(&self) -> Setup {
+    pub fn setup(&self) -> Dependencies {
         let aws = SdkConfig::builder()
             .behavior_version(BehaviorVersion::latest())
             .credentials_provider(SharedCredentialsProvider::new(self.credentials.clone()))
@@ -151,11 +151,11 @@ impl Stage {
             .time_source(SharedTimeSource::new(self.clock))
             .build();
         let jenkins = BoxCloneSyncService::new(self.sandbox.jenkins().map_err(Into::into));
-        Setup {
+        Dependencies {
             client: kube::Client::new(self.kubernetes.service(), "default"),
             clock: self.clock,
             config: self.config.clone(),
-            outside: Outside::new(AwsFactory::new(aws), self.metrics.clone()).with_jenkins(jenkins),
+            clients: ClientFactory::new(AwsFactory::new(aws), self.metrics.clone()).with_jenkins(jenkins),
             metrics: self.metrics.clone(),
             readiness: self.readiness.clone(),
             namespace: "mlops-operator".into(),
