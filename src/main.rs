@@ -20,7 +20,7 @@ use mlops_operator::server::{self, Readiness};
 use mlops_operator::{crd, telemetry};
 use tokio::sync::watch;
 
-/// How long passes may take to end once the operator is told to stop.
+/// How long reconciles may take to end once the operator is told to stop.
 const DRAIN: Duration = Duration::from_secs(20);
 /// How long a read of the Kubernetes API may be silent; watches are ended by the server after 290 s.
 const KUBERNETES_READ_TIMEOUT: Duration = Duration::from_secs(330);

@@ -97,7 +97,7 @@ impl Metrics {
         self.released.inc();
     }
 
-    /// An object's condition Ready was one thing and is another; `None`: it did not or does not exist.
+    /// An object's condition Ready was one status and is another; `None`: it did not or does not exist.
     pub fn ready_turned(&self, from: Option<&str>, to: Option<&str>) {
         let gauge = |ready: &str| ReadyLabels { ready: ready.to_owned() };
         if let Some(from) = from {

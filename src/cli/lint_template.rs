@@ -37,7 +37,7 @@ pub enum Output {
 
 /// What the JSON says. Fields are only ever added.
 #[derive(Serialize)]
-struct Report<'a> {
+struct LintReport<'a> {
     file: String,
     errors: usize,
     warnings: usize,
@@ -55,7 +55,7 @@ pub fn run(flags: &Flags, today: Date, out: &mut dyn Write) -> ExitCode {
     };
     let findings = lint(&text, today);
     let count = |severity| findings.iter().filter(|finding| finding.severity == severity).count();
-    let report = Report {
+    let report = LintReport {
         file: flags.file.display().to_string(),
         errors: count(Severity::Error),
         warnings: count(Severity::Warning),
@@ -88,7 +88,7 @@ fn read(file: &Path) -> Result<String, String> {
     String::from_utf8(bytes).map_err(|_| format!("{shown} is not UTF-8 text, so it is no template"))
 }
 
-fn tell(report: &Report<'_>, out: &mut dyn Write) -> std::io::Result<()> {
+fn tell(report: &LintReport<'_>, out: &mut dyn Write) -> std::io::Result<()> {
     for Finding { severity, code, line, column, path, message, hint } in report.findings {
         let severity = if *severity == Severity::Error { "error" } else { "warning" };
         let (code, file) = (name(code), &report.file);
@@ -108,7 +108,7 @@ fn name(code: &impl Serialize) -> String {
     serde_json::to_value(code).ok().and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default()
 }
 
-fn json(report: &Report<'_>, out: &mut dyn Write) -> std::io::Result<()> {
+fn json(report: &LintReport<'_>, out: &mut dyn Write) -> std::io::Result<()> {
     serde_json::to_writer_pretty(&mut *out, report)?;
     writeln!(out)
 }

@@ -25,15 +25,10 @@ use crate::server::Readiness;
 /// it can run in one process under a paused clock.
 #[derive(Clone)]
 pub struct Dependencies {
-    /// The Kubernetes API.
     pub client: Client,
-    /// The time.
     pub clock: Clock,
-    /// The configuration file.
     pub config: Config,
-    /// AWS and Jenkins.
     pub clients: ClientFactory,
-    /// What is counted.
     pub metrics: Metrics,
     /// Whether the operator can work.
     pub readiness: Readiness,
@@ -45,7 +40,6 @@ pub struct Dependencies {
     pub chance: Arc<dyn Fn() -> f64 + Send + Sync>,
 }
 
-/// See the module.
 pub struct Context {
     /// What the operator was started with.
     pub dependencies: Dependencies,

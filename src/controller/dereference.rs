@@ -21,7 +21,6 @@ use crate::template_lint::refusal;
 
 /// What Jenkins is spoken to with.
 pub struct JenkinsAccess {
-    /// User and token.
     pub credentials: JenkinsCredentials,
     /// PEM certificates that are trusted besides the system's; may be empty.
     pub ca_bundle: String,

@@ -9,32 +9,27 @@ use crate::crd::project::{DataPolicy, DeletionPolicy};
 use crate::crd::status::{Intent, MlopsProjectStatus, Placement};
 use crate::domain::identity::OwnerKey;
 
-/// The operator's finalizer.
 pub const FINALIZER: &str = "mlops-operator.io/finalizer";
-/// Annotation whose change asks for a look at once.
+/// Annotation whose change asks for a reconcile at once.
 pub const REQUESTED_AT: &str = "mlops-operator.io/reconcile-requested-at";
-/// Annotation that lets an object go without proof that its things are gone; its value must be the object's uid, so
+/// Annotation that lets an object go without proof that its resources are gone; its value must be the object's uid, so
 /// that none is let go by a pattern, a copy or a template.
 pub const RELEASE: &str = "mlops-operator.io/release";
 /// The kind, as owner keys have it.
 pub const KIND: &str = "MlopsProject";
 
-/// Namespace and name.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Key {
-    /// Namespace.
     pub namespace: String,
-    /// Name.
     pub name: String,
 }
 
 impl Key {
-    /// Of an object.
     pub fn of(object: &DynamicObject) -> Self {
         Self { namespace: object.namespace().unwrap_or_default(), name: object.name_any() }
     }
 
-    /// As the owner of things in a cluster of this id.
+    /// As the owner of resources in a cluster of this id.
     pub fn owner(&self, cluster: &str) -> OwnerKey {
         OwnerKey {
             cluster: cluster.to_owned(),
@@ -68,7 +63,7 @@ fn field<T: serde::de::DeserializeOwned>(raw: &Value, name: &str) -> Option<T> {
     serde_json::from_value(raw.get(name)?.clone()).ok()
 }
 
-/// What happens to the things when the object goes, even if the rest of the spec does not parse. A policy that is
+/// What happens to the resources when the object goes, even if the rest of the spec does not parse. A policy that is
 /// given but not understood keeps them: what is deleted cannot be brought back.
 pub fn deletion_policy(object: &DynamicObject) -> DeletionPolicy {
     match spec(object).get("deletionPolicy") {
@@ -99,7 +94,7 @@ pub fn released(object: &DynamicObject) -> Result<bool, String> {
     }
 }
 
-/// Changes when there is a reason to look at everything anew: the spec, a deletion, a request.
+/// Changes when there is a reason to observe everything anew: the spec, a deletion, a request.
 pub fn revision(object: &DynamicObject) -> String {
     let requested = object.annotations().get(REQUESTED_AT).map_or("", String::as_str);
     let released = object.annotations().get(RELEASE).map_or("", String::as_str);

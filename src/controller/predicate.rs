@@ -1,4 +1,4 @@
-//! Which watch events are worth a pass: those that change something other than the status, which is our own echo, and
+//! Which watch events are worth a reconcile: those that change something other than the status, which is our own echo, and
 //! those that show the status gone, which is a restored backup or a person.
 //! It also notices objects that are gone, so that nothing about them is kept.
 
@@ -14,9 +14,7 @@ use crate::controller::object::Key;
 /// What an event is worth.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Relevance {
-    /// Nothing.
     Ignored,
-    /// A reconcile.
     Reconcile,
     /// These objects are gone.
     Gone(Vec<Key>),
@@ -37,7 +35,6 @@ struct Known {
 }
 
 impl EventFilter {
-    /// Judges one event.
     pub fn evaluate(&mut self, event: &Event<DynamicObject>) -> Relevance {
         match event {
             Event::Init => {

@@ -28,17 +28,14 @@ pub struct Source {
     pub config_map: bool,
     /// Namespace: always that of the object that names it.
     pub namespace: String,
-    /// Name.
     pub name: String,
 }
 
 impl Source {
-    /// A Secret.
     pub fn secret(namespace: &str, name: &str) -> Self {
         Self { config_map: false, namespace: namespace.to_owned(), name: name.to_owned() }
     }
 
-    /// A ConfigMap.
     pub fn config_map(namespace: &str, name: &str) -> Self {
         Self { config_map: true, ..Self::secret(namespace, name) }
     }
@@ -57,13 +54,11 @@ impl Source {
 /// What is known of a source.
 #[derive(Clone)]
 pub enum Content {
-    /// Not asked yet.
     Unknown,
     /// It does not exist.
     Absent,
     /// The operator may not read it.
     Forbidden,
-    /// Its keys.
     Present {
         /// The server's version of it.
         version: String,
@@ -98,7 +93,6 @@ impl Drop for Watched {
     }
 }
 
-/// All watched sources.
 pub struct ReferenceWatch {
     client: Client,
     changed: UnboundedSender<Key>,
@@ -106,7 +100,7 @@ pub struct ReferenceWatch {
 }
 
 impl ReferenceWatch {
-    /// Watches nothing yet; `changed` gets the objects to look at.
+    /// Watches nothing yet; `changed` gets the objects to reconcile.
     pub fn new(client: Client, changed: UnboundedSender<Key>) -> Self {
         Self { client, changed, watched: Mutex::default() }
     }
@@ -151,7 +145,6 @@ impl ReferenceWatch {
         self.watched.lock().unwrap_or_else(PoisonError::into_inner).len()
     }
 
-    /// Whether none is.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }

@@ -15,7 +15,7 @@ use crate::crd::status::MlopsProjectStatus;
 use crate::domain::fault::{Fault, FaultKind};
 use crate::metrics::Metrics;
 
-/// Writes one object's status during one pass.
+/// Writes one object's status during one reconcile.
 pub struct StatusWriter<'a> {
     api: Api<DynamicObject>,
     name: String,

@@ -1,4 +1,4 @@
-//! The ground that projects stand on: account, artifacts, catalog, Jenkins. One struct for `spec.platform` of a
+//! What projects stand on: account, artifacts, catalog, Jenkins. One struct for `spec.platform` of a
 //! project, so that a platform shared by many projects can have the very same settings.
 
 use std::collections::BTreeMap;
@@ -27,7 +27,7 @@ pub struct PlatformSettings {
     #[serde(default)]
     pub model_trigger: TriggerSettings,
     /// The Jenkins that runs the jobs.
-    pub jenkins: JenkinsServer,
+    pub jenkins: JenkinsServerSettings,
     /// Tags of everything that is made and takes tags. At most 16 together with the project's own.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(schema_with = "schema::tags")]
@@ -39,7 +39,7 @@ pub struct PlatformSettings {
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = Rule::new("self.region == oldSelf.region").message("aws.region is immutable: make a new project in the other region"))]
 #[x_kube(validation = Rule::new("self.accountId == oldSelf.accountId").message("aws.accountId is immutable: make a new project in the other account"))]
-#[x_kube(validation = Rule::new("has(self.assumeRole) == has(oldSelf.assumeRole) && (!has(self.assumeRole) || self.assumeRole == oldSelf.assumeRole)").message("aws.assumeRole is immutable: it is how the project's things are found"))]
+#[x_kube(validation = Rule::new("has(self.assumeRole) == has(oldSelf.assumeRole) && (!has(self.assumeRole) || self.assumeRole == oldSelf.assumeRole)").message("aws.assumeRole is immutable: it is how the project's resources are found"))]
 #[x_kube(validation = Rule::new("!has(self.roles.launch) || self.roles.launch.split(':')[4] == self.accountId").message("roles.launch must be a role of the account in aws.accountId"))]
 #[x_kube(validation = Rule::new("!has(self.roles.use) || self.roles.use.split(':')[4] == self.accountId").message("roles.use must be a role of the account in aws.accountId"))]
 #[x_kube(validation = Rule::new("!has(self.roles.stack) || self.roles.stack.split(':')[4] == self.accountId").message("roles.stack must be a role of the account in aws.accountId"))]
@@ -53,7 +53,7 @@ pub struct AwsSettings {
     /// A role that the operator assumes to reach the account. Absent: its own credentials. Immutable.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub assume_role: Option<AssumeRole>,
-    /// Roles that the things use. Absent: the roles that SageMaker makes by convention.
+    /// Roles that the resources use. Absent: the roles that SageMaker makes by convention.
     #[serde(default)]
     pub roles: RoleSettings,
 }
@@ -174,12 +174,12 @@ pub struct ProductSettings {
     pub support_url: Option<String>,
 }
 
-/// The project template: one that the operator carries, or one of your own.
+/// The project template: one that the operator bundles, or one of your own.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = Rule::new("!(has(self.builtIn) && has(self.configMapRef))").message("template takes builtIn or configMapRef, not both"))]
 pub struct TemplateSettings {
-    /// A template that the operator carries. Its name holds its version; its content never changes. Absent, without
+    /// A template that the operator bundles. Its name holds its version; its content never changes. Absent, without
     /// `configMapRef`: `jenkins-git-v1`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::built_in_template")]
@@ -202,7 +202,7 @@ pub struct ConfigMapRef {
     pub key: String,
 }
 
-/// Templates that the operator carries.
+/// Templates that the operator bundles.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum BuiltInTemplate {
     /// Jenkins with Git repositories, first version.
@@ -290,7 +290,7 @@ pub struct Vpc {
 #[x_kube(validation = Rule::new("self.url == oldSelf.url").message("jenkins.url is immutable: make a new project for another Jenkins"))]
 #[x_kube(validation = Rule::new("has(self.folder) == has(oldSelf.folder) && (!has(self.folder) || self.folder == oldSelf.folder)").message("jenkins.folder is immutable: jobs cannot be moved without losing their history"))]
 #[x_kube(validation = Rule::new("self.url.startsWith('https://') || self.allowPlainHttp").message("jenkins.url must start with https://; set jenkins.allowPlainHttp if the token may travel in the clear"))]
-pub struct JenkinsServer {
+pub struct JenkinsServerSettings {
     /// Base URL, with its context path if it has one. Immutable.
     #[schemars(schema_with = "schema::jenkins_url")]
     pub url: String,

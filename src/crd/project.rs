@@ -37,7 +37,7 @@ use crate::crd::status::MlopsProjectStatus;
 #[x_kube(validation = Rule::new("(has(self.tags) ? size(self.tags) : 0) + (has(self.platform.tags) ? self.platform.tags.filter(key, !has(self.tags) || !(key in self.tags)).size() : 0) <= 16").message("tags and platform.tags together may have at most 16 keys: Service Catalog takes 20, and four are the operator's"))]
 #[x_kube(validation = Rule::new("!has(self.modelTrigger) || has(self.repositories.endpoint) || self.modelTrigger.jobs.all(job, job != 'Endpoint')").message("modelTrigger.jobs names Endpoint, which needs repositories.endpoint"))]
 pub struct MlopsProjectSpec {
-    /// The ground that the project stands on; everything it needs there is made for it and belongs to it.
+    /// What the project stands on; everything it needs there is made for it and belongs to it.
     pub platform: PlatformSettings,
     /// Name of the SageMaker project: letters, digits and hyphens, at most 32. Absent: `metadata.name`. Immutable.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -52,7 +52,7 @@ pub struct MlopsProjectSpec {
     #[schemars(schema_with = "schema::tags")]
     pub tags: BTreeMap<String, String>,
     /// The project's Git repositories.
-    pub repositories: Repositories,
+    pub repositories: RepositoriesSpec,
     /// Further parameters of the project template; those that the operator fills itself are refused.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 60))]
@@ -67,10 +67,10 @@ pub struct MlopsProjectSpec {
     /// Stops all looking and changing; deletion still works.
     #[serde(default)]
     pub suspend: bool,
-    /// What happens to the things when this object is deleted: `Delete` removes them, `Retain` leaves them.
+    /// What happens to the resources when this object is deleted: `Delete` removes them, `Retain` leaves them.
     #[serde(default)]
     pub deletion_policy: DeletionPolicy,
-    /// What happens to what users put into them (the project bucket's contents, registered models) when the things
+    /// What happens to what users put into them (the project bucket's contents, registered models) when the resources
     /// are deleted: `Keep` leaves bucket and model package group, `Delete` removes them with all they hold.
     #[serde(default)]
     pub data_policy: DataPolicy,
@@ -79,23 +79,23 @@ pub struct MlopsProjectSpec {
 /// The project's Git repositories.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct Repositories {
+pub struct RepositoriesSpec {
     /// Prepares the data.
-    pub preprocess: Repository,
+    pub preprocess: RepositorySpec,
     /// Trains, evaluates and registers the model.
-    pub build: Repository,
+    pub build: RepositorySpec,
     /// Deploys an approved model.
-    pub deploy: Repository,
+    pub deploy: RepositorySpec,
     /// Deploys an approved model to endpoints that answer in real time. Absent: there are none; one that is taken out
     /// keeps its commits, and its job goes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub endpoint: Option<Repository>,
+    pub endpoint: Option<RepositorySpec>,
 }
 
 /// One Git repository.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct Repository {
+pub struct RepositorySpec {
     /// HTTPS clone URL.
     #[schemars(schema_with = "schema::repository_url")]
     pub url: String,
@@ -131,7 +131,7 @@ pub struct SeedCodeSettings {
 /// Where seed code comes from.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum SeedCodeSource {
-    /// The code that the operator carries: it predicts taxi fares. A newer operator brings newer code to new projects
+    /// The code that the operator bundles: it predicts taxi fares. A newer operator brings newer code to new projects
     /// only.
     #[default]
     BuiltIn,
@@ -266,7 +266,7 @@ fn approved() -> Vec<String> {
     vec!["Approved".into()]
 }
 
-/// What happens to the things.
+/// What happens to the resources.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum DeletionPolicy {
     /// They are deleted.
@@ -276,7 +276,7 @@ pub enum DeletionPolicy {
     Retain,
 }
 
-/// What happens to what users put into the things.
+/// What happens to what users put into the resources.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum DataPolicy {
     /// It stays.

@@ -292,7 +292,7 @@ pub fn parameter_value(_: &mut SchemaGenerator) -> Schema {
     )
 }
 
-/// A template that the operator carries.
+/// A template that the operator bundles.
 pub fn built_in_template(_: &mut SchemaGenerator) -> Schema {
     json_schema!({"type": "string", "enum": ["jenkins-git-v1"]})
 }

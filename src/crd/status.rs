@@ -75,7 +75,7 @@ reasons! {
     Succeeded,
     /// The remote side is working; nothing to do but wait.
     Progressing,
-    /// It waits for another thing that is not ready yet; the message names it.
+    /// It waits for another resource that is not ready yet; the message names it.
     Blocked,
     /// The spec does not ask for it.
     Disabled,
@@ -93,7 +93,7 @@ reasons! {
     Deleting,
     /// It is deleted.
     Deleted,
-    /// `deletionPolicy: Retain`: the object goes, the things stay.
+    /// `deletionPolicy: Retain`: the object goes, the resources stay.
     Retained,
     /// The object was let go by the annotation `mlops-operator.io/release`: what was left is named in the event.
     Released,
@@ -101,9 +101,9 @@ reasons! {
     InvalidSpec,
     /// The operator's configuration does not allow this namespace an inline platform with this role or Jenkins host.
     PlatformNotAllowed,
-    /// What is needed to find the things is neither in the status nor in the spec, so nothing can be deleted safely.
+    /// What is needed to find the resources is neither in the status nor in the spec, so nothing can be deleted safely.
     PlacementUnknown,
-    /// A thing of that name exists and is not ours.
+    /// A resource of that name exists and is not ours.
     ForeignOwner,
     /// The bucket's name is taken by another AWS account.
     BucketNameTaken,
@@ -121,7 +121,7 @@ reasons! {
     Throttled,
     /// The remote side does not answer, or answers that it is not available.
     Unavailable,
-    /// Another operation on the thing is still running.
+    /// Another operation on the resource is still running.
     Conflict,
     /// An answer that the operator does not understand.
     Unexpected,
@@ -195,7 +195,7 @@ impl fmt::Display for Reason {
     }
 }
 
-/// Where a project's things live and how they are found: written before the first remote write, so that deletion
+/// Where a project's resources live and how they are found: written before the first remote write, so that deletion
 /// works without a spec that parses. It holds names only, never a secret.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, rename_all = "camelCase")]
@@ -259,8 +259,8 @@ pub enum CaBundleKind {
     ConfigMap,
 }
 
-/// The create of a thing that AWS does not key by name, written down before it is made: whoever finds an intent
-/// without its thing repeats the same create, with the same client token, to learn the id.
+/// The create of a resource that AWS does not key by name, written down before it is made: whoever finds an intent
+/// without its resource repeats the same create, with the same client token, to learn the id.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Intent {
@@ -282,14 +282,14 @@ pub struct MlopsProjectStatus {
     /// The generation of the spec that the conditions speak of.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
-    /// `Ready` always; `Reconciling` and `Stalled` only while True; then one per thing.
+    /// `Ready` always; `Reconciling` and `Stalled` only while True; then one per resource.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "conditions")]
     pub conditions: Vec<Condition>,
-    /// Where the things live and how they are found. The operator needs it to delete them: do not edit it.
+    /// Where the resources live and how they are found. The operator needs it to delete them: do not edit it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub placement: Option<Placement>,
-    /// Creations under way of things that AWS does not key by name.
+    /// Creations under way of resources that AWS does not key by name.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "intents")]
     pub intents: Vec<Intent>,

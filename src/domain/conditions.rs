@@ -217,7 +217,7 @@ mod tests {
         Outcome::Stuck(Problem::new(Reason::ForeignOwner, "it is another's", "rename it"))
     }
 
-    /// One row per outcome of a single thing, which was in sync before at the same generation.
+    /// One row per outcome of a single resource, which was in sync before at the same generation.
     #[test]
     fn each_outcome_has_its_conditions() {
         let before = conditions(&observed(Phase::Apply, vec![(ResourceKind::CatalogProduct, IN_SYNC)]), &[]);
@@ -332,7 +332,7 @@ mod tests {
     }
 
     #[test]
-    fn a_blocked_thing_leaves_ready_to_the_one_that_blocks_it() {
+    fn a_blocked_resource_leaves_ready_to_the_one_that_blocks_it() {
         let found = |first| {
             vec![
                 (ResourceKind::SagemakerProject, first),
@@ -374,7 +374,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refused_or_suspended_object_keeps_what_was_known_of_its_things() {
+    fn a_refused_or_suspended_object_keeps_what_was_known_of_its_resources() {
         let before = conditions(&observed(Phase::Apply, vec![(ResourceKind::CatalogProduct, IN_SYNC)]), &[]);
         let with = |result| Report { generation: 4, now: now(), result, remarks: Vec::new(), applied: Vec::new() };
         let refused = ReconcileResult::Refused(Problem::new(Reason::InvalidSpec, "spec.x is odd", "set it"));

@@ -12,9 +12,9 @@ use crate::domain::outcome::{ReconcileResult, Report};
 pub struct EventNote {
     /// Whether somebody should worry.
     pub warning: bool,
-    /// In one word.
+    /// The event's reason: a condition's reason, or what was done as a past participle.
     pub reason: String,
-    /// In a sentence.
+    /// What happened, in a sentence.
     pub note: String,
 }
 

@@ -115,11 +115,11 @@ pub fn digest_of(value: &impl Hash) -> u64 {
 
 /// One action to take.
 pub struct Step<A> {
-    /// For the actuator.
+    /// What the actuator is told to do.
     pub action: A,
     /// What it does to the resource.
     pub change: Change,
-    /// Why.
+    /// Why it is done; events show it.
     pub reason: Reason,
     /// What it does, for people, in the imperative and without secrets: `create portfolio "team-a"`.
     pub summary: String,
@@ -155,7 +155,7 @@ impl<A> Step<A> {
 pub struct Wait<O> {
     /// Which stage of waiting this is: a wait that lasts is told from the next one by it, not by its message.
     pub stage: &'static str,
-    /// What for.
+    /// The reason that the condition shows meanwhile.
     pub reason: Reason,
     /// For people. Stable while nothing changes: no counters, no times.
     pub message: String,
@@ -194,7 +194,7 @@ pub enum Decision<A, O> {
     Gone,
     /// Do these in order, then observe again.
     Act(Vec<Step<A>>),
-    /// Wait.
+    /// Observe again later: the remote side is working.
     Wait(Wait<O>),
     /// A person must change something.
     Stuck(Problem),
@@ -255,7 +255,7 @@ pub struct Remark {
 
 /// A resource outside the cluster that the operator keeps as declared.
 pub trait ExternalResource: 'static {
-    /// Which kind.
+    /// Its kind: names it in conditions, messages and the memory.
     const KIND: ResourceKind;
     /// What it needs of the resources before it.
     type Inputs: Hash;
@@ -309,6 +309,6 @@ pub trait Actuator<R: ExternalResource>: Send + Sync {
     /// Observes the resource, changing nothing.
     fn observe(&self, id: &Identity, attempts: &Attempts) -> impl Future<Output = Result<R::Observed, Fault>> + Send;
 
-    /// Does one action.
+    /// Does one action, and returns the ids that it learned.
     fn act(&self, id: &Identity, action: &R::Action) -> impl Future<Output = Result<RecordedIds, Fault>> + Send;
 }

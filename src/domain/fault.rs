@@ -73,7 +73,7 @@ pub struct FaultPolicy {
 }
 
 impl FaultKind {
-    /// Every kind.
+    /// Every kind, in the order of the table.
     pub const ALL: [Self; 7] = [
         Self::Throttled,
         Self::Unavailable,
@@ -137,7 +137,7 @@ impl FaultKind {
 /// A call that did not do what it should.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault {
-    /// What happens next.
+    /// Its row in the policy table.
     pub kind: FaultKind,
     /// The reason that conditions show.
     pub reason: Reason,

@@ -1,5 +1,5 @@
-//! Who owns a thing and what it is called. The owner key is (cluster id, kind, namespace, name): a restored or
-//! re-created object has the same key and finds its things again. All names and tokens come from here.
+//! Who owns a resource and what it is called. The owner key is (cluster id, kind, namespace, name): a restored or
+//! re-created object has the same key and finds its resources again. All names and tokens come from here.
 
 use std::collections::BTreeMap;
 
@@ -7,16 +7,16 @@ use sha2::{Digest, Sha256};
 
 use crate::crd::status::Placement;
 
-/// Tag key under which AWS things carry their owner's hash.
+/// Tag key under which AWS resources carry their owner's hash.
 pub const OWNER_TAG: &str = "mlops-operator.io/owner";
 /// Tag key with the object's namespace and name, for people.
 pub const OBJECT_TAG: &str = "mlops-operator.io/object";
 /// Tag key with the cluster id, for people.
 pub const CLUSTER_TAG: &str = "mlops-operator.io/cluster";
-/// Tag key under which a thing carries the fingerprint of what was last applied to it.
+/// Tag key under which a resource carries the fingerprint of what was last applied to it.
 pub const FINGERPRINT_TAG: &str = "mlops-operator.io/fingerprint";
 
-/// The object that owns things.
+/// The object that owns resources.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct OwnerKey {
     /// Which cluster: by default the uid of the namespace `kube-system`.
@@ -51,17 +51,17 @@ pub fn digest(parts: &[&str]) -> String {
     hex::encode(hasher.finalize())
 }
 
-/// Whose things, and where they are: enough to find each of them.
+/// Whose resources, and where they are: enough to find each of them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Identity {
-    /// Whose.
+    /// The object that the resources belong to.
     pub owner: OwnerKey,
-    /// Where.
+    /// The account, bucket, server and folder that they are in.
     pub placement: Placement,
 }
 
 impl Identity {
-    /// The tags that say whose a thing is.
+    /// The tags that say whose a resource is.
     pub fn owner_tags(&self) -> BTreeMap<String, String> {
         // A tag value takes 256 characters; a namespace and a name may have more.
         let object: String = format!("{}/{}", self.owner.namespace, self.owner.name).chars().take(256).collect();
@@ -72,12 +72,12 @@ impl Identity {
         ])
     }
 
-    /// Whether tags say that a thing is this owner's.
+    /// Whether tags say that a resource is this owner's.
     pub fn owns(&self, tags: &BTreeMap<String, String>) -> bool {
         tags.get(OWNER_TAG).is_some_and(|hash| *hash == self.owner.hash())
     }
 
-    /// Whether tags say that a thing is some other object's.
+    /// Whether tags say that a resource is some other object's.
     pub fn foreign(&self, tags: &BTreeMap<String, String>) -> bool {
         !self.owns(tags)
     }

@@ -14,7 +14,7 @@ use crate::domain::time::elapsed;
 pub enum Outcome<O = ()> {
     /// It is as declared.
     InSync {
-        /// For dependants.
+        /// What dependants need of it.
         output: O,
         /// Whether the reconcile had to do something for it.
         changed: bool,
@@ -23,11 +23,11 @@ pub enum Outcome<O = ()> {
     Gone,
     /// The remote side is working.
     Waiting {
-        /// What for.
+        /// The reason that the condition shows.
         reason: Reason,
         /// For people; stable while nothing changes.
         message: String,
-        /// Since when.
+        /// When this stage of waiting began.
         since: Timestamp,
         /// What dependants may already use.
         early: Option<O>,
@@ -36,14 +36,14 @@ pub enum Outcome<O = ()> {
     Stuck(Problem),
     /// A call did not do what it should.
     Faulted {
-        /// What went wrong.
+        /// The call that failed, and why.
         fault: Fault,
         /// Since when it goes wrong without a success in between.
         since: Timestamp,
     },
     /// Another resource must be ready first.
     Blocked {
-        /// That resource.
+        /// The resource that it waits for.
         by: ResourceKind,
     },
     /// The operator is stopping; nothing is known.
@@ -155,7 +155,7 @@ impl<O> Outcome<O> {
 pub enum Phase {
     /// Making the resources as declared.
     Apply,
-    /// Removing them.
+    /// Removing the resources.
     Delete,
 }
 
@@ -164,14 +164,14 @@ pub enum Phase {
 pub enum ReconcileResult {
     /// The resources were observed.
     Observed {
-        /// Which way.
+        /// Whether resources were made or removed.
         phase: Phase,
         /// How it ended for each, in the order of the kinds.
         outcomes: Vec<(ResourceKind, Outcome)>,
     },
     /// The object itself is not fit to be acted on.
     Refused(Problem),
-    /// `spec.suspend`.
+    /// `spec.suspend` is true: nothing was observed.
     Suspended,
 }
 
@@ -193,11 +193,11 @@ impl ReconcileResult {
 /// Something that was done in a reconcile.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AppliedStep {
-    /// To which resource.
+    /// The kind of resource that it was done to.
     pub kind: ResourceKind,
     /// What it did to the resource.
     pub change: Change,
-    /// Why.
+    /// Why it was done.
     pub reason: Reason,
     /// For people, in the imperative.
     pub summary: String,
@@ -208,13 +208,13 @@ pub struct AppliedStep {
 pub struct Report {
     /// The generation of the spec that the reconcile worked from.
     pub generation: i64,
-    /// When.
+    /// The moment at which the reconcile ended.
     pub now: Timestamp,
     /// What it came to.
     pub result: ReconcileResult,
     /// What is worth knowing about resources that are as declared.
     pub remarks: Vec<(ResourceKind, Remark)>,
-    /// What was done.
+    /// The steps that were done, in order.
     pub applied: Vec<AppliedStep>,
 }
 

@@ -13,7 +13,7 @@ use crate::templates::archives::{self, Archive};
 /// One ML project, ready to be built.
 #[derive(Clone)]
 pub struct Project {
-    /// Whose things, and where. `placement.project_name`, `.bucket`, `.jenkins_url`, `.jenkins_folder` etc. stand there.
+    /// Whose resources, and where. `placement.project_name`, `.bucket`, `.jenkins_url`, `.jenkins_folder` etc. stand there.
     pub identity: Identity,
     /// `spec.description`; empty if absent.
     pub description: String,
@@ -34,12 +34,12 @@ pub struct Project {
     /// The Jenkins user and API token, as read from the Secret.
     pub jenkins_credentials: JenkinsCredentials,
     /// Absent: no trigger is wanted.
-    pub model_trigger: Option<ModelTrigger>,
+    pub model_trigger: Option<ModelTriggerSettings>,
     /// Whether what users put into the project goes with it.
     pub delete_data: bool,
 }
 
-/// ARNs of the roles that the things use.
+/// ARNs of the roles that the resources use.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Roles {
     /// The launch constraint's role: Service Catalog launches the product with it.
@@ -59,9 +59,9 @@ pub struct Catalog {
     pub portfolio_provider: String,
     /// At most 2000 characters; may be empty.
     pub portfolio_description: String,
-    /// Product name.
+    /// Display name of the product.
     pub product_name: String,
-    /// Product owner.
+    /// Owner that Service Catalog shows.
     pub product_owner: String,
     /// May be empty, as may the three that follow.
     pub product_description: String,
@@ -69,7 +69,7 @@ pub struct Catalog {
     pub support_description: String,
     /// Where they write to.
     pub support_email: String,
-    /// Where they look.
+    /// Page where users get help.
     pub support_url: String,
     /// What projects are launched from.
     pub template: Template,
@@ -125,7 +125,7 @@ pub enum RepositoryRole {
 }
 
 impl RepositoryRole {
-    /// All of them.
+    /// Every role, in the order in which data flows.
     pub const ALL: [Self; 4] = [Self::Preprocess, Self::Build, Self::Deploy, Self::Endpoint];
 
     /// Its name in `spec.repositories`.
@@ -210,9 +210,9 @@ impl Repositories {
 /// What a repository holds at first.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SeedCode {
-    /// The code that the operator carries.
+    /// The code that the operator bundles.
     BuiltIn,
-    /// Nothing of ours.
+    /// The repository gets no code from the operator.
     None,
     /// A zip file.
     Archive {
@@ -228,7 +228,7 @@ pub enum SeedCode {
 pub struct Repository {
     /// HTTPS clone URL.
     pub url: String,
-    /// Branch.
+    /// Branch that jobs poll and seed code goes to.
     pub branch: String,
     /// `owner/name`.
     pub full_name: String,
@@ -281,7 +281,7 @@ pub struct JenkinsCredentials {
 
 /// The chain from an approved model to the deploy jobs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ModelTrigger {
+pub struct ModelTriggerSettings {
     /// `Approved`, `Rejected`, `PendingManualApproval`; not empty, sorted.
     pub approval_statuses: Vec<String>,
     /// Role of the Lambda; absent: the stack makes one.
@@ -290,7 +290,7 @@ pub struct ModelTrigger {
     pub jenkins_url: String,
     /// Subnets and security groups of the Lambda; empty: no VPC.
     pub subnet_ids: Vec<String>,
-    /// Security groups.
+    /// Security groups of the Lambda; empty: no VPC.
     pub security_group_ids: Vec<String>,
     /// PEM certificates that the Lambda trusts besides the public ones; empty: none.
     pub ca_bundle: String,

@@ -125,7 +125,7 @@ fn matches(pattern: &str, text: &str) -> bool {
     left.ends_with(last)
 }
 
-/// The first field in which two placements name different places: things cannot move.
+/// The first field in which two placements name different places: resources cannot move.
 pub fn moved(from: &Placement, to: &Placement) -> Option<&'static str> {
     let fields = [
         ("spec.platform.aws.region", from.region == to.region),

@@ -12,8 +12,8 @@ use crate::crd::project::{DataPolicy, MlopsProjectSpec, SecretKeyRef, SeedCodeSo
 use crate::crd::status::{CaBundleReference, Placement};
 use crate::domain::identity::{Identity, OwnerKey};
 use crate::domain::project::{
-    Catalog, JenkinsCredentials, JenkinsSettings, ModelTrigger, ParameterValue, Principal, Project, Repositories,
-    Repository, RepositoryRole, Roles, SeedCode, Template,
+    Catalog, JenkinsCredentials, JenkinsSettings, ModelTriggerSettings, ParameterValue, Principal, Project,
+    Repositories, Repository, RepositoryRole, Roles, SeedCode, Template,
 };
 use crate::domain::secret::{SealedSecret, Secret};
 use crate::template_lint::declared_parameters;
@@ -41,7 +41,7 @@ impl SpecError {
 /// A spec that parsed, and what it still needs from outside.
 #[derive(Clone, Debug)]
 pub struct Parsed {
-    /// Whose things, and where.
+    /// Whose resources, and where.
     pub identity: Identity,
     /// The spec.
     pub spec: MlopsProjectSpec,
@@ -94,7 +94,7 @@ pub fn parse(owner: &OwnerKey, raw_spec: &Value) -> Result<Parsed, SpecError> {
 
 /// What stands in several fields about the repositories and must agree.
 fn check_repositories(spec: &MlopsProjectSpec) -> Result<(), SpecError> {
-    let crate::crd::project::Repositories { preprocess, build, deploy, endpoint } = &spec.repositories;
+    let crate::crd::project::RepositoriesSpec { preprocess, build, deploy, endpoint } = &spec.repositories;
     let named = [("preprocess", Some(preprocess)), ("build", Some(build)), ("deploy", Some(deploy))];
     for (name, repository) in named.into_iter().chain([("endpoint", endpoint.as_ref())]) {
         let Some(seed) = repository.map(|repository| &repository.seed_code) else { continue };
@@ -294,7 +294,7 @@ fn roles(placement: &Placement, spec: &MlopsProjectSpec) -> Roles {
     }
 }
 
-/// The template: the user's own, as it was read, or one that the operator carries.
+/// The template: the user's own, as it was read, or one that the operator bundles.
 fn template(settings: &TemplateSettings, own: Option<Arc<str>>) -> Template {
     match (&settings.config_map_ref, own) {
         (Some(reference), Some(text)) => {
@@ -335,7 +335,7 @@ fn catalog(identity: &Identity, spec: &MlopsProjectSpec, own: Option<Arc<str>>) 
     }
 }
 
-fn model_trigger(spec: &MlopsProjectSpec, ca_bundle: String) -> Option<ModelTrigger> {
+fn model_trigger(spec: &MlopsProjectSpec, ca_bundle: String) -> Option<ModelTriggerSettings> {
     let wanted = spec.model_trigger.as_ref()?;
     let settings = &spec.platform.model_trigger;
     let mut approval_statuses = wanted.approval_statuses.clone();
@@ -344,7 +344,7 @@ fn model_trigger(spec: &MlopsProjectSpec, ca_bundle: String) -> Option<ModelTrig
     jobs.sort();
     let (subnet_ids, security_group_ids) =
         settings.vpc.clone().map(|vpc| (vpc.subnet_ids, vpc.security_group_ids)).unwrap_or_default();
-    Some(ModelTrigger {
+    Some(ModelTriggerSettings {
         approval_statuses,
         runtime_role_arn: settings.runtime_role_arn.clone(),
         jenkins_url: settings
@@ -370,7 +370,7 @@ fn job_of(job: TriggeredJob) -> RepositoryRole {
 }
 
 fn repositories(
-    asked: crate::crd::project::Repositories,
+    asked: crate::crd::project::RepositoriesSpec,
     settings: &TemplateSettings,
     template: &Template,
 ) -> Repositories {
@@ -387,7 +387,7 @@ fn repositories(
     }
 }
 
-fn repository(repository: crate::crd::project::Repository) -> Repository {
+fn repository(repository: crate::crd::project::RepositorySpec) -> Repository {
     Repository {
         url: repository.url,
         branch: repository.branch,

@@ -3,7 +3,6 @@
 
 /// What SageMaker fills in itself (SageMaker developer guide, custom project templates).
 pub(super) const PROJECT_NAME: &str = "SageMakerProjectName";
-/// The other one.
 pub(super) const PROJECT_ID: &str = "SageMakerProjectId";
 /// Characters of a project's name at most (SageMaker API, ProjectEntityName).
 pub(super) const LONGEST_PROJECT_NAME: usize = 32;
@@ -20,7 +19,7 @@ pub(super) const BUCKET_NAME: &str = "sagemaker-project-${SageMakerProjectId}";
 /// The model package group that models are registered in.
 pub(super) const GROUP_NAME: &str = "${SageMakerProjectName}-${SageMakerProjectId}";
 
-/// The tags that tell whose a thing is.
+/// The tags that tell whose a resource is.
 pub(super) const TAGS: [&str; 2] = ["sagemaker:project-name", "sagemaker:project-id"];
 
 /// Prefixes of a repository's parameters, as `spec.repositories` names them; the last one is optional.

@@ -163,7 +163,6 @@ fn place(marker: Marker) -> Position {
     Position { line: marker.line().max(1), column: marker.col() + 1 }
 }
 
-/// Why reading ends.
 struct Refused {
     code: Code,
     at: Position,

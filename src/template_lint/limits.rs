@@ -1,11 +1,11 @@
-//! The form of the whole: which sections there are, how much stands in them, and how things are named. It stands alone
+//! The form of the whole: which sections there are, how much stands in them, and how entries are named. It stands alone
 //! since the other rules rely on it: what has not this form they do not look at. It must not look into values.
 
 use super::document::{Entry, Node, Value};
 use super::template::{ParsedTemplate, SECTIONS};
 use super::{Code, Findings, quoted};
 
-/// Sections that are mappings of things, what such a thing is called, and how many there may be (CloudFormation quotas).
+/// Sections that are mappings of entries, what such an entry is called, and how many there may be (CloudFormation quotas).
 const COUNTED: [(&str, &str, usize); 6] = [
     ("Parameters", "parameters", 200),
     ("Mappings", "mappings", 200),
@@ -14,7 +14,7 @@ const COUNTED: [(&str, &str, usize); 6] = [
     ("Resources", "resources", 500),
     ("Outputs", "outputs", 200),
 ];
-/// Characters of a thing's name (CloudFormation quotas).
+/// Characters of an entry's name (CloudFormation quotas).
 const LONGEST_NAME: usize = 255;
 /// Bytes of a description (CloudFormation quotas).
 const LONGEST_DESCRIPTION: usize = 1024;
@@ -60,31 +60,31 @@ fn section(entry: &Entry, findings: &mut Findings) {
         let message = "AWSTemplateFormatVersion can only be 2010-09-09".to_owned();
         findings.error(Code::NotATemplate, (entry.value.at, name), message, "write \"2010-09-09\"");
     }
-    let Some((_, things, most)) = COUNTED.into_iter().find(|(section, ..)| *section == name) else { return };
-    let Value::Map(things_there) = &entry.value.value else {
-        let message = format!("the section {name} must be a mapping of names to {things}");
+    let Some((_, entries_noun, most)) = COUNTED.into_iter().find(|(section, ..)| *section == name) else { return };
+    let Value::Map(entries) = &entry.value.value else {
+        let message = format!("the section {name} must be a mapping of names to {entries_noun}");
         findings.error(Code::NotATemplate, (entry.value.at, name), message, "write a name, a colon, and what it is");
         return;
     };
-    if things_there.len() > most {
-        let message = format!("the template has {} {things}; CloudFormation takes {most}", things_there.len());
+    if entries.len() > most {
+        let message = format!("the template has {} {entries_noun}; CloudFormation takes {most}", entries.len());
         findings.error(Code::LimitExceeded, (entry.at, name), message, "take parts out into a product of their own");
     }
-    for thing in things_there {
-        self::name(thing, name, findings);
+    for entry in entries {
+        self::name(entry, name, findings);
     }
 }
 
 /// Names are letters and digits (mappings' keys and condition names likewise); `Fn::ForEach` is expanded later.
-fn name(thing: &Entry, section: &str, findings: &mut Findings) {
-    let name = thing.key.as_str();
+fn name(entry: &Entry, section: &str, findings: &mut Findings) {
+    let name = entry.key.as_str();
     let fits = !name.is_empty() && name.chars().all(|sign| sign.is_ascii_alphanumeric());
     if name.starts_with("Fn::") || (fits && name.len() <= LONGEST_NAME) {
         return;
     }
     let message = format!("{} cannot name anything in {section}", quoted(name));
     let hint = format!("use letters and digits only, at most {LONGEST_NAME}");
-    findings.error(Code::NotATemplate, (thing.at, &format!("{section}/{name}")), message, hint);
+    findings.error(Code::NotATemplate, (entry.at, &format!("{section}/{name}")), message, hint);
 }
 
 fn description(root: &Node, findings: &mut Findings) {

@@ -3,6 +3,9 @@
 //! line and the operator judge alike. Pure: no file, no clock. It does not replace cfn-lint, which knows every property
 //! of every resource; this knows what a *project* template must be.
 
+// A name that says all needs no sentence; what is not obvious has one.
+#![allow(missing_docs)]
+
 mod contract;
 mod document;
 mod hard_coded;
@@ -36,7 +39,7 @@ pub enum Severity {
     Warning,
 }
 
-/// What kind of thing was found. The names are stable: what reads the JSON may rely on them.
+/// What kind of finding it is. The names are stable: what reads the JSON may rely on them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Code {
@@ -76,9 +79,9 @@ pub enum Code {
     SharedName,
     /// The bucket or model package group that the operator works with is not in the template.
     Contract,
-    /// The tags that tell whose a thing is are missing.
+    /// The tags that tell whose a resource is are missing.
     MissingTags,
-    /// A thing with content blocks the deletion of the project.
+    /// A resource with content blocks the deletion of the project.
     DeletionBlocked,
     /// A change of the template can delete what users keep.
     DataLost,
@@ -92,12 +95,9 @@ pub enum Code {
     Runtime,
 }
 
-/// One thing that was found.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Finding {
-    /// Error or warning.
     pub severity: Severity,
-    /// The kind.
     pub code: Code,
     /// Line in the file, from 1.
     pub line: usize,

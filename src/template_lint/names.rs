@@ -1,4 +1,4 @@
-//! Names of things: whether they fit their type for every project that may come, however long its name. It stands alone
+//! Names of resources: whether they fit their type for every project that may come, however long its name. It stands alone
 //! as the reason why this linter exists: these errors show themselves only with the first long name, in AWS.
 
 use super::document::{Entry, Position};

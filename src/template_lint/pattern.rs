@@ -16,7 +16,6 @@ const LARGEST: usize = 4 << 20;
 
 /// `AllowedPattern`, as far as it can be judged.
 pub(super) enum Pattern {
-    /// There is none.
     Absent,
     /// It must match the whole value (CloudFormation user guide, parameters).
     Judged(Box<Regex>, String),

@@ -23,7 +23,6 @@ pub(super) const PSEUDO: [&str; 8] = [
 /// A piece of the text of `Fn::Sub`.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Piece<'a> {
-    /// As it stands.
     Literal(&'a str),
     /// `${name}` or `${name.attribute}`.
     Name(&'a str),

@@ -9,19 +9,14 @@ pub(super) enum Alphabet {
     Bucket,
     /// Lower case letters, digits, hyphens, dots, underscores, slashes.
     Image,
-    /// Letters, digits, hyphens.
     Dashes,
-    /// And underscores.
     Words,
-    /// And dots.
     Dots,
-    /// And at signs.
     Pipeline,
     /// And plus, equals, comma, at: IAM's.
     Iam,
     /// And slashes and hashes: log groups, parameters.
     Paths,
-    /// Whatever.
     Any,
 }
 
@@ -60,11 +55,8 @@ impl Alphabet {
 /// What a type takes for a name.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct NameRule {
-    /// The property.
     pub(super) property: &'static str,
-    /// Characters at most.
     pub(super) longest: usize,
-    /// Which.
     pub(super) alphabet: Alphabet,
     /// Where that comes from.
     pub(super) source: &'static str,
@@ -73,11 +65,9 @@ pub(super) struct NameRule {
 /// Where a type has its tags.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Tags {
-    /// None.
     No,
     /// A list of `Key` and `Value`.
     List,
-    /// A mapping.
     Map,
 }
 

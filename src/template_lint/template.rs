@@ -38,7 +38,6 @@ impl<'a> ParsedTemplate<'a> {
         self.root.get(name).map(Node::entries).unwrap_or_default()
     }
 
-    /// A declared parameter.
     pub(super) fn parameter(&self, name: &str) -> Option<&'a Entry> {
         self.parameters.get(name).copied()
     }
@@ -65,7 +64,6 @@ pub(super) fn is_true(node: Option<&Node>) -> bool {
 /// Steps from the document to a value.
 pub(super) type Path<'a> = Vec<Step<'a>>;
 
-/// One step.
 #[derive(Clone, Copy)]
 pub(super) enum Step<'a> {
     Key(&'a str),

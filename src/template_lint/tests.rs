@@ -1,4 +1,4 @@
-//! One row per thing that the linter finds: a good template (the one that ships as an example), one edit, what is said.
+//! One row per finding of the linter: a good template (the one that ships as an example), one edit, what is said.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use jiff::civil::{Date, date};

@@ -1,15 +1,13 @@
-//! The archives that the operator carries: the check-in of seed code, and the seed code itself. They are packed at
+//! The archives that the operator bundles: the check-in of seed code, and the seed code itself. They are packed at
 //! build time (`build.rs`) and known by their checksum; nothing here looks into them.
 
 use std::sync::LazyLock;
 
 use sha2::{Digest, Sha256};
 
-/// A zip archive.
 pub struct Archive {
     /// Hex SHA-256 of its bytes.
     pub sha256: String,
-    /// Its bytes.
     pub body: &'static [u8],
 }
 

@@ -1,6 +1,9 @@
 //! Files as files: the built-in project templates, the trigger's stack, and the archives with seed code. It reads none of them.
 //! A published template's bytes never change: a new form is a new name.
 
+// A name that says all needs no sentence; what is not obvious has one.
+#![allow(missing_docs)]
+
 pub mod archives;
 
 /// The text of a built-in project template.

@@ -39,7 +39,6 @@ struct ClientKey {
 
 /// Clients for one place.
 #[derive(Clone)]
-#[allow(missing_docs)]
 pub struct Aws {
     pub sts: aws_sdk_sts::Client,
     pub iam: aws_sdk_iam::Client,

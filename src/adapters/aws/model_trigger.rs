@@ -21,7 +21,7 @@ use crate::resources::model_trigger::{
     Action, Failure, ModelTrigger, Observed, Request, SECRET_PARAMETER, Stack, template,
 };
 
-/// The hands of the model trigger.
+/// The actuator of the model trigger.
 pub struct ModelTriggerActuator {
     client: Client,
 }

@@ -1,5 +1,5 @@
-//! Looks at the ground that everything stands on: whose credentials these are, the roles and the Git connections
-//! that the spec names. It changes nothing; it stands apart because STS, IAM and CodeConnections are asked together.
+//! Observes what everything else stands on: whose credentials these are, the roles and the Git connections that the spec
+//! names. It changes nothing; it stands apart because STS, IAM and CodeConnections are asked together.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,14 +16,14 @@ use crate::domain::identity::Identity;
 use crate::domain::project::Project;
 use crate::resources::prerequisites::{Action, Needs, Observed, ObservedConnection, ObservedRole, Prerequisites};
 
-/// Looks with the clients of one place at what one project needs.
+/// Observes with the clients of one place what one project needs.
 pub struct PrerequisitesActuator {
     aws: Aws,
     needs: Needs,
 }
 
 impl PrerequisitesActuator {
-    /// For building up: looks at every role and connection that the project names.
+    /// For making: observes every role and connection that the project names.
     pub fn new(aws: &Aws, project: &Project) -> Self {
         Self { aws: aws.clone(), needs: Needs::of(project) }
     }
@@ -131,7 +131,7 @@ impl Actuator<Prerequisites> for PrerequisitesActuator {
         let identity = identity.map_err(|error| fault("ask AWS whose credentials these are", &error))?;
         let account = identity.account().unwrap_or_default().to_owned();
         let mut observed = Observed { account, ..Observed::default() };
-        // In another account the same names mean other things: nothing there is read as truth.
+        // In another account the same names mean other resources: nothing there is read as truth.
         if observed.account != id.placement.account_id {
             return Ok(observed);
         }

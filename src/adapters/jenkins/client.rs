@@ -55,7 +55,6 @@ impl Answer {
         self.headers.get(name).map(|value| value.as_bytes().iter().map(|byte| char::from(*byte)).collect())
     }
 
-    /// The body's text.
     pub(super) fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()
     }

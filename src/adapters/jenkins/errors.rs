@@ -72,7 +72,6 @@ pub(super) fn not_jenkins(attempt: &str, what: &str) -> Fault {
         .hint("check jenkins.url, its path, and what a proxy in between answers")
 }
 
-/// No answer came.
 pub(super) fn no_answer(attempt: &str, error: &(dyn std::error::Error + 'static)) -> Fault {
     let mut cause = Some(error);
     while let Some(inner) = cause {

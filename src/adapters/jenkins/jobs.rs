@@ -60,7 +60,7 @@ impl Actuator<JenkinsJobs> for JenkinsClient {
 }
 
 impl JenkinsClient {
-    /// Follows the folder path as far as it exists, then looks at what is where the jobs belong.
+    /// Follows the folder path as far as it exists, then observes what is where the jobs belong.
     async fn folders_and_items(&self, id: &Identity) -> Result<(Vec<ObservedFolder>, Vec<ObservedItem>), Fault> {
         let path = &id.placement.jenkins_folder;
         let tree = "description,jobs[name,description]";
@@ -96,7 +96,7 @@ impl JenkinsClient {
         let (_, marker) = marker::split(text(value, "description"));
         let items = list(value, "jobs").len();
         let mut holds_more = false;
-        // Only a folder that may be deleted next needs the closer look.
+        // Only a folder that may be deleted next needs the closer inspection.
         if items == 0 && marker.as_ref().is_some_and(|marker| marker.is_of(&id.owner)) {
             let document = self.document(attempt, &format!("{}/config.xml", item_path(path))).await?;
             holds_more = document.is_some_and(|document| xml::folder_holds_more(&document));
@@ -155,7 +155,7 @@ impl JenkinsClient {
         if !matches!(answer.status, StatusCode::BAD_REQUEST | StatusCode::INTERNAL_SERVER_ERROR) {
             return Err(refused);
         }
-        // It may exist: by an earlier call whose answer was lost, by somebody else, or where the user may not look.
+        // It may exist: by an earlier call whose answer was lost, by somebody else, or where the user may not read.
         match self.json(&attempt, &item_path(path), "description").await? {
             Some(item) if is_ours(id, text(&item, "description")) => Ok(()),
             Some(_) => Err(moved(&attempt)),

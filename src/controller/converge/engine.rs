@@ -44,13 +44,11 @@ pub trait IntentJournal: Send + Sync {
 pub struct Scope<'a, J> {
     /// What is remembered of the object.
     pub memory: &'a ObjectMemory,
-    /// The time.
     pub clock: Clock,
     /// Where intents are written.
     pub journal: &'a J,
     /// True once the operator is stopping.
     pub stopping: watch::Receiver<bool>,
-    /// What was done.
     pub applied: Mutex<Vec<AppliedStep>>,
 }
 

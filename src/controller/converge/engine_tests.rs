@@ -1,4 +1,4 @@
-//! The loop against a thing made of a script: what it does, when it stops, what it remembers. Time is paused.
+//! The loop against a resource made of a script: what it does, when it stops, what it remembers. Time is paused.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::collections::VecDeque;
@@ -79,7 +79,7 @@ impl ExternalResource for Number {
 #[derive(Default)]
 struct Place {
     value: Mutex<Option<u32>>,
-    /// Looks show the value of this long ago.
+    /// Observations show the value of this long ago.
     lag: Duration,
     written_at: Mutex<Option<Timestamp>>,
     clock: Option<Clock>,
@@ -175,7 +175,7 @@ fn fault(kind: FaultKind) -> Fault {
 }
 
 #[tokio::test(start_paused = true)]
-async fn it_acts_and_looks_again_until_the_thing_is_in_sync() {
+async fn it_acts_and_looks_again_until_the_resource_is_in_sync() {
     let (fixture, place) = (Fixture::new(), Place::default());
     assert_eq!(fixture.scope(&place, Goal::Present(7)).await, Outcome::InSync { output: 7, changed: true });
     assert_eq!(place.calls(), ["look", "set Some(7)", "look"]);
@@ -305,7 +305,7 @@ async fn a_wait_counts_from_when_it_was_first_said() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_thing_that_is_not_wanted_is_removed_and_its_absence_seen() {
+async fn a_resource_that_is_not_wanted_is_removed_and_its_absence_seen() {
     let (fixture, place) = (Fixture::new(), Place::default());
     *place.value.lock().unwrap() = Some(1);
     assert_eq!(fixture.scope(&place, Goal::Absent).await, Outcome::Gone);

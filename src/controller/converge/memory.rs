@@ -1,4 +1,4 @@
-//! What one process remembers of one object between passes. All of it may be lost: then the answer is still right,
+//! What one process remembers of one object between reconciles. All of it may be lost: then the answer is still right,
 //! only later. It stands alone so that everything that could grow with the number of objects is in one place and
 //! goes when the object goes.
 
@@ -15,7 +15,7 @@ use crate::domain::external_resource::{Attempts, RecordedIds, ResourceKind, Step
 use crate::domain::fault::PATIENCE;
 use crate::domain::time::elapsed;
 
-/// For how long something seen in sync is taken for granted while a pass waits for something else.
+/// For how long something seen in sync is taken for granted while a reconcile waits for something else.
 const KEEP: Duration = Duration::from_mins(5);
 
 /// The memory of one object.
@@ -44,13 +44,13 @@ struct ResourceState {
     waiting: Option<(Reason, &'static str, Timestamp)>,
     acts: BTreeMap<StepKey, Act>,
     kept: Option<Kept>,
-    /// What it was made from when it was last looked at.
+    /// What it was made from when it was last observed.
     inputs: Option<u64>,
-    /// Whether a look has ever found it.
+    /// Whether it was ever observed to exist.
     seen: bool,
 }
 
-/// An action done in an earlier pass whose effect has not been seen yet.
+/// An action done in an earlier reconcile whose effect has not been seen yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Act {
     /// When it was done last.
@@ -73,7 +73,7 @@ impl ObjectMemory {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        // Nothing here panics while it holds the lock, and a half-made entry would only cost a look more.
+        // Nothing here panics while it holds the lock, and a half-made entry would only cost one observation more.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -81,7 +81,7 @@ impl ObjectMemory {
         change(self.state().kinds.entry(kind).or_default())
     }
 
-    /// Begins a pass. A revision other than the last one (spec, Secrets, a request to look) drops what was taken
+    /// Begins a reconcile. A revision other than the last one (spec, Secrets, a request to reconcile) drops what was taken
     /// for granted and what seemed to have no effect.
     pub fn begin(&self, revision: &str) {
         let mut state = self.state();
@@ -97,7 +97,7 @@ impl ObjectMemory {
         }
     }
 
-    /// Ends a pass: once everything has settled, the next one looks at everything. Answers how many failing passes
+    /// Ends a reconcile: once everything has settled, the next one observes everything. Answers how many failing reconciles
     /// there have been in a row.
     pub fn end(&self, settled: bool, failing: bool) -> u32 {
         let mut state = self.state();
@@ -121,7 +121,7 @@ impl ObjectMemory {
         attempts
     }
 
-    /// Notes whether the status has the thing as made.
+    /// Notes whether the status has the resource as made.
     pub fn recorded(&self, kind: ResourceKind, recorded: bool) {
         self.of(kind, |state| state.attempts.recorded = recorded);
     }
@@ -158,7 +158,7 @@ impl ObjectMemory {
         }
     }
 
-    /// Notes whether a look found the thing.
+    /// Notes whether an observation found the resource.
     pub fn saw(&self, kind: ResourceKind, exists: bool, now: Timestamp) {
         self.of(kind, |state| {
             state.seen |= exists;
@@ -166,14 +166,14 @@ impl ObjectMemory {
         });
     }
 
-    /// Whether a thing that the last look did not find is gone, and not only too young to show: one that was seen before
-    /// is, and one that looks further apart than `lag` did not find.
+    /// Whether a resource that the last observation did not find is gone, and not only too young to show: one that was seen before
+    /// is, and one that observations further apart than `lag` did not find.
     pub fn proven_absent(&self, kind: ResourceKind, lag: Duration, now: Timestamp) -> bool {
         let seen = self.of(kind, |state| state.seen);
         seen || self.attempts(kind).absent_since.is_some_and(|since| elapsed(since, now) >= lag)
     }
 
-    /// Notes which ids a look found to exist, and which not.
+    /// Notes which ids an observation found to exist, and which not.
     pub fn sighted(&self, kind: ResourceKind, sightings: &[(String, bool)], now: Timestamp) {
         self.of(kind, |state| {
             let missing: Vec<&String> = sightings.iter().filter(|(_, exists)| !exists).map(|(id, _)| id).collect();
@@ -203,7 +203,7 @@ impl ObjectMemory {
         self.of(kind, |state| state.acts.get(key).copied())
     }
 
-    /// The thing is as it should be: what was tried on the way counts no longer.
+    /// The resource is as it should be: what was tried on the way counts no longer.
     pub fn reached(&self, kind: ResourceKind) {
         self.of(kind, |state| {
             state.acts.clear();
@@ -263,13 +263,13 @@ impl ObjectMemory {
         });
     }
 
-    /// Keeps what a thing in sync hands on, for the next passes of the same wait; `None`: that it is gone.
+    /// Keeps what a resource in sync hands on, for the next reconciles of the same wait; `None`: that it is gone.
     pub fn keep<O: Clone + Send + 'static>(&self, kind: ResourceKind, output: Option<&O>, now: Timestamp) {
         let output = output.cloned().map(|output| Box::new(output) as Box<dyn Any + Send>);
         self.of(kind, |state| state.kept = Some(Kept { output, at: now }));
     }
 
-    /// What a thing that was as wanted a moment ago hands on; `Some(None)`: it was gone.
+    /// What a resource that was as wanted a moment ago hands on; `Some(None)`: it was gone.
     pub fn kept<O: Clone + 'static>(&self, kind: ResourceKind, now: Timestamp) -> Option<Option<O>> {
         self.of(kind, |state| {
             let kept = state.kept.as_ref().filter(|kept| elapsed(kept.at, now) < KEEP)?;
@@ -306,7 +306,7 @@ impl ObjectMemory {
         std::mem::replace(&mut self.state().ready, now)
     }
 
-    /// Looks at the thing anew next time.
+    /// Observes the resource anew next time.
     pub fn doubt(&self, kind: ResourceKind) {
         self.of(kind, |state| state.kept = None);
     }

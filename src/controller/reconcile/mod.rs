@@ -44,9 +44,7 @@ struct Subject<'a> {
 /// Whether the object stays, and if not, why it may go.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Ending {
-    /// It stays.
     Stays,
-    /// Everything is gone.
     Goes,
     /// `spec.deletionPolicy: Retain`: what was made stays.
     Retains,

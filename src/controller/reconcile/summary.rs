@@ -8,7 +8,6 @@ use crate::domain::outcome::Outcome;
 type Show = Box<dyn FnOnce(&Placement, &mut MlopsProjectStatus) + Send>;
 type Whereabouts = fn(&Placement, &MlopsProjectStatus) -> Option<String>;
 
-/// See the module.
 #[derive(Default)]
 pub(super) struct ReconcileSummary {
     outcomes: Vec<(ResourceKind, Outcome)>,

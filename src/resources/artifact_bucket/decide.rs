@@ -94,7 +94,7 @@ fn forbidden(name: &str) -> Decision<Action, Artifacts> {
     )
 }
 
-/// S3 refuses a look with 403 and no word: a permission that lacks is the likelier cause, and the one that costs nothing
+/// S3 refuses HeadBucket with 403 and no word: a permission that lacks is the likelier cause, and the one that costs nothing
 /// to mend, so it comes first.
 fn undisclosed(name: &str) -> Decision<Action, Artifacts> {
     Decision::stuck(

@@ -39,7 +39,7 @@ pub struct Desired {
     pub settings: Option<Settings>,
     /// What lies in it.
     pub objects: Vec<Object>,
-    /// For the things after it.
+    /// For the resources after it.
     pub artifacts: Artifacts,
 }
 
@@ -58,7 +58,6 @@ pub struct Settings {
     pub policy: Value,
 }
 
-/// Default encryption.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Encryption {
     /// Anything else, or none.
@@ -70,31 +69,27 @@ pub enum Encryption {
     Kms(String),
 }
 
-/// An object, wanted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Object {
     /// Its key, below our prefix.
     pub key: String,
     /// Hex SHA-256 of its content.
     pub sha256: String,
-    /// Its content.
     pub body: Bytes,
-    /// Media type.
     pub content_type: &'static str,
     /// Tags, at most ten.
     pub tags: BTreeMap<String, String>,
 }
 
-/// What was seen.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Observed {
     /// There is no such bucket.
     Absent,
     /// It belongs to another account.
     Foreign,
-    /// It is in our account, but the operator may not look at it.
+    /// It is in our account, but the operator may not read it.
     Forbidden,
-    /// The operator may not look at it, and nothing says whose it is, nor whether there is one.
+    /// The operator may not read it, and nothing says whose it is, nor whether there is one.
     Undisclosed,
     /// It is in another region; empty: unknown which.
     Elsewhere(String),
@@ -111,26 +106,22 @@ pub struct ObservedBucket {
     pub objects: Vec<ObservedObject>,
     /// What deletion has to remove, or the first part of it: every version and marker, in a bucket that is not our
     /// own those under our prefix only.
-    pub versions: Vec<Version>,
+    pub versions: Vec<ObjectVersion>,
     /// Whether there are more versions than `versions` holds.
     pub more: bool,
 }
 
-/// An object, seen.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ObservedObject {
-    /// Its key.
     pub key: String,
     /// Hex SHA-256 that S3 verified at upload; empty if it keeps none.
     pub sha256: String,
-    /// Tags.
     pub tags: BTreeMap<String, String>,
 }
 
 /// A version of an object, or a delete marker.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Version {
-    /// Its key.
+pub struct ObjectVersion {
     pub key: String,
     /// `null` in a bucket without versioning.
     pub id: String,
@@ -141,9 +132,7 @@ pub struct Version {
 pub enum Action {
     /// Makes the bucket; that it is ours already counts as made.
     CreateBucket,
-    /// Replaces its tags.
     PutTags(BTreeMap<String, String>),
-    /// Enables versioning.
     EnableVersioning,
     /// Sets the default encryption.
     PutEncryption(Encryption),
@@ -151,12 +140,11 @@ pub enum Action {
     BlockPublicAccess,
     /// Replaces the bucket policy.
     PutPolicy(Value),
-    /// Uploads an object.
     PutObject(Object),
     /// Replaces an object's tags.
     TagObject(String, BTreeMap<String, String>),
     /// Removes versions and markers for good.
-    DeleteVersions(Vec<Version>),
+    DeleteVersions(Vec<ObjectVersion>),
     /// Removes the current version of each key: what is left is removed for good when the bucket's part of ours goes.
     DeleteObjects(Vec<String>),
     /// Removes the empty bucket.
@@ -166,7 +154,6 @@ pub enum Action {
 /// The artifacts that the catalog product is made from.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Artifacts {
-    /// The bucket.
     pub bucket: String,
     /// HTTPS URL of the project template: its key holds the content's SHA-256.
     pub template_url: String,
@@ -250,7 +237,6 @@ fn hex_sha256(body: &[u8]) -> String {
     hex::encode(Sha256::digest(body))
 }
 
-/// The project template.
 fn template_object(project: &Project) -> Object {
     let id = &project.identity;
     let Template { word, text, .. } = &project.catalog.template;

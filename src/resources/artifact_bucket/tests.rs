@@ -32,7 +32,7 @@ fn as_declared(project: &Project) -> ObservedBucket {
         sha256: object.sha256.clone(),
         tags: object.tags.clone(),
     };
-    let version = |object: &Object| Version { key: object.key.clone(), id: "v1".into() };
+    let version = |object: &Object| ObjectVersion { key: object.key.clone(), id: "v1".into() };
     ObservedBucket {
         settings: wanted.settings.clone(),
         objects: wanted.objects.iter().map(see).collect(),

@@ -13,7 +13,6 @@ use crate::domain::time::elapsed;
 /// What AWS says of the operator's own launch paths.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum LaunchPath {
-    /// There is one.
     Open,
     /// There is none, be it not yet.
     #[default]

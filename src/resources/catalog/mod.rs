@@ -38,8 +38,7 @@ pub const LAG: Duration = Duration::from_secs(15);
 /// Most tags that a portfolio or product takes.
 const MOST_TAGS: usize = 20;
 
-/// Names of the things in intents, handles and client tokens.
-#[allow(missing_docs)]
+/// Names of the resources in intents and client tokens.
 pub mod resource_name {
     pub const PORTFOLIO: &str = "Portfolio";
     pub const PRODUCT: &str = "Product";
@@ -47,12 +46,10 @@ pub mod resource_name {
     pub const CONSTRAINT: &str = "LaunchConstraint";
 }
 
-/// The catalog product.
 pub struct CatalogProduct;
 
 /// What it should be.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[allow(missing_docs)]
 pub struct Desired {
     pub portfolio: Portfolio,
     pub product: Product,
@@ -63,10 +60,9 @@ pub struct Desired {
     pub principals: BTreeSet<Principal>,
 }
 
-/// How far AWS is with the creation of a thing.
+/// How far AWS is with the creation of a resource.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ProvisioningStatus {
-    /// Being created.
     Creating,
     /// Created: AWS says `AVAILABLE`, and for products also `CREATED`.
     Ready,
@@ -88,9 +84,7 @@ impl ProvisioningStatus {
 /// What was seen of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Observed {
-    /// Our portfolio.
     pub portfolio: Option<ObservedPortfolio>,
-    /// Our product.
     pub product: Option<ObservedProduct>,
     /// The product's versions, in the order in which they were made.
     pub versions: Vec<ObservedVersion>,
@@ -100,7 +94,6 @@ pub struct Observed {
     pub constraint: Option<ObservedConstraint>,
     /// Ids of other constraints of the product in the portfolio.
     pub other_constraints: Vec<String>,
-    /// The portfolio's principals.
     pub principals: BTreeSet<Principal>,
     /// The operator's own launch path to the product.
     pub launch_path: LaunchPath,
@@ -110,7 +103,6 @@ pub struct Observed {
 
 /// What can be done. `n` is part of the create's client token.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[allow(missing_docs)]
 pub enum Action {
     CreatePortfolio {
         n: i32,
@@ -185,7 +177,7 @@ pub enum Action {
         portfolio_id: String,
         principal: Principal,
     },
-    /// Nothing is done outside: the id of a thing that was found by its tags goes into the status.
+    /// Nothing is done outside: the id of a resource that was found by its tags goes into the status.
     Remember {
         resource: &'static str,
         id: String,

@@ -1,4 +1,4 @@
-//! How the sub-decisions speak: a verdict each, put together into one decision; when a thing may be made and under
+//! How the sub-decisions speak: a partial decision each, put together into one decision; when a resource may be made and under
 //! which number; when its id is written down. Apart from the resource itself since all sub-decisions share it.
 
 use std::collections::BTreeMap;
@@ -62,14 +62,14 @@ impl PartialDecision {
     }
 }
 
-/// Whether a thing that was not seen may be made, and under which number.
+/// Whether a resource that was not seen may be made, and under which number.
 enum Turn {
     Create(i32),
     /// It was made under this id, which is not seen yet, or no more.
     Prove(String),
 }
 
-/// `n` stays while its thing may still exist: the same token leads to the same thing. It rises once the thing is gone.
+/// `n` stays while its resource may still exist: the same token leads to the same resource. It rises once the resource is gone.
 fn turn(resource: &str, now: Timestamp, attempts: &Attempts) -> Turn {
     match attempts.intent(resource) {
         None => Turn::Create(0),
@@ -79,7 +79,7 @@ fn turn(resource: &str, now: Timestamp, attempts: &Attempts) -> Turn {
     }
 }
 
-/// The step, or the wait, that leads to a thing that was not seen.
+/// The step, or the wait, that leads to a resource that was not seen.
 pub(super) fn make(
     resource: &str,
     now: Timestamp,
@@ -101,7 +101,7 @@ pub(super) fn make(
     }
 }
 
-/// The step that writes down the id of a thing that was found without its help, so that it is found at once next time.
+/// The step that writes down the id of a resource that was found without its help, so that it is found at once next time.
 pub(super) fn remember(resource: &'static str, id: &str, attempts: &Attempts) -> Option<Step<Action>> {
     let known = attempts.intent(resource);
     if known.and_then(|intent| intent.id.as_deref()) == Some(id) {

@@ -11,7 +11,6 @@ use crate::domain::external_resource::{Attempts, Change, Step};
 
 /// The portfolio as it should be.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[allow(missing_docs)]
 pub struct Portfolio {
     pub name: String,
     pub provider: String,
@@ -21,7 +20,6 @@ pub struct Portfolio {
 
 /// The portfolio as it was seen.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[allow(missing_docs)]
 pub struct ObservedPortfolio {
     pub id: String,
     pub name: String,

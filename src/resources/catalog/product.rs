@@ -17,7 +17,6 @@ const VISIBILITY: (&str, &str) = ("sagemaker:studio-visibility", "true");
 
 /// The product as it should be.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[allow(missing_docs)]
 pub struct Product {
     pub name: String,
     pub owner: String,
@@ -51,7 +50,6 @@ impl Product {
 
 /// The product as it was seen.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[allow(missing_docs)]
 pub struct ObservedProduct {
     pub id: String,
     pub provisioning_status: ProvisioningStatus,

@@ -35,7 +35,6 @@ impl Version {
 
 /// A version as it was seen.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[allow(missing_docs)]
 pub struct ObservedVersion {
     pub id: String,
     pub name: String,

@@ -111,7 +111,7 @@ pub(super) fn absent(id: &Identity, observed: &Observed, attempts: &Attempts) ->
     if let Some(proof) = unproven(id, observed, attempts) {
         return Decision::Act(vec![proof]);
     }
-    // Only the innermost that exists can be empty; the ones around it follow in later looks.
+    // Only the innermost that exists can be empty; the ones around it follow in later rounds.
     match observed.folders.last() {
         Some(last) if last.is_folder && ours(id, &last.marker) && last.items == 0 && !last.holds_more => {
             let (name, outer) =

@@ -15,9 +15,7 @@ const MAX_DEPTH: usize = 100;
 /// An element: its attributes and either child elements or text.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Element {
-    /// Tag name.
     pub name: String,
-    /// Attributes in order.
     pub attributes: Vec<(String, String)>,
     /// Child elements in order.
     pub children: Vec<Element>,
@@ -26,7 +24,6 @@ pub struct Element {
 }
 
 impl Element {
-    /// An empty element.
     pub fn new(name: &str) -> Self {
         Self { name: name.to_owned(), ..Self::default() }
     }

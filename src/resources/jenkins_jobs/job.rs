@@ -49,7 +49,6 @@ impl RepositoryRole {
 /// What a parameter is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ParameterKind {
-    /// Text.
     Text,
     /// The id of AWS credentials.
     AwsCredentials,
@@ -59,7 +58,6 @@ pub enum ParameterKind {
 
 /// A parameter's kind and default value.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[allow(missing_docs)]
 pub struct Parameter {
     pub kind: ParameterKind,
     pub default: String,
@@ -76,7 +74,6 @@ pub struct PipelineJob {
     pub concurrent: bool,
     /// How many builds are kept; empty: all.
     pub builds_kept: String,
-    /// Parameters by name.
     pub parameters: BTreeMap<String, Parameter>,
     /// When Git is polled, as cron; empty: never.
     pub poll_schedule: String,
@@ -86,7 +83,6 @@ pub struct PipelineJob {
     pub branches: Vec<String>,
     /// Id of the Git credentials; empty: none.
     pub credentials_id: String,
-    /// The Jenkinsfile's path.
     pub script_path: String,
     /// Whether only the Jenkinsfile is fetched before the build.
     pub lightweight: bool,

@@ -17,7 +17,7 @@ pub struct Marker {
 }
 
 impl Marker {
-    /// The marker of an owner's thing.
+    /// The marker of an owner's resource.
     pub fn new(owner: &OwnerKey, hash: &str) -> Self {
         Self { owner: owner.hash(), object: format!("{}/{}", owner.namespace, owner.name), hash: hash.to_owned() }
     }
@@ -28,7 +28,7 @@ impl Marker {
         format!("{START}owner={owner} object={object} hash={hash}]")
     }
 
-    /// Whether the thing is this owner's.
+    /// Whether the resource is this owner's.
     pub fn is_of(&self, owner: &OwnerKey) -> bool {
         self.owner == owner.hash()
     }

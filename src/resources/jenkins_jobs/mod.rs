@@ -27,7 +27,6 @@ use document::Element;
 use job::PipelineJob;
 use marker::Marker;
 
-/// The jobs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Desired {
     /// Names and contents, in the order preprocess, modelbuild, modeldeploy, modeldeploy-endpoint.
@@ -49,7 +48,6 @@ impl Desired {
     }
 }
 
-/// What was seen.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Observed {
     /// The parts of the folder path, outermost first, as far as they exist.
@@ -65,7 +63,6 @@ pub struct ObservedFolder {
     pub name: String,
     /// Whether it is a folder at all, in which jobs can be made.
     pub is_folder: bool,
-    /// Whose it is.
     pub marker: Option<Marker>,
     /// How many items in it the user can see.
     pub items: usize,
@@ -78,7 +75,6 @@ pub struct ObservedFolder {
 pub struct ObservedItem {
     /// Its name as Jenkins has it.
     pub name: String,
-    /// Whose it is.
     pub marker: Option<Marker>,
     /// Its contents, if it is a pipeline job of ours.
     pub job: Option<PipelineJob>,
@@ -87,46 +83,33 @@ pub struct ObservedItem {
 /// What can be done. Paths are folder parts and then the name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
-    /// Makes a folder.
     CreateFolder {
-        /// Where.
         path: Vec<String>,
-        /// Its document.
         document: Element,
     },
-    /// Makes a job.
     CreateJob {
-        /// Where.
         path: Vec<String>,
-        /// Its document.
         document: Element,
     },
     /// Patches a live job of ours.
     UpdateJob {
-        /// Where.
         path: Vec<String>,
         /// What its subset becomes.
         job: Box<PipelineJob>,
-        /// Its new marker.
         marker: Marker,
     },
     /// Deletes an item of ours and makes the job in its place: Jenkins cannot change the type of an item.
     ReplaceJob {
-        /// Where.
         path: Vec<String>,
-        /// Its document.
         document: Element,
     },
     /// Deletes an item of ours.
     Delete {
-        /// Where.
         path: Vec<String>,
     },
     /// Makes a folder and deletes it again: Jenkins refuses that where it only hides one of that name from the user.
     ConfirmAbsence {
-        /// Where.
         path: Vec<String>,
-        /// The folder's document.
         document: Element,
     },
 }
@@ -139,7 +122,7 @@ pub fn item_path(path: &[String]) -> String {
     path.iter().map(|name| format!("/job/{}", utf8_percent_encode(name, SEGMENT))).collect()
 }
 
-/// Whether an item of that name may be a job of this project from some time: what a look keeps besides ours.
+/// Whether an item of that name may be a job of this project from some time: what an observation keeps besides ours.
 pub fn may_be_a_job(name: &str, project_name: &str) -> bool {
     let name = name.to_lowercase();
     let prefix = format!("sagemaker-{}-", project_name.to_lowercase());
@@ -153,7 +136,6 @@ pub struct Jobs {
     pub urls: Vec<String>,
 }
 
-/// See the module.
 pub struct JenkinsJobs;
 
 impl ExternalResource for JenkinsJobs {

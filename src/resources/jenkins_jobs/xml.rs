@@ -24,7 +24,6 @@ const GIT: &str = "hudson.plugins.git.GitSCM";
 const REMOTE: &str = "hudson.plugins.git.UserRemoteConfig";
 const BRANCH: &str = "hudson.plugins.git.BranchSpec";
 
-/// A new job.
 pub fn render(job: &PipelineJob, marker: &Marker) -> Element {
     let mut root = Element::new(PIPELINE);
     root.put(Element::leaf("keepDependencies", "false"));
@@ -32,7 +31,6 @@ pub fn render(job: &PipelineJob, marker: &Marker) -> Element {
     root
 }
 
-/// A new folder.
 pub fn render_folder(marker: &Marker) -> Element {
     Element::new(FOLDER).with([Element::leaf("description", &marker.line()), Element::new("properties")])
 }

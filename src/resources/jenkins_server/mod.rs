@@ -25,7 +25,6 @@ pub struct Desired {
     pub plugins: Vec<&'static str>,
 }
 
-/// What was observed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Observed {
     /// Whether it takes the credentials for a user's.

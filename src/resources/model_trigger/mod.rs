@@ -27,7 +27,6 @@ pub const SECRET_PARAMETER: &str = "JenkinsSecret";
 /// The start of the client token of a continued rollback.
 const CONTINUE: &str = "mlops-continue-";
 
-/// The model trigger.
 pub struct ModelTrigger;
 
 /// What the stack should be.
@@ -47,7 +46,6 @@ pub struct Desired {
     pub fingerprint: String,
 }
 
-/// What was seen.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Observed {
     /// The stack of our name, if there is one. A deleted one is none.
@@ -57,13 +55,11 @@ pub struct Observed {
 /// A stack as CloudFormation describes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stack {
-    /// Its ARN.
     pub id: String,
     /// `StackStatus`, as CloudFormation spells it.
     pub status: String,
     /// Parameters; hidden values are masked.
     pub parameters: BTreeMap<String, String>,
-    /// Tags.
     pub tags: BTreeMap<String, String>,
     /// The role that CloudFormation acts as.
     pub role_arn: Option<String>,
@@ -87,22 +83,16 @@ pub struct Failure {
 /// What can be done.
 #[derive(Clone)]
 pub enum Action {
-    /// CreateStack.
     Create(Request),
-    /// UpdateStack.
     Update(Request),
-    /// DeleteStack.
     Delete {
         /// ARN of the stack.
         stack_id: String,
-        /// Client token.
         token: String,
     },
-    /// ContinueUpdateRollback.
     ContinueRollback {
         /// ARN of the stack.
         stack_id: String,
-        /// Client token.
         token: String,
     },
 }
@@ -114,7 +104,6 @@ pub struct Request {
     pub parameters: BTreeMap<String, String>,
     /// Value of [`SECRET_PARAMETER`].
     pub secret: Secret,
-    /// All tags.
     pub tags: BTreeMap<String, String>,
     /// The role that CloudFormation acts as.
     pub role_arn: Option<String>,

@@ -31,7 +31,7 @@ fn project() -> Project {
         tags: BTreeMap::from([("team".to_owned(), "a".to_owned())]),
         roles: Roles { stack: Some("arn:aws:iam::111122223333:role/stack".into()), ..bare.roles },
         jenkins_credentials: credentials("ro\"bot", "t0ken", FINGERPRINT),
-        model_trigger: Some(project::ModelTrigger {
+        model_trigger: Some(project::ModelTriggerSettings {
             approval_statuses: vec!["Approved".into(), "Rejected".into()],
             runtime_role_arn: None,
             jenkins_url: "https://ci.internal".into(),

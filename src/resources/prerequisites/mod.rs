@@ -1,4 +1,4 @@
-//! Prerequisites: the right account, and the roles and Git connections that the spec names. They are looked at and
+//! Prerequisites: the right account, and the roles and Git connections that the spec names. They are observed and
 //! never touched: what is wrong with them only a person can change. Jenkins is a resource of its own, `jenkins_server`.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -11,7 +11,7 @@ use crate::domain::identity::Identity;
 use crate::domain::problem::Problem;
 use crate::domain::project::Project;
 
-/// The account, the roles and the connections, as a resource that is only ever looked at.
+/// The account, the roles and the connections, as a resource that is only ever observed.
 pub struct Prerequisites;
 
 /// What a role is for.
@@ -84,7 +84,6 @@ impl Needs {
     }
 }
 
-/// What was seen.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Observed {
     /// The account that the credentials belong to.
@@ -100,11 +99,9 @@ pub struct Observed {
 /// A role as it was seen.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ObservedRole {
-    /// There is none.
     Absent,
-    /// The operator may not look.
+    /// The operator may not read it.
     Hidden,
-    /// It exists.
     Present {
         /// Services that may assume it.
         trusted_services: BTreeSet<String>,
@@ -114,11 +111,9 @@ pub enum ObservedRole {
 /// A connection as it was seen.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ObservedConnection {
-    /// There is none.
     Absent,
-    /// The operator may not look.
+    /// The operator may not read it.
     Hidden,
-    /// It exists.
     Present {
         /// `AVAILABLE`, `PENDING`, `ERROR`.
         status: String,
@@ -295,7 +290,7 @@ mod tests {
     }
 
     #[test]
-    fn each_thing_that_lacks_has_its_own_reason() {
+    fn each_resource_that_lacks_has_its_own_reason() {
         use RoleUse::{CheckIn, Launch, Runtime, Stack, Usage};
         let home = "111122223333";
         let ours = "arn:aws:iam::111122223333:role/operator";

@@ -37,8 +37,8 @@ pub(super) fn decide(id: &Identity, observed: &Observed, now: Timestamp, attempt
     }
 }
 
-/// Whether a thing is this project's. While the project exists, its own tags have said whose it is, and the thing
-/// must carry the project's name and id. Once it is gone, the thing itself must say whose it is: a record that is
+/// Whether a resource is this project's. While the project exists, its own tags have said whose it is, and the resource
+/// must carry the project's name and id. Once it is gone, the resource itself must say whose it is: a record that is
 /// left of some other project of that name must not cost its owner the data.
 fn belongs(id: &Identity, project: &ObservedProject, tags: &BTreeMap<String, String>) -> bool {
     let says = |key: &str, value: &str| tags.get(key).is_some_and(|text| text == value);

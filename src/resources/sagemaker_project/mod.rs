@@ -2,7 +2,7 @@
 //! touches what users put into the project, unless told to delete that too, and never a project that is not its own.
 //!
 //! The project's name is its key, and its tags say from the first moment whose it is: a crash between the create and
-//! the next look does no harm. Data goes before the project does, since afterwards little tells whose it was.
+//! the next observation does no harm. Data goes before the project does, since afterwards little tells whose it was.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -29,15 +29,12 @@ use seed_code::BundledArchive;
 /// leaves the project, and tags of other people stay: five hex digits for each key.
 pub const TAG_KEYS_TAG: &str = "mlops-operator.io/tag-keys";
 
-/// The SageMaker project.
 pub struct SagemakerProject;
 
 /// What it should be.
 #[derive(Clone)]
 pub struct Desired {
-    /// Its name.
     pub name: String,
-    /// May be empty.
     pub description: String,
     /// The product that it is launched from; cannot change.
     pub product_id: String,
@@ -45,11 +42,11 @@ pub struct Desired {
     pub artifact_id: String,
     /// The template's parameters, without the two that SageMaker fills in.
     pub parameters: BTreeMap<String, ParameterValue>,
-    /// Which of them name archives that the operator carries.
+    /// Which of them name archives that the operator bundles.
     pub bundled: Vec<BundledArchive>,
     /// The user's tags, ownership, fingerprint and [`TAG_KEYS_TAG`].
     pub tags: BTreeMap<String, String>,
-    /// Of version and parameters, secrets included; archives that the operator carries count as such, whichever they are.
+    /// Of version and parameters, secrets included; archives that the operator bundles count as such, whichever they are.
     pub fingerprint: String,
     /// What keeps it from being launched.
     pub problem: Option<Problem>,
@@ -60,7 +57,7 @@ pub struct Desired {
 pub struct Observed {
     /// The project of that name, whoever's it is; also the record of one that was deleted.
     pub project: Option<ObservedProject>,
-    /// What users put into it, if it is to be deleted with it. `None`: not looked at, it stays.
+    /// What users put into it, if it is to be deleted with it. `None`: not observed, it stays.
     pub data: Option<Data>,
 }
 
@@ -69,11 +66,9 @@ pub struct Observed {
 pub struct ObservedProject {
     /// `p-…`.
     pub id: String,
-    /// ARN.
     pub arn: String,
     /// Empty if there is none.
     pub description: String,
-    /// How it stands.
     pub status: Status,
     /// The first cause of a failure; empty otherwise, and where AWS gives none.
     pub cause: String,
@@ -89,13 +84,12 @@ pub struct ObservedProject {
     pub created: Timestamp,
     /// When its status changed last.
     pub modified: Timestamp,
-    /// What became of its seed code; `None` where that was not looked at.
+    /// What became of its seed code; `None` where that was not observed.
     pub seeded: Option<Seeded>,
 }
 
 /// `ProjectStatus` of SageMaker.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[allow(missing_docs)]
 pub enum Status {
     Pending,
     CreateInProgress,
@@ -152,23 +146,19 @@ pub struct Data {
     pub bucket: Option<Tagged>,
 }
 
-/// A thing of the project's stack, by name.
+/// A resource of the project's stack, by name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tagged {
-    /// Its name.
     pub name: String,
-    /// Its tags.
     pub tags: BTreeMap<String, String>,
 }
 
 /// What can be done to it.
 #[derive(Clone)]
 pub enum Action {
-    /// Launches it.
     Create(Box<Desired>),
     /// Changes its description and, if given, version and parameters.
     Update {
-        /// The description.
         description: String,
         /// The version and all parameters.
         provisioning: Option<(String, BTreeMap<String, ParameterValue>)>,
@@ -183,9 +173,7 @@ pub enum Action {
     DeleteGroup(String),
     /// Deletes every version of every object in the bucket.
     EmptyBucket(String),
-    /// Deletes the bucket.
     DeleteBucket(String),
-    /// Deletes the project.
     Delete,
 }
 
@@ -194,7 +182,6 @@ pub enum Action {
 pub struct ProjectRef {
     /// `p-…`, 1-20 characters.
     pub project_id: String,
-    /// ARN.
     pub project_arn: String,
     /// Name, 1-32 characters.
     pub project_name: String,

@@ -146,7 +146,7 @@ fn provisioning_change(
     if asked_for_something_else(desired, project) {
         return Some(Reason::SpecChanged);
     }
-    // A failed update has left things as they were before: only another update can change that.
+    // A failed update has left resources as they were before: only another update can change that.
     if project.status == Status::UpdateFailed {
         return Some(Reason::ProjectUpdateFailed);
     }

@@ -1,5 +1,5 @@
 //! The parameters that name archives of the operator's own: which archive a new project gets, and which one a project
-//! keeps. A newer operator carries newer archives; that alone must not update a project, whose repositories have their
+//! keeps. A newer operator bundles newer archives; that alone must not update a project, whose repositories have their
 //! code already. It stands alone because creation, comparison and update must all say the same.
 
 use std::collections::BTreeMap;
@@ -18,7 +18,6 @@ const OUTPUT: &str = "SeedCode";
 /// A parameter that names an archive by its checksum.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BundledArchive {
-    /// Its name.
     pub parameter: String,
     /// What comes before `<sha256>.zip` in its value.
     pub folder: String,
@@ -80,7 +79,7 @@ pub(super) fn bootstrap_parameters(id: &Identity, seeded: bool) -> (BTreeMap<Str
     (parts.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(), seeded.then_some(bundled))
 }
 
-/// The parameters as this project is to have them: where it names an archive that some operator carried, it keeps it.
+/// The parameters as this project is to have them: where it names an archive that some operator bundled, it keeps it.
 /// After a failed update it gets the newest ones, since they may be what helps.
 pub(super) fn kept(desired: &Desired, project: &ObservedProject) -> BTreeMap<String, ParameterValue> {
     let mut parameters = desired.parameters.clone();

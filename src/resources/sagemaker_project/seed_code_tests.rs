@@ -49,7 +49,7 @@ fn update(owner: &Project, observed: ObservedProject) -> (String, BTreeMap<Strin
     (said(decision), parameters)
 }
 
-/// The same project as an operator has made it that carried other archives.
+/// The same project as an operator has made it that bundled other archives.
 fn of_an_earlier_operator(owner: &Project) -> ObservedProject {
     let mut observed = launched(owner);
     for (name, value) in &mut observed.parameters {

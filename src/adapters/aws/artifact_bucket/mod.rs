@@ -1,5 +1,5 @@
-//! The hands of the artifact bucket: S3 put into its words, and its actions into S3 calls, without decisions. The
-//! looks stand here, the calls that change something in `write`.
+//! The actuator of the artifact bucket: S3 put into its words, and its actions into S3 calls, without decisions. The
+//! observations stand here, the calls that change something in `write`.
 
 use std::collections::BTreeMap;
 
@@ -18,7 +18,7 @@ use crate::domain::external_resource::{Actuator, Attempts, RecordedIds};
 use crate::domain::fault::{Fault, FaultKind};
 use crate::domain::identity::Identity;
 use crate::resources::artifact_bucket::{
-    Action, ArtifactBucket, Encryption, Observed, ObservedBucket, ObservedObject, Settings, Version,
+    Action, ArtifactBucket, Encryption, ObjectVersion, Observed, ObservedBucket, ObservedObject, Settings,
 };
 
 mod write;
@@ -217,12 +217,13 @@ impl ArtifactBucketActuator {
     }
 
     /// The first page of versions and markers under the prefix, and whether there are more.
-    async fn versions(&self, bucket: &str, prefix: &str) -> Result<(Vec<Version>, bool), Fault> {
+    async fn versions(&self, bucket: &str, prefix: &str) -> Result<(Vec<ObjectVersion>, bool), Fault> {
         let call = self.client.list_object_versions().bucket(bucket).prefix(prefix);
         let answer = call.send().await.map_err(|error| {
             refused("s3:ListBucketVersions", &format!("list the object versions of bucket \"{bucket}\""), &error)
         })?;
-        let version = |key: Option<&str>, id: Option<&str>| Some(Version { key: key?.to_owned(), id: id?.to_owned() });
+        let version =
+            |key: Option<&str>, id: Option<&str>| Some(ObjectVersion { key: key?.to_owned(), id: id?.to_owned() });
         let objects = answer.versions().iter().filter_map(|one| version(one.key(), one.version_id()));
         let markers = answer.delete_markers().iter().filter_map(|one| version(one.key(), one.version_id()));
         Ok((objects.chain(markers).collect(), answer.is_truncated() == Some(true)))

@@ -158,7 +158,7 @@ impl ArtifactBucketActuator {
         match self.client.delete_bucket().bucket(bucket).send().await {
             Ok(_) => Ok(()),
             Err(error) if code(&error) == "NoSuchBucket" => Ok(()),
-            // Somebody put an object into it after the look; the next look finds it.
+            // Somebody put an object into it after the observation; the next one finds it.
             Err(error) if code(&error) == "BucketNotEmpty" => {
                 let fault = fault(&format!("delete bucket \"{bucket}\""), &error);
                 Err(Fault { kind: FaultKind::Conflict, reason: Reason::Conflict, ..fault })

@@ -1,6 +1,6 @@
 //! Finding our portfolio and product: by the id written down, else by their owner tag. No list shows tags, so each
 //! candidate costs a call: those of the name first, all others (at most 100 portfolios and 350 products in a region)
-//! only where nothing is written down, which is the first look at a new project and the first after a lost status.
+//! only where nothing is written down, which is the first observation of a new project and the first after a lost status.
 
 use aws_sdk_servicecatalog::operation::describe_portfolio::DescribePortfolioOutput;
 use aws_sdk_servicecatalog::operation::describe_product_as_admin::DescribeProductAsAdminOutput;
@@ -13,13 +13,13 @@ use crate::domain::fault::Fault;
 use crate::domain::identity::Identity;
 use crate::resources::catalog::{ObservedPortfolio, ObservedProduct, ProvisioningStatus, resource_name};
 
-/// A thing, and the recorded id that was found not to exist.
+/// A resource, and the recorded id that was found not to exist.
 pub(super) struct Lookup<T> {
     pub(super) resource: Option<T>,
     pub(super) missing: Option<String>,
 }
 
-/// Which candidates a search looks at.
+/// Which candidates a search describes.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Reach {
     Named,

@@ -1,4 +1,4 @@
-//! Service Catalog, as the catalog product needs it: finding it, looking at it, doing to it. I/O without decisions.
+//! Service Catalog, as the catalog product needs it: finding it, observing it, acting on it. I/O without decisions.
 
 use std::collections::BTreeMap;
 
@@ -19,14 +19,14 @@ mod act;
 mod find;
 mod observe;
 
-/// The hands of the catalog product.
+/// The actuator of the catalog product.
 #[derive(Clone)]
 pub struct CatalogProductActuator {
     client: aws_sdk_servicecatalog::Client,
     names: Names,
 }
 
-/// Names to look at first where a thing must be found by its tags, which lists do not show. Both may be empty: then
+/// Names to search by first where a resource must be found by its tags, which lists do not show. Both may be empty: then
 /// the search only takes more calls.
 #[derive(Clone, Debug, Default)]
 pub struct Names {
@@ -65,7 +65,7 @@ fn code<E: ProvideErrorMetadata>(error: &SdkError<E, Response>) -> &str {
     error.as_service_error().and_then(ProvideErrorMetadata::code).unwrap_or_default()
 }
 
-/// `None` where the thing does not exist.
+/// `None` where the resource does not exist.
 fn found<T, E: ProvideErrorMetadata>(
     attempt: &str,
     result: Result<T, SdkError<E, Response>>,

@@ -1,4 +1,4 @@
-//! What users put into a project: registered models and the contents of its bucket. Looked at and deleted only where
+//! What users put into a project: registered models and the contents of its bucket. Observed and deleted only where
 //! the spec says so; whose it is, is not judged here.
 
 use std::collections::BTreeMap;
@@ -12,7 +12,7 @@ use crate::adapters::aws::errors::fault;
 use crate::domain::fault::{Fault, FaultKind};
 use crate::resources::sagemaker_project::{Data, Tagged, bucket_name, group_name};
 
-/// All tags of a thing in SageMaker; none where it does not exist.
+/// All tags of a resource in SageMaker; none where it does not exist.
 pub(super) async fn tags(aws: &Aws, arn: &str, attempt: &str) -> Result<Option<BTreeMap<String, String>>, Fault> {
     let mut tags = BTreeMap::new();
     let mut token = None;
@@ -31,7 +31,7 @@ pub(super) async fn tags(aws: &Aws, arn: &str, attempt: &str) -> Result<Option<B
     }
 }
 
-/// Looks at the data of a project.
+/// Observes the data of a project.
 pub(super) async fn look(aws: &Aws, name: &str, id: &str) -> Result<Data, Fault> {
     let group = group(aws, &group_name(name, id)).await?;
     let packages = match &group {

@@ -1,5 +1,5 @@
-//! SageMaker projects through AWS's API: looks and acts, without decisions. What users put into a project is looked
-//! at only where it is to be deleted. What SageMaker refuses is sorted here, since most of it comes under one code.
+//! SageMaker projects through AWS's API: observes and acts, without decisions. What users put into a project is observed
+//! only where it is to be deleted. What SageMaker refuses is sorted here, since most of it comes under one code.
 
 use std::collections::BTreeMap;
 
@@ -29,7 +29,7 @@ mod outputs;
 
 type Sdk<E> = SdkError<E, Response>;
 
-/// The hands of [`SagemakerProject`].
+/// The actuator of [`SagemakerProject`].
 #[derive(Clone)]
 pub struct SagemakerProjectActuator {
     aws: Aws,
@@ -39,7 +39,7 @@ pub struct SagemakerProjectActuator {
 }
 
 impl SagemakerProjectActuator {
-    /// With `delete_data`, looks show what users put into the project, so that it is deleted with it.
+    /// With `delete_data`, observations show what users put into the project, so that it is deleted with it.
     pub fn new(aws: &Aws, delete_data: bool) -> Self {
         Self { aws: aws.clone(), delete_data, known: None }
     }

@@ -1,5 +1,5 @@
 //! What a project's stack says about the seed code of its repositories. Asked for only where AWS may have changed the
-//! stack since the last answer: it is the project's own look that knows when.
+//! stack since the last answer: it is the observation of the project that knows when.
 
 use std::collections::BTreeMap;
 
