@@ -40,5 +40,5 @@ pub mod templates;
 #[cfg(test)]
 extern crate self as mlops_operator;
 #[cfg(test)]
-#[path = "../tests/common/project.rs"]
+#[path = "../tests/harness/project.rs"]
 mod fixture;

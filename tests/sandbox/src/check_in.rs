@@ -1,5 +1,5 @@
 //! How a seed code check-in ends in process, where neither the function of the project template nor its build run: by
-//! the same rules as the real one, on the same inputs, as far as they are in the world. Behind the HTTP door the real
+//! the same rules as the real one, on the same inputs, as far as they are in the world. Behind the HTTP transport the real
 //! one runs, and this is not asked.
 
 use std::io::Cursor;

@@ -1,5 +1,5 @@
 //! The part of the control interface that is about Git repositories and builds. Apart from `control` because behind the
-//! HTTP door the repositories are on disk, and the world's picture follows them.
+//! HTTP transport the repositories are on disk, and the world's picture follows them.
 
 use serde_json::{Value, json};
 
@@ -79,7 +79,7 @@ mod tests {
     use http::Request;
 
     use super::*;
-    use crate::door::http::Server;
+    use crate::transport::http::Server;
     use crate::{Clock, Door, Settings};
 
     async fn ask(sandbox: &Sandbox, method: &str, path: &str, body: &Value) -> (u16, Value) {

@@ -19,7 +19,7 @@ pub struct Entry {
     /// When it came in.
     pub at: Timestamp,
     /// `aws` or `jenkins`.
-    pub door: &'static str,
+    pub transport: &'static str,
     /// The service by its signing name, or `jenkins`.
     pub service: String,
     /// The operation; for Jenkins the method and what the path asks for; empty where the request names none.
@@ -70,11 +70,11 @@ impl Entry {
         format!("{} {}", self.service, self.operation)
     }
 
-    pub(crate) fn asked(door: &'static str, at: Timestamp, request: &Request<Bytes>) -> Self {
+    pub(crate) fn asked(transport: &'static str, at: Timestamp, request: &Request<Bytes>) -> Self {
         Self {
             number: 0,
             at,
-            door,
+            transport,
             service: String::new(),
             operation: String::new(),
             caller: String::new(),

@@ -2,7 +2,7 @@
 //! crash explorer and the demo run against.
 //!
 //! ```text
-//!            door/http.rs (loopback)   door/in_process.rs (no sockets, paused clock)
+//!            transport/http.rs (loopback)   transport/in_process.rs (no sockets, paused clock)
 //!                        \               /
 //!                     Sandbox: clock, faults, journal          control.rs  /_sandbox/...
 //!                        |
@@ -21,7 +21,6 @@ mod check_in;
 pub mod clock;
 mod control;
 mod control_git;
-pub mod door;
 pub mod faults;
 pub mod jenkins;
 pub mod journal;
@@ -29,6 +28,7 @@ pub mod kubernetes;
 mod record;
 pub mod repositories;
 pub mod sandbox;
+pub mod transport;
 pub mod wire;
 pub mod world;
 

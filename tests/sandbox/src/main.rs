@@ -1,4 +1,4 @@
-//! The sandbox as a process: `mlops-sandbox serve`. It reads its flags, opens the HTTP door, says where it is, and
+//! The sandbox as a process: `mlops-sandbox serve`. It reads its flags, opens the HTTP transport, says where it is, and
 //! closes it again when told to; everything else is the library's.
 
 use std::io::{self, Read};
@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
-use mlops_sandbox::door::http::Server;
 use mlops_sandbox::jenkins::Jenkins;
+use mlops_sandbox::transport::http::Server;
 use mlops_sandbox::{Clock, Sandbox, Settings};
 use tokio::signal::unix::{SignalKind, signal};
 

@@ -35,7 +35,7 @@ pub(crate) fn keep(entry: &Entry) {
         let opened = Record::open(Path::new(&folder), std::process::id());
         opened.map_err(|error| complain(&error)).ok().map(Mutex::new)
     });
-    if let (Some(record), "aws") = (record, entry.door) {
+    if let (Some(record), "aws") = (record, entry.transport) {
         let kept = record.lock().unwrap_or_else(PoisonError::into_inner).keep(entry);
         kept.unwrap_or_else(|error| complain(&error));
     }

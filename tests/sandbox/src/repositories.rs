@@ -1,5 +1,5 @@
 //! Git repositories as far as a seed code check-in needs them: what each branch holds, and its commits. In process this
-//! is all there is of them; behind the HTTP door it follows the bare repositories on disk (`door/git.rs`).
+//! is all there is of them; behind the HTTP transport it follows the bare repositories on disk (`transport/git.rs`).
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -114,7 +114,7 @@ impl Repositories {
         self.branches = seen.into_iter().map(|(name, branch, state)| ((name, branch), state)).collect();
     }
 
-    /// Lets an https address give an archive. Only in process: behind the HTTP door a build asks the address itself.
+    /// Lets an https address give an archive. Only in process: behind the HTTP transport a build asks the address itself.
     pub fn publish(&mut self, url: &str, archive: Vec<u8>) {
         self.web.insert(url.to_owned(), archive);
     }

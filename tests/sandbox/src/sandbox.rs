@@ -1,4 +1,4 @@
-//! The sandbox as its doors and its tests hold it: the world behind a lock, a clock, the script of faults and
+//! The sandbox as its transports and its tests hold it: the world behind a lock, a clock, the script of faults and
 //! the journal. Each request passes through [`Sandbox::answer`]; nothing else touches the world on its own.
 
 use std::fmt;
@@ -15,12 +15,12 @@ use crate::aws::Refusal;
 use crate::aws::dispatch::{self, Answer};
 use crate::clock::Clock;
 use crate::control;
-use crate::door::builds::Builds;
-use crate::door::functions::Functions;
-use crate::door::git::Git;
 use crate::faults::{Fault, Faults, Trouble, What};
 use crate::journal::{Entry, Journal, Reply};
 use crate::record;
+use crate::transport::builds::Builds;
+use crate::transport::functions::Functions;
+use crate::transport::git::Git;
 use crate::wire::{self, Address};
 use crate::world::{Effect, Settings, World};
 
@@ -48,12 +48,12 @@ struct Inner {
     clock: Clock,
     faults: Mutex<Faults>,
     journal: Mutex<Journal>,
-    /// What runs functions and builds; only the HTTP door sets it.
+    /// What runs functions and builds; only the HTTP transport sets it.
     machines: OnceLock<Machines>,
     onlooker: Mutex<Option<Onlooker>>,
 }
 
-/// What the HTTP door runs the world's wishes with.
+/// What the HTTP transport runs the world's wishes with.
 struct Machines {
     functions: Functions,
     builds: Builds,
@@ -174,7 +174,7 @@ impl Sandbox {
     }
 
     /// Work that the world wants done outside itself. In process it is only recorded here (a paused clock and
-    /// processes do not mix); the HTTP door takes it and runs the deployed functions and the builds.
+    /// processes do not mix); the HTTP transport takes it and runs the deployed functions and the builds.
     pub fn effects(&self) -> Vec<Effect> {
         self.world(|world| world.effects.clone())
     }
@@ -183,12 +183,12 @@ impl Sandbox {
     ///
     /// # Errors
     /// [`Dropped`] where the script says that the connection breaks off.
-    pub async fn answer(&self, door: Door, request: Request<Bytes>) -> Result<Response<Bytes>, Dropped> {
+    pub async fn answer(&self, transport: Door, request: Request<Bytes>) -> Result<Response<Bytes>, Dropped> {
         if request.uri().path().starts_with(control::PREFIX) {
             return Ok(control::answer(self, &request));
         }
-        let request = if door == Door::Aws { wire::plain(request) } else { request };
-        let asked = Asked::of(door, &request);
+        let request = if transport == Door::Aws { wire::plain(request) } else { request };
+        let asked = Asked::of(transport, &request);
         let (number, trouble) = self.arrived(&asked, &request);
         let id = request_id(number);
         pause(trouble.delay_before).await;
@@ -209,7 +209,7 @@ impl Sandbox {
     }
 
     fn arrived(&self, asked: &Asked, request: &Request<Bytes>) -> (u64, Trouble) {
-        let (door, service, operation, caller) = match asked {
+        let (transport, service, operation, caller) = match asked {
             Asked::Aws(address) => {
                 let key = address.credential.as_ref().map(|credential| credential.access_key_id.clone());
                 ("aws", address.service_name.clone(), address.operation.clone(), key.unwrap_or_default())
@@ -220,7 +220,7 @@ impl Sandbox {
         let fault = trouble.before.as_ref().or(trouble.after.as_ref()).map(What::name);
         let delayed = trouble.delay_before + trouble.delay_after > Duration::ZERO;
         let fault = fault.or(delayed.then_some("delayed"));
-        let entry = Entry { service, operation, caller, fault, ..Entry::asked(door, self.now(), request) };
+        let entry = Entry { service, operation, caller, fault, ..Entry::asked(transport, self.now(), request) };
         (lock(&self.inner.journal).open(entry), trouble)
     }
 
@@ -348,8 +348,8 @@ impl Asked {
         }
     }
 
-    fn of(door: Door, request: &Request<Bytes>) -> Self {
-        if door == Door::Aws {
+    fn of(transport: Door, request: &Request<Bytes>) -> Self {
+        if transport == Door::Aws {
             return Self::Aws(Box::new(Address::of(request)));
         }
         let header = request.headers().get("authorization").and_then(|value| value.to_str().ok());

@@ -1,6 +1,6 @@
 //! Everything that exists in the sandbox, as plain data: accounts, regions, buckets, Jenkins. A world can be
 //! cloned, so that an exploration forks it instead of building it again. It holds no clock, no socket and no
-//! lock; the doors set `now` and call [`World::advance`] before each request.
+//! lock; the transports set `now` and call [`World::advance`] before each request.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -49,7 +49,7 @@ pub struct Settings {
     #[serde(with = "seconds")]
     pub custom_resource: Duration,
     /// How long after a failed asynchronous run a function is tried again, and twice as long the second time
-    /// (AWS: one minute, then two). Only the HTTP door runs functions.
+    /// (AWS: one minute, then two). Only the HTTP transport runs functions.
     #[serde(with = "seconds")]
     pub lambda_retry: Duration,
 }
@@ -145,7 +145,7 @@ pub enum Part {
     Jenkins,
 }
 
-/// Work that the world wants done outside itself, in real time: taken by the HTTP door, recorded in process.
+/// Work that the world wants done outside itself, in real time: taken by the HTTP transport, recorded in process.
 #[derive(Clone, Debug, Serialize)]
 #[serde(tag = "kind", rename_all = "camelCase")]
 pub enum Effect {
@@ -199,7 +199,7 @@ pub struct Region {
 /// Everything that exists.
 #[derive(Clone, Debug)]
 pub struct World {
-    /// The present moment, set by the door before each call.
+    /// The present moment, set by the transport before each call.
     pub now: Timestamp,
     /// How things behave.
     pub settings: Settings,
@@ -215,9 +215,9 @@ pub struct World {
     pub jenkins: Jenkins,
     /// Git repositories behind connections.
     pub repositories: Repositories,
-    /// Where AWS is, if the HTTP door is open: then what the world wants done outside itself is done. `None` in process.
+    /// Where AWS is, if the HTTP transport is open: then what the world wants done outside itself is done. `None` in process.
     pub live: Option<String>,
-    /// Work for the door.
+    /// Work for the transport.
     pub effects: Vec<Effect>,
     timeline: BTreeMap<(Timestamp, u64), Due>,
     scheduled: u64,

@@ -1,4 +1,4 @@
-//! The door: a tower service that a `kube::Client` can be made of, and the streams that watches are.
+//! The transport: a tower service that a `kube::Client` can be made of, and the streams that watches are.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -36,7 +36,7 @@ const LAST_BOOKMARK: Duration = Duration::from_secs(2);
 pub struct KubernetesService(Kubernetes);
 
 impl Kubernetes {
-    /// The door to this API.
+    /// The transport to this API.
     pub fn service(&self) -> KubernetesService {
         KubernetesService(self.clone())
     }

@@ -1,7 +1,7 @@
 //! Custom resources: what CloudFormation asks a template's own function, and what it makes of the answer. Apart from
 //! `resources`, whose handlers have done their work when they return, while a function answers later, to a URL.
 //!
-//! Behind the HTTP door the function runs, and the answer comes as a PUT to that URL, which is one of S3's as with AWS.
+//! Behind the HTTP transport the function runs, and the answer comes as a PUT to that URL, which is one of S3's as with AWS.
 //! In process nothing runs: the invocation is recorded, and the answer is a script's ([`State::answer_next`]), that of
 //! `check_in` for the seed code check-in, or SUCCESS, after [`Settings::custom_resource`].
 //!

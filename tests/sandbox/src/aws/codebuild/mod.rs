@@ -1,5 +1,5 @@
 //! CodeBuild: build projects whose source is an archive in S3, and their builds. What runs a build is behind the HTTP
-//! door (`door/builds.rs`); in process a build stays queued, as an effect of the world. Members that are not known here
+//! transport (`transport/builds.rs`); in process a build stays queued, as an effect of the world. Members that are not known here
 //! are refused, so that none is silently ignored.
 
 use std::collections::BTreeMap;

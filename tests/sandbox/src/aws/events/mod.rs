@@ -1,5 +1,5 @@
 //! EventBridge: rules on the default event bus, matched for real, with Lambda functions as targets. Schedules,
-//! other buses and other targets are refused. What happens to an invocation is Lambda's and the door's business.
+//! other buses and other targets are refused. What happens to an invocation is Lambda's and the transport's business.
 
 use std::collections::BTreeMap;
 

@@ -1,5 +1,5 @@
 //! Who calls: access keys of users and of sessions, and the list of denied actions. Apart from the roles because
-//! the door asks it for each request of any service.
+//! the transport asks it for each request of any service.
 
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};

@@ -72,7 +72,7 @@ pub struct Asked {
     pub event: Value,
 }
 
-/// Records an invocation whose caller waits for the result, which only the HTTP door can give. `None` for
+/// Records an invocation whose caller waits for the result, which only the HTTP transport can give. `None` for
 /// invocations that nobody waits for.
 pub fn asked(world: &mut World, call: &Call<'_>) -> Option<Result<Asked, Refusal>> {
     if !matches!(call.text("InvocationType"), "" | "RequestResponse") {
@@ -110,7 +110,7 @@ pub(super) fn invoke(world: &mut World, call: &Call<'_>) -> Outcome {
             Ok(json!({"StatusCode": 202}))
         }
         _ => {
-            let message = "The sandbox runs functions behind its HTTP door only. In process, InvocationType Event records the invocation.";
+            let message = "The sandbox runs functions behind its HTTP transport only. In process, InvocationType Event records the invocation.";
             Err(Refusal::new("ServiceException", message).with_status(500))
         }
     }

@@ -1,5 +1,5 @@
 //! Lambda: functions as uploaded archives, their resource policies, and who may invoke them. What runs the code is
-//! behind the HTTP door (`door/functions.rs`); here an invocation is queued as an effect of the world. Reads see
+//! behind the HTTP transport (`transport/functions.rs`); here an invocation is queued as an effect of the world. Reads see
 //! writes at once: `Settings::read_after_write` does not apply, since CloudFormation alone makes functions here.
 
 use std::collections::BTreeMap;

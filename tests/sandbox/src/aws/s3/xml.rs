@@ -131,7 +131,7 @@ pub(super) fn leaf(name: &str, text: &str) -> String {
     format!("<{name}>{}</{name}>", escaped(text))
 }
 
-/// A reply with these headers; the body's length is filled in by the door.
+/// A reply with these headers; the body's length is filled in by the transport.
 pub(super) fn reply(status: u16, headers: &[(&str, &str)], body: impl Into<Bytes>) -> Response<Bytes> {
     let mut builder = Response::builder().status(status);
     for (name, value) in headers.iter().filter(|(_, value)| !value.is_empty()) {

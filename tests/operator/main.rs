@@ -1,0 +1,18 @@
+//! The operator as a whole, in process, under a paused clock: lifecycles as readable text, deletion, crashes and faults at
+//! every call, wrong environments, secrets, permissions.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+#[path = "../harness/mod.rs"]
+mod harness;
+
+mod controller;
+mod crash;
+mod deletion;
+mod environment_faults;
+mod explorer;
+mod least_privilege;
+mod lifecycles;
+mod lint_template;
+mod remote_text;
+mod sandbox_transport;
+mod secrets;

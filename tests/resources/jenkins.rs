@@ -1,0 +1,532 @@
+//! The Jenkins client and the jobs against the sandbox's Jenkins, in process: a job's whole life, drift, foreign items,
+//! folders with credentials, both ways in which versions of Jenkins show config.xml, and every kind of refusal.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use std::collections::BTreeMap;
+
+use crate::harness::project::{bare, project_ref, repositories};
+use base64::Engine;
+use bytes::Bytes;
+use jiff::Timestamp;
+use mlops_operator::adapters::jenkins::JenkinsClient;
+use mlops_operator::crd::status::{Placement, Reason};
+use mlops_operator::domain::external_resource::{Actuator, Attempts, Decision, ExternalResource, Goal};
+use mlops_operator::domain::fault::{Fault, FaultKind};
+use mlops_operator::domain::project::{JenkinsCredentials, JenkinsSettings, Project, Roles};
+use mlops_operator::resources::jenkins_jobs::marker::{Marker, describe};
+use mlops_operator::resources::jenkins_jobs::{Desired, JenkinsJobs};
+use mlops_operator::resources::outputs::Jobs;
+use mlops_sandbox::jenkins::{Jenkins, Mode, Permission, User, item_names};
+use mlops_sandbox::{Sandbox, Settings, What};
+use tower::ServiceExt;
+
+const FOLDER_XML: &str = "<com.cloudbees.hudson.plugins.folder.Folder/>";
+
+fn project(folder: &[&str]) -> Project {
+    let place = Placement {
+        region: "eu-west-1".into(),
+        project_name: "taxi".into(),
+        jenkins_url: "https://ci.example".into(),
+        jenkins_folder: folder.iter().map(|part| (*part).to_owned()).collect(),
+        ..Placement::default()
+    };
+    let bare = bare(place);
+    Project {
+        description: "It's <b>\"ours\"</b> ]]> \u{1} 🚀\nsecond line".into(),
+        roles: Roles { usage: "arn:aws:iam::111122223333:role/use".into(), ..bare.roles },
+        repositories: repositories(""),
+        jenkins: JenkinsSettings {
+            poll_schedule: "* * * * *".into(),
+            aws_credentials_id: "aws".into(),
+            git_credentials_id: "git".into(),
+            extra_parameters: BTreeMap::from([("EXTRA".to_owned(), "a&b\r\n".to_owned())]),
+        },
+        jenkins_credentials: credentials(&Jenkins::credentials().1),
+        ..bare
+    }
+}
+
+fn credentials(token: &str) -> JenkinsCredentials {
+    crate::harness::project::credentials(&Jenkins::credentials().0, token, "")
+}
+
+fn job(suffix: &str) -> String {
+    format!("sagemaker-taxi-p-1-{suffix}")
+}
+
+/// A sandbox and the operator's hands in it.
+struct Harness {
+    sandbox: Sandbox,
+    client: JenkinsClient,
+    project: Project,
+}
+
+impl Harness {
+    fn new(folder: &[&str]) -> Self {
+        let sandbox = Sandbox::new(Settings::default());
+        let project = project(folder);
+        let client =
+            JenkinsClient::over(sandbox.jenkins(), &project.identity.placement, &project.jenkins_credentials).unwrap();
+        Self { sandbox, client, project }
+    }
+
+    fn wanted(&self) -> Goal<Desired> {
+        Goal::Present(JenkinsJobs::desired(&self.project, &project_ref("p-1")))
+    }
+
+    async fn look(
+        &self,
+        goal: &Goal<Desired>,
+    ) -> Result<Decision<<JenkinsJobs as ExternalResource>::Action, Jobs>, Fault> {
+        let seen = self.client.observe(&self.project.identity, &Attempts::default()).await?;
+        Ok(JenkinsJobs::decide(&self.project.identity, goal, &seen, Timestamp::UNIX_EPOCH, &Attempts::default()))
+    }
+
+    /// Looks and acts until there is nothing to do; gives what was done, and where it ended.
+    async fn settle(&self, goal: &Goal<Desired>) -> Result<(Vec<String>, String), Fault> {
+        let mut done = Vec::new();
+        for _ in 0..8 {
+            match self.look(goal).await? {
+                Decision::InSync(_) => return Ok((done, "in sync".into())),
+                Decision::Gone => return Ok((done, "gone".into())),
+                Decision::Stuck { reason, .. } => return Ok((done, reason.to_string())),
+                Decision::Wait { reason, .. } => return Ok((done, reason.to_string())),
+                Decision::Act(steps) => {
+                    for step in steps {
+                        self.client.act(&self.project.identity, &step.action).await?;
+                        done.push(format!("{} ({})", step.summary, step.reason));
+                    }
+                }
+            }
+        }
+        panic!("it does not settle: {done:#?}");
+    }
+
+    async fn apply(&self) -> Vec<String> {
+        let (done, end) = self.settle(&self.wanted()).await.unwrap();
+        assert_eq!(end, "in sync", "{done:#?}");
+        done
+    }
+
+    async fn fault(&self) -> Fault {
+        self.settle(&self.wanted()).await.expect_err("a fault")
+    }
+
+    fn jenkins<T>(&self, look: impl FnOnce(&mut Jenkins) -> T) -> T {
+        self.sandbox.world(|world| look(&mut world.jenkins))
+    }
+
+    fn names(&self) -> Vec<String> {
+        self.jenkins(|jenkins| item_names(jenkins).into_iter().collect())
+    }
+
+    fn posts(&self) -> usize {
+        self.sandbox.calls().iter().filter(|call| call.contains("POST")).count()
+    }
+
+    /// A request by a person at the keyboard.
+    async fn by_hand(&self, method: &str, path: &str, xml: &str) -> String {
+        let (user, token) = Jenkins::credentials();
+        let basic = base64::engine::general_purpose::STANDARD.encode(format!("{user}:{token}"));
+        let request = http::Request::builder()
+            .method(method)
+            .uri(format!("http://ci.example{path}"))
+            .header("Authorization", format!("Basic {basic}"))
+            .header("Content-Type", "application/xml")
+            .body(Bytes::from(xml.to_owned()))
+            .unwrap();
+        let answer = self.sandbox.jenkins().oneshot(request).await.unwrap();
+        assert!(answer.status().as_u16() < 400, "{method} {path}: {}", answer.status());
+        String::from_utf8(answer.body().to_vec()).unwrap()
+    }
+
+    async fn edit(&self, path: &str, change: impl Fn(String) -> String) {
+        let before = self.by_hand("GET", &format!("{path}/config.xml"), "").await;
+        let after = change(before.clone());
+        assert_ne!(before, after, "the edit changes something");
+        self.by_hand("POST", &format!("{path}/config.xml"), &after).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn jobs_live_and_go_in_every_version_of_jenkins() {
+    for version in ["2.440.1", "2.555.2", "2.555.3", "2.567", "2.570"] {
+        let mut harness = Harness::new(&["ml", "team ü +1"]);
+        harness.jenkins(|jenkins| jenkins.version = version.into());
+        let made = harness.apply().await;
+        assert_eq!(made.len(), 5, "{version}: two folders and three jobs: {made:#?}");
+        assert_eq!(harness.names().len(), 5, "{version}");
+        let quiet = harness.posts();
+        assert_eq!(quiet, 5, "{version}: one write each");
+        assert!(harness.apply().await.is_empty(), "{version}: in sync");
+        assert_eq!(harness.posts(), quiet, "{version}: looking writes nothing");
+
+        type Edit = (&'static str, fn(&mut Project), usize);
+        let edits: &[Edit] = &[
+            ("description", |project| project.description = "other".into(), 3),
+            ("poll schedule", |project| project.jenkins.poll_schedule = "H/5 * * * *".into(), 3),
+            ("branch", |project| project.repositories.build.branch = "release".into(), 1),
+            ("repository URL", |project| project.repositories.deploy.url = "https://git.example/x.git".into(), 1),
+            ("Git credentials", |project| project.jenkins.git_credentials_id.clear(), 3),
+            ("parameter AWS_CREDENTIAL", |project| project.jenkins.aws_credentials_id.clear(), 3),
+            ("parameter EXTRA", |project| project.jenkins.extra_parameters.clear(), 3),
+        ];
+        for (field, edit, jobs) in edits {
+            edit(&mut harness.project);
+            let changed = harness.apply().await;
+            assert_eq!(changed.len(), *jobs, "{version}: {changed:#?}");
+            assert!(
+                changed.iter().all(|line| line.ends_with(&format!("{field} (SpecChanged)"))),
+                "{version}: {changed:#?}"
+            );
+        }
+
+        let (gone, end) = harness.settle(&Goal::Absent).await.unwrap();
+        assert_eq!((gone.len(), end.as_str()), (5, "gone"), "{version}: {gone:#?}");
+        assert!(harness.names().is_empty(), "{version}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_people_change_is_put_right_and_what_they_add_stays() {
+    for version in ["2.567", "2.570"] {
+        let harness = Harness::new(&[]);
+        harness.jenkins(|jenkins| jenkins.version = version.into());
+        harness.apply().await;
+        let path = format!("/job/{}", job("modeldeploy"));
+        let hint = "<org.jenkinsci.plugins.workflow.job.properties.DurabilityHintJobProperty><hint>SURVIVABLE</hint></org.jenkinsci.plugins.workflow.job.properties.DurabilityHintJobProperty>";
+        harness.edit(&path, |xml| xml.replace("<properties>", &format!("<properties>{hint}"))).await;
+        assert!(harness.apply().await.is_empty(), "{version}: an added property is no drift");
+        type Drift = (&'static str, fn(String) -> String);
+        let drifts: &[Drift] = &[
+            ("disabled", |xml| xml.replace("<disabled>false", "<disabled>true")),
+            ("branch", |xml| xml.replace("*/main", "*/evil")),
+            ("poll schedule", |xml| xml.replace("* * * * *", "@daily")),
+            ("remote trigger token", |xml| xml.replace("<disabled>", "<authToken>token</authToken><disabled>")),
+        ];
+        for (field, change) in drifts {
+            harness.edit(&path, change).await;
+            let done = harness.apply().await;
+            assert_eq!(done, [format!("update job \"{}\": {field} (Drifted)", job("modeldeploy"))], "{version}");
+        }
+        let kept = harness.by_hand("GET", &format!("{path}/config.xml"), "").await;
+        assert!(kept.contains("SURVIVABLE"), "{version}: {kept}");
+        harness.by_hand("POST", &format!("{path}/doDelete"), "").await;
+        assert_eq!(harness.apply().await, [format!("create job \"{}\" (Missing)", job("modeldeploy"))]);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_plugin_upgrade_a_restart_and_a_shutdown_ahead_are_no_drift() {
+    let harness = Harness::new(&["ml"]);
+    harness.apply().await;
+    harness.jenkins(|jenkins| {
+        jenkins.plugins.values_mut().for_each(|version| version.push_str(".1"));
+        jenkins.restart();
+        jenkins.mode = Mode::QuietDown;
+    });
+    let Decision::InSync(jobs) = harness.look(&harness.wanted()).await.unwrap() else { panic!("in sync") };
+    assert!(jobs.quieting_down);
+    assert_eq!(jobs.urls[0], format!("https://ci.example/job/ml/job/{}/", job("preprocess")));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_not_ours_is_neither_changed_nor_deleted() {
+    let rows =
+        [("of that name", job("preprocess")), ("of that name in another case", job("preprocess").to_uppercase())];
+    for (name, taken) in rows {
+        let harness = Harness::new(&[]);
+        harness.by_hand("POST", &format!("/createItem?name={taken}"), "<flow-definition/>").await;
+        let before = harness.jenkins(|jenkins| jenkins.dump());
+        let (done, end) = harness.settle(&harness.wanted()).await.unwrap();
+        assert_eq!((done.len(), end.as_str()), (0, "ForeignOwner"), "a job {name}");
+        assert_eq!(harness.settle(&Goal::Absent).await.unwrap().1, "gone", "a job {name}");
+        assert_eq!(harness.jenkins(|jenkins| jenkins.dump()), before, "a job {name} is as it was");
+    }
+    let harness = Harness::new(&["x"]);
+    harness.by_hand("POST", "/createItem?name=x", "<flow-definition/>").await;
+    assert_eq!(harness.settle(&harness.wanted()).await.unwrap().1, "ForeignOwner", "a job where the folder belongs");
+}
+
+#[tokio::test(start_paused = true)]
+async fn folders_of_others_and_what_they_hold_survive() {
+    let harness = Harness::new(&["team", "ours"]);
+    harness.by_hand("POST", "/createItem?name=Team", FOLDER_XML).await;
+    let credential = "<org.jenkinsci.plugins.plaincredentials.impl.StringCredentialsImpl><scope>GLOBAL</scope><id>i</id><secret>s</secret></org.jenkinsci.plugins.plaincredentials.impl.StringCredentialsImpl>";
+    for folder in ["/job/Team", "/job/Team/job/ours"] {
+        if folder.ends_with("ours") {
+            harness.apply().await;
+        }
+        harness
+            .by_hand("POST", &format!("{folder}/credentials/store/folder/domain/_/createCredentials"), credential)
+            .await;
+    }
+    harness.apply().await;
+    let (_, end) = harness.settle(&Goal::Absent).await.unwrap();
+    assert_eq!(end, "gone");
+    assert_eq!(harness.names(), ["Team/", "Team/ours/"], "our folder holds credentials of users, so it stays");
+    let kept =
+        harness.jenkins(|jenkins| ["Team", "Team/ours"].map(|name| jenkins.item(name).unwrap().credentials.len()));
+    assert_eq!(kept, [1, 1]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn jobs_of_an_earlier_project_id_and_of_another_type_make_place() {
+    let harness = Harness::new(&["ml"]);
+    let earlier = Goal::Present(JenkinsJobs::desired(&harness.project, &project_ref("p-0")));
+    harness.settle(&earlier).await.unwrap();
+    let marker = Marker::new(&harness.project.identity.owner, "");
+    let freestyle = format!("<project><description>{}</description></project>", describe("", &marker));
+    harness.by_hand("POST", &format!("/job/ml/createItem?name={}", job("modelbuild")), &freestyle).await;
+    harness.apply().await;
+    let expected: Vec<String> =
+        ["", &job("modelbuild"), &job("modeldeploy"), &job("preprocess")].map(|name| format!("ml/{name}")).into();
+    assert_eq!(harness.names(), expected);
+    let kind = harness.jenkins(|jenkins| jenkins.item(&expected[1]).unwrap().kind);
+    assert_eq!(kind, mlops_sandbox::jenkins::ItemKind::Pipeline);
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_refusal_has_its_kind_and_reason() {
+    type Case = (&'static str, fn(&mut Jenkins), FaultKind, Reason, &'static str);
+    fn deny(jenkins: &mut Jenkins, permission: Permission) {
+        jenkins.users.get_mut("operator").unwrap().permissions.remove(&permission);
+    }
+    let rows: &[Case] = &[
+        (
+            "a revoked token",
+            |jenkins| drop(jenkins.users.insert("operator".into(), User::service("new"))),
+            FaultKind::Denied,
+            Reason::JenkinsCredentialsInvalid,
+            "401",
+        ),
+        (
+            "no permission to look",
+            |jenkins| deny(jenkins, Permission::OverallRead),
+            FaultKind::Denied,
+            Reason::AccessDenied,
+            "Hudson.Read",
+        ),
+        (
+            "no permission to create",
+            |jenkins| deny(jenkins, Permission::ItemCreate),
+            FaultKind::Denied,
+            Reason::AccessDenied,
+            "Item.Create",
+        ),
+        ("starting", |jenkins| jenkins.mode = Mode::Loading, FaultKind::Unavailable, Reason::Unavailable, "503"),
+        (
+            "at another path",
+            |jenkins| jenkins.context = "/jenkins".into(),
+            FaultKind::Rejected,
+            Reason::NotJenkins,
+            "404",
+        ),
+        (
+            "an item that the user may not see",
+            |jenkins| {
+                let denied = [(job("preprocess"), [Permission::ItemRead].into())];
+                jenkins.users.get_mut("operator").unwrap().denied = denied.into();
+            },
+            FaultKind::Rejected,
+            Reason::JenkinsItemNotVisible,
+            "may not see it",
+        ),
+    ];
+    for (name, change, kind, reason, part) in rows {
+        let harness = Harness::new(&[]);
+        harness.by_hand("POST", &format!("/createItem?name={}", job("preprocess")), "<flow-definition/>").await;
+        harness.jenkins(|jenkins| {
+            if *reason != Reason::JenkinsItemNotVisible {
+                jenkins.items.clear();
+            }
+            change(jenkins);
+        });
+        let fault = harness.fault().await;
+        assert_eq!((fault.kind, fault.reason), (*kind, *reason), "{name}: {}", fault.message);
+        assert!(fault.message.contains(part), "{name}: {}", fault.message);
+        let token = Jenkins::credentials().1;
+        assert!(!fault.message.contains(&token), "{name}: no secret in a message");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_jenkins_lacks_is_named_before_anything_is_written() {
+    type Case = (&'static str, fn(&mut Jenkins), &'static str);
+    let rows: &[Case] = &[
+        ("a plugin", |jenkins| drop(jenkins.plugins.remove("workflow-cps")), "PluginMissing"),
+        ("the folder plugin", |jenkins| drop(jenkins.plugins.remove("cloudbees-folder")), "PluginMissing"),
+        ("a recent version", |jenkins| jenkins.version = "2.426.3".into(), "JenkinsTooOld"),
+    ];
+    for (name, change, expected) in rows {
+        let harness = Harness::new(&["ml"]);
+        harness.jenkins(change);
+        assert_eq!(harness.settle(&harness.wanted()).await.unwrap().1, *expected, "{name}");
+        assert_eq!(harness.posts(), 0, "{name}");
+    }
+    let harness = Harness::new(&["ml"]);
+    harness.jenkins(|jenkins| {
+        jenkins.users.get_mut("operator").unwrap().permissions.remove(&Permission::OverallSystemRead);
+    });
+    assert_eq!(harness.apply().await.len(), 4, "a user who may not list plugins can work all the same");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lost_answer_costs_a_look_and_makes_nothing_twice() {
+    for n in 1..=4 {
+        let harness = Harness::new(&["ml"]);
+        harness
+            .sandbox
+            .fault(mlops_sandbox::Fault::on("jenkins", "POST createItem").nth(n).after(What::DropConnection));
+        let fault = harness.fault().await;
+        assert_eq!(fault.kind, FaultKind::Unavailable, "{}", fault.message);
+        harness.apply().await;
+        assert_eq!(harness.names().len(), 4, "answer {n}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_password_instead_of_a_token_works_with_one_crumb() {
+    let sandbox = Sandbox::new(Settings::default());
+    sandbox.world(|world| world.jenkins.users.get_mut("operator").unwrap().password = Some("pw".into()));
+    let project = project(&[]);
+    let client = JenkinsClient::over(sandbox.jenkins(), &project.identity.placement, &credentials("pw")).unwrap();
+    let harness = Harness { sandbox, client, project };
+    assert_eq!(harness.apply().await.len(), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn jenkins_may_live_below_a_path() {
+    let sandbox = Sandbox::new(Settings::default());
+    sandbox.world(|world| world.jenkins.context = "/ci/jenkins".into());
+    let mut project = project(&["ml"]);
+    project.identity.placement.jenkins_url = "https://ci.example/ci/jenkins/".into();
+    let client =
+        JenkinsClient::over(sandbox.jenkins(), &project.identity.placement, &project.jenkins_credentials).unwrap();
+    let harness = Harness { sandbox, client, project };
+    assert_eq!(harness.apply().await.len(), 4);
+}
+
+/// A server that gives every request the same answer.
+async fn canned(answer: Vec<u8>) -> String {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((mut socket, _)) = listener.accept().await {
+            let answer = answer.clone();
+            tokio::spawn(async move {
+                let mut buffer = [0; 4096];
+                let _ = socket.read(&mut buffer).await;
+                let _ = socket.write_all(&answer).await;
+            });
+        }
+    });
+    format!("http://{address}")
+}
+
+#[tokio::test]
+async fn over_a_real_socket_strangers_are_told_from_jenkins() {
+    let head = |head: &str| head.replace('\n', "\r\n").into_bytes();
+    let mut endless = head("HTTP/1.1 200 OK\nX-Jenkins: 2.570\nContent-Length: 9000000\n\n");
+    endless.resize(endless.len() + 9_000_000, b' ');
+    let rows = [
+        ("a web page", head("HTTP/1.1 200 OK\nContent-Length: 2\n\nhi"), "NotJenkins"),
+        (
+            "a login page elsewhere",
+            head("HTTP/1.1 302 Found\nLocation: http://sso.example/\nContent-Length: 0\n\n"),
+            "fault NotJenkins",
+        ),
+        ("an endless answer", endless, "fault Rejected"),
+        ("no HTTP at all", b"SSH-2.0-OpenSSH\r\n".to_vec(), "fault Unavailable"),
+        (
+            "somebody anonymous",
+            head("HTTP/1.1 200 OK\nX-Jenkins: 2.570\nContent-Length: 23\n\n{\"authenticated\":false}"),
+            "JenkinsCredentialsInvalid",
+        ),
+    ];
+    for (name, answer, expected) in rows {
+        let mut project = project(&[]);
+        project.identity.placement.jenkins_url = canned(answer).await;
+        project.identity.placement.allow_plain_http = true;
+        let client = JenkinsClient::connect(&project.identity.placement, &project.jenkins_credentials, "").unwrap();
+        let harness = Harness { sandbox: Sandbox::new(Settings::default()), client, project };
+        let told = match harness.settle(&harness.wanted()).await {
+            Ok((_, end)) => end,
+            Err(fault) => format!("fault {}", fault.reason),
+        };
+        assert_eq!(told, expected, "{name}");
+    }
+}
+
+/// A TLS server on loopback that shows the certificate of `tests/tls` and gives every request the same answer.
+fn canned_tls(answer: &'static [u8]) -> String {
+    use std::io::{Read, Write};
+
+    use rustls::pki_types::pem::PemObject;
+    use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+
+    let chain = CertificateDer::pem_slice_iter(include_bytes!("tls/server.pem")).map(Result::unwrap).collect();
+    let key = PrivateKeyDer::from_pem_slice(include_bytes!("tls/server-key.pem")).unwrap();
+    let provider = std::sync::Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(chain, key)
+        .unwrap();
+    let config = std::sync::Arc::new(config);
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for socket in listener.incoming().flatten() {
+            let connection = rustls::ServerConnection::new(config.clone()).unwrap();
+            let mut stream = rustls::StreamOwned::new(connection, socket);
+            // A client that refuses the certificate ends the handshake here: the next one is served all the same.
+            if stream.read(&mut [0; 4096]).is_ok() {
+                let _ = stream.write_all(answer);
+            }
+        }
+    });
+    format!("https://{address}")
+}
+
+#[tokio::test]
+async fn a_private_ca_is_trusted_when_it_is_given_and_only_then() {
+    let answer = b"HTTP/1.1 200 OK\r\nX-Jenkins: 2.570\r\nConnection: close\r\nContent-Length: 23\r\n\r\n{\"authenticated\":false}";
+    let mut project = project(&[]);
+    project.identity.placement.jenkins_url = canned_tls(answer);
+    let rows = [
+        ("with the CA", include_str!("tls/ca.pem"), Ok("JenkinsCredentialsInvalid")),
+        ("without", "", Err(FaultKind::Unavailable)),
+    ];
+    for (name, ca_bundle, expected) in rows {
+        let client =
+            JenkinsClient::connect(&project.identity.placement, &project.jenkins_credentials, ca_bundle).unwrap();
+        let harness = Harness { sandbox: Sandbox::new(Settings::default()), client, project: project.clone() };
+        let told = harness.settle(&harness.wanted()).await;
+        let told = told.as_ref().map(|(_, end)| end.as_str()).map_err(|fault| fault.kind);
+        assert_eq!(told, expected, "{name}");
+    }
+}
+
+/// What the sandbox claims of Jenkins, put to a real one: `JENKINS_URL`, `JENKINS_USER` and `JENKINS_TOKEN` name it. It
+/// needs the plugins that jobs need, and leaves nothing behind.
+#[tokio::test]
+#[ignore = "needs a Jenkins server"]
+async fn a_real_jenkins_agrees() {
+    let setting = |name: &str| std::env::var(name).unwrap_or_else(|_| panic!("set {name}"));
+    let mut project = project(&["mlops-operator-test", "taxi"]);
+    project.identity.placement.jenkins_url = setting("JENKINS_URL");
+    project.identity.placement.allow_plain_http = true;
+    project.jenkins_credentials = credentials(&setting("JENKINS_TOKEN"));
+    project.jenkins_credentials.username = setting("JENKINS_USER");
+    let client = JenkinsClient::connect(&project.identity.placement, &project.jenkins_credentials, "").unwrap();
+    let mut harness = Harness { sandbox: Sandbox::new(Settings::default()), client, project };
+    assert_eq!(harness.apply().await.len(), 5);
+    assert!(harness.apply().await.is_empty());
+    harness.project.repositories.build.branch = "release".into();
+    assert_eq!(harness.apply().await.len(), 1);
+    let (gone, end) = harness.settle(&Goal::Absent).await.unwrap();
+    assert_eq!((gone.len(), end.as_str()), (5, "gone"));
+}

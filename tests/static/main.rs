@@ -1,0 +1,6 @@
+//! What holds for the sources themselves: borders between folders, words, and the generated CRD. No operator runs.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod border;
+mod crd;
+mod words;
