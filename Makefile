@@ -1,4 +1,5 @@
 # Everything a developer runs. All caches live outside the checkout, so that a fresh clone starts warm.
+# A recipe that needs something installed says so in its first line, with $(INSTALL): see tests/tools/install.
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
@@ -8,7 +9,9 @@ SHELL := bash
 CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/mlops-operator
 export CARGO_TARGET_DIR ?= $(CACHE)/target
 PYTHON := $(CACHE)/venv/bin/python
-export MLOPS_SANDBOX_PYTHON := $(PYTHON)
+INSTALL := tests/tools/install
+# Runs a command that may be silent for long, and says every 30 s that it works: $(ALIVE) WHAT COMMAND...
+ALIVE := tests/tools/alive
 # What the tests ask of AWS and what they are answered; each checkout has its own.
 RECORDED := $(CACHE)/contract/$(firstword $(shell printf %s "$(CURDIR)" | cksum))
 
@@ -24,87 +27,140 @@ own:
 
 .PHONY: help
 help: ## lists the targets
-	grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 16
+	grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /\1\t/' | expand -t 16
 
+# Demos
+
+.PHONY: demo
+demo: own ## the story of one project in one program: operator, sandbox and a Kubernetes API in memory; MANIFEST=file.yaml for your own
+	$(INSTALL) rehearsal
+	cargo run --quiet --package mlops-rehearsal -- $(MANIFEST)
+
+.PHONY: demo-cluster
+demo-cluster: own ## the same story on a real API server, with the chart's ServiceAccount; KEEP=1 leaves it running
+	$(INSTALL) programs python cluster
+	tests/cluster/demo/demo
+
+# Tests
+
+.PHONY: check
+check: own ## the inner loop: format, clippy, unit and static tests; needs cargo alone
+	began=$$SECONDS
+	tests/tools/crates check --missing | sed 's/^/check: compiles /'
+	cargo fmt --all --check
+	$(ALIVE) "checking with clippy" cargo clippy --workspace --all-targets --quiet -- -D warnings
+	$(ALIVE) "running unit and static tests" cargo test --quiet --workspace --lib --test static
+	tests/tools/selftest
+	echo "check: all passed in $$((SECONDS - began)) s"
+
+PARTS := tools lint deny test-tools test-templates test-seed test-rust test-demo test-chart test-e2e contract
 .PHONY: test
-test: lint test-templates test-seed test-rust test-chart test-e2e contract ## everything: lints, seed code, unit and table tests, golden lifecycles, API server, chart, end to end, contract with AWS
+test: ## everything that CI runs, part by part, with a table of times; a part that fails does not stop the others
+	tests/tools/parts $(PARTS)
 
 .PHONY: lint
-lint: own tools ## format, clippy with warnings as errors, licences and sources of dependencies
+lint: own ## format, clippy with warnings as errors
 	cargo fmt --all --check
-	cargo clippy --workspace --all-targets --quiet -- -D warnings
-	$(CACHE)/tools/bin/cargo-deny --log-level error check bans licenses sources
+	$(ALIVE) "checking with clippy" cargo clippy --workspace --all-targets --quiet -- -D warnings
 
+.PHONY: deny
+deny: ## licences and sources of dependencies
+	$(INSTALL) cargo-deny
+	"$(CACHE)/tools/bin/cargo-deny" --log-level error check bans licenses sources
+
+.PHONY: test-tools
+test-tools: ## the scripts behind these targets
+	tests/tools/selftest
+
+.PHONY: test-templates
+test-templates: ## templates and policies through their linters, the functions' own tests, the setup guide, the seed code check-in
+	$(INSTALL) python
+	failed=0
+	for folder in templates lambda setup check_in; do
+	  echo "tests/python/$$folder"
+	  $(ALIVE) "testing $$folder" $(PYTHON) -B -m unittest discover --quiet --start-directory "tests/python/$$folder" || failed=1
+	done
+	exit $$failed
+
+.PHONY: test-seed
+test-seed: ## the seed code: its repositories' own tests, then data, model and pipelines as they run in SageMaker and Jenkins
+	$(INSTALL) seed
+	$(ALIVE) "testing the seed code" tests/python/seed/run
+
+# Functions and builds of the sandbox find boto3 and the AWS CLI beside this Python.
+test-rust explore: export MLOPS_SANDBOX_PYTHON := $(PYTHON)
 .PHONY: test-rust
-test-rust: own tools cluster ## all Rust tests
+test-rust: own ## all Rust tests: unit and table tests, golden lifecycles, crashes and faults, a real API server
+	$(INSTALL) tests python cluster
 	rm -rf "$(RECORDED)/rust"
-	MLOPS_JOURNAL_DIR="$(RECORDED)/rust" cargo test --workspace
+	MLOPS_JOURNAL_DIR="$(RECORDED)/rust" $(ALIVE) "running Rust tests" cargo test --workspace --no-fail-fast
+
+.PHONY: test-demo
+test-demo: demo ## the story of `make demo`, which fails where anything is not as told
+
+.PHONY: test-chart
+test-chart: ## helm lint, rendering, and what the API server says of the chart
+	$(INSTALL) cluster
+	tests/cluster/chart-test
+
+.PHONY: test-e2e
+test-e2e: own ## end to end over HTTP: the story of `make demo-cluster`, which fails where anything is not as told
+	$(INSTALL) programs python cluster
+	rm -rf "$(RECORDED)/e2e"
+	MLOPS_JOURNAL_DIR="$(RECORDED)/e2e" tests/cluster/demo/demo
+
+.PHONY: contract
+contract: own ## what the tests asked of AWS and were answered, and a walkthrough with boto3, against AWS's own API models
+	$(INSTALL) programs python
+	$(PYTHON) -B -m unittest discover --quiet --start-directory tests/python/contract
+	rm -rf "$(RECORDED)/walkthrough"
+	MLOPS_JOURNAL_DIR="$(RECORDED)/walkthrough" $(ALIVE) "walking through the sandbox" \
+	  $(PYTHON) -B tests/python/contract/walkthrough.py "$(CARGO_TARGET_DIR)/debug/mlops-sandbox"
+	$(ALIVE) "checking against the API models" $(PYTHON) -B tests/python/contract/check.py \
+	  "$(RECORDED)/rust" $$(ls -d "$(RECORDED)/e2e" 2>/dev/null) "$(RECORDED)/walkthrough"
 
 SEED ?= 20260301
 PAIRS ?= 200
 .PHONY: explore
-explore: own tools cluster ## every crash point, every fault at every call, PAIRS random pairs of faults by SEED; some minutes
+explore: own ## every crash point, every fault at every call, PAIRS random pairs of faults by SEED; some minutes
+	$(INSTALL) tests python cluster
 	failed=0
 	rm -rf "$(RECORDED)/rust"
 	export MLOPS_JOURNAL_DIR="$(RECORDED)/rust"
-	EXPLORE=1 EXPLORE_SEED=$(SEED) EXPLORE_PAIRS=$(PAIRS) cargo test --quiet --test crash -- --nocapture --test-threads=1 | tee "$(CACHE)/explored.txt" || failed=1
-	awk -f tests/explorer/sum.awk "$(CACHE)/explored.txt"
-	cargo test --quiet --test fields -- --nocapture | grep -a ' fields, ' || failed=1
-	$(MAKE) contract || failed=1
+	EXPLORE=1 EXPLORE_SEED=$(SEED) EXPLORE_PAIRS=$(PAIRS) cargo test --quiet --workspace --test operator crash:: -- --nocapture --test-threads=1 | tee "$(CACHE)/explored.txt" || failed=1
+	awk -f tests/operator/explorer/sum.awk "$(CACHE)/explored.txt"
+	cargo test --quiet --workspace --test apiserver fields:: -- --nocapture | grep -a ' fields, ' || failed=1
+	make contract || failed=1
 	exit $$failed
 
-.PHONY: explore-teeth
-explore-teeth: ## breaks the operator in five ways; the explorer must catch each
-	tests/explorer/teeth/bite
-
-.PHONY: contract
-contract: own tools ## what the tests asked of AWS and were answered, and a tour with boto3, against AWS's own API models
-	$(PYTHON) -m unittest discover --quiet --start-directory tests/contract
-	cargo build --workspace --bins --quiet
-	rm -rf "$(RECORDED)/tour"
-	MLOPS_JOURNAL_DIR="$(RECORDED)/tour" $(PYTHON) tests/contract/tour.py "$(CARGO_TARGET_DIR)/debug/mlops-sandbox"
-	$(PYTHON) tests/contract/check.py "$(RECORDED)/rust" $$(ls -d "$(RECORDED)/e2e" 2>/dev/null) "$(RECORDED)/tour"
-
-.PHONY: test-templates
-test-templates: tools ## templates and policies through their linters, the functions' own tests, the setup guide, the seed code check-in
-	$(PYTHON) -B -m unittest discover --quiet --start-directory tests/templates
-	$(PYTHON) -m unittest discover --quiet --start-directory tests/lambda
-	$(PYTHON) -m unittest discover --quiet --start-directory tests/setup
-	$(PYTHON) -B -m unittest discover --quiet --start-directory tests/check-in
-
-.PHONY: test-seed
-test-seed: ## the seed code: its repositories' own tests, then data, model and pipelines as they run in SageMaker and Jenkins
-	tests/seed/run
-
-.PHONY: test-chart
-test-chart: cluster ## helm lint, rendering, and what the API server says of it
-	tests/cluster/chart-test
-
-.PHONY: test-e2e
-test-e2e: own tools cluster ## end to end over HTTP: the demo's story, which fails where anything is not as told
-	rm -rf "$(RECORDED)/e2e"
-	MLOPS_JOURNAL_DIR="$(RECORDED)/e2e" tests/demo/demo
+.PHONY: explore-mutants explore-teeth
+explore-mutants: ## breaks the operator in five ways; the explorer must catch each
+	tests/mutants/run
+explore-teeth: explore-mutants
 
 .PHONY: speed
 speed: own ## how long a project takes, against the shortest time that the remote side's delays allow (virtual time)
-	cargo test --test controller it_waits_hardly_longer_than_aws_works -- --nocapture
+	cargo test --workspace --test operator it_waits_hardly_longer_than_aws_works -- --nocapture
 
-.PHONY: demo
-demo: own tools cluster ## the whole story of one project against a real API server and the sandbox; KEEP=1 leaves it running
-	tests/demo/demo
+# Generated files
 
 .PHONY: crd
 crd: own ## writes the CustomResourceDefinitions from the types
-	cargo run --quiet -- crd
+	$(ALIVE) "compiling the operator" cargo run --quiet -- crd
 
 .PHONY: golden
-golden: own tools ## writes the golden files anew; read the difference before you commit it
-	UPDATE_GOLDEN=1 cargo test --test golden --test surroundings --test crd
+golden: own ## writes the golden files anew; read the difference before you commit it
+	$(INSTALL) tests
+	export UPDATE_GOLDEN=1
+	cargo test --workspace --test operator -- lifecycles:: environment_faults::
+	cargo test --workspace --test static crd
+
+# Installations, once per machine
 
 .PHONY: cluster
 cluster: ## builds the test API server, kubectl and helm into the cache
-	tests/cluster/build >/dev/null
+	$(INSTALL) cluster
 
 .PHONY: tools
-tools: ## installs pinned Python packages and cargo-deny into the cache
-	tests/tools/install
+tools: own ## installs and compiles all that the tests need, side by side
+	$(INSTALL) tests cargo-deny python seed cluster

@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn a_status_that_was_there_and_is_gone_is_worth_a_pass() {
+    fn a_status_that_was_there_and_is_gone_is_worth_a_reconcile() {
         let mut filter = EventFilter::default();
         let status = json!({"status": {"observedGeneration": 1}});
         filter.evaluate(&Event::Apply(object("x", &status)));

@@ -386,7 +386,7 @@ mod tests {
     }
 
     #[test]
-    fn announcements_come_once_per_change() {
+    fn event_notes_come_once_per_change() {
         use crate::domain::events::event_notes;
         let report = observed(Phase::Apply, vec![(ResourceKind::CatalogProduct, stuck())]);
         let after = conditions(&report, &[]);

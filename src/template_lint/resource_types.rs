@@ -1,5 +1,5 @@
 //! What the resource types that project templates use take for a name, and whether they take tags: facts of AWS. It
-//! stands alone so that they can be held against AWS's own schemas (`tests/templates/test_lint_facts.py` does). A type that is
+//! stands alone so that they can be held against AWS's own schemas (`tests/python/templates/test_lint_facts.py` does). A type that is
 //! not here is not judged by name or tags.
 
 /// Characters that a name may have.

@@ -273,7 +273,7 @@ fn nothing_twice(world: &Value) {
 
 /// No canary stands where somebody may read.
 fn unreadable(cluster: &Cluster, operators: &[Operator]) {
-    let forms = canary::forms(&CANARIES);
+    let forms = crate::harness::canary::forms(&CANARIES);
     let found = |text: &str| forms.iter().any(|form| text.contains(form));
     let events = cluster.kubectl_ok(&["get", "events.events.k8s.io", "--all-namespaces", "-o", "json"]);
     assert!(events.contains(NAME), "there are events: {events}");

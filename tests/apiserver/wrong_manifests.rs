@@ -5,13 +5,13 @@
 use serde_json::{Value, json};
 
 /// (JSON pointer, value or null to remove the field, part of the refusal, what is wrong).
-pub type Row = (&'static str, Value, &'static str, &'static str);
+pub(crate) type Row = (&'static str, Value, &'static str, &'static str);
 
 /// A hex SHA-256.
 const SHA256: &str = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08";
 
 /// The manifest that each row changes.
-pub fn taken() -> Value {
+pub(crate) fn taken() -> Value {
     let repository = |name: &str| {
         json!({
             "url": format!("https://github.com/example/taxi-{name}.git"), "fullName": format!("example/taxi-{name}"),
@@ -38,7 +38,7 @@ pub fn taken() -> Value {
 }
 
 /// All rows.
-pub fn rows() -> Vec<Row> {
+pub(crate) fn rows() -> Vec<Row> {
     [names_and_texts(), platform(), repositories(), jobs_trigger_and_parameters()].concat()
 }
 
@@ -124,7 +124,7 @@ fn platform() -> Vec<Row> {
         ),
         (
             "/spec/platform/aws/accountId",
-            json!(111122223333),
+            json!(111_122_223_333_u64),
             "must be of type string",
             "an account id that is a number",
         ),

@@ -11,10 +11,11 @@ use mlops_sandbox::Sandbox;
 pub const ENDPOINT: &str = "http://sandbox";
 
 /// A configuration without credentials and region, whose time is the given clock's.
-pub fn config(sandbox: &Sandbox, clock: Clock) -> aws_config::Builder {
+pub fn config(sandbox: &Sandbox, clock: Clock) -> SdkConfig {
     SdkConfig::builder()
         .behavior_version(BehaviorVersion::latest())
         .http_client(sandbox.aws_http_client())
         .sleep_impl(SharedAsyncSleep::new(TokioSleep::new()))
         .time_source(SharedTimeSource::new(clock))
+        .build()
 }

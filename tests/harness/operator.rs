@@ -5,11 +5,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use aws_config::{BehaviorVersion, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
-use aws_smithy_async::rt::sleep::{SharedAsyncSleep, TokioSleep};
-use aws_smithy_async::time::SharedTimeSource;
 use base64::Engine;
 use bytes::Bytes;
 use jiff::Timestamp;
@@ -144,6 +141,7 @@ impl Harness {
     /// What the operator is started with.
     pub fn setup(&self) -> Dependencies {
         let aws = super::aws::config(&self.sandbox, self.clock)
+            .into_builder()
             .credentials_provider(SharedCredentialsProvider::new(self.credentials.clone()))
             .build();
         let jenkins = BoxCloneSyncService::new(self.sandbox.jenkins().map_err(Into::into));

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use crate::harness::operator::{Harness, NAMESPACE};
+use crate::harness::operator::{ACCOUNT, Harness, NAMESPACE, REGION};
 use mlops_sandbox::Settings;
 use serde_json::{Value, json};
 
@@ -111,10 +111,10 @@ async fn a_line_break_at_the_end_of_a_token_reaches_neither_jenkins_nor_the_lamb
     harness.start();
     harness.apply(Harness::manifest());
     harness.until_condition("Ready=True/Succeeded", Duration::from_mins(2)).await;
-    let principal = format!("arn:aws:iam::{}:user/somebody", harness::ACCOUNT);
-    let caller = Caller { account: harness::ACCOUNT.into(), arn: principal.clone(), principal };
+    let principal = format!("arn:aws:iam::{}:user/somebody", ACCOUNT);
+    let caller = Caller { account: ACCOUNT.into(), arn: principal.clone(), principal };
     let ask = |operation: &str, input: Value| {
-        let call = Call { operation, input: &input, caller: &caller, region: harness::REGION };
+        let call = Call { operation, input: &input, caller: &caller, region: REGION };
         harness.sandbox.world(|world| secrets_manager::call(world, &call)).unwrap()
     };
     let secrets = ask("ListSecrets", json!({}));
@@ -131,7 +131,7 @@ async fn the_placement_is_written_before_the_first_call_that_makes_something() {
     let made = |harness: &Harness| harness.sandbox.calls().iter().any(|call| !is_read(call));
     harness.until("anything made", SOON, made).await;
     let object = harness.object().unwrap();
-    assert_eq!(object["status"]["placement"]["accountId"], harness::ACCOUNT);
+    assert_eq!(object["status"]["placement"]["accountId"], ACCOUNT);
     assert_eq!(object["metadata"]["finalizers"], json!(["mlops-operator.io/finalizer"]));
 }
 
@@ -382,7 +382,7 @@ async fn a_killed_operator_goes_on_where_it_was() {
 fn made(harness: &Harness) -> std::collections::BTreeMap<&'static str, usize> {
     harness.sandbox.world(|world| {
         let (jenkins, s3) = (world.jenkins.dump(), world.s3.dump());
-        let region = world.region(harness::ACCOUNT, harness::REGION);
+        let region = world.region(ACCOUNT, REGION);
         let (catalog, stacks) = (region.catalog.dump(), region.cloudformation.dump());
         let count = |value: &Value| {
             value.as_object().map_or_else(|| value.as_array().map_or(0, Vec::len), serde_json::Map::len)

@@ -64,7 +64,7 @@ fn an_operator_that_dies_where_lists_lag_makes_nothing_twice() {
     let behind = environments.create_behind();
     let recording = behind.record();
     let (clean, end) = (&environments.created.end, &recording.end);
-    assert_eq!(end, clean, "{}", explorer::canonical::difference(clean, end));
+    assert_eq!(end, clean, "{}", crate::explorer::canonical::difference(clean, end));
     crash(&behind, &recording, 3).assert_clean("create where lists lag");
 }
 
@@ -80,7 +80,7 @@ fn an_operator_that_dies_in_a_delete_where_lists_lag_leaves_nothing() {
     let behind = environments.delete_behind();
     let recording = behind.record();
     let (clean, end) = (&environments.deleted.end, &recording.end);
-    assert_eq!(end, clean, "{}", explorer::canonical::difference(clean, end));
+    assert_eq!(end, clean, "{}", crate::explorer::canonical::difference(clean, end));
     crash(&behind, &recording, 5).assert_clean("delete where lists lag");
 }
 
@@ -127,7 +127,7 @@ fn an_operator_that_dies_while_it_finds_its_things_again_goes_on() {
             *clean,
             "{}: {}",
             scenario.name,
-            explorer::canonical::difference(clean, &recording.end)
+            crate::explorer::canonical::difference(clean, &recording.end)
         );
         tally.add(crash(&scenario, &recording, 9));
     }

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use crate::harness::environment_fault;
 use crate::harness::operator::{ACCOUNT, Harness, NAMESPACE, REGION};
 use mlops_sandbox::aws::{Caller, s3};
 use mlops_sandbox::{Fault, Settings, What};

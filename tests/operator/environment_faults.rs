@@ -422,7 +422,7 @@ fn secrets() -> Vec<EnvironmentFault> {
                     json!({"kind": "ConfigMap", "name": "ca", "key": "ca.crt"});
             },
             mends: |harness| {
-                let pem = include_str!("tls/ca.pem");
+                let pem = include_str!("../tls/ca.pem");
                 harness.kubernetes.delete("configmaps", NAMESPACE, "ca").unwrap();
                 let data = json!({"metadata": {"name": "ca"}, "data": {"ca.crt": pem}});
                 harness.kubernetes.create("configmaps", NAMESPACE, data).unwrap();
@@ -433,20 +433,20 @@ fn secrets() -> Vec<EnvironmentFault> {
         EnvironmentFault {
             name: "the ConfigMap with the project template does not exist",
             manifest: own_template,
-            mends: |harness| put_template(harness, include_str!("../examples/templates/batch-scoring.yaml")),
+            mends: |harness| put_template(harness, include_str!("../../examples/templates/batch-scoring.yaml")),
             shows: &[(Building, "PrerequisitesMet=False/SecretMissing")],
             ..RIGHT
         },
         EnvironmentFault {
             name: "the project template in the ConfigMap has an error",
             setting: |harness| {
-                let template = include_str!("../examples/templates/batch-scoring.yaml");
+                let template = include_str!("../../examples/templates/batch-scoring.yaml");
                 put_template(harness, &template.replace("MaxLength: 20", "MaxLength: 10"));
             },
             manifest: own_template,
             mends: |harness| {
                 harness.kubernetes.delete("configmaps", NAMESPACE, "project-template").unwrap();
-                put_template(harness, include_str!("../examples/templates/batch-scoring.yaml"));
+                put_template(harness, include_str!("../../examples/templates/batch-scoring.yaml"));
             },
             shows: &[(Building, "PrerequisitesMet=False/InvalidTemplate")],
             ..RIGHT

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 /// The operator's own policy, and what it needs beyond it where projects have `dataPolicy: Delete`.
 fn documented() -> [BTreeSet<String>; 2] {
-    let page = include_str!("../docs/permissions.md");
+    let page = include_str!("../../docs/permissions.md");
     let mut blocks = page.split("```json\n").skip(1).map(|rest| rest.split("```").next().unwrap());
     let mut next = || actions(&serde_json::from_str(blocks.next().unwrap()).unwrap());
     [next(), next()]

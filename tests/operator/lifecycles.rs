@@ -141,7 +141,7 @@ async fn foreign_thing() {
     remove_bucket(&story, &bucket);
     look_now(&story, "1").await;
     story.until("Ready", LONG, Story::ready).await;
-    story.end("foreign-thing").await;
+    story.end("foreign-resource").await;
 }
 
 fn as_somebody(story: &Story, method: &str, path: &str, body: &str) {
@@ -214,7 +214,7 @@ async fn teardown() {
 
 #[tokio::test(start_paused = true)]
 async fn own_template() {
-    let template = include_str!("../examples/templates/batch-scoring.yaml");
+    let template = include_str!("../../examples/templates/batch-scoring.yaml");
     let mut story = Story::begin("A project is made from a template of its owner's own", Settings::default()).await;
     let config_map = json!({"metadata": {"name": "project-template"}, "data": {"template.yaml": template}});
     story.harness.kubernetes.create("configmaps", NAMESPACE, config_map).unwrap();
@@ -333,7 +333,7 @@ async fn seed_code() {
 async fn failed_check_in() {
     let mut story = Story::begin("An archive is not the one that was meant", Settings::default()).await;
     let url = "https://example.com/seed.zip";
-    let archive = mlops_operator::templates::archives::seed_code(RepositoryRole::Build);
+    let archive = RepositoryRole::Build.bundled_archive();
     story.harness.sandbox.world(|world| world.repositories.publish(url, archive.body.to_vec()));
     let seed = |sha256: &str| json!({"source": "Archive", "archive": {"url": url, "sha256": sha256}});
     let mut manifest = manifest();

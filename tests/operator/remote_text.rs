@@ -8,7 +8,7 @@ use mlops_operator::domain::secret::{Secret, without};
 use mlops_operator::resources::jenkins_jobs::document::{self, Element};
 use mlops_operator::resources::jenkins_jobs::marker::{Marker, describe, split};
 use mlops_operator::resources::jenkins_jobs::xml;
-use mlops_operator::templates::declared_parameters;
+use mlops_operator::template_lint::declared_parameters;
 use proptest::prelude::*;
 
 /// Text that looks enough like XML to get deep into the reader.

@@ -76,7 +76,7 @@ impl Watched {
     /// Where a canary can be read.
     fn leaks(&self) -> Vec<String> {
         let panics = PANICS.with_borrow(String::clone);
-        readable::leaks(&self.harness, &self.log.text(), &panics, &[TOKEN, ROTATED, KEY])
+        crate::harness::readable::leaks(&self.harness, &self.log.text(), &panics, &[TOKEN, ROTATED, KEY])
     }
 }
 

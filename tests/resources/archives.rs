@@ -10,7 +10,7 @@ use std::io::{Cursor, Read};
 use std::path::{Path, PathBuf};
 
 use mlops_operator::domain::project::RepositoryRole;
-use mlops_operator::templates::archives::{Archive, BOOTSTRAP, seed_code};
+use mlops_operator::templates::archives::{Archive, BOOTSTRAP};
 use sha2::{Digest, Sha256};
 
 fn root() -> &'static Path {
@@ -19,7 +19,7 @@ fn root() -> &'static Path {
 
 fn bundled(name: &str) -> &'static Archive {
     let role = RepositoryRole::ALL.into_iter().find(|role| role.name() == name);
-    role.map_or(&*BOOTSTRAP, seed_code)
+    role.map_or(&*BOOTSTRAP, RepositoryRole::bundled_archive)
 }
 
 /// Names, modes and contents.

@@ -6,11 +6,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
 use std::time::Duration;
 
-use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_config::Region;
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
-use aws_smithy_async::rt::sleep::{SharedAsyncSleep, TokioSleep};
-use aws_smithy_async::time::SharedTimeSource;
 use bytes::Bytes;
 use mlops_operator::adapters::aws::catalog::{CatalogProductActuator, Names};
 use mlops_operator::adapters::aws::clients::AwsFactory;
@@ -21,10 +19,10 @@ use mlops_operator::crd::status::{Intent, Placement, Reason};
 use mlops_operator::domain::external_resource::Goal;
 use mlops_operator::domain::fault::{Fault, FaultKind};
 use mlops_operator::domain::identity::{Identity, OwnerKey};
+use mlops_operator::domain::outcome::Outcome;
+use mlops_operator::domain::problem::Problem;
 use mlops_operator::domain::project::Principal;
-use mlops_operator::domain::report::Outcome;
-use mlops_operator::resources::catalog::{CatalogProduct, Desired, Portfolio, Product, Version};
-use mlops_operator::resources::outputs::ProvisioningTarget;
+use mlops_operator::resources::catalog::{CatalogProduct, Desired, Portfolio, Product, ProvisioningTarget, Version};
 use mlops_sandbox::aws::{Call, Caller, s3, service_catalog};
 use mlops_sandbox::{Fault as Scripted, Sandbox, Settings, What};
 use serde_json::{Value, json};
@@ -52,7 +50,7 @@ struct Bench {
     clock: Clock,
     status: Status,
     memory: ObjectMemory,
-    hands: CatalogProductActuator,
+    actuator: CatalogProductActuator,
     identity: Identity,
     desired: Desired,
 }
@@ -73,6 +71,7 @@ impl Bench {
         let clock = Clock::starting_at(sandbox.now());
         let credentials = Credentials::new("AKIAOPERATOR", "secret", None, None, "test");
         let base = crate::harness::aws::config(&sandbox, clock)
+            .into_builder()
             .region(Region::new(REGION))
             .credentials_provider(SharedCredentialsProvider::new(credentials))
             .endpoint_url("http://sandbox")
@@ -88,7 +87,7 @@ impl Bench {
         let identity = Identity { owner, placement };
         let names = Names { portfolio: "team".into(), product: "churn".into() };
         let mut bench = Self {
-            hands: CatalogProductActuator::new(&aws, names),
+            actuator: CatalogProductActuator::new(&aws, names),
             desired: desired(&identity),
             memory: ObjectMemory::new(Vec::new()),
             status: Status::default(),
@@ -138,32 +137,32 @@ impl Bench {
         self.sandbox.calls().iter().filter(|call| call.split(' ').nth(1).unwrap_or_default().starts_with(start)).count()
     }
 
-    async fn pass(&self, goal: &Goal<Desired>) -> Outcome<ProvisioningTarget> {
+    async fn reconcile(&self, goal: &Goal<Desired>) -> Outcome<ProvisioningTarget> {
         let (_stop, stopping) = tokio::sync::watch::channel(false);
-        let pass = Scope::new(&self.memory, self.clock, &self.status, stopping);
-        let outcome = converge::<CatalogProduct, _, _>(&pass, &self.identity, goal, &self.hands).await;
+        let scope = Scope::new(&self.memory, self.clock, &self.status, stopping);
+        let outcome = converge::<CatalogProduct, _, _>(&scope, &self.identity, goal, &self.actuator).await;
         self.memory.end(true, false);
         *self.status.0.lock().unwrap() = self.memory.intents();
         outcome
     }
 
-    /// Passes until it is as it should be, or a person is needed, or two minutes have gone by.
+    /// Reconciles until it is as it should be, or a person is needed, or two minutes have gone by.
     async fn settle(&self, goal: Goal<Desired>) -> Outcome<ProvisioningTarget> {
         for _ in 0..600 {
-            match self.pass(&goal).await {
+            match self.reconcile(&goal).await {
                 Outcome::Waiting { .. } | Outcome::Faulted { .. } => {
                     tokio::time::sleep(Duration::from_millis(200)).await
                 }
                 outcome => return outcome,
             }
         }
-        self.pass(&goal).await
+        self.reconcile(&goal).await
     }
 
-    /// Passes until it waits no more; a fault ends it.
+    /// Reconciles until it waits no more; a fault ends it.
     async fn outcome(&self, goal: &Goal<Desired>) -> Outcome<ProvisioningTarget> {
         for _ in 0..600 {
-            match self.pass(goal).await {
+            match self.reconcile(goal).await {
                 Outcome::Waiting { .. } => tokio::time::sleep(Duration::from_secs(1)).await,
                 outcome => return outcome,
             }
@@ -199,8 +198,8 @@ impl Bench {
     }
 
     /// The number in the client token of a resource.
-    fn number(&self, thing: &str) -> i32 {
-        self.memory.intents().iter().find(|intent| intent.thing == thing).unwrap().n
+    fn number(&self, resource: &str) -> i32 {
+        self.memory.intents().iter().find(|intent| intent.resource == resource).unwrap().n
     }
 
     /// The status is lost, and with it all that the process knew.
@@ -415,7 +414,7 @@ async fn deletion_goes_from_the_outside_in_and_proves_absence() {
     );
     bench.lose_status();
     let start = bench.clock.now();
-    let first = bench.pass(&Goal::Absent).await;
+    let first = bench.reconcile(&Goal::Absent).await;
     assert!(matches!(first, Outcome::Waiting { reason: Reason::ConfirmingAbsence, .. }), "lists lag: {first:?}");
     bench.tear_down().await;
     assert!(bench.clock.now().duration_since(start).as_secs() >= 15);
@@ -485,14 +484,14 @@ async fn a_product_that_cannot_be_created_is_tried_again_and_then_reported() {
         let product = bench.dump()["products"].as_object().unwrap().keys().next().unwrap().clone();
         let now = bench.sandbox.now();
         bench.sandbox.world(|world| world.region(ACCOUNT, REGION).catalog.fail(&product, now));
-        let outcome = bench.pass(&Goal::Present(bench.desired.clone())).await;
-        if let Outcome::Stuck { reason, hint, .. } = outcome {
+        let outcome = bench.reconcile(&Goal::Present(bench.desired.clone())).await;
+        if let Outcome::Stuck(Problem { reason, hint, .. }) = outcome {
             assert_eq!((reason, round, hint.is_empty()), (Reason::CatalogFailed, 2, false));
             return;
         }
         while bench.count("products") == 0 || bench.dump()["products"].get(&product).is_some() {
             tokio::time::sleep(Duration::from_secs(1)).await;
-            bench.pass(&Goal::Present(bench.desired.clone())).await;
+            bench.reconcile(&Goal::Present(bench.desired.clone())).await;
         }
         tokio::time::sleep(Duration::from_secs(1)).await;
     }
@@ -543,7 +542,7 @@ async fn a_principal_that_iam_has_not_spread_is_waited_for_and_then_asked_about(
     bench.sandbox.fault(operation.before(spreading));
     let start = bench.clock.now();
     let outcome = bench.outcome(&bench.present()).await;
-    let Outcome::Stuck { reason, message, hint } = outcome else { panic!("{outcome:?}") };
+    let Outcome::Stuck(Problem { reason, message, hint }) = outcome else { panic!("{outcome:?}") };
     assert_eq!(reason, Reason::Rejected);
     assert!(message.contains(OPERATOR) && hint.contains("principal"), "{message}; {hint}");
     assert!(bench.clock.now().duration_since(start).as_secs() >= 120);
@@ -554,7 +553,7 @@ async fn without_a_known_launch_path_it_is_not_in_sync_but_can_be_deleted() {
     let bench = Bench::new(Settings::default()).await;
     bench.sandbox.world(|world| world.iam.deny(OPERATOR, "servicecatalog:ListLaunchPaths"));
     let outcome = bench.outcome(&bench.present()).await;
-    let Outcome::Stuck { reason, message, hint } = outcome else { panic!("{outcome:?}") };
+    let Outcome::Stuck(Problem { reason, message, hint }) = outcome else { panic!("{outcome:?}") };
     assert_eq!(reason, Reason::AccessDenied, "{message}");
     assert_eq!(hint, "allow the operator's role servicecatalog:ListLaunchPaths");
     bench.tear_down().await;

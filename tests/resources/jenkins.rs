@@ -10,12 +10,14 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use mlops_operator::adapters::jenkins::JenkinsClient;
 use mlops_operator::crd::status::{Placement, Reason};
-use mlops_operator::domain::external_resource::{Actuator, Attempts, Decision, ExternalResource, Goal};
+use mlops_operator::domain::external_resource::{Actuator, Attempts, Decision, ExternalResource, Goal, Wait};
 use mlops_operator::domain::fault::{Fault, FaultKind};
+use mlops_operator::domain::problem::Problem;
 use mlops_operator::domain::project::{JenkinsCredentials, JenkinsSettings, Project, Roles};
+use mlops_operator::resources::jenkins_jobs::Jobs;
 use mlops_operator::resources::jenkins_jobs::marker::{Marker, describe};
 use mlops_operator::resources::jenkins_jobs::{Desired, JenkinsJobs};
-use mlops_operator::resources::outputs::Jobs;
+use mlops_operator::resources::jenkins_server::{JenkinsServer, Usable};
 use mlops_sandbox::jenkins::{Jenkins, Mode, Permission, User, item_names};
 use mlops_sandbox::{Sandbox, Settings, What};
 use tower::ServiceExt;
@@ -54,7 +56,7 @@ fn job(suffix: &str) -> String {
     format!("sagemaker-taxi-p-1-{suffix}")
 }
 
-/// A sandbox and the operator's hands in it.
+/// A sandbox and the operator's actuator in it.
 struct Harness {
     sandbox: Sandbox,
     client: JenkinsClient,
@@ -78,8 +80,26 @@ impl Harness {
         &self,
         goal: &Goal<Desired>,
     ) -> Result<Decision<<JenkinsJobs as ExternalResource>::Action, Jobs>, Fault> {
-        let seen = self.client.observe(&self.project.identity, &Attempts::default()).await?;
-        Ok(JenkinsJobs::decide(&self.project.identity, goal, &seen, Timestamp::UNIX_EPOCH, &Attempts::default()))
+        let server = match goal {
+            Goal::Present(_) => Goal::Present(JenkinsServer::desired(&self.project, &())),
+            Goal::Absent => Goal::Absent,
+        };
+        if let Decision::Stuck(problem) = self.server(&server).await? {
+            return Ok(Decision::Stuck(problem));
+        }
+        let (id, attempts) = (&self.project.identity, Attempts::default());
+        let observed = Actuator::<JenkinsJobs>::observe(&self.client, id, &attempts).await?;
+        Ok(JenkinsJobs::decide(id, goal, &observed, Timestamp::UNIX_EPOCH, &attempts))
+    }
+
+    /// The jobs wait for the server, as in the operator.
+    async fn server(
+        &self,
+        goal: &Goal<<JenkinsServer as ExternalResource>::Desired>,
+    ) -> Result<Decision<<JenkinsServer as ExternalResource>::Action, Usable>, Fault> {
+        let (id, attempts) = (&self.project.identity, Attempts::default());
+        let observed = Actuator::<JenkinsServer>::observe(&self.client, id, &attempts).await?;
+        Ok(JenkinsServer::decide(id, goal, &observed, Timestamp::UNIX_EPOCH, &attempts))
     }
 
     /// Looks and acts until there is nothing to do; gives what was done, and where it ended.
@@ -89,11 +109,11 @@ impl Harness {
             match self.look(goal).await? {
                 Decision::InSync(_) => return Ok((done, "in sync".into())),
                 Decision::Gone => return Ok((done, "gone".into())),
-                Decision::Stuck { reason, .. } => return Ok((done, reason.to_string())),
-                Decision::Wait { reason, .. } => return Ok((done, reason.to_string())),
+                Decision::Stuck(Problem { reason, .. }) => return Ok((done, reason.to_string())),
+                Decision::Wait(Wait { reason, .. }) => return Ok((done, reason.to_string())),
                 Decision::Act(steps) => {
                     for step in steps {
-                        self.client.act(&self.project.identity, &step.action).await?;
+                        Actuator::<JenkinsJobs>::act(&self.client, &self.project.identity, &step.action).await?;
                         done.push(format!("{} ({})", step.summary, step.reason));
                     }
                 }
@@ -225,8 +245,10 @@ async fn a_plugin_upgrade_a_restart_and_a_shutdown_ahead_are_no_drift() {
         jenkins.restart();
         jenkins.mode = Mode::QuietDown;
     });
+    let server = Goal::Present(JenkinsServer::desired(&harness.project, &()));
+    let Decision::InSync(usable) = harness.server(&server).await.unwrap() else { panic!("in sync") };
+    assert!(usable.quieting_down);
     let Decision::InSync(jobs) = harness.look(&harness.wanted()).await.unwrap() else { panic!("in sync") };
-    assert!(jobs.quieting_down);
     assert_eq!(jobs.urls[0], format!("https://ci.example/job/ml/job/{}/", job("preprocess")));
 }
 
@@ -466,8 +488,8 @@ fn canned_tls(answer: &'static [u8]) -> String {
     use rustls::pki_types::pem::PemObject;
     use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
-    let chain = CertificateDer::pem_slice_iter(include_bytes!("tls/server.pem")).map(Result::unwrap).collect();
-    let key = PrivateKeyDer::from_pem_slice(include_bytes!("tls/server-key.pem")).unwrap();
+    let chain = CertificateDer::pem_slice_iter(include_bytes!("../tls/server.pem")).map(Result::unwrap).collect();
+    let key = PrivateKeyDer::from_pem_slice(include_bytes!("../tls/server-key.pem")).unwrap();
     let provider = std::sync::Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let config = rustls::ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
@@ -497,7 +519,7 @@ async fn a_private_ca_is_trusted_when_it_is_given_and_only_then() {
     let mut project = project(&[]);
     project.identity.placement.jenkins_url = canned_tls(answer);
     let rows = [
-        ("with the CA", include_str!("tls/ca.pem"), Ok("JenkinsCredentialsInvalid")),
+        ("with the CA", include_str!("../tls/ca.pem"), Ok("JenkinsCredentialsInvalid")),
         ("without", "", Err(FaultKind::Unavailable)),
     ];
     for (name, ca_bundle, expected) in rows {

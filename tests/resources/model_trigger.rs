@@ -6,14 +6,16 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::harness::project::{bare, credentials, project_ref};
-use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_config::Region;
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use mlops_operator::adapters::aws::clients::AwsFactory;
 use mlops_operator::adapters::aws::model_trigger::ModelTriggerActuator;
+use mlops_operator::clock::Clock;
 use mlops_operator::crd::status::{Placement, Reason};
-use mlops_operator::domain::external_resource::{Actuator, Attempts, Change, Decision, ExternalResource, Goal};
+use mlops_operator::domain::external_resource::{Actuator, Attempts, Change, Decision, ExternalResource, Goal, Wait};
 use mlops_operator::domain::fault::FaultKind;
+use mlops_operator::domain::problem::Problem;
 use mlops_operator::domain::project::{ModelTriggerSettings as Wanted, Project, RepositoryRole};
 use mlops_operator::domain::secret::{SealedSecret, Secret};
 use mlops_operator::resources::model_trigger::{ModelTrigger, template};
@@ -63,6 +65,7 @@ impl Scene {
         let sandbox = Sandbox::new(Settings { stack: Duration::from_secs(90), ..Settings::default() });
         let credentials = Credentials::new("AKIAIOSFODNN7EXAMPLE", "secret", None, None, "test");
         let base = crate::harness::aws::config(&sandbox, Clock::starting_at(sandbox.now()))
+            .into_builder()
             .region(Region::new(REGION))
             .credentials_provider(SharedCredentialsProvider::new(credentials))
             .endpoint_url("http://aws.example")
@@ -73,7 +76,7 @@ impl Scene {
     }
 
     /// One look and what follows from it; answers what was done or found.
-    async fn pass(&mut self, wanted: bool) -> String {
+    async fn reconcile(&mut self, wanted: bool) -> String {
         let id = self.project.identity.clone();
         let seen = self.stacks.observe(&id, &self.attempts).await.expect("the look succeeds");
         let goal = match wanted {
@@ -83,8 +86,8 @@ impl Scene {
         match ModelTrigger::decide(&id, &goal, &seen, self.sandbox.now(), &self.attempts) {
             Decision::InSync(_) => "in sync".into(),
             Decision::Gone => "gone".into(),
-            Decision::Wait { reason, .. } => format!("wait: {reason}"),
-            Decision::Stuck { reason, message, .. } => format!("stuck: {reason}: {message}"),
+            Decision::Wait(Wait { reason, .. }) => format!("wait: {reason}"),
+            Decision::Stuck(Problem { reason, message, .. }) => format!("stuck: {reason}: {message}"),
             Decision::Act(steps) => {
                 for step in &steps {
                     self.stacks.act(&id, &step.action).await.expect("the act succeeds");
@@ -98,11 +101,11 @@ impl Scene {
         }
     }
 
-    /// Passes until something other than waiting comes up; time jumps meanwhile.
+    /// Reconciles until something other than waiting comes up; time jumps meanwhile.
     async fn settle(&mut self, wanted: bool) -> Vec<String> {
         let mut told: Vec<String> = Vec::new();
         for _ in 0..100 {
-            let now = self.pass(wanted).await;
+            let now = self.reconcile(wanted).await;
             if told.last() != Some(&now) {
                 told.push(now.clone());
             }
@@ -170,7 +173,7 @@ async fn the_stack_is_made_kept_changed_and_deleted() {
     assert_eq!(environment["JOB_PATHS"], "job/sagemaker-taxi-p-1-modeldeploy");
 
     let calls = scene.sandbox.calls().len();
-    assert_eq!(scene.pass(true).await, "in sync");
+    assert_eq!(scene.reconcile(true).await, "in sync");
     assert_eq!(scene.sandbox.calls().len(), calls + 1, "an unchanged stack costs one look");
 
     scene.project.jenkins_credentials.token =
@@ -286,7 +289,7 @@ async fn an_update_that_is_rolled_back_is_not_tried_again_before_something_chang
         "stuck: StackRolledBack: the stack \"{name}\" could not be updated and is as before: Rule: the rule is stubborn"
     );
     assert_eq!(scene.settle(true).await.last(), Some(&stuck));
-    assert_eq!(scene.pass(true).await, stuck);
+    assert_eq!(scene.reconcile(true).await, stuck);
     scene.project.model_trigger.as_mut().unwrap().approval_statuses = vec!["Rejected".into()];
     assert_eq!(scene.settle(true).await, ["Update: SpecChanged", "wait: Progressing", "in sync"]);
 }
@@ -296,13 +299,13 @@ async fn a_rollback_that_fails_is_continued() {
     let mut scene = Scene::new().await;
     scene.settle(true).await;
     scene.project.model_trigger.as_mut().unwrap().jenkins_url = "https://elsewhere".into();
-    assert_eq!(scene.pass(true).await, "Update: SpecChanged");
+    assert_eq!(scene.reconcile(true).await, "Update: SpecChanged");
     // The function is updated before the tags of the rule, which fails; then the function fails on its way back.
     scene.fail_next("Rule", "no");
     let rule_reached = async {
         for _ in 0..60 {
             tokio::time::sleep(Duration::from_secs(2)).await;
-            if scene.pass(true).await == "wait: StackRolledBack" {
+            if scene.reconcile(true).await == "wait: StackRolledBack" {
                 return;
             }
         }
@@ -336,8 +339,8 @@ async fn a_foreign_stack_is_left_alone() {
     let template = "Resources: {Q: {Type: 'AWS::SQS::Queue'}}";
     let input = json!({"StackName": name, "TemplateBody": template});
     scene.ask(mlops_sandbox::aws::cloudformation::call, "CreateStack", &input);
-    assert!(scene.pass(true).await.starts_with("stuck: ForeignOwner"));
-    assert_eq!(scene.pass(false).await, "gone");
+    assert!(scene.reconcile(true).await.starts_with("stuck: ForeignOwner"));
+    assert_eq!(scene.reconcile(false).await, "gone");
     assert!(scene.sandbox.calls().iter().all(|call| call.contains("Describe")), "{:?}", scene.sandbox.calls());
 }
 

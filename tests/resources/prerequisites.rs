@@ -1,16 +1,14 @@
 //! Prerequisites and the artifact bucket against the sandbox: the real adapters and the real loop, under a paused
-//! clock. Every pass is that of a fresh process, so nothing is remembered but what stands in AWS.
+//! clock. Every reconcile is that of a fresh process, so nothing is remembered but what stands in AWS.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::harness::project::{bare, owner, repositories};
-use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_config::Region;
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
-use aws_smithy_async::rt::sleep::{SharedAsyncSleep, TokioSleep};
-use aws_smithy_async::time::SharedTimeSource;
 use bytes::Bytes;
 use mlops_operator::adapters::aws::artifact_bucket::ArtifactBucketActuator;
 use mlops_operator::adapters::aws::clients::{Aws, AwsFactory};
@@ -22,10 +20,12 @@ use mlops_operator::crd::status::{Placement, Reason};
 use mlops_operator::domain::external_resource::{Actuator, ExternalResource, Goal};
 use mlops_operator::domain::fault::{Fault, FaultKind};
 use mlops_operator::domain::identity::Identity;
+use mlops_operator::domain::outcome::Outcome;
+use mlops_operator::domain::problem::Problem;
 use mlops_operator::domain::project::{ModelTriggerSettings, Project, RepositoryRole, Roles};
-use mlops_operator::domain::report::Outcome;
 use mlops_operator::resources::artifact_bucket::ArtifactBucket;
-use mlops_operator::resources::outputs::{Artifacts, OperatorPrincipal};
+use mlops_operator::resources::artifact_bucket::Artifacts;
+use mlops_operator::resources::prerequisites::OperatorPrincipal;
 use mlops_operator::resources::prerequisites::Prerequisites;
 use mlops_sandbox::aws::iam::Session;
 use mlops_sandbox::aws::{Caller, s3};
@@ -99,6 +99,7 @@ impl Bench {
 
     fn factory(&self) -> AwsFactory {
         let mut base = crate::harness::aws::config(&self.sandbox, self.clock)
+            .into_builder()
             .region(Region::new(REGION))
             .endpoint_url("http://sandbox");
         if let Some(key) = self.access_key {
@@ -112,36 +113,36 @@ impl Bench {
         self.factory().connect(&self.project.identity.placement, "test").await
     }
 
-    async fn pass<R, A>(&self, goal: &Goal<R::Desired>, hands: &A) -> (Outcome<R::Output>, Vec<String>)
+    async fn reconcile<R, A>(&self, goal: &Goal<R::Desired>, actuator: &A) -> (Outcome<R::Output>, Vec<String>)
     where
         R: ExternalResource<Output: Send + 'static>,
         A: Actuator<R>,
     {
         let memory = ObjectMemory::new(Vec::new());
         let (_stop, stopping) = tokio::sync::watch::channel(false);
-        let pass = Scope::new(&memory, self.clock, &NoIntents, stopping);
-        let outcome = converge::<R, A, _>(&pass, &self.project.identity, goal, hands).await;
-        let deeds = pass.take_deeds().into_iter();
-        (outcome, deeds.map(|deed| format!("{}: {}", deed.reason, deed.summary)).collect())
+        let scope = Scope::new(&memory, self.clock, &NoIntents, stopping);
+        let outcome = converge::<R, A, _>(&scope, &self.project.identity, goal, actuator).await;
+        let applied = scope.take_applied().into_iter();
+        (outcome, applied.map(|step| format!("{}: {}", step.reason, step.summary)).collect())
     }
 
-    /// One pass that builds the bucket up.
+    /// One reconcile that builds the bucket up.
     async fn build(&self) -> (Outcome<Artifacts>, Vec<String>) {
-        let inputs = OperatorPrincipal { operator_principal_arn: String::new() };
+        let inputs = OperatorPrincipal { arn: String::new() };
         let goal = Goal::Present(ArtifactBucket::desired(&self.project, &inputs));
-        self.pass::<ArtifactBucket, _>(&goal, &ArtifactBucketActuator::new(&self.aws().await)).await
+        self.reconcile::<ArtifactBucket, _>(&goal, &ArtifactBucketActuator::new(&self.aws().await)).await
     }
 
-    /// One pass that takes the bucket down.
+    /// One reconcile that takes the bucket down.
     async fn remove(&self) -> (Outcome<Artifacts>, Vec<String>) {
-        self.pass::<ArtifactBucket, _>(&Goal::Absent, &ArtifactBucketActuator::new(&self.aws().await)).await
+        self.reconcile::<ArtifactBucket, _>(&Goal::Absent, &ArtifactBucketActuator::new(&self.aws().await)).await
     }
 
     /// One look at the prerequisites.
     async fn look(&self) -> Outcome<OperatorPrincipal> {
         let goal = Goal::Present(Prerequisites::desired(&self.project, &()));
-        let hands = PrerequisitesActuator::new(&self.aws().await, &self.project);
-        self.pass::<Prerequisites, _>(&goal, &hands).await.0
+        let actuator = PrerequisitesActuator::new(&self.aws().await, &self.project);
+        self.reconcile::<Prerequisites, _>(&goal, &actuator).await.0
     }
 
     /// A request to S3 as somebody else would make it.
@@ -173,7 +174,7 @@ const LOCATION: &str =
 
 fn stuck<O>(outcome: &Outcome<O>) -> Option<Reason> {
     match outcome {
-        Outcome::Stuck { reason, .. } => Some(*reason),
+        Outcome::Stuck(Problem { reason, .. }) => Some(*reason),
         Outcome::Faulted { fault, .. } => Some(fault.reason),
         _ => None,
     }
@@ -183,27 +184,27 @@ fn stuck<O>(outcome: &Outcome<O>) -> Option<Reason> {
 async fn a_bucket_of_our_own_is_made_kept_changed_and_deleted() {
     for region in ["eu-west-1", "us-east-1"] {
         let mut bench = Bench::new(region, None);
-        let (made, deeds) = bench.build().await;
-        let Outcome::InSync { output, changed: true } = made else { panic!("{region}: it is made in one pass") };
-        assert_eq!(deeds.len(), 7, "{deeds:?}");
+        let (made, applied) = bench.build().await;
+        let Outcome::InSync { output, changed: true } = made else { panic!("{region}: it is made in one reconcile") };
+        assert_eq!(applied.len(), 7, "{applied:?}");
         assert_eq!(bench.bucket()["region"], region);
         let key = output.template_url.split_once(".com/").unwrap().1.to_owned();
         assert_eq!(bench.bucket()["objects"][&key][0]["sha256"], output.template_sha256);
         assert_eq!(bench.bucket()["settings"]["tags"]["team"], "a + b");
 
         let writes = bench.writes();
-        let (again, deeds) = bench.build().await;
-        assert_eq!((again, deeds.len()), (Outcome::InSync { output: output.clone(), changed: false }, 0));
+        let (again, applied) = bench.build().await;
+        assert_eq!((again, applied.len()), (Outcome::InSync { output: output.clone(), changed: false }, 0));
         assert_eq!(bench.writes(), writes, "{region}: an unchanged bucket is only looked at");
 
         bench.project.tags = BTreeMap::from([("team".to_owned(), "c".to_owned())]);
         bench.project.kms_key_id = Some("arn:aws:kms:eu-west-1:111122223333:key/1".into());
-        let (_, deeds) = bench.build().await;
-        let reasons: Vec<&str> = deeds.iter().map(|deed| deed.split(' ').next().unwrap()).collect();
+        let (_, applied) = bench.build().await;
+        let reasons: Vec<&str> = applied.iter().map(|step| step.split(' ').next().unwrap()).collect();
         assert_eq!(
             reasons,
             ["SpecChanged:", "SpecChanged:", "SpecChanged:"],
-            "encryption, object tags, tags: {deeds:?}"
+            "encryption, object tags, tags: {applied:?}"
         );
         assert_eq!(bench.bucket()["settings"]["encryption"], "aws:kms");
 
@@ -227,14 +228,14 @@ async fn what_others_change_on_our_bucket_is_put_right() {
         ("the template's content", "PUT /BUCKET/KEY", "other", "Drifted: upload object"),
         ("the template", "DELETE /BUCKET/KEY", "", "Missing: upload object"),
     ];
-    for (name, line, body, deed) in rows {
+    for (name, line, body, step) in rows {
         let bench = Bench::new(REGION, None);
         let Outcome::InSync { output, .. } = bench.build().await.0 else { panic!("{name}: it is made") };
         let key = output.template_url.split_once(".com/").unwrap().1;
         let line = line.replace("BUCKET", &output.bucket).replace("KEY", key);
         assert!(bench.s3(ACCOUNT, &line, body) < 300, "{name}");
-        let (outcome, deeds) = bench.build().await;
-        assert!(deeds.len() == 1 && deeds[0].starts_with(deed), "{name}: {deeds:?}");
+        let (outcome, applied) = bench.build().await;
+        assert!(applied.len() == 1 && applied[0].starts_with(step), "{name}: {applied:?}");
         assert_eq!(outcome, Outcome::InSync { output, changed: true }, "{name}");
     }
 }
@@ -246,9 +247,9 @@ async fn in_a_given_bucket_only_our_prefix_is_touched() {
     bench.s3(ACCOUNT, "PUT /shared", LOCATION);
     bench.s3(ACCOUNT, "PUT /shared/theirs.txt", "theirs");
     let before = bench.bucket();
-    let (outcome, deeds) = bench.build().await;
+    let (outcome, applied) = bench.build().await;
     assert!(matches!(outcome, Outcome::InSync { .. }));
-    assert_eq!(deeds.len(), 1, "{deeds:?}");
+    assert_eq!(applied.len(), 1, "{applied:?}");
     assert_eq!(bench.bucket()["settings"], before["settings"], "its settings are not ours");
     assert_eq!(bench.remove().await.0, Outcome::Gone);
     assert_eq!(bench.bucket(), before, "all but what was ours is as before");
@@ -262,8 +263,8 @@ async fn a_bucket_of_more_than_a_page_is_emptied_before_it_goes() {
         bench.s3(ACCOUNT, &format!("PUT /{}/left-behind/{n}", output.bucket), "x");
     }
     bench.s3(ACCOUNT, &format!("DELETE /{}/left-behind/7", output.bucket), "");
-    let (outcome, deeds) = bench.remove().await;
-    assert_eq!((outcome, deeds.len()), (Outcome::Gone, 3), "two pages and the bucket: {deeds:?}");
+    let (outcome, applied) = bench.remove().await;
+    assert_eq!((outcome, applied.len()), (Outcome::Gone, 3), "two pages and the bucket: {applied:?}");
     assert_eq!(bench.bucket(), Value::Null);
 }
 
@@ -301,8 +302,8 @@ async fn a_bucket_that_may_not_be_looked_at_is_a_permission_that_lacks() {
         }
         let before = bench.bucket();
         bench.sandbox.world(|world| denied.iter().for_each(|action| world.iam.deny("*", action)));
-        for outcome in [bench.build().await.0.finding(), bench.remove().await.0.finding()] {
-            let Outcome::Stuck { reason, hint, .. } = outcome else { panic!("{name}: {outcome:?}") };
+        for outcome in [bench.build().await.0.without_output(), bench.remove().await.0.without_output()] {
+            let Outcome::Stuck(Problem { reason, hint, .. }) = outcome else { panic!("{name}: {outcome:?}") };
             assert_eq!(reason, Reason::AccessDenied, "{name}");
             assert!(hint.starts_with("allow the operator's role s3:ListBucket on the bucket"), "{name}: {hint}");
         }
@@ -358,7 +359,7 @@ async fn a_bucket_that_is_not_yet_seen_is_waited_for() {
 type Spoil = Box<dyn Fn(&mut Bench)>;
 
 #[tokio::test(start_paused = true)]
-async fn each_thing_that_lacks_on_the_ground_is_found() {
+async fn each_prerequisite_that_lacks_is_found() {
     let world_of =
         |change: fn(&mut mlops_sandbox::World)| -> Spoil { Box::new(move |bench| bench.sandbox.world(change)) };
     let status = |status: &'static str| -> Spoil {
@@ -426,8 +427,8 @@ async fn deletion_looks_at_the_account_and_at_nothing_else() {
     let mut bench = Bench::new(REGION, None);
     for (account, wanted) in [(ACCOUNT, None), ("999999999999", Some(Reason::WrongAccount))] {
         bench.project.identity.placement.account_id = account.into();
-        let hands = PrerequisitesActuator::account_only(&bench.aws().await);
-        let (outcome, _) = bench.pass::<Prerequisites, _>(&Goal::Absent, &hands).await;
+        let actuator = PrerequisitesActuator::account_only(&bench.aws().await);
+        let (outcome, _) = bench.reconcile::<Prerequisites, _>(&Goal::Absent, &actuator).await;
         assert_eq!(stuck(&outcome), wanted, "{account}");
     }
     assert_eq!(bench.sandbox.calls(), ["sts GetCallerIdentity", "sts GetCallerIdentity"]);
@@ -454,12 +455,12 @@ async fn a_role_is_assumed_once_an_hour_and_is_the_principal_with_its_path() {
         let aws = factory.connect(&bench.project.identity.placement, "ml/taxi").await;
         aws.s3.list_buckets().send().await.unwrap();
         let goal = Goal::Present(Prerequisites::desired(&bench.project, &()));
-        bench.pass::<Prerequisites, _>(&goal, &PrerequisitesActuator::new(&aws, &bench.project)).await.0
+        bench.reconcile::<Prerequisites, _>(&goal, &PrerequisitesActuator::new(&aws, &bench.project)).await.0
     };
     let assumed = |bench: &Bench| bench.sandbox.calls().iter().filter(|call| *call == "sts AssumeRole").count();
     for _ in 0..3 {
-        let Outcome::InSync { output, .. } = look(&bench).await else { panic!("the ground is as needed") };
-        assert_eq!(output.operator_principal_arn, TEAM_ROLE);
+        let Outcome::InSync { output, .. } = look(&bench).await else { panic!("what it needs is there") };
+        assert_eq!(output.arn, TEAM_ROLE);
     }
     assert_eq!(assumed(&bench), 1, "all clients of a place share its credentials");
     tokio::time::sleep(Duration::from_secs(3601)).await;
@@ -499,6 +500,6 @@ async fn a_session_of_the_operator_itself_leads_to_its_role() {
         });
         bench.access_key = Some(key.leak());
         let Outcome::InSync { output, .. } = bench.look().await else { panic!("{name}") };
-        assert_eq!(output.operator_principal_arn, principal, "{name}");
+        assert_eq!(output.arn, principal, "{name}");
     }
 }

@@ -6,14 +6,12 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::harness::project::{bare, repositories};
-use aws_config::retry::RetryConfig;
-use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_config::Region;
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_sdk_servicecatalog::types::{
     PrincipalType, ProductType, ProvisioningArtifactProperties, ProvisioningArtifactType,
 };
-use aws_smithy_async::rt::sleep::{SharedAsyncSleep, TokioSleep};
 use mlops_operator::adapters::aws::clients::{Aws, AwsFactory};
 use mlops_operator::adapters::aws::sagemaker_project::SagemakerProjectActuator;
 use mlops_operator::clock::Clock;
@@ -23,11 +21,12 @@ use mlops_operator::crd::status::Placement;
 use mlops_operator::domain::external_resource::{ExternalResource, Goal};
 use mlops_operator::domain::fault::Fault;
 use mlops_operator::domain::identity::{Identity, OwnerKey};
+use mlops_operator::domain::outcome::Outcome;
+use mlops_operator::domain::problem::Problem;
 use mlops_operator::domain::project::{ParameterValue, Project, Roles};
-use mlops_operator::domain::report::Outcome;
 use mlops_operator::domain::secret::{SealedSecret, Secret};
-use mlops_operator::resources::outputs::{ProjectRef, Provisioned, ProvisioningTarget};
-use mlops_operator::resources::sagemaker_project::SagemakerProject;
+use mlops_operator::resources::catalog::ProvisioningTarget;
+use mlops_operator::resources::sagemaker_project::{ProjectRef, Provisioned, SagemakerProject};
 use mlops_operator::templates::project_template;
 use mlops_sandbox::{Sandbox, Settings};
 
@@ -57,6 +56,7 @@ impl Bench {
     async fn new(settings: Settings) -> Self {
         let sandbox = Sandbox::new(settings);
         let config = crate::harness::aws::config(&sandbox, Clock::starting_at(sandbox.now()))
+            .into_builder()
             .region(Region::new(REGION))
             .credentials_provider(SharedCredentialsProvider::new(Credentials::for_tests()))
             .build();
@@ -88,24 +88,24 @@ impl Bench {
         request.principal_arn(&self.principal).principal_type(PrincipalType::Iam).send().await.unwrap();
     }
 
-    /// One pass.
-    async fn pass(&self, present: bool, delete_data: bool) -> Outcome<Provisioned> {
+    /// One reconcile.
+    async fn reconcile(&self, present: bool, delete_data: bool) -> Outcome<Provisioned> {
         let clock = Clock::starting_at(self.sandbox.now());
         let (_stop, stopping) = tokio::sync::watch::channel(false);
-        let pass = Scope::new(&self.memory, clock, &NoIntents, stopping);
+        let scope = Scope::new(&self.memory, clock, &NoIntents, stopping);
         let goal = match present {
             true => Goal::Present(SagemakerProject::desired(&self.project, &self.target)),
             false => Goal::Absent,
         };
         let actuator = SagemakerProjectActuator::new(&self.aws, delete_data);
-        converge::<SagemakerProject, _, _>(&pass, &self.project.identity, &goal, &actuator).await
+        converge::<SagemakerProject, _, _>(&scope, &self.project.identity, &goal, &actuator).await
     }
 
-    /// Passes until there is nothing to wait for.
+    /// Reconciles until there is nothing to wait for.
     async fn settle(&self, present: bool, delete_data: bool) -> Outcome<Provisioned> {
         self.memory.doubt(SagemakerProject::KIND);
         for _ in 0..400 {
-            match self.pass(present, delete_data).await {
+            match self.reconcile(present, delete_data).await {
                 Outcome::Waiting { .. } => tokio::time::sleep(Duration::from_millis(500)).await,
                 outcome => return outcome,
             }
@@ -144,7 +144,7 @@ fn told(outcome: &Outcome<Provisioned>) -> String {
         Outcome::InSync { changed, .. } => format!("in sync, changed {changed}"),
         Outcome::Gone => "gone".into(),
         Outcome::Waiting { reason, message, .. } => format!("waiting {reason}: {message}"),
-        Outcome::Stuck { reason, message, .. } => format!("stuck {reason}: {message}"),
+        Outcome::Stuck(Problem { reason, message, .. }) => format!("stuck {reason}: {message}"),
         Outcome::Faulted { fault, .. } => format!("fault {}: {}", fault.reason, fault.message),
         Outcome::Blocked { .. } | Outcome::Interrupted => "stopped".into(),
     }
@@ -198,7 +198,7 @@ fn project(identity: Identity) -> Project {
 #[tokio::test(start_paused = true)]
 async fn a_project_is_launched_once_and_its_id_is_known_early() {
     let bench = Bench::ready().await;
-    let Outcome::Waiting { early: Some(early), .. } = bench.pass(true, false).await else {
+    let Outcome::Waiting { early: Some(early), .. } = bench.reconcile(true, false).await else {
         panic!("it must wait with an early output")
     };
     let project_ref = bench.made().await;
@@ -206,7 +206,7 @@ async fn a_project_is_launched_once_and_its_id_is_known_early() {
     assert_eq!(bench.exists(&project_ref).await, (true, true));
     bench.memory.doubt(SagemakerProject::KIND);
     let before = bench.sandbox.calls().len();
-    assert_eq!(told(&bench.pass(true, false).await), "in sync, changed false");
+    assert_eq!(told(&bench.reconcile(true, false).await), "in sync, changed false");
     assert_eq!(bench.sandbox.calls()[before..], ["sagemaker DescribeProject", "sagemaker ListTags"]);
 }
 
@@ -244,7 +244,7 @@ async fn description_tags_branch_and_secret_follow_the_spec() {
 #[tokio::test(start_paused = true)]
 async fn a_principal_that_is_not_associated_yet_is_waited_for() {
     let bench = Bench::new(Settings::default()).await;
-    let waiting = told(&bench.pass(true, false).await);
+    let waiting = told(&bench.reconcile(true, false).await);
     assert!(waiting.starts_with("waiting Propagating") && waiting.contains("No launch paths"), "{waiting}");
     bench.associate().await;
     bench.made().await;

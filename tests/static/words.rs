@@ -4,13 +4,12 @@
 use std::path::{Path, PathBuf};
 
 /// A word as it stands alone, and what to write instead. Names are taken apart: `GroundActuator`, `bite_off`.
-const WORDS: [(&str, &str); 24] = [
+const WORDS: [(&str, &str); 22] = [
     ("thing", "resource"),
     ("things", "resources"),
     ("ledger", "memory"),
     ("ledgers", "memories"),
     ("sieve", "event filter"),
-    ("hands", "actuators"),
     ("deed", "applied step"),
     ("deeds", "applied steps"),
     ("verdict", "result"),
@@ -27,11 +26,11 @@ const WORDS: [(&str, &str); 24] = [
     ("announcement", "event note"),
     ("announcements", "event notes"),
     ("tour", "walkthrough"),
-    ("nth", "sequence number"),
     ("manieth", "sequence number"),
 ];
 /// Forms of more than one word.
-const PHRASES: [(&str, &str); 6] = [
+const PHRASES: [(&str, &str); 7] = [
+    ("hands for", "actuators for"),
     ("a pass", "a reconcile"),
     ("one pass", "one reconcile"),
     ("the pass", "the reconcile"),

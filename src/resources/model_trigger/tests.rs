@@ -7,8 +7,7 @@ use crate::domain::project::Roles;
 use crate::fixture::{bare, credentials, project_ref};
 
 use super::*;
-use crate::crd::status::Reason;
-use crate::domain::external_resource::{Change, Step, Wait};
+use crate::domain::external_resource::{Step, Wait};
 use crate::domain::problem::Problem;
 use crate::domain::project;
 

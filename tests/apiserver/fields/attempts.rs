@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use futures::StreamExt;
 use serde_json::{Value, json};
 
-use crate::fields::env::{End, OperatorPrincipal};
+use crate::fields::env::{End, Environment};
 use crate::fields::observed::Seen;
 use crate::fields::rules::{Rule, See, What};
 use crate::fields::schema::{set, unset};
@@ -31,7 +31,7 @@ fn differences(path: &str, before: &Value, after: &Value, found: &mut Vec<String
 
 /// One project whose fields are changed.
 pub struct Tried<'a> {
-    pub env: &'a OperatorPrincipal,
+    pub env: &'a Environment,
     pub rules: &'a BTreeMap<String, Rule>,
     pub count: &'a mut Count,
     /// The world of the base, as far as it must be the same again.

@@ -5,11 +5,8 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use aws_config::{BehaviorVersion, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
-use aws_smithy_async::rt::sleep::{SharedAsyncSleep, TokioSleep};
-use aws_smithy_async::time::SharedTimeSource;
 use kube::Client;
 use kube::config::{Config as ClientConfig, KubeConfigOptions, Kubeconfig};
 use mlops_operator::adapters::aws::clients::AwsFactory;
@@ -56,7 +53,7 @@ pub enum End {
 }
 
 /// See the module.
-pub struct OperatorPrincipal {
+pub struct Environment {
     pub client: Client,
     pub sandbox: Sandbox,
     stop: watch::Sender<bool>,
@@ -64,7 +61,7 @@ pub struct OperatorPrincipal {
     _cluster: Cluster,
 }
 
-impl OperatorPrincipal {
+impl Environment {
     /// Everything that a spec may name exists; the operator runs.
     pub async fn prepare() -> Self {
         let cluster = Cluster::start("fields");
@@ -197,6 +194,7 @@ impl OperatorPrincipal {
 fn setup(client: Client, sandbox: &Sandbox) -> Dependencies {
     let clock = Clock::wall();
     let aws = crate::harness::aws::config(sandbox, clock)
+        .into_builder()
         .credentials_provider(SharedCredentialsProvider::new(Credentials::for_tests()))
         .build();
     let metrics = Metrics::default();

@@ -12,11 +12,11 @@ mod schema;
 use std::collections::{BTreeMap, BTreeSet};
 
 use self::attempts::Tried;
-use self::env::{ACCOUNT, OperatorPrincipal, REGION};
+use self::env::{ACCOUNT, Environment, REGION};
 use self::rules::{Rule, What};
 use self::schema::{Property, get, set, unset};
 use futures::StreamExt;
-use mlops_sandbox::Door;
+use mlops_sandbox::Endpoint;
 use serde_json::{Value, json};
 
 const NAME: &str = "taxi";
@@ -63,7 +63,7 @@ async fn every_value_of_every_field_is_refused_or_shows_and_goes_without_a_trace
     let mut count = Count::default();
     uncovered(&properties, &rules, &mut count);
     assert!(count.failures.is_empty(), "{}", count.failures.join("\n"));
-    let env = OperatorPrincipal::prepare().await;
+    let env = Environment::prepare().await;
     furnish(&env, &rules).await;
     let accepted = outside(&env, &properties, &rules, &mut count).await;
     println!("dry runs: {} values, {} refused", count.attempts, count.refused);
@@ -123,7 +123,7 @@ fn uncovered(properties: &[Property], rules: &BTreeMap<String, Rule>, count: &mu
 }
 
 /// Makes what good values name.
-async fn furnish(env: &OperatorPrincipal, rules: &BTreeMap<String, Rule>) {
+async fn furnish(env: &Environment, rules: &BTreeMap<String, Rule>) {
     let long = |text: &str| text.repeat(253);
     env.secret("jenkins", ["username", "token"], &long("K"), "x").await;
     env.secret("other", ["username", "token"], "arn", &kms()).await;
@@ -163,7 +163,7 @@ async fn furnish(env: &OperatorPrincipal, rules: &BTreeMap<String, Rule>) {
         )
         .body(bytes::Bytes::new())
         .unwrap();
-    let made = env.sandbox.answer(Door::Aws, put).await.unwrap();
+    let made = env.sandbox.answer(Endpoint::Aws, put).await.unwrap();
     assert_eq!(made.status(), 200, "{}", String::from_utf8_lossy(made.body()));
 }
 
@@ -194,7 +194,7 @@ fn inside(property: &Property, rule: &Rule) -> Vec<Value> {
 
 /// Tries what must be refused and what may be: gives what was taken, by path.
 async fn outside(
-    env: &OperatorPrincipal,
+    env: &Environment,
     properties: &[Property],
     rules: &BTreeMap<String, Rule>,
     count: &mut Count,

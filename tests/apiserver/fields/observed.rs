@@ -5,7 +5,7 @@ use mlops_sandbox::jenkins::xml::{self, Element};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use crate::fields::env::{ACCOUNT, OperatorPrincipal, PEM, REGION, own_template};
+use crate::fields::env::{ACCOUNT, Environment, PEM, REGION, own_template};
 
 /// See the module.
 pub struct Seen {
@@ -16,7 +16,7 @@ pub struct Seen {
 }
 
 impl Seen {
-    pub async fn of(env: &OperatorPrincipal, name: &str) -> Self {
+    pub async fn of(env: &Environment, name: &str) -> Self {
         let object = env.object(name).await.unwrap_or_default();
         let world = env.sandbox.world(|world| world.dump());
         let mut jobs = Vec::new();

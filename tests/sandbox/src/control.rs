@@ -319,12 +319,12 @@ fn reply(status: u16, content_type: &'static str, body: String) -> Response<Byte
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::{Door, What};
+    use crate::{Endpoint, What};
 
     async fn ask(sandbox: &Sandbox, method: &str, path: &str, body: Value) -> (u16, Value) {
         let body = if body.is_null() { Bytes::new() } else { Bytes::from(body.to_string()) };
         let request = Request::builder().method(method).uri(format!("{PREFIX}/{path}")).body(body).unwrap();
-        let response = sandbox.answer(Door::Jenkins, request).await.unwrap();
+        let response = sandbox.answer(Endpoint::Jenkins, request).await.unwrap();
         (response.status().as_u16(), serde_json::from_slice(response.body()).unwrap_or_default())
     }
 

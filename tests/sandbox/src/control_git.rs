@@ -80,12 +80,12 @@ mod tests {
 
     use super::*;
     use crate::transport::http::Server;
-    use crate::{Clock, Door, Settings};
+    use crate::{Clock, Endpoint, Settings};
 
     async fn ask(sandbox: &Sandbox, method: &str, path: &str, body: &Value) -> (u16, Value) {
         let body = if body.is_null() { Bytes::new() } else { Bytes::from(body.to_string()) };
         let request = Request::builder().method(method).uri(format!("/_sandbox/{path}")).body(body).unwrap();
-        let response = sandbox.answer(Door::Aws, request).await.unwrap();
+        let response = sandbox.answer(Endpoint::Aws, request).await.unwrap();
         (response.status().as_u16(), serde_json::from_slice(response.body()).unwrap())
     }
 

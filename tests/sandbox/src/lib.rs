@@ -35,5 +35,5 @@ pub mod world;
 pub use clock::Clock;
 pub use faults::{Fault, What, When};
 pub use journal::Entry;
-pub use sandbox::{Door, Dropped, Edge, Onlooker, Sandbox};
+pub use sandbox::{Dropped, Edge, Endpoint, Onlooker, Sandbox};
 pub use world::{Settings, World};

@@ -1,4 +1,4 @@
-//! Answered AWS requests on disk, for the contract check in `tests/contract`: with `MLOPS_JOURNAL_DIR` set, every
+//! Answered AWS requests on disk, for the contract check in `tests/python/contract`: with `MLOPS_JOURNAL_DIR` set, every
 //! request and its reply is appended to `<pid>.jsonl` there, once per operation and content apart from ids and times,
 //! so that thousands of calls stay a small file; `<pid>.count` holds how many calls there were. It stands apart from
 //! the journal, which belongs to one sandbox, while this belongs to the process. It changes nothing that is answered.

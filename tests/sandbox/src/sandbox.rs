@@ -27,7 +27,7 @@ use crate::world::{Effect, Settings, World};
 /// Which of the two a request is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(missing_docs)]
-pub enum Door {
+pub enum Endpoint {
     Aws,
     Jenkins,
 }
@@ -183,11 +183,11 @@ impl Sandbox {
     ///
     /// # Errors
     /// [`Dropped`] where the script says that the connection breaks off.
-    pub async fn answer(&self, transport: Door, request: Request<Bytes>) -> Result<Response<Bytes>, Dropped> {
+    pub async fn answer(&self, transport: Endpoint, request: Request<Bytes>) -> Result<Response<Bytes>, Dropped> {
         if request.uri().path().starts_with(control::PREFIX) {
             return Ok(control::answer(self, &request));
         }
-        let request = if transport == Door::Aws { wire::plain(request) } else { request };
+        let request = if transport == Endpoint::Aws { wire::plain(request) } else { request };
         let asked = Asked::of(transport, &request);
         let (number, trouble) = self.arrived(&asked, &request);
         let id = request_id(number);
@@ -348,8 +348,8 @@ impl Asked {
         }
     }
 
-    fn of(transport: Door, request: &Request<Bytes>) -> Self {
-        if transport == Door::Aws {
+    fn of(transport: Endpoint, request: &Request<Bytes>) -> Self {
+        if transport == Endpoint::Aws {
             return Self::Aws(Box::new(Address::of(request)));
         }
         let header = request.headers().get("authorization").and_then(|value| value.to_str().ok());
@@ -404,7 +404,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_call_is_answered_and_stands_in_the_journal() {
         let sandbox = Sandbox::new(Settings::default());
-        let response = sandbox.answer(Door::Aws, identity()).await.unwrap();
+        let response = sandbox.answer(Endpoint::Aws, identity()).await.unwrap();
         assert_eq!(response.status(), 200);
         let entry = sandbox.journal().pop().unwrap();
         assert_eq!((entry.call().as_str(), entry.caller.as_str()), ("sts GetCallerIdentity", "AKIA1"));
@@ -417,7 +417,7 @@ mod tests {
         let sandbox = Sandbox::new(Settings::default());
         let mut request = identity();
         request.headers_mut().remove("authorization");
-        let response = sandbox.answer(Door::Aws, request).await.unwrap();
+        let response = sandbox.answer(Endpoint::Aws, request).await.unwrap();
         assert_eq!(response.status(), 403);
         let text = String::from_utf8(response.body().to_vec()).unwrap();
         assert!(text.contains("<Code>MissingAuthenticationToken</Code>"), "{text}");
@@ -429,10 +429,10 @@ mod tests {
         sandbox.fault(Fault::on("sts", "*").nth(1));
         sandbox.fault(Fault::on("sts", "*").nth(2).after(What::Throttle));
         sandbox.fault(Fault::on("sts", "*").nth(3).before(What::Delay { millis: 1500 }));
-        assert_eq!(sandbox.answer(Door::Aws, identity()).await.unwrap_err(), Dropped);
-        assert_eq!(sandbox.answer(Door::Aws, identity()).await.unwrap().status(), 400);
+        assert_eq!(sandbox.answer(Endpoint::Aws, identity()).await.unwrap_err(), Dropped);
+        assert_eq!(sandbox.answer(Endpoint::Aws, identity()).await.unwrap().status(), 400);
         let before = sandbox.now();
-        assert_eq!(sandbox.answer(Door::Aws, identity()).await.unwrap().status(), 200);
+        assert_eq!(sandbox.answer(Endpoint::Aws, identity()).await.unwrap().status(), 200);
         assert_eq!(sandbox.now().duration_since(before).as_millis(), 1500);
         let seen: Vec<_> = sandbox.journal().iter().map(|entry| (entry.fault, entry.reply.is_some())).collect();
         let expected = [(Some("connection dropped"), false), (Some("throttled"), true), (Some("delayed"), true)];

@@ -44,7 +44,7 @@ impl Names {
 }
 
 impl CatalogProductActuator {
-    /// Hands for one place.
+    /// Actuator for one place.
     pub fn new(aws: &Aws, names: Names) -> Self {
         Self { client: aws.catalog.clone(), names }
     }

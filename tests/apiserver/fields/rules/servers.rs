@@ -72,7 +72,7 @@ pub fn server() -> Vec<Rule> {
         .good(["a/b/c/d"]),
         Rule::new(
             &path("allowPlainHttp"),
-            What::Hidden("it only lets a URL pass, which tests/manifests/invalid tries"),
+            What::Hidden("it only lets a URL pass, which the table of wrong manifests tries"),
         ),
         Rule::new(&path("credentialsSecretRef"), What::Block),
         shown(&path("credentialsSecretRef.name"), |seen, value| &seen.placement()["secretName"] == value)

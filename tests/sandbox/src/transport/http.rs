@@ -17,7 +17,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use super::git::Git;
-use crate::sandbox::{Door, Sandbox};
+use crate::sandbox::{Endpoint, Sandbox};
 
 /// How often time passes in the world without a request.
 const TICK: Duration = Duration::from_millis(25);
@@ -65,8 +65,8 @@ impl Server {
         let (stop, told) = watch::channel(false);
         sandbox.run_machines(&aws_url, git, told.clone());
         let tasks = vec![
-            tokio::spawn(accept(aws, Door::Aws, sandbox.clone(), told.clone())),
-            tokio::spawn(accept(jenkins, Door::Jenkins, sandbox.clone(), told.clone())),
+            tokio::spawn(accept(aws, Endpoint::Aws, sandbox.clone(), told.clone())),
+            tokio::spawn(accept(jenkins, Endpoint::Jenkins, sandbox.clone(), told.clone())),
             tokio::spawn(tick(sandbox.clone(), told)),
         ];
         Ok(Self { aws_url, jenkins_url, repositories, sandbox: sandbox.clone(), stop, tasks })
@@ -101,7 +101,7 @@ async fn tick(sandbox: Sandbox, mut told: watch::Receiver<bool>) {
     }
 }
 
-async fn accept(listener: TcpListener, transport: Door, sandbox: Sandbox, mut told: watch::Receiver<bool>) {
+async fn accept(listener: TcpListener, transport: Endpoint, sandbox: Sandbox, mut told: watch::Receiver<bool>) {
     let mut open = tokio::task::JoinSet::new();
     loop {
         tokio::select! {
@@ -117,7 +117,7 @@ async fn accept(listener: TcpListener, transport: Door, sandbox: Sandbox, mut to
     while open.join_next().await.is_some() {}
 }
 
-async fn connection(stream: TcpStream, transport: Door, sandbox: Sandbox, mut told: watch::Receiver<bool>) {
+async fn connection(stream: TcpStream, transport: Endpoint, sandbox: Sandbox, mut told: watch::Receiver<bool>) {
     let _ = stream.set_nodelay(true);
     let service = service_fn(move |request| answer(request, transport, sandbox.clone()));
     let connection = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service);
@@ -134,7 +134,7 @@ async fn connection(stream: TcpStream, transport: Door, sandbox: Sandbox, mut to
 
 async fn answer(
     request: Request<Incoming>,
-    transport: Door,
+    transport: Endpoint,
     sandbox: Sandbox,
 ) -> Result<Response<Full<Bytes>>, Box<dyn std::error::Error + Send + Sync>> {
     let (parts, body) = request.into_parts();

@@ -16,7 +16,7 @@ use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::BodyExt;
 
-use crate::sandbox::{Door, Dropped, Sandbox};
+use crate::sandbox::{Dropped, Endpoint, Sandbox};
 
 impl Sandbox {
     /// An HTTP client for AWS SDK clients that answers from this sandbox, whatever the endpoint.
@@ -49,7 +49,7 @@ impl HttpConnector for Connector {
                     "failed to lookup address information: Name or service not known".into(),
                 ));
             }
-            match sandbox.answer(Door::Aws, request).await {
+            match sandbox.answer(Endpoint::Aws, request).await {
                 Ok(response) => HttpResponse::try_from(response.map(SdkBody::from))
                     .map_err(|error| ConnectorError::other(error.into(), None)),
                 Err(dropped) => Err(ConnectorError::io(dropped.into())),
@@ -85,7 +85,7 @@ impl tower::Service<Request<Bytes>> for JenkinsService {
 
     fn call(&mut self, request: Request<Bytes>) -> Self::Future {
         let sandbox = self.0.clone();
-        Box::pin(async move { sandbox.answer(Door::Jenkins, request).await })
+        Box::pin(async move { sandbox.answer(Endpoint::Jenkins, request).await })
     }
 }
 

@@ -1,0 +1,214 @@
+"""The policies of examples/aws say what docs/permissions.md says, and what the shipped templates need."""
+
+import json
+import pathlib
+import re
+import unittest
+
+from templates import Stack, load
+
+ROOT = pathlib.Path(__file__).parents[3]
+PERMISSIONS = (ROOT / "docs" / "permissions.md").read_text()
+DOCUMENTED = [json.loads(block) for block in re.findall(r"```json\n(.*?)```", PERMISSIONS, re.DOTALL)]
+USE_ROLE = "arn:aws:iam::111122223333:role/use"
+CONNECTION = "arn:aws:codeconnections:eu-central-1:111122223333:connection/c"
+
+
+def example(name, **given):
+    return Stack((ROOT / "examples" / "aws" / f"{name}.yaml").read_text(), given)
+
+
+def listed(value):
+    return value if isinstance(value, list) else [value]
+
+
+def granted(statements):
+    """Each action with the resources that it is granted on."""
+    pairs = {}
+    for one in statements:
+        for action in listed(one["Action"]):
+            pairs.setdefault(action, set()).update(listed(one["Resource"]))
+    return pairs
+
+
+class OperatorRole(unittest.TestCase):
+    stack_role = "arn:aws:iam::*:role/REPLACE-WITH-roles.stack"
+
+    def test_its_policy_is_the_one_of_the_documentation(self):
+        ours = example("operator-role", StackRoleArn=self.stack_role).statements()
+        documented = {one["Sid"]: one for one in DOCUMENTED[0]["Statement"]}
+        self.assertEqual(ours.keys(), documented.keys())
+        for sid, statement in documented.items():
+            with self.subTest(sid=sid):
+                self.assertEqual(ours[sid], statement)
+
+    def test_it_deletes_data_only_on_request_and_then_as_documented(self):
+        self.assertNotIn("DeleteData", example("operator-role", StackRoleArn=self.stack_role).statements())
+        ours = example("operator-role", StackRoleArn=self.stack_role, DeletesData="true").statements()["DeleteData"]
+        self.assertEqual(ours, {"Sid": "DeleteData"} | DOCUMENTED[1])
+
+    def test_it_uses_a_key_only_where_one_is_named(self):
+        self.assertNotIn("ArtifactsKey", example("operator-role", StackRoleArn=self.stack_role).statements())
+        ours = example("operator-role", StackRoleArn=self.stack_role, KmsKeyArn="arn:k").statements()["ArtifactsKey"]
+        self.assertEqual(ours["Resource"], "arn:k")
+        for action in ours["Action"]:
+            self.assertIn(f"`{action}`", PERMISSIONS)
+
+    def trust(self, **given):
+        [(_, role)] = example("operator-role", StackRoleArn=self.stack_role, **given).resources("AWS::IAM::Role")
+        document = role["AssumeRolePolicyDocument"]
+        [statement] = (json.loads(document) if isinstance(document, str) else document)["Statement"]
+        return statement
+
+    def test_only_the_operators_service_account_gets_it_by_pod_identity(self):
+        equal = self.trust(Namespace="n", ServiceAccount="s")["Condition"]["StringEquals"]
+        self.assertEqual(equal["aws:RequestTag/kubernetes-namespace"], "n")
+        self.assertEqual(equal["aws:RequestTag/kubernetes-service-account"], "s")
+        self.assertEqual(equal["aws:SourceAccount"], "111122223333")
+
+    def test_only_the_operators_service_account_gets_it_by_oidc(self):
+        statement = self.trust(Trust="Irsa", OidcProvider="oidc.example/id/1", Namespace="n", ServiceAccount="s")
+        self.assertEqual(statement["Action"], "sts:AssumeRoleWithWebIdentity")
+        self.assertEqual(statement["Principal"], {"Federated": "arn:aws:iam::111122223333:oidc-provider/oidc.example/id/1"})
+        equal = {"oidc.example/id/1:aud": "sts.amazonaws.com", "oidc.example/id/1:sub": "system:serviceaccount:n:s"}
+        self.assertEqual(statement["Condition"], {"StringEquals": equal})
+
+    def test_what_goes_into_the_trust_policys_text_cannot_leave_its_place(self):
+        declared = example("operator-role").template["Parameters"]
+        for name in ("OidcProvider", "Namespace", "ServiceAccount"):
+            for bad in ('a"', "a\\", "a}", "a\n", "a b", "a*"):
+                with self.subTest(name=name, bad=bad):
+                    self.assertIsNone(re.fullmatch(declared[name]["AllowedPattern"], bad))
+
+
+class ProjectRoles(unittest.TestCase):
+    def roles(self, **given):
+        return example("project-roles", ConnectionArns=CONNECTION, **given)
+
+    def test_three_roles_are_made_each_for_the_services_that_need_it(self):
+        trusted = {}
+        for name, role in self.roles().resources("AWS::IAM::Role"):
+            [statement] = role["AssumeRolePolicyDocument"]["Statement"]
+            trusted[name] = listed(statement["Principal"]["Service"])
+        self.assertEqual(
+            trusted,
+            {
+                "LaunchRole": ["servicecatalog.amazonaws.com"],
+                "UseRole": ["codebuild.amazonaws.com", "lambda.amazonaws.com", "sagemaker.amazonaws.com"],
+                "StackRole": ["cloudformation.amazonaws.com"],
+            },
+        )
+
+    def test_existing_roles_are_left_as_they_are_and_get_what_they_lack(self):
+        stack = self.roles(LaunchRoleName="launch", UseRoleName="use")
+        self.assertEqual([name for name, _ in stack.resources("AWS::IAM::Role")], ["StackRole"])
+        policies = dict(stack.resources("AWS::IAM::Policy"))
+        self.assertEqual(policies["LaunchPolicy"]["Roles"], ["launch"])
+        self.assertEqual(policies["CheckInPolicy"]["Roles"], ["use"])
+        self.assertNotIn("PipelinePolicy", policies)
+
+    def test_the_launch_role_may_pass_the_use_role_that_is_given(self):
+        statement = dict(self.roles(UseRoleName="use").resources("AWS::IAM::Policy"))["LaunchPolicy"]
+        [passed] = [one for one in statement["PolicyDocument"]["Statement"] if one["Action"] == "iam:PassRole"]
+        self.assertEqual(passed["Resource"], "arn:aws:iam::111122223333:role/service-role/use")
+
+    def test_a_seed_code_check_in_uses_the_given_connections_alone(self):
+        connections = self.roles().statements()["Connections"]
+        self.assertEqual(connections["Resource"], CONNECTION)
+
+    def test_archives_of_ones_own_are_read_from_the_bucket_that_is_named(self):
+        self.assertNotIn("Archives", self.roles().statements())
+        self.assertEqual(self.roles(ArchiveBuckets="seeds").statements()["Archives"]["Resource"], "arn:aws:s3:::seeds/*")
+
+    def test_the_use_role_gets_every_key_that_is_named_that_of_the_operators_artifacts_too(self):
+        self.assertNotIn("Key", self.roles().statements())
+        keys = ["arn:aws:kms:eu-central-1:111122223333:key/buckets", "arn:aws:kms:eu-central-1:111122223333:key/artifacts"]
+        self.assertEqual(self.roles(KmsKeyArn=keys).statements()["Key"]["Resource"], keys)
+
+    def test_no_role_may_write_roles_but_the_stack_role_and_only_those_of_triggers(self):
+        for name, policy in self.roles().resources("AWS::IAM::Policy"):
+            for statement in policy["PolicyDocument"]["Statement"]:
+                writes = [action for action in listed(statement["Action"]) if re.match(r"iam:(Create|Put|Attach|Update)", action)]
+                if writes:
+                    self.assertEqual(policy["Roles"], ["<StackRole>"], name)
+                    self.assertEqual(statement["Resource"], "arn:aws:iam::111122223333:role/mlops-*-FunctionRole-*")
+        self.assertNotIn("iam:CreateRole", granted(self.roles(RuntimeRoleArn=USE_ROLE).statements().values()))
+
+    def test_the_stack_role_makes_each_type_of_the_triggers_stack(self):
+        makes = {
+            "AWS::CloudWatch::Alarm": "cloudwatch:PutMetricAlarm",
+            "AWS::Events::Rule": "events:PutRule",
+            "AWS::IAM::Role": "iam:CreateRole",
+            "AWS::Lambda::EventInvokeConfig": "lambda:PutFunctionEventInvokeConfig",
+            "AWS::Lambda::Function": "lambda:CreateFunction",
+            "AWS::Lambda::Permission": "lambda:AddPermission",
+            "AWS::Logs::LogGroup": "logs:CreateLogGroup",
+            "AWS::SQS::Queue": "sqs:CreateQueue",
+            "AWS::SQS::QueuePolicy": "sqs:SetQueueAttributes",
+            "AWS::SecretsManager::Secret": "secretsmanager:CreateSecret",
+        }
+        trigger = load((ROOT / "src" / "templates" / "model-trigger.yaml").read_text())
+        self.assertEqual({one["Type"] for one in trigger["Resources"].values()}, makes.keys())
+        policies = self.roles().resources("AWS::IAM::Policy")
+        ours = [policy["PolicyDocument"]["Statement"] for _, policy in policies if policy["Roles"] == ["<StackRole>"]]
+        self.assertLessEqual({*makes.values()}, granted(sum(ours, [])).keys())
+
+
+class JenkinsUser(unittest.TestCase):
+    def test_it_may_do_what_the_jobs_do_and_touch_no_endpoint_where_there_is_none(self):
+        actions = granted(example("jenkins-user", UseRoleArn=USE_ROLE).statements().values())
+        for action in ("sagemaker:CreatePipeline", "sagemaker:StartPipelineExecution", "s3:PutObject", "iam:PassRole"):
+            self.assertIn(action, actions)
+        self.assertNotIn("cloudformation:CreateStack", actions)
+        self.assertNotIn("sagemaker:CreateEndpoint", actions)
+        with_endpoints = granted(example("jenkins-user", UseRoleArn=USE_ROLE, DeploysEndpoints="true").statements().values())
+        self.assertLess(actions.keys(), with_endpoints.keys())
+        self.assertIn("sagemaker:CreateEndpoint", with_endpoints)
+
+    def test_it_may_make_every_call_that_the_jobs_were_seen_to_make(self):
+        """What the seed code's tests record of each job; they run its commands against a stand-in for AWS."""
+        services = {"s3": "s3", "sagemaker": "sagemaker", "runtime": "sagemaker", "cloudformation": "cloudformation"}
+        others = {"s3:ListObjectsV2": "s3:ListBucket", "s3:HeadBucket": "s3:ListBucket", "s3:HeadObject": "s3:GetObject"}
+        ours = granted(example("jenkins-user", UseRoleArn=USE_ROLE, DeploysEndpoints="true").statements().values())
+        seen = set()
+        for golden in (ROOT / "tests" / "python" / "seed" / "golden").glob("*.txt"):
+            for service, operation in re.findall(r"\b([A-Za-z0-9]+)\.([A-Z][A-Za-z0-9]+) (?:\{|as )", golden.read_text()):
+                action = f"{services[service.lower()]}:{operation}"
+                seen.add(others.get(action, action))
+        self.assertGreater(len(seen), 5)
+        self.assertEqual(seen - ours.keys(), set())
+
+    def test_it_passes_the_use_role_alone_and_to_sagemaker_alone(self):
+        passed = example("jenkins-user", UseRoleArn=USE_ROLE).statements()["RunAs"]
+        self.assertEqual(passed["Resource"], USE_ROLE)
+        self.assertEqual(passed["Condition"], {"StringEquals": {"iam:PassedToService": "sagemaker.amazonaws.com"}})
+
+    def test_its_access_key_stands_in_no_stack(self):
+        template = example("jenkins-user").template
+        self.assertNotIn("AWS::IAM::AccessKey", {one["Type"] for one in template["Resources"].values()})
+
+    def test_one_identity_is_made_as_asked_for(self):
+        kinds = {"User": ["AWS::IAM::User"], "InstanceRole": ["AWS::IAM::InstanceProfile", "AWS::IAM::Role"], "PodRole": ["AWS::IAM::Role"]}
+        for identity, wanted in kinds.items():
+            stack = example("jenkins-user", UseRoleArn=USE_ROLE, Identity=identity)
+            made = [kind for kind in ("AWS::IAM::User", "AWS::IAM::InstanceProfile", "AWS::IAM::Role") if any(stack.resources(kind))]
+            self.assertEqual(made, wanted)
+
+
+class LeastPrivilege(unittest.TestCase):
+    def test_no_example_grants_all_of_a_service_or_what_can_be_narrowed_everywhere(self):
+        stacks = [
+            example("operator-role", StackRoleArn="arn:r", DeletesData="true", KmsKeyArn="arn:k"),
+            example("project-roles", ConnectionArns=CONNECTION, KmsKeyArn="arn:k"),
+            example("jenkins-user", UseRoleArn=USE_ROLE, DeploysEndpoints="true", KmsKeyArn="arn:k"),
+        ]
+        for stack in stacks:
+            for action, resources in granted(stack.statements().values()).items():
+                with self.subTest(action=action):
+                    self.assertNotIn("*", action)
+                    if action.startswith(("iam:Pass", "s3:Get", "s3:Put", "kms:", "codeconnections:Use", "secretsmanager:Get")):
+                        self.assertNotIn("*", resources - ({"*"} if action == "secretsmanager:GetRandomPassword" else set()))
+
+
+if __name__ == "__main__":
+    unittest.main()
