@@ -25,6 +25,7 @@ async fn a_project_comes_to_be_stays_quiet_and_goes_without_a_trace() {
         [
             "Ready=True/Succeeded",
             "PrerequisitesMet=True/InSync",
+            "JenkinsReady=True/InSync",
             "ArtifactsReady=True/InSync",
             "CatalogReady=True/InSync",
             "ProjectReady=True/InSync",

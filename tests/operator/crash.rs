@@ -15,8 +15,8 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
 fn environments() -> &'static Environments {
-    static GROUNDS: OnceLock<Environments> = OnceLock::new();
-    GROUNDS.get_or_init(Environments::prepare)
+    static ENVIRONMENTS: OnceLock<Environments> = OnceLock::new();
+    ENVIRONMENTS.get_or_init(Environments::prepare)
 }
 
 /// Whether everything is to be played.

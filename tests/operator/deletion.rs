@@ -60,7 +60,11 @@ async fn an_object_whose_jenkins_is_gone_for_good_is_let_go_and_all_of_aws_goes_
     lose_jenkins(&harness);
     harness.delete();
     tokio::time::sleep(LONG).await;
-    assert!(harness.conditions().contains(&"JobsReady=Unknown/Unavailable".to_owned()), "{:#?}", harness.conditions());
+    assert!(
+        harness.conditions().contains(&"JenkinsReady=Unknown/Unavailable".to_owned()),
+        "{:#?}",
+        harness.conditions()
+    );
     let uid = uid(&harness);
     release(&harness, &uid).await;
     harness.until_gone(LONG).await;
@@ -113,9 +117,9 @@ async fn an_annotation_with_another_value_is_ignored_and_says_so() {
         tokio::time::sleep(LONG).await;
         assert!(harness.object().is_some(), "{value:?}");
         assert!(
-            harness.message("JobsReady").contains("its value must be the object's uid"),
+            harness.message("JenkinsReady").contains("its value must be the object's uid"),
             "{}",
-            harness.message("JobsReady")
+            harness.message("JenkinsReady")
         );
     }
     assert!(events(&harness, "Released").is_empty());
@@ -162,11 +166,11 @@ async fn a_namespace_that_is_deleted_leaves_an_object_that_says_what_it_lacks() 
     let mut harness = ready(|_| {}).await;
     harness.kubernetes.delete("secrets", NAMESPACE, "jenkins").unwrap();
     harness.delete();
-    harness.until_condition("JobsReady=False/SecretMissing", Duration::from_secs(20)).await;
+    harness.until_condition("JenkinsReady=False/SecretMissing", Duration::from_secs(20)).await;
     assert!(
-        harness.message("JobsReady").contains("create it in namespace ml-team"),
+        harness.message("JenkinsReady").contains("create it in namespace ml-team"),
         "{}",
-        harness.message("JobsReady")
+        harness.message("JenkinsReady")
     );
     // Nothing can be created in a namespace that is being deleted: letting go is the way out.
     let uid = uid(&harness);

@@ -1,6 +1,6 @@
 //! Wrong environments: each has its own reason, message and hint, costs few calls while it lasts, and goes over by
 //! itself once it is set right, while a project is built, lives, and is deleted. All of them are told in one golden
-//! file, `tests/golden/environment_faults.txt`; `make golden` writes it anew.
+//! file, `tests/golden/environment-faults.txt`; `make golden` writes it anew.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::collections::BTreeSet;
@@ -22,10 +22,19 @@ const ELSEWHERE: &str = "001122334455";
 const KEY: &str = "ANOTREAL";
 
 fn rows() -> Vec<EnvironmentFault> {
-    [aws_access(), aws_region(), aws_ground(), aws_things(), jenkins_server(), jenkins_access(), names(), secrets()]
-        .into_iter()
-        .flatten()
-        .collect()
+    [
+        aws_access(),
+        aws_region(),
+        aws_prerequisites(),
+        aws_resources(),
+        jenkins_server(),
+        jenkins_access(),
+        names(),
+        secrets(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 fn aws_access() -> Vec<EnvironmentFault> {
@@ -118,7 +127,7 @@ fn aws_region() -> Vec<EnvironmentFault> {
     ]
 }
 
-fn aws_ground() -> Vec<EnvironmentFault> {
+fn aws_prerequisites() -> Vec<EnvironmentFault> {
     vec![
         EnvironmentFault {
             name: "the Git connection waits for its handshake",
@@ -162,7 +171,7 @@ fn aws_ground() -> Vec<EnvironmentFault> {
     ]
 }
 
-fn aws_things() -> Vec<EnvironmentFault> {
+fn aws_resources() -> Vec<EnvironmentFault> {
     vec![
         EnvironmentFault {
             name: "the artifact bucket's name is taken by another account",
@@ -230,9 +239,9 @@ fn jenkins_server() -> Vec<EnvironmentFault> {
             breaks: |harness| harness.sandbox.fault(Fault::on("jenkins", "*").before(What::DropConnection)),
             mends: |harness| harness.sandbox.clear_faults(),
             shows: &[
-                (Building, "JobsReady=Unknown/Unavailable"),
-                (Living, "JobsReady=Unknown/Unavailable"),
-                (Deleting, "JobsReady=Unknown/Unavailable"),
+                (Building, "JenkinsReady=Unknown/Unavailable"),
+                (Living, "JenkinsReady=Unknown/Unavailable"),
+                (Deleting, "JenkinsReady=Unknown/Unavailable"),
             ],
             passing: true,
             ..RIGHT
@@ -241,7 +250,7 @@ fn jenkins_server() -> Vec<EnvironmentFault> {
             name: "Jenkins is starting",
             breaks: |harness| mode(harness, Mode::Loading),
             mends: |harness| mode(harness, Mode::Normal),
-            shows: &[(Building, "JobsReady=Unknown/Unavailable"), (Deleting, "JobsReady=Unknown/Unavailable")],
+            shows: &[(Building, "JenkinsReady=Unknown/Unavailable"), (Deleting, "JenkinsReady=Unknown/Unavailable")],
             passing: true,
             ..RIGHT
         },
@@ -249,14 +258,14 @@ fn jenkins_server() -> Vec<EnvironmentFault> {
             name: "Jenkins prepares for a shutdown",
             breaks: |harness| mode(harness, Mode::QuietDown),
             mends: |harness| mode(harness, Mode::Normal),
-            shows: &[(Building, "JobsReady=True/JenkinsQuietDown"), (Living, "JobsReady=True/JenkinsQuietDown")],
+            shows: &[(Building, "JenkinsReady=True/JenkinsQuietDown"), (Living, "JenkinsReady=True/JenkinsQuietDown")],
             ..RIGHT
         },
         EnvironmentFault {
             name: "Jenkins lives behind a path prefix that the URL lacks",
             breaks: |harness| harness.sandbox.world(|world| world.jenkins.context = "/jenkins".into()),
             mends: |harness| harness.sandbox.world(|world| world.jenkins.context = String::new()),
-            shows: &[(Building, "JobsReady=False/NotJenkins"), (Deleting, "JobsReady=False/NotJenkins")],
+            shows: &[(Building, "JenkinsReady=False/NotJenkins"), (Deleting, "JenkinsReady=False/NotJenkins")],
             ..RIGHT
         },
         EnvironmentFault {
@@ -265,7 +274,7 @@ fn jenkins_server() -> Vec<EnvironmentFault> {
                 let url = format!("https://ci.example/{}", "z".repeat(1000));
                 manifest["spec"]["platform"]["jenkins"]["url"] = json!(url);
             },
-            shows: &[(Building, "JobsReady=False/NotJenkins")],
+            shows: &[(Building, "JenkinsReady=False/NotJenkins")],
             mended: false,
             ..RIGHT
         },
@@ -273,14 +282,14 @@ fn jenkins_server() -> Vec<EnvironmentFault> {
             name: "Jenkins lacks a plugin",
             breaks: |harness| plugins(harness, |plugins| drop(plugins.remove("git"))),
             mends: |harness| plugins(harness, |plugins| drop(plugins.insert("git".into(), "5.8.0".into()))),
-            shows: &[(Building, "JobsReady=False/PluginMissing"), (Living, "JobsReady=False/PluginMissing")],
+            shows: &[(Building, "JenkinsReady=False/PluginMissing"), (Living, "JenkinsReady=False/PluginMissing")],
             ..RIGHT
         },
         EnvironmentFault {
             name: "Jenkins is too old",
             breaks: |harness| harness.sandbox.world(|world| world.jenkins.version = "2.387.3".into()),
             mends: |harness| harness.sandbox.world(|world| world.jenkins.version = "2.570".into()),
-            shows: &[(Building, "JobsReady=False/JenkinsTooOld"), (Deleting, "JobsReady=False/JenkinsTooOld")],
+            shows: &[(Building, "JenkinsReady=False/JenkinsTooOld"), (Deleting, "JenkinsReady=False/JenkinsTooOld")],
             ..RIGHT
         },
     ]
@@ -293,9 +302,9 @@ fn jenkins_access() -> Vec<EnvironmentFault> {
             breaks: |harness| token(harness, "11ffffffffffffffffffffffffffffffff"),
             mends: |harness| token(harness, &Jenkins::credentials().1),
             shows: &[
-                (Building, "JobsReady=False/JenkinsCredentialsInvalid"),
-                (Living, "JobsReady=False/JenkinsCredentialsInvalid"),
-                (Deleting, "JobsReady=False/JenkinsCredentialsInvalid"),
+                (Building, "JenkinsReady=False/JenkinsCredentialsInvalid"),
+                (Living, "JenkinsReady=False/JenkinsCredentialsInvalid"),
+                (Deleting, "JenkinsReady=False/JenkinsCredentialsInvalid"),
             ],
             ..RIGHT
         },
@@ -394,7 +403,7 @@ fn secrets() -> Vec<EnvironmentFault> {
             shows: &[
                 (Building, "PrerequisitesMet=False/SecretMissing"),
                 (Living, "PrerequisitesMet=False/SecretMissing"),
-                (Deleting, "JobsReady=False/SecretMissing"),
+                (Deleting, "JenkinsReady=False/SecretMissing"),
             ],
             ..RIGHT
         },
@@ -408,7 +417,10 @@ fn secrets() -> Vec<EnvironmentFault> {
                 harness.kubernetes.delete("secrets", NAMESPACE, "jenkins").unwrap();
                 harness.put_jenkins_secret();
             },
-            shows: &[(Building, "PrerequisitesMet=False/SecretMissing"), (Deleting, "JobsReady=False/SecretMissing")],
+            shows: &[
+                (Building, "PrerequisitesMet=False/SecretMissing"),
+                (Deleting, "JenkinsReady=False/SecretMissing"),
+            ],
             ..RIGHT
         },
         EnvironmentFault {

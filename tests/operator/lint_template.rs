@@ -120,7 +120,7 @@ fn what_cannot_be_read_and_wrong_usage_end_with_2() {
 
 #[test]
 fn the_documentation_names_every_code_and_no_other() {
-    let source = std::fs::read_to_string(root().join("src/templates/lint/mod.rs")).unwrap();
+    let source = std::fs::read_to_string(root().join("src/template_lint/mod.rs")).unwrap();
     let body = source.split("pub enum Code {").nth(1).unwrap().split("\n}").next().unwrap();
     let variants = body.lines().map(str::trim).filter_map(|line| line.strip_suffix(','));
     let codes: BTreeSet<String> = variants.map(kebab).collect();

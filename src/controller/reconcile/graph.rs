@@ -19,7 +19,7 @@ use crate::domain::outcome::Outcome;
 use crate::domain::project::Project;
 use crate::resources::artifact_bucket::ArtifactBucket;
 use crate::resources::catalog::{CatalogProduct, LAG};
-use crate::resources::jenkins_jobs::JenkinsJobs;
+use crate::resources::jenkins_jobs::{JenkinsJobs, Jobs};
 use crate::resources::jenkins_server::JenkinsServer;
 use crate::resources::model_trigger::ModelTrigger;
 use crate::resources::prerequisites::Prerequisites;
@@ -100,7 +100,8 @@ pub(super) async fn apply<J: IntentJournal>(
 }
 
 /// Removes everything, in the reverse order, as far as one reconcile can. Nothing counts as absent in the wrong account
-/// or behind a Jenkins that does not know us, so those are observed first, in every reconcile.
+/// or behind a Jenkins that does not know us, so those are observed first: the account in every reconcile, Jenkins in
+/// each that observes the jobs.
 pub(super) async fn delete<J: IntentJournal>(
     scope: &Scope<'_, J>,
     id: &Identity,
@@ -109,7 +110,9 @@ pub(super) async fn delete<J: IntentJournal>(
     let walk = Walk { scope, id, summary: Mutex::default() };
     let Deletion { aws, jenkins, names, delete_data, let_go } = deletion;
     scope.memory.doubt(ResourceKind::Prerequisites);
-    scope.memory.doubt(ResourceKind::JenkinsServer);
+    if scope.memory.kept::<Jobs>(ResourceKind::JenkinsJobs, scope.clock.now()) != Some(None) {
+        scope.memory.doubt(ResourceKind::JenkinsServer);
+    }
     let account = walk.remove::<Prerequisites, _>(Ok(()), &PrerequisitesActuator::account_only(&aws)).await;
     let right_account = account.gone(ResourceKind::Prerequisites);
     let trigger = ModelTriggerActuator::new(&aws);

@@ -1,4 +1,4 @@
-# Adds up the lines `explored KIND: N points, M played, F failed, ...` of tests/crash.rs.
+# Adds up the lines `explored KIND: N points, M played, F failed, ...` of tests/operator/crash.rs.
 $1 == "explored" {
     kind = $2; sub(/:$/, "", kind)
     stories[kind]++; points[kind] += $3; played[kind] += $5; failed += $7

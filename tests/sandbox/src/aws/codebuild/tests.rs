@@ -110,7 +110,7 @@ fn refusals_are_those_of_codebuild() {
 }
 
 #[test]
-fn a_build_has_the_projects_environment_with_its_own_and_waits_for_the_door() {
+fn a_build_has_the_projects_environment_with_its_own_and_waits_for_its_start() {
     let mut world = world();
     ask(&mut world, "CreateProject", project()).unwrap();
     let start =
