@@ -171,14 +171,14 @@ async fn status(teller: &mut Teller, version: &Value) {
         "observedGeneration": 2,
         "conditions": [condition("Ready", "False"), condition("Reconciling", "True"), condition("JobsReady", "False")],
         "artifacts": {"bucket": "b"}, "project": {"id": "p-1"},
-        "intents": [{"thing": "Portfolio", "number": 0, "id": null}, {"thing": "Product", "number": 1}],
+        "intents": [{"resource": "Portfolio", "number": 0, "id": null}, {"resource": "Product", "number": 1}],
     });
     teller.ask("a first status; its defaults come", &apply, APPLY, say(full.clone())).await;
     teller.ask("the same again is no change", &apply, APPLY, say(full.clone())).await;
     let fewer = json!({
         "observedGeneration": 2, "artifacts": {"templateUrl": "u"},
         "conditions": [condition("JobsReady", "True"), condition("Stalled", "True"), condition("Ready", "True")],
-        "intents": [{"thing": "Product", "number": 2, "id": "prod-1"}],
+        "intents": [{"resource": "Product", "number": 2, "id": "prod-1"}],
     });
     teller.ask("what is no longer said goes, in the order said", &apply, APPLY, say(fewer.clone())).await;
     let sneaky = with(&say(fewer.clone()), json!({"spec": {"description": "sneaked in"}}));
