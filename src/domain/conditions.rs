@@ -46,7 +46,9 @@ pub fn conditions(report: &Report, before: &[Condition]) -> Vec<Condition> {
     for kind in ResourceKind::ALL {
         let outcome = report.outcomes().iter().find(|(about, _)| *about == kind).map(|(_, outcome)| outcome);
         let remark = report.remarks.iter().find(|(about, _)| *about == kind).map(|(_, remark)| remark);
-        let statement = outcome.and_then(|outcome| own(report, outcome)).map(|statement| match remark {
+        // What waits only for a fault that is not shown yet stands as before, like the one that has the fault.
+        let known = outcome.filter(|one| !blocked_unseen(report, one) || find(before, kind.condition()).is_none());
+        let statement = known.and_then(|outcome| own(report, outcome)).map(|statement| match remark {
             Some(remark) if statement.reason == Reason::InSync => {
                 Statement::new("True", remark.reason, &remark.message)
             }
@@ -131,13 +133,21 @@ fn own(report: &Report, outcome: &Outcome) -> Option<Statement> {
         Outcome::Gone => Some(Statement::new("False", Reason::Disabled, "the spec does not ask for it")),
         Outcome::Waiting { reason, message, .. } => Some(Statement::new("Unknown", *reason, message)),
         Outcome::Blocked { by } => {
-            let why = if deleting { "stays until this is gone" } else { "waits for" };
+            let observed_only = matches!(by, ResourceKind::Prerequisites | ResourceKind::JenkinsServer);
+            let why = if deleting && !observed_only { "stays until this is gone" } else { "waits for" };
             Some(Statement::new("Unknown", Reason::Blocked, format!("{why}: {}", by.noun())))
         }
         Outcome::Stuck(problem) => Some(Statement::problem(problem)),
         Outcome::Faulted { fault, since } => faulted(report, fault, *since),
         Outcome::Interrupted => None,
     }
+}
+
+/// Whether it is blocked by a resource whose fault is too young to be shown.
+fn blocked_unseen(report: &Report, outcome: &Outcome) -> bool {
+    let Outcome::Blocked { by } = outcome else { return false };
+    let blocker = report.outcomes().iter().find(|(kind, _)| kind == by).map(|(_, outcome)| outcome);
+    blocker.is_some_and(|blocker| matches!(blocker, Outcome::Faulted { .. }) && own(report, blocker).is_none())
 }
 
 fn faulted(report: &Report, fault: &Fault, since: jiff::Timestamp) -> Option<Statement> {
@@ -329,6 +339,23 @@ mod tests {
         assert_eq!(after[0].message, "catalog product: it is another's; rename it");
         assert_eq!(find(&after, ConditionType::ProjectReady).unwrap().message, "waits for: catalog product");
         assert_eq!(find(&after, ConditionType::ProjectReady).unwrap().reason, "Blocked");
+    }
+
+    #[test]
+    fn what_waits_for_a_fault_that_is_not_shown_yet_stands_as_before() {
+        let found = |since| {
+            let server = (ResourceKind::JenkinsServer, fault(FaultKind::Unavailable, since));
+            observed(
+                Phase::Apply,
+                vec![server, (ResourceKind::JenkinsJobs, Outcome::Blocked { by: ResourceKind::JenkinsServer })],
+            )
+        };
+        let both = vec![(ResourceKind::JenkinsServer, IN_SYNC), (ResourceKind::JenkinsJobs, IN_SYNC)];
+        let before = conditions(&observed(Phase::Apply, both), &[]);
+        let jobs = |conditions: &[Condition]| find(conditions, ConditionType::JobsReady).unwrap().reason.clone();
+        assert_eq!(jobs(&conditions(&found(10), &before)), "InSync", "ten seconds of a Jenkins that is not there");
+        assert_eq!(jobs(&conditions(&found(301), &before)), "Blocked", "five minutes");
+        assert_eq!(jobs(&conditions(&found(10), &[])), "Blocked", "nothing was known before");
     }
 
     #[test]

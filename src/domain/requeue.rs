@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::domain::fault::Retry;
+use crate::domain::fault::{PATIENCE, Retry};
 use crate::domain::outcome::{Outcome, ReconcileResult, Report};
 use crate::domain::time::elapsed;
 
@@ -38,8 +38,8 @@ fn delay(outcome: &Outcome, now: Timestamp, failures: u32, chance: f64) -> Optio
             let (policy, lasted) = (fault.kind.policy(), elapsed(*since, now));
             let own = match policy.retry {
                 Retry::Backoff => {
-                    // A reconcile falls on the moment at which the fault is to be shown.
-                    let hidden = policy.shown_after.saturating_sub(lasted);
+                    // A reconcile falls on the moment at which the fault is shown, or lets an annotation release the object.
+                    let hidden = PATIENCE.saturating_sub(lasted);
                     let wanted = backoff(failures, chance);
                     if hidden.is_zero() { wanted } else { wanted.min(hidden) }
                 }
@@ -127,6 +127,7 @@ mod tests {
             ("a 503 for 4 min 50 s: when it is to be shown", vec![faulted(FaultKind::Unavailable, 290)], 9, 10.0),
             ("throttled with Retry-After: as asked", vec![throttled_for_a_minute], 1, 60.0),
             ("not understood: backs off", vec![faulted(FaultKind::Unexpected, 0)], 2, 2.0),
+            ("not understood for 4 min 50 s: when patience ends", vec![faulted(FaultKind::Unexpected, 290)], 9, 10.0),
             ("another operation is running: soon", vec![faulted(FaultKind::Conflict, 2)], 1, 1.0),
             ("denied: after ten minutes", vec![faulted(FaultKind::Denied, 0)], 0, 600.0),
             ("rejected: slowly", vec![faulted(FaultKind::Rejected, 0)], 0, 600.0),

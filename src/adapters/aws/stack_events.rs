@@ -79,8 +79,11 @@ fn first(events: &[StackEvent], stack_id: &str) -> Option<FirstFailure> {
             && !reason(event).is_empty()
             && !reason(event).ends_with("cancelled")
     });
-    let own =
-        operation.iter().find(|event| event.physical_resource_id() == Some(stack_id) && !reason(event).is_empty());
+    // The stack's own word counts where it is of a failure: what it says when an operation begins is no cause.
+    let own = operation.iter().find(|event| {
+        let failed = status(event).ends_with("_FAILED") || status(event).contains("ROLLBACK");
+        event.physical_resource_id() == Some(stack_id) && failed && !["", "User Initiated"].contains(&&*reason(event))
+    });
     let cause = failed.or(own).map(|event| {
         let resource = event.logical_resource_id().unwrap_or_default();
         one_line(&format!("{resource}: {}", plain(&reason(event))))
@@ -151,6 +154,11 @@ mod tests {
         assert_eq!(cause(&own), Some("stack: internal failure".into()));
         assert_eq!(cause(&[event(1, "stack", "ROLLBACK_FAILED", "", "t")]), None);
         assert_eq!(first(&[], "arn:stack"), None);
+        let well = [
+            event(2, "stack", "UPDATE_COMPLETE", "", "t"),
+            event(1, "stack", "UPDATE_IN_PROGRESS", "User Initiated", "t"),
+        ];
+        assert_eq!(cause(&well), None, "an operation that went well says nothing of why something else failed");
     }
 
     #[test]
