@@ -49,7 +49,7 @@ check: own ## the inner loop: format, clippy, unit and static tests; needs cargo
 	tests/tools/crates check --missing | sed 's/^/check: compiles /'
 	cargo fmt --all --check
 	$(ALIVE) "checking with clippy" cargo clippy --workspace --all-targets --quiet -- -D warnings
-	$(ALIVE) "running unit and static tests" cargo test --quiet --workspace --lib --test static
+	$(ALIVE) "running unit and static tests" cargo test --quiet --package mlops-operator --lib --test static
 	tests/tools/selftest
 	echo "check: all passed in $$((SECONDS - began)) s"
 
