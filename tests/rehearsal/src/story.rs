@@ -56,7 +56,14 @@ impl Story<'_> {
         let project = self.documents.project.clone();
         let applied = Instant::now();
         let created = self.stage.kubernetes.create(PLURAL, self.documents.namespace(), project);
-        created.map_err(|refusal| format!("the Kubernetes API refuses the MlopsProject: {refusal}"))?;
+        let created = created.map_err(|refusal| format!("the Kubernetes API refuses the MlopsProject: {refusal}"))?;
+        let unknown = dropped("spec", &self.documents.project["spec"], &created["spec"]);
+        if !unknown.is_empty() {
+            let fields = unknown.join(", ");
+            return Err(format!(
+                "MlopsProject has no such fields: {fields}; kubectl explain mlp.spec lists what it has"
+            ));
+        }
         let limit = delays.critical_path() * 10 + Duration::from_secs(60);
         let object = self.settle("Ready", limit, is_ready).await?;
         let took = applied.elapsed();
@@ -258,6 +265,25 @@ fn is_true(object: &Value, kind: &str) -> bool {
     each_condition(object).any(|condition| condition["type"] == kind && condition["status"] == "True")
 }
 
+/// Fields that were sent and that the API has dropped, as paths: kubectl refuses them.
+fn dropped(path: &str, sent: &Value, kept: &Value) -> Vec<String> {
+    match (sent, kept) {
+        (Value::Object(sent), Value::Object(kept)) => {
+            let each = sent.iter().filter(|(_, value)| !value.is_null());
+            let find = |(name, value): (&String, &Value)| match kept.get(name) {
+                Some(kept) => dropped(&format!("{path}.{name}"), value, kept),
+                None => vec![format!("{path}.{name}")],
+            };
+            each.flat_map(find).collect()
+        }
+        (Value::Array(sent), Value::Array(kept)) => {
+            let each = sent.iter().zip(kept).enumerate();
+            each.flat_map(|(at, (sent, kept))| dropped(&format!("{path}[{at}]"), sent, kept)).collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
 /// Ready, and of the present generation.
 fn is_ready(object: &Value) -> bool {
     is_true(object, "Ready") && object["status"]["observedGeneration"] == object["metadata"]["generation"]
@@ -307,17 +333,16 @@ mod tests {
     #[tokio::test(flavor = "multi_thread")]
     async fn a_project_that_needs_a_person_ends_with_what_the_operator_says() {
         let mut documents = quickstart();
-        documents.project["spec"]["platform"]["aws"]["region"] = json!("nowhere");
+        documents.project["spec"]["parameters"] = json!([{"name": "Odd", "value": "x"}]);
         let refusal = play("wrong", documents, delays(), false).await.unwrap_err();
-        assert!(refusal.contains("Ready needs a person") && refusal.contains("region"), "{refusal}");
+        assert!(refusal.contains("Ready needs a person") && refusal.contains("Odd"), "{refusal}");
     }
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn a_misspelt_field_is_refused_by_the_api_or_the_operator() {
+    async fn a_misspelt_field_is_named() {
         let mut documents = quickstart();
         documents.project["spec"]["descriptoin"] = json!("Predicts taxi fares");
-        documents.project["spec"].as_object_mut().unwrap().remove("description");
         let refusal = play("wrong", documents, delays(), false).await.unwrap_err();
-        assert!(refusal.contains("description"), "{refusal}");
+        assert!(refusal.contains("spec.descriptoin"), "{refusal}");
     }
 }
