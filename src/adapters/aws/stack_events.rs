@@ -27,17 +27,22 @@ pub(super) struct FirstFailure {
 /// Reads events until the operation's first one. `None`: the stack has no events.
 ///
 /// # Errors
-/// The events cannot be read.
+/// No events can be read.
 pub(super) async fn first_failure(
     client: &Client,
     stack_id: &str,
     attempt: &str,
 ) -> Result<Option<FirstFailure>, Fault> {
-    let mut events = Vec::new();
+    let mut events: Vec<StackEvent> = Vec::new();
     let mut next = None;
     for _ in 0..PAGES {
         let page = client.describe_stack_events().stack_name(stack_id).set_next_token(next).send().await;
-        let page = page.map_err(|error| fault(attempt, &error))?;
+        let page = match page {
+            Ok(page) => page,
+            // The newest events say enough where older ones cannot be read.
+            Err(_) if !events.is_empty() => break,
+            Err(error) => return Err(fault(attempt, &error)),
+        };
         next = page.next_token;
         events.extend(page.stack_events.unwrap_or_default());
         if next.is_none() || events.iter().any(|event| begins(event, stack_id)) {
@@ -94,16 +99,22 @@ fn first(events: &[StackEvent], stack_id: &str) -> Option<FirstFailure> {
 
 /// The sentence of the service or of the custom resource out of what CloudFormation wraps around it: request ids differ
 /// from try to try. Any other text as it is.
-pub(super) fn plain(reason: &str) -> String {
-    const CUSTOM: &str = "Received response status [FAILED] from custom resource. Message returned: ";
-    if let Some((before, answer)) = reason.split_once(CUSTOM) {
-        let answer = answer.rsplit_once(" (RequestId: ").map_or(answer, |(answer, _)| answer);
-        return format!("{before}{answer}");
+fn plain(reason: &str) -> String {
+    if let Some(answer) = custom_answer(reason) {
+        return answer;
     }
     let inner = reason.strip_prefix("Resource handler returned message: \"").unwrap_or(reason);
     let marks = [" (Service: ", "\" (RequestToken: ", "\" (HandlerErrorCode: "];
     let end = marks.iter().filter_map(|mark| inner.find(mark)).min();
     inner[..end.unwrap_or(inner.len())].trim().to_owned()
+}
+
+/// What a custom resource answered, with what stands before it; `None`: the text tells of none.
+pub(super) fn custom_answer(reason: &str) -> Option<String> {
+    const CUSTOM: &str = "Received response status [FAILED] from custom resource. Message returned: ";
+    let (before, answer) = reason.split_once(CUSTOM)?;
+    let answer = answer.rsplit_once(" (RequestId: ").map_or(answer, |(answer, _)| answer);
+    Some(format!("{before}{answer}"))
 }
 
 #[cfg(test)]

@@ -172,8 +172,9 @@ fn fingerprint(artifact_id: &str, parameters: &BTreeMap<String, ParameterValue>,
         bundled.iter().any(|bundled| bundled.parameter == *name || bundled.sha256_parameter.as_ref() == Some(name))
     };
     for (name, value) in parameters {
+        // These words are hashed: another word would update every project that exists.
         match value {
-            ParameterValue::Plain(_) if archive(name) => parts.extend([name, "bundled", ""]),
+            ParameterValue::Plain(_) if archive(name) => parts.extend([name, "carried", ""]),
             ParameterValue::Plain(text) => parts.extend([name, "plain", text]),
             ParameterValue::Sealed(secret) => parts.extend([name, "sealed", &secret.fingerprint]),
         }

@@ -63,6 +63,16 @@ fn of_an_earlier_operator(owner: &Project) -> ObservedProject {
 }
 
 #[test]
+fn the_fingerprint_of_a_seeded_project_is_the_same_in_every_release() {
+    let seeded = SagemakerProject::desired(&seeding(SeedCode::BuiltIn), &target());
+    assert!(!seeded.bundled.is_empty(), "archives of the operator's own are among the parameters");
+    assert_eq!(
+        seeded.fingerprint, "bffbe7abd25570c5f1b82fe1edd45b9d",
+        "with another one, an upgrade updates every project that exists"
+    );
+}
+
+#[test]
 fn each_source_of_seed_code_has_its_parameters() {
     let sha256 = "ab".repeat(32);
     let archive = SeedCode::Archive { url: "https://example.com/seed.zip".into(), sha256: sha256.clone() };
