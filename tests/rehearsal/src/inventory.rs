@@ -1,21 +1,23 @@
-//! What exists in AWS and Jenkins, asked of them as anybody would ask: with the SDK, and over Jenkins' API. It shows, and
+//! What exists in AWS and Jenkins, asked of them as anybody would ask: with the SDK, and over Jenkins' API. It lists, and
 //! judges nothing.
-
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
-use mlops_sandbox::jenkins::Jenkins;
-use serde_json::Value;
 
 use crate::stage::Stage;
 
-/// One kind of resource, and a line for each that exists.
-pub(crate) type Section = (&'static str, Vec<String>);
-
-/// The `Authorization` of the sandbox's Jenkins user.
-pub(crate) fn authorization() -> String {
-    let (user, token) = Jenkins::credentials();
-    format!("Basic {}", STANDARD.encode(format!("{user}:{token}")))
+/// Something that exists: its name, and what else is worth a line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Item {
+    pub(crate) name: String,
+    pub(crate) details: String,
 }
+
+impl Item {
+    fn new(name: Option<&str>, details: impl Into<String>) -> Self {
+        Self { name: name.unwrap_or_default().to_owned(), details: details.into() }
+    }
+}
+
+/// One kind of resource, and those that exist.
+pub(crate) type Section = (&'static str, Vec<Item>);
 
 /// Everything that exists.
 ///
@@ -37,83 +39,64 @@ fn refused(what: &str, error: &dyn std::fmt::Debug) -> String {
     format!("cannot list {what}: {error:?}")
 }
 
-async fn products(stage: &Stage) -> Result<Vec<String>, String> {
+async fn products(stage: &Stage) -> Result<Vec<Item>, String> {
     let answer =
         stage.aws.catalog.search_products_as_admin().send().await.map_err(|error| refused("products", &error))?;
-    let products = answer.product_view_details().iter().filter_map(|detail| {
-        let summary = detail.product_view_summary()?;
-        Some(format!("{}  {}", summary.product_id()?, summary.name()?))
-    });
-    Ok(products.collect())
+    let summaries = answer.product_view_details().iter().filter_map(|detail| detail.product_view_summary());
+    Ok(summaries.map(|one| Item::new(one.name(), one.product_id().unwrap_or_default())).collect())
 }
 
-async fn projects(stage: &Stage) -> Result<Vec<String>, String> {
+async fn projects(stage: &Stage) -> Result<Vec<Item>, String> {
     let answer = stage.aws.sagemaker.list_projects().send().await.map_err(|error| refused("projects", &error))?;
-    let status = |status: Option<&aws_sdk_sagemaker::types::ProjectStatus>| {
-        status.map_or("", |status| status.as_str()).to_owned()
-    };
-    let projects = answer.project_summary_list().iter().map(|one| {
-        (
-            status(one.project_status()),
-            format!("{}  {}", one.project_id().unwrap_or_default(), one.project_name().unwrap_or_default()),
-        )
+    let each = answer.project_summary_list().iter().map(|one| {
+        let status = one.project_status().map_or("", |status| status.as_str());
+        (status, Item::new(one.project_name(), format!("{}  {status}", one.project_id().unwrap_or_default())))
     });
     // The record of a deleted project stays in SageMaker.
-    Ok(projects
-        .filter(|(status, _)| status != "DeleteCompleted")
-        .map(|(status, line)| format!("{line}  {status}"))
-        .collect())
+    Ok(each.filter(|(status, _)| *status != "DeleteCompleted").map(|(_, item)| item).collect())
 }
 
-async fn repositories(stage: &Stage) -> Result<Vec<String>, String> {
+async fn repositories(stage: &Stage) -> Result<Vec<Item>, String> {
     let answer = stage.aws.sagemaker.list_code_repositories().send().await;
     let answer = answer.map_err(|error| refused("code repositories", &error))?;
-    let line = |one: &aws_sdk_sagemaker::types::CodeRepositorySummary| {
+    let item = |one: &aws_sdk_sagemaker::types::CodeRepositorySummary| {
         let git = one.git_config();
         let (url, branch) = (git.and_then(|git| git.repository_url()), git.and_then(|git| git.branch()));
-        format!(
-            "{}  {} ({})",
-            one.code_repository_name().unwrap_or_default(),
-            url.unwrap_or_default(),
-            branch.unwrap_or_default()
-        )
+        Item::new(one.code_repository_name(), format!("{} ({})", url.unwrap_or_default(), branch.unwrap_or_default()))
     };
-    Ok(answer.code_repository_summary_list().iter().map(line).collect())
+    Ok(answer.code_repository_summary_list().iter().map(item).collect())
 }
 
-async fn groups(stage: &Stage) -> Result<Vec<String>, String> {
+async fn groups(stage: &Stage) -> Result<Vec<Item>, String> {
     let answer = stage.aws.sagemaker.list_model_package_groups().send().await;
     let answer = answer.map_err(|error| refused("model package groups", &error))?;
     let groups = answer.model_package_group_summary_list().iter();
-    Ok(groups.filter_map(|group| group.model_package_group_name().map(str::to_owned)).collect())
+    Ok(groups.map(|group| Item::new(group.model_package_group_name(), "")).collect())
 }
 
-async fn stacks(stage: &Stage) -> Result<Vec<String>, String> {
+async fn stacks(stage: &Stage) -> Result<Vec<Item>, String> {
     let answer = stage.aws.cloudformation.describe_stacks().send().await.map_err(|error| refused("stacks", &error))?;
-    let line = |stack: &aws_sdk_cloudformation::types::Stack| {
-        let status = stack.stack_status().map_or("", |status| status.as_str());
-        format!("{}  {status}", stack.stack_name().unwrap_or_default())
+    let status = |stack: &aws_sdk_cloudformation::types::Stack| {
+        stack.stack_status().map_or("", |status| status.as_str()).to_owned()
     };
-    Ok(answer.stacks().iter().map(line).collect())
+    Ok(answer.stacks().iter().map(|stack| Item::new(stack.stack_name(), status(stack))).collect())
 }
 
-async fn buckets(stage: &Stage) -> Result<Vec<String>, String> {
+async fn buckets(stage: &Stage) -> Result<Vec<Item>, String> {
     let answer = stage.aws.s3.list_buckets().send().await.map_err(|error| refused("buckets", &error))?;
-    Ok(answer.buckets().iter().filter_map(|bucket| bucket.name().map(str::to_owned)).collect())
+    Ok(answer.buckets().iter().map(|bucket| Item::new(bucket.name(), "")).collect())
 }
 
-/// Folders and jobs, by their full names.
-async fn items(stage: &Stage) -> Result<Vec<String>, String> {
-    let tree = "jobs%5BfullName,jobs%5BfullName,jobs%5BfullName,jobs%5BfullName%5D%5D%5D%5D";
-    let answer = stage.jenkins(&format!("/api/json?tree={tree}"), &authorization()).await?;
-    let mut names = Vec::new();
-    walk(&answer, &mut names);
-    Ok(names)
-}
-
-fn walk(item: &Value, names: &mut Vec<String>) {
-    for child in item["jobs"].as_array().into_iter().flatten() {
-        names.extend(child["fullName"].as_str().map(str::to_owned));
-        walk(child, names);
+/// Folders and jobs by their full names, each folder before what is in it.
+async fn items(stage: &Stage) -> Result<Vec<Item>, String> {
+    let (mut found, mut folders) = (Vec::new(), vec![String::new()]);
+    while let Some(folder) = folders.pop() {
+        let answer = stage.jenkins_json(&format!("{folder}/api/json?tree=fullName,jobs%5Burl%5D")).await?;
+        for child in answer["jobs"].as_array().into_iter().flatten().rev() {
+            let url = child["url"].as_str().unwrap_or_default();
+            folders.extend(url.find("/job/").map(|at| url[at..].trim_end_matches('/').to_owned()));
+        }
+        found.extend(answer["fullName"].as_str().map(|name| Item::new(Some(name), "")));
     }
+    Ok(found)
 }

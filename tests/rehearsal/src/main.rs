@@ -2,11 +2,16 @@
 //! and Jenkins and over an in-memory Kubernetes API; nothing outside this machine is contacted. It reads its arguments,
 //! starts the story and turns its end into an exit code; nothing else.
 
+mod conditions;
+mod display;
 mod inventory;
 mod manifest;
 mod preparation;
+mod processes;
 mod stage;
 mod story;
+mod trigger;
+mod watch;
 
 use std::io::IsTerminal;
 use std::path::PathBuf;
@@ -25,7 +30,7 @@ struct Arguments {
     /// A file with an MlopsProject, and with the Secrets and ConfigMaps that it names as further documents. Without one,
     /// examples/quickstart.yaml is played.
     manifest: Option<PathBuf>,
-    /// How many seconds the sandbox takes to make a project; stacks take 40 % of it, products 10 %.
+    /// How many seconds the sandbox takes to make a project; stacks take 40 % of it, builds 25 %, products 10 %.
     #[arg(long, value_name = "SECONDS", default_value_t = 4.0, value_parser = seconds)]
     project_seconds: f64,
 }
@@ -61,5 +66,8 @@ fn play(arguments: &Arguments) -> Result<(), String> {
     let delays = stage::Delays::of(Duration::from_secs_f64(arguments.project_seconds));
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(|error| format!("cannot start: {error}"))?;
-    runtime.block_on(story::play(&name, documents, delays, std::io::stdout().is_terminal()))
+    runtime.block_on(async {
+        let display = display::Display::new(std::io::stdout().is_terminal());
+        story::play(&name, documents, delays, processes::missing().await, display).await
+    })
 }

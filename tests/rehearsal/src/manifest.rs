@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 /// The namespace of a project that names none.
 const NAMESPACE: &str = "default";
+const API_VERSION: &str = "mlops-operator.io/v1alpha1";
 
 /// What a manifest file holds.
 #[derive(Clone, Debug, PartialEq)]
@@ -49,10 +50,31 @@ impl Documents {
         if project["metadata"]["name"].as_str().unwrap_or_default().is_empty() {
             return Err("the MlopsProject has no metadata.name".to_owned());
         }
+        if project["apiVersion"] != API_VERSION {
+            return Err(format!("the MlopsProject's apiVersion must be {API_VERSION}"));
+        }
         if project["metadata"]["namespace"].is_null() {
             project["metadata"]["namespace"] = json!(NAMESPACE);
         }
-        Ok(Self { project, objects })
+        let documents = Self { project, objects };
+        documents.same_namespace()?;
+        Ok(documents)
+    }
+
+    /// A project reads Secrets and ConfigMaps of its own namespace only: one in another is a mistake to be seen here.
+    fn same_namespace(&self) -> Result<(), String> {
+        let own = self.namespace();
+        for (_, object) in &self.objects {
+            let metadata = &object["metadata"];
+            if let Some(other) = metadata["namespace"].as_str().filter(|other| *other != own) {
+                let (kind, name) = (object["kind"].as_str().unwrap_or_default(), metadata["name"].as_str());
+                return Err(format!(
+                    "{kind} {} is of namespace {other}; the project is of namespace {own}, and reads nothing elsewhere",
+                    name.unwrap_or_default()
+                ));
+            }
+        }
+        Ok(())
     }
 
     /// The project's namespace.
@@ -70,10 +92,9 @@ impl Documents {
         self.project.pointer(&format!("/spec{pointer}")).and_then(Value::as_str)
     }
 
-    /// The object of that name, if a document brings it.
-    pub(crate) fn object_mut(&mut self, plural: &str, name: &str) -> Option<&mut Value> {
-        let found =
-            self.objects.iter_mut().find(|(kind, object)| *kind == plural && object["metadata"]["name"] == name);
+    /// The object of that name, if a document brings it or it was made up.
+    pub(crate) fn object(&self, plural: &str, name: &str) -> Option<&Value> {
+        let found = self.objects.iter().find(|(kind, object)| *kind == plural && object["metadata"]["name"] == name);
         found.map(|(_, object)| object)
     }
 }
@@ -84,12 +105,32 @@ fn merged(mut value: serde_yaml::Value) -> Result<serde_yaml::Value, String> {
     Ok(value)
 }
 
+/// Fields that were sent and that the API has dropped, as paths: kubectl refuses them.
+pub(crate) fn dropped(path: &str, sent: &Value, kept: &Value) -> Vec<String> {
+    match (sent, kept) {
+        (Value::Object(sent), Value::Object(kept)) => {
+            let each = sent.iter().filter(|(_, value)| !value.is_null());
+            let find = |(name, value): (&String, &Value)| match kept.get(name) {
+                Some(kept) => dropped(&format!("{path}.{name}"), value, kept),
+                None => vec![format!("{path}.{name}")],
+            };
+            each.flat_map(find).collect()
+        }
+        (Value::Array(sent), Value::Array(kept)) => {
+            let each = sent.iter().zip(kept).enumerate();
+            each.flat_map(|(at, (sent, kept))| dropped(&format!("{path}[{at}]"), sent, kept)).collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
 
-    const PROJECT: &str = "kind: MlopsProject\nmetadata: {name: taxi}\nspec: {description: a}\n";
+    const PROJECT: &str =
+        "apiVersion: mlops-operator.io/v1alpha1\nkind: MlopsProject\nmetadata: {name: taxi}\nspec: {description: a}\n";
 
     #[test]
     fn a_file_of_documents_is_taken_apart() {
@@ -109,6 +150,12 @@ mod tests {
             ("another kind", "kind: Pod".to_owned(), "a document of Pod"),
             ("no kind", "a: b".to_owned(), "no kind"),
             ("no name", "kind: MlopsProject\nmetadata: {}".to_owned(), "no metadata.name"),
+            ("no version", "kind: MlopsProject\nmetadata: {name: a}".to_owned(), "apiVersion must be"),
+            (
+                "a Secret elsewhere",
+                format!("{PROJECT}---\nkind: Secret\nmetadata: {{name: jenkins, namespace: other}}"),
+                "Secret jenkins is of namespace other",
+            ),
         ];
         for (case, text, sentence) in rows {
             let refusal = Documents::read(&text).unwrap_err();
@@ -118,7 +165,14 @@ mod tests {
 
     #[test]
     fn merge_keys_are_resolved() {
-        let text = "kind: MlopsProject\nmetadata: {name: a}\nspec:\n  x: &x {a: 1}\n  y: {<<: *x, b: 2}\n";
-        assert_eq!(Documents::read(text).unwrap().project["spec"]["y"], json!({"a": 1, "b": 2}));
+        let text = format!("{PROJECT}  x: &x {{a: 1}}\n  y: {{<<: *x, b: 2}}\n").replace("{description: a}", "");
+        assert_eq!(Documents::read(&text).unwrap().project["spec"]["y"], json!({"a": 1, "b": 2}));
+    }
+
+    #[test]
+    fn fields_that_the_api_drops_are_named_by_their_paths() {
+        let sent = json!({"a": 1, "b": {"c": 1, "d": 1}, "e": [{"f": 1, "g": 1}], "h": 1, "i": null});
+        let kept = json!({"a": 1, "b": {"c": 1}, "e": [{"f": 1}], "default": 1});
+        assert_eq!(dropped("spec", &sent, &kept), ["spec.b.d", "spec.e[0].g", "spec.h"]);
     }
 }

@@ -1,17 +1,21 @@
-//! What a project finds when it comes: roles, connections, a bucket, Secrets and ConfigMaps. It decides from the manifest
-//! alone; `stage` makes what is decided here.
+//! What a project finds when it comes: roles, connections, a bucket, Secrets and ConfigMaps, and the operator's permission
+//! to use them. It decides from the manifest alone, and says what it made up; `stage` makes what is decided here.
 
 use std::collections::BTreeMap;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use mlops_operator::domain::tenancy::InlinePlatform;
 use serde_json::{Value, json};
+use url::Url;
 
 use crate::manifest::Documents;
 
 /// The account and region of a manifest that names none: the operator then refuses it with its own sentence.
 const ACCOUNT: &str = "111122223333";
 const REGION: &str = "us-east-1";
+/// A certificate for CA bundles that no document brings; it has signed nothing that the rehearsal meets.
+const CERTIFICATE: &str = include_str!("../../tls/ca.pem");
 
 /// What the sandbox and the in-memory API are to hold before the project is applied.
 #[derive(Clone, Debug, PartialEq)]
@@ -27,6 +31,8 @@ pub(crate) struct Preparation {
     pub(crate) bucket: Option<String>,
     /// The path below which Jenkins answers; empty: the root.
     pub(crate) jenkins_context: String,
+    /// The user that Jenkins knows, and its API token.
+    pub(crate) jenkins_user: (String, String),
     /// What was made up, in sentences.
     pub(crate) remarks: Vec<String>,
 }
@@ -42,18 +48,55 @@ const ROLES: [(&str, &[&str]); 5] = [
     ("/platform/aws/roles/stack", &["cloudformation.amazonaws.com"]),
     ("/platform/modelTrigger/runtimeRoleArn", &["lambda.amazonaws.com"]),
 ];
+/// Where the spec names the Jenkins server.
+const JENKINS_URLS: [&str; 2] = ["/platform/jenkins/url", "/platform/modelTrigger/jenkinsUrl"];
 
-/// Decides what is needed, and fills the documents in: the Secret with the sandbox's Jenkins user, and stand-ins for what is
-/// named and not given.
+/// Decides what is needed, and adds to the documents what they name and do not bring. `jenkins` is the sandbox's own user.
 ///
 /// # Errors
-/// An object that nobody can stand in for, and how to give it.
+/// What nobody can make up, and how to give it; a part of AWS that the sandbox does not play.
 pub(crate) fn prepare(documents: &mut Documents, jenkins: &(String, String)) -> Result<Preparation, String> {
     let text = |pointer: &str| documents.text(pointer).map(str::to_owned);
+    let mut preparation = Preparation {
+        account: text("/platform/aws/accountId").unwrap_or_else(|| ACCOUNT.to_owned()),
+        region: text("/platform/aws/region").unwrap_or_else(|| REGION.to_owned()),
+        bucket: text("/platform/artifacts/bucket"),
+        jenkins_context: text(JENKINS_URLS[0]).map(|url| context(&url)).unwrap_or_default(),
+        jenkins_user: jenkins.clone(),
+        roles: roles(documents),
+        connections: connections(documents),
+        remarks: Vec::new(),
+    };
+    if ["cn-", "us-gov-"].iter().any(|partition| preparation.region.starts_with(partition)) {
+        let region = preparation.region;
+        return Err(format!("region {region} cannot be rehearsed: the sandbox has the regions of partition aws alone"));
+    }
+    template(documents)?;
+    let needs = needs(documents, jenkins);
+    make_up(documents, &needs, &mut preparation.remarks);
+    if let Some(user) = jenkins_user(documents) {
+        preparation.jenkins_user = user;
+    }
+    archives(documents, &mut preparation.remarks);
+    Ok(preparation)
+}
+
+/// The permission that the operator's configuration must give for this manifest, and no more.
+pub(crate) fn grant(documents: &Documents) -> InlinePlatform {
+    let named = ROLES.iter().filter_map(|(pointer, _)| documents.text(pointer));
+    let hosts = JENKINS_URLS.iter().filter_map(|pointer| Url::parse(documents.text(pointer)?).ok());
+    InlinePlatform {
+        namespaces: vec![documents.namespace().to_owned()],
+        roles: named.map(str::to_owned).collect(),
+        jenkins_hosts: hosts.filter_map(|url| url.host_str().map(str::to_owned)).collect(),
+    }
+}
+
+fn roles(documents: &Documents) -> BTreeMap<String, Vec<&'static str>> {
     let mut roles: BTreeMap<String, Vec<&'static str>> = BTreeMap::new();
     for (pointer, services) in ROLES {
-        if let Some(arn) = text(pointer) {
-            roles.entry(arn).or_default().extend(services);
+        if let Some(arn) = documents.text(pointer) {
+            roles.entry(arn.to_owned()).or_default().extend(services);
         }
     }
     let principals = documents.project.pointer("/spec/platform/catalog/principals").and_then(Value::as_array);
@@ -62,102 +105,122 @@ pub(crate) fn prepare(documents: &mut Documents, jenkins: &(String, String)) -> 
             roles.entry(arn.to_owned()).or_default().push("sagemaker.amazonaws.com");
         }
     }
+    roles
+}
+
+fn connections(documents: &Documents) -> Vec<String> {
     let repositories = documents.project.pointer("/spec/repositories").and_then(Value::as_object);
     let arns = repositories.into_iter().flatten().filter_map(|(_, one)| one["connectionArn"].as_str());
     let mut connections: Vec<String> = arns.map(str::to_owned).collect();
     connections.sort();
     connections.dedup();
-    let mut preparation = Preparation {
-        account: text("/platform/aws/accountId").unwrap_or_else(|| ACCOUNT.to_owned()),
-        region: text("/platform/aws/region").unwrap_or_else(|| REGION.to_owned()),
-        bucket: text("/platform/artifacts/bucket"),
-        jenkins_context: text("/platform/jenkins/url").and_then(|url| context(&url)).unwrap_or_default(),
-        roles,
-        connections,
-        remarks: Vec::new(),
-    };
-    template(documents)?;
-    jenkins_secret(documents, jenkins);
-    parameters(documents, &mut preparation.remarks);
-    ca_bundles(documents, &mut preparation.remarks);
-    Ok(preparation)
+    connections
 }
 
 /// The path of a URL, without a trailing slash.
-fn context(url: &str) -> Option<String> {
-    let uri: http::Uri = url.parse().ok()?;
-    Some(uri.path().trim_end_matches('/').to_owned())
+fn context(url: &str) -> String {
+    Url::parse(url).map(|url| url.path().trim_end_matches('/').to_owned()).unwrap_or_default()
 }
 
 /// A template of one's own cannot be made up.
-fn template(documents: &mut Documents) -> Result<(), String> {
+fn template(documents: &Documents) -> Result<(), String> {
     let pointer = "/platform/catalog/template/configMapRef";
-    let Some(name) = documents.text(&format!("{pointer}/name")).map(str::to_owned) else { return Ok(()) };
-    let key = documents.text(&format!("{pointer}/key")).unwrap_or("template.yaml").to_owned();
-    let given = documents.object_mut("configmaps", &name).is_some_and(|object| object["data"][&key].is_string());
-    if given {
+    let Some(name) = documents.text(&format!("{pointer}/name")) else { return Ok(()) };
+    if documents.object("configmaps", name).is_some() {
         return Ok(());
     }
+    let key = documents.text(&format!("{pointer}/key")).unwrap_or("the key that the spec names");
     Err(format!(
-        "the ConfigMap {name} with the project template under key {key} is missing: add it to the file as a further document, after a line `---`"
+        "ConfigMap {name} is missing, which holds the project template under {key}: add it to the file as a further document, after a line `---`"
     ))
 }
 
-/// The Jenkins here knows one user: whatever the Secret holds, it gets that user's name and token.
-fn jenkins_secret(documents: &mut Documents, (user, token): &(String, String)) {
-    let pointer = "/platform/jenkins/credentialsSecretRef";
-    let key = |name: &str, usual: &str| documents.text(&format!("{pointer}/{name}")).unwrap_or(usual).to_owned();
-    let (name, user_key, token_key) = (key("name", ""), key("usernameKey", "username"), key("tokenKey", "token"));
-    if name.is_empty() {
-        return;
-    }
-    let secret = secret(documents, &name);
-    if let Some(plain) = secret.get_mut("stringData").and_then(Value::as_object_mut) {
-        plain.retain(|key, _| *key != user_key && *key != token_key);
-    }
-    secret["data"][&user_key] = json!(STANDARD.encode(user));
-    secret["data"][&token_key] = json!(STANDARD.encode(token));
+/// A key of a Secret or ConfigMap that the spec names, and what stands in for it.
+struct Need {
+    kind: &'static str,
+    name: String,
+    key: String,
+    value: String,
+    meaning: &'static str,
 }
 
-/// The Secret of that name, made if no document brings it.
-fn secret<'a>(documents: &'a mut Documents, name: &str) -> &'a mut Value {
-    let known =
-        documents.objects.iter().position(|(kind, object)| *kind == "secrets" && object["metadata"]["name"] == name);
-    let at = known.unwrap_or_else(|| {
-        documents.objects.push(("secrets", json!({"metadata": {"name": name}, "data": {}})));
-        documents.objects.len() - 1
-    });
-    let secret = &mut documents.objects[at].1;
-    if !secret["data"].is_object() {
-        secret["data"] = json!({});
+/// All keys that the spec names: the Jenkins user, template parameters, CA bundles.
+fn needs(documents: &Documents, (user, token): &(String, String)) -> Vec<Need> {
+    let mut needs = Vec::new();
+    let mut need = |kind, name: Option<&str>, key: Option<&str>, value: &str, meaning| {
+        if let (Some(name), Some(key)) = (name, key) {
+            let [name, key, value] = [name, key, value].map(str::to_owned);
+            needs.push(Need { kind, name, key, value, meaning });
+        }
+    };
+    let (name, user_key, token_key) = jenkins_keys(documents);
+    for (key, value) in [(user_key, user), (token_key, token)] {
+        need("Secret", name, Some(key), value, "a user of the sandbox's Jenkins");
     }
-    secret
-}
-
-/// Template parameters whose Secrets are not given get a stand-in.
-fn parameters(documents: &mut Documents, remarks: &mut Vec<String>) {
-    let list = documents.project.pointer("/spec/parameters").and_then(Value::as_array).cloned().unwrap_or_default();
-    for parameter in list {
+    for parameter in documents.project.pointer("/spec/parameters").and_then(Value::as_array).into_iter().flatten() {
         let reference = &parameter["valueFrom"]["secretKeyRef"];
-        let (Some(name), Some(key)) = (reference["name"].as_str(), reference["key"].as_str()) else { continue };
-        let secret = secret(documents, name);
-        if secret["data"][key].is_null() && secret["stringData"][key].is_null() {
-            secret["data"][key] = json!(STANDARD.encode("rehearsal"));
-            remarks.push(format!("Secret {name} is not in the file: its key {key} holds the text \"rehearsal\" here"));
+        need("Secret", reference["name"].as_str(), reference["key"].as_str(), "rehearsal", "the text \"rehearsal\"");
+    }
+    for parent in ["/platform/jenkins/caBundleRef", "/platform/modelTrigger/caBundleRef"] {
+        let text = |field: &str| documents.text(&format!("{parent}/{field}"));
+        let kind = if text("kind") == Some("Secret") { "Secret" } else { "ConfigMap" };
+        need(kind, text("name"), text("key"), CERTIFICATE, "a certificate of nobody's");
+    }
+    needs
+}
+
+/// Makes up the objects that are not in the file. One that is there is left as it is: what it lacks, the operator says.
+fn make_up(documents: &mut Documents, needs: &[Need], remarks: &mut Vec<String>) {
+    let mut made: BTreeMap<(&str, &str), (Value, Vec<&str>)> = BTreeMap::new();
+    for Need { kind, name, key, value, meaning } in needs {
+        if documents.object(plural(kind), name).is_some() {
+            continue;
         }
+        let (data, meanings) = made.entry((kind, name)).or_insert_with(|| (json!({}), Vec::new()));
+        data[key] = json!(value);
+        if !meanings.contains(meaning) {
+            meanings.push(meaning);
+        }
+    }
+    for ((kind, name), (data, meanings)) in made {
+        let field = if kind == "Secret" { "stringData" } else { "data" };
+        documents.objects.push((plural(kind), json!({"metadata": {"name": name}, field: data})));
+        remarks.push(format!("{kind} {name} is not in the file: here it holds {}", meanings.join(" and ")));
     }
 }
 
-/// The Jenkins here answers in this process, without TLS.
-fn ca_bundles(documents: &mut Documents, remarks: &mut Vec<String>) {
-    for parent in ["/spec/platform/jenkins", "/spec/platform/modelTrigger"] {
-        let fields = documents.project.pointer_mut(parent).and_then(Value::as_object_mut);
-        if fields.is_some_and(|fields| fields.remove("caBundleRef").is_some()) {
-            remarks.push(format!(
-                "{}.caBundleRef is left out: the Jenkins here answers without TLS",
-                &parent[1..].replace('/', ".")
-            ));
-        }
+fn plural(kind: &str) -> &'static str {
+    if kind == "Secret" { "secrets" } else { "configmaps" }
+}
+
+/// The Secret with the Jenkins user, the key of the name and that of the token.
+fn jenkins_keys(documents: &Documents) -> (Option<&str>, &str, &str) {
+    let text = |field: &str| documents.text(&format!("/platform/jenkins/credentialsSecretRef/{field}"));
+    (text("name"), text("usernameKey").unwrap_or("username"), text("tokenKey").unwrap_or("token"))
+}
+
+/// The user that the Secret names: Jenkins here knows that one.
+fn jenkins_user(documents: &Documents) -> Option<(String, String)> {
+    let (name, user, token) = jenkins_keys(documents);
+    let secret = documents.object("secrets", name?)?;
+    value(secret, user).zip(value(secret, token))
+}
+
+/// What a Secret holds under a key, as the operator reads it.
+fn value(secret: &Value, key: &str) -> Option<String> {
+    let plain = secret["stringData"][key].as_str().map(str::to_owned);
+    let coded = || STANDARD.decode(secret["data"][key].as_str()?).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+    plain.or_else(coded).map(|text| text.trim().to_owned()).filter(|text| !text.is_empty())
+}
+
+/// Archives of seed code are not here, and none of that checksum can be made up: those branches stay as they are.
+fn archives(documents: &mut Documents, remarks: &mut Vec<String>) {
+    let repositories = documents.project.pointer_mut("/spec/repositories").and_then(Value::as_object_mut);
+    for (name, repository) in repositories.into_iter().flatten() {
+        let Some(url) = repository["seedCode"]["archive"]["url"].as_str().map(str::to_owned) else { continue };
+        repository["seedCode"] = json!({"source": "None"});
+        remarks
+            .push(format!("{url} is not fetched: repositories.{name} gets no seed code here (seedCode.source: None)"));
     }
 }
 
@@ -167,51 +230,101 @@ mod tests {
     use super::*;
 
     fn documents(spec: &str, more: &str) -> Documents {
-        Documents::read(&format!("kind: MlopsProject\nmetadata: {{name: taxi}}\nspec: {spec}\n{more}")).unwrap()
+        let head = "apiVersion: mlops-operator.io/v1alpha1\nkind: MlopsProject\nmetadata: {name: taxi}\n";
+        Documents::read(&format!("{head}spec: {spec}\n{more}")).unwrap()
     }
 
     fn jenkins() -> (String, String) {
         ("operator".to_owned(), "token".to_owned())
     }
 
+    const PLACE: &str = "platform: {aws: {accountId: '222233334444', region: eu-west-1, roles: {launch: 'arn:aws:iam::222233334444:role/launch', \
+         use: 'arn:aws:iam::222233334444:role/use'}}, artifacts: {bucket: ours}, jenkins: {url: 'https://ci.example:8443/a/'}, \
+         catalog: {principals: [{arn: 'arn:aws:iam::222233334444:role/studio'}, {arn: 'arn:aws:iam:::role/x-*', type: IAM_PATTERN}]}}";
+
     #[test]
-    fn what_the_spec_names_is_there_when_it_comes() {
-        let role = |name: &str| format!("arn:aws:iam::222233334444:role/{name}");
-        let spec = format!(
-            "{{platform: {{aws: {{accountId: '222233334444', region: eu-west-1, roles: {{launch: '{}', use: '{}'}}}}, artifacts: {{bucket: ours}}, \
-             catalog: {{principals: [{{arn: '{}'}}, {{arn: 'arn:aws:iam:::role/x-*', type: IAM_PATTERN}}]}}}}, \
-             repositories: {{build: {{connectionArn: c1}}, deploy: {{connectionArn: c1}}}}}}",
-            role("launch"),
-            role("use"),
-            role("studio")
-        );
-        let prepared = prepare(&mut documents(&spec, ""), &jenkins()).unwrap();
+    fn what_the_spec_names_is_there_when_it_comes_and_nothing_else_is_granted() {
+        let spec =
+            format!("{{{PLACE}, repositories: {{build: {{connectionArn: c1}}, deploy: {{connectionArn: c1}}}}}}");
+        let mut documents = documents(&spec, "");
+        let prepared = prepare(&mut documents, &jenkins()).unwrap();
         assert_eq!((prepared.account.as_str(), prepared.region.as_str()), ("222233334444", "eu-west-1"));
         let names: Vec<&str> = prepared.roles.keys().map(|arn| arn.rsplit('/').next().unwrap()).collect();
         assert_eq!(names, ["launch", "studio", "use"]);
         assert_eq!((prepared.connections, prepared.bucket), (vec!["c1".to_owned()], Some("ours".to_owned())));
-        assert!(prepared.remarks.is_empty());
+        assert_eq!((prepared.jenkins_context.as_str(), prepared.remarks.len()), ("/a", 0));
+        let grant = grant(&documents);
+        assert_eq!(
+            (grant.namespaces, grant.jenkins_hosts),
+            (vec!["default".to_owned()], vec!["ci.example".to_owned()])
+        );
+        let granted = ["launch", "use"].map(|name| format!("arn:aws:iam::222233334444:role/{name}"));
+        assert_eq!(grant.roles, granted);
     }
 
     #[test]
-    fn the_secret_holds_the_sandboxs_user_under_the_keys_that_the_spec_names() {
+    fn jenkins_knows_the_user_that_the_file_brings() {
         let spec = "{platform: {jenkins: {credentialsSecretRef: {name: ci, usernameKey: u}}}}";
-        let mut given =
-            documents(spec, "---\nkind: Secret\nmetadata: {name: ci}\nstringData: {u: mine, token: mine, x: y}\n");
-        prepare(&mut given, &jenkins()).unwrap();
-        let secret = given.object_mut("secrets", "ci").unwrap();
-        assert_eq!(secret["data"], json!({"u": STANDARD.encode("operator"), "token": STANDARD.encode("token")}));
-        assert_eq!(secret["stringData"], json!({"x": "y"}));
+        let coded = format!("data: {{u: {}, token: {}}}", STANDARD.encode("me"), STANDARD.encode("mine\n"));
+        let rows = [
+            ("none", "", "operator", 1),
+            ("in base64", coded.as_str(), "me", 0),
+            ("as text", "stringData: {u: me, token: mine}", "me", 0),
+            ("without the key: the operator says so", "stringData: {username: me, token: mine}", "operator", 0),
+        ];
+        for (case, secret, user, remarks) in rows {
+            let more = if secret.is_empty() {
+                String::new()
+            } else {
+                format!("---\nkind: Secret\nmetadata: {{name: ci}}\n{secret}\n")
+            };
+            let mut documents = documents(spec, &more);
+            let before = documents.object("secrets", "ci").cloned();
+            let prepared = prepare(&mut documents, &jenkins()).unwrap();
+            assert_eq!((prepared.jenkins_user.0.as_str(), prepared.remarks.len()), (user, remarks), "{case}");
+            let after = documents.object("secrets", "ci").cloned();
+            assert!(before.is_none() || before == after, "{case}: what the file brings is used as it is");
+            assert!(after.is_some(), "{case}");
+        }
     }
 
     #[test]
-    fn what_is_made_up_is_said_and_what_cannot_be_is_asked_for() {
-        let spec = "{parameters: [{name: A, valueFrom: {secretKeyRef: {name: s, key: k}}}], platform: {jenkins: {caBundleRef: {name: ca}}}}";
-        let prepared = prepare(&mut documents(spec, ""), &jenkins()).unwrap();
-        assert_eq!(prepared.remarks.len(), 2, "{:?}", prepared.remarks);
-        let own = "{platform: {catalog: {template: {configMapRef: {name: t}}}}}";
-        assert!(prepare(&mut documents(own, ""), &jenkins()).unwrap_err().contains("ConfigMap t"));
-        let map = "---\nkind: ConfigMap\nmetadata: {name: t}\ndata: {template.yaml: 'Resources: {}'}\n";
+    fn what_is_not_in_the_file_is_made_up_and_said() {
+        let secret = "{parameters: [{name: A, valueFrom: {secretKeyRef: {name: s, key: k}}}, {name: B, valueFrom: {secretKeyRef: {name: s, key: l}}}]}";
+        let bundle = "{platform: {jenkins: {caBundleRef: {kind: ConfigMap, name: ca, key: c}}, modelTrigger: {caBundleRef: {kind: ConfigMap, name: ca, key: c}}}}";
+        let archive =
+            "{repositories: {build: {seedCode: {source: Archive, archive: {url: 's3://a/b.zip', sha256: x}}}}}";
+        let both = "{platform: {jenkins: {credentialsSecretRef: {name: s}}}, parameters: [{name: A, valueFrom: {secretKeyRef: {name: s, key: k}}}]}";
+        let given = "---\nkind: Secret\nmetadata: {name: s}\n---\nkind: ConfigMap\nmetadata: {name: ca}\n";
+        let rows = [
+            ("a parameter's Secret", secret, "", "Secret s"),
+            ("a given one", secret, given, ""),
+            (
+                "one Secret for both",
+                both,
+                "",
+                "Secret s is not in the file: here it holds a user of the sandbox's Jenkins and the text",
+            ),
+            ("a CA bundle", bundle, "", "ConfigMap ca"),
+            ("a given one", bundle, given, ""),
+            ("an archive", archive, "", "s3://a/b.zip"),
+        ];
+        for (case, spec, more, remark) in rows {
+            let mut documents = documents(spec, more);
+            let remarks = prepare(&mut documents, &jenkins()).unwrap().remarks;
+            assert_eq!(remarks.len(), usize::from(!remark.is_empty()), "{case}: {remarks:?}");
+            assert!(remarks.concat().starts_with(remark), "{case}: {remarks:?}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_made_up_is_asked_for() {
+        let own = "{platform: {catalog: {template: {configMapRef: {name: t, key: k}}}}}";
+        let refusal = prepare(&mut documents(own, ""), &jenkins()).unwrap_err();
+        assert!(refusal.starts_with("ConfigMap t is missing") && refusal.contains("further document"), "{refusal}");
+        let map = "---\nkind: ConfigMap\nmetadata: {name: t}\ndata: {k: 'Resources: {}'}\n";
         assert!(prepare(&mut documents(own, map), &jenkins()).is_ok());
+        let china = prepare(&mut documents("{platform: {aws: {region: cn-north-1}}}", ""), &jenkins());
+        assert!(china.unwrap_err().contains("partition aws alone"));
     }
 }

@@ -1,7 +1,6 @@
 //! The parts that play together: the sandbox, the in-memory Kubernetes API and the operator, in this process and in real
 //! time. It starts and connects them, and makes what `preparation` has decided on; the story is told elsewhere.
 
-use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,18 +9,22 @@ use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_smithy_async::rt::sleep::{SharedAsyncSleep, TokioSleep};
 use aws_smithy_async::time::SharedTimeSource;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use http::Request;
-use kube::CustomResourceExt;
+use kube::api::{Patch, PatchParams};
+use kube::core::DynamicObject;
+use kube::{Api, Client, CustomResourceExt};
 use mlops_operator::adapters::aws::clients::{Aws, AwsFactory};
 use mlops_operator::clock::Clock;
 use mlops_operator::config::Config;
 use mlops_operator::controller::{self, ClientFactory, Dependencies};
 use mlops_operator::crd::MlopsProject;
 use mlops_operator::crd::status::Placement;
-use mlops_operator::domain::tenancy::InlinePlatform;
 use mlops_operator::metrics::Metrics;
 use mlops_operator::server::Readiness;
+use mlops_sandbox::jenkins::User;
 use mlops_sandbox::kubernetes::Kubernetes;
 use mlops_sandbox::transport::http::Server;
 use mlops_sandbox::{Endpoint, Sandbox, Settings};
@@ -32,10 +35,14 @@ use tower::ServiceExt;
 use tower::util::BoxCloneSyncService;
 
 use crate::manifest::Documents;
-use crate::preparation::Preparation;
+use crate::preparation::{self, Preparation};
+use crate::trigger;
 
 /// The operator's own namespace here.
 const SYSTEM: &str = "mlops-system";
+const PLURAL: &str = "mlopsprojects";
+/// How long the parts may take to end.
+const END: Duration = Duration::from_secs(10);
 
 /// How long the sandbox takes for what takes AWS minutes.
 #[derive(Clone, Copy, Debug)]
@@ -60,45 +67,48 @@ impl Delays {
 /// See the module.
 pub(crate) struct Stage {
     pub(crate) sandbox: Sandbox,
-    pub(crate) kubernetes: Kubernetes,
+    kubernetes: Kubernetes,
     /// Clients of the sandbox's AWS, to show what exists there.
     pub(crate) aws: Aws,
+    /// Namespace and name of the project.
+    project: (String, String),
     /// The path below which Jenkins answers.
     jenkins_context: String,
-    /// Functions and builds run for real behind it; none where Python or Git is missing.
+    /// The `Authorization` of the user that Jenkins knows.
+    authorization: String,
+    /// Functions and builds run as processes behind it; without it the sandbox's models stand in for them, or nothing does.
     server: Option<Server>,
+    /// Which programs are missing for that.
+    missing: Option<String>,
     stop: watch::Sender<bool>,
     operator: JoinHandle<()>,
 }
 
 impl Stage {
-    /// Starts everything, and makes what the project finds when it comes.
+    /// Starts everything, and makes what the project finds when it comes. Functions and builds run as processes unless
+    /// programs are `missing`. The preparation gets a remark for what had to be changed in the manifest.
     ///
     /// # Errors
     /// A sentence: what could not be started or made.
     pub(crate) async fn start(
         documents: &mut Documents,
-        preparation: &Preparation,
+        preparation: &mut Preparation,
         delays: Delays,
+        missing: Option<String>,
     ) -> Result<Self, String> {
-        let settings = Settings {
-            account: preparation.account.clone(),
-            project: delays.project,
-            stack: delays.stack,
-            catalog: delays.catalog,
-            ..Settings::default()
-        };
-        let sandbox = Sandbox::with_clock(settings, mlops_sandbox::Clock::wall());
-        sandbox.world(|world| world.jenkins.context.clone_from(&preparation.jenkins_context));
-        let server = match runs("python3") && runs("git") {
-            true => Some(
+        let sandbox = sandbox(preparation, delays);
+        let server = match missing {
+            None => Some(
                 Server::start(&sandbox, 0, 0).await.map_err(|error| format!("cannot listen on loopback: {error}"))?,
             ),
-            false => None,
+            Some(_) => None,
         };
         if let (Some(server), Some(trigger)) = (&server, trigger(documents)) {
-            // The Lambda is a process of its own: it reaches Jenkins over loopback, whatever the spec calls it.
-            trigger["jenkinsUrl"] = json!(format!("{}{}", server.jenkins_url, preparation.jenkins_context));
+            let url = format!("{}{}", server.jenkins_url, preparation.jenkins_context);
+            preparation.remarks.push(format!(
+                "platform.modelTrigger.jenkinsUrl is {url} here: the Lambda runs as a process, and reaches Jenkins there"
+            ));
+            trigger["jenkinsUrl"] = json!(url);
         }
         let clock = Clock::wall();
         let factory = AwsFactory::new(aws_config(&sandbox, clock));
@@ -107,10 +117,21 @@ impl Stage {
         let crd = serde_json::to_value(MlopsProject::crd()).map_err(|error| error.to_string())?;
         let kubernetes = Kubernetes::new(sandbox.clock(), &[crd]);
         let (stop, stopping) = watch::channel(false);
-        let dependencies = dependencies(&sandbox, &kubernetes, clock, factory, documents.namespace());
+        let dependencies = dependencies(&sandbox, &kubernetes, clock, factory, documents);
         let operator = tokio::spawn(controller::run(dependencies, stopping));
-        let jenkins_context = preparation.jenkins_context.clone();
-        let stage = Self { sandbox, kubernetes, aws, jenkins_context, server, stop, operator };
+        let (user, token) = &preparation.jenkins_user;
+        let stage = Self {
+            sandbox,
+            kubernetes,
+            aws,
+            project: (documents.namespace().to_owned(), documents.name().to_owned()),
+            jenkins_context: preparation.jenkins_context.clone(),
+            authorization: format!("Basic {}", STANDARD.encode(format!("{user}:{token}"))),
+            server,
+            missing,
+            stop,
+            operator,
+        };
         stage.furnish(documents, preparation).await?;
         Ok(stage)
     }
@@ -170,9 +191,68 @@ impl Stage {
             .map(drop)
     }
 
-    /// Whether builds and functions run for real.
-    pub(crate) fn runs_processes(&self) -> bool {
-        self.server.is_some()
+    /// The project, if it exists.
+    pub(crate) fn object(&self) -> Option<Value> {
+        self.kubernetes.object(PLURAL, &self.project.0, &self.project.1)
+    }
+
+    /// Creates the project; gives it as the API keeps it.
+    ///
+    /// # Errors
+    /// What the API says where it refuses it.
+    pub(crate) fn create_project(&self, manifest: &Value) -> Result<Value, String> {
+        self.kubernetes.create(PLURAL, &self.project.0, manifest.clone()).map_err(|refusal| refusal.to_string())
+    }
+
+    /// Changes the project by a JSON merge patch, as a user would.
+    ///
+    /// # Errors
+    /// What the API says where it refuses it.
+    pub(crate) async fn edit_project(&self, patch: &Value) -> Result<(), String> {
+        let client = Client::new(self.kubernetes.service(), "default");
+        let api: Api<DynamicObject> = Api::namespaced_with(client, &self.project.0, &MlopsProject::api_resource());
+        let edited = api.patch(&self.project.1, &PatchParams::default(), &Patch::Merge(patch)).await;
+        edited.map(drop).map_err(|error| error.to_string())
+    }
+
+    /// Asks for the project's deletion.
+    ///
+    /// # Errors
+    /// What the API says where it refuses it.
+    pub(crate) fn delete(&self) -> Result<(), String> {
+        let deleted = self.kubernetes.delete(PLURAL, &self.project.0, &self.project.1);
+        deleted.map(drop).map_err(|refusal| refusal.to_string())
+    }
+
+    /// The programs without which functions and builds do not run, where they do not.
+    pub(crate) fn left_out(&self) -> Option<&str> {
+        self.missing.as_deref()
+    }
+
+    /// Whether the operator has ended, though nobody asked it to.
+    pub(crate) fn operator_ended(&self) -> bool {
+        self.operator.is_finished()
+    }
+
+    /// Functions and builds that failed, as lines to add to a sentence; empty where none did.
+    pub(crate) async fn failed_runs(&self) -> String {
+        let mut text = String::new();
+        for one in
+            self.control("GET", "invocations", Value::Null).await.unwrap_or_default().as_array().into_iter().flatten()
+        {
+            if one["status"] == "failed" {
+                let function = one["function"].as_str().unwrap_or_default();
+                text.push_str(&format!("\n    Lambda {function} failed: {}", trigger::last_error(one)));
+            }
+        }
+        for one in self.control("GET", "builds", Value::Null).await.unwrap_or_default().as_array().into_iter().flatten()
+        {
+            if one["status"] == "FAILED" {
+                let last = one["log"].as_str().unwrap_or_default().trim_end().lines().last().unwrap_or_default();
+                text.push_str(&format!("\n    build {} failed: {last}", one["id"].as_str().unwrap_or_default()));
+            }
+        }
+        text
     }
 
     /// Asks the sandbox's control interface.
@@ -180,16 +260,26 @@ impl Stage {
     /// # Errors
     /// What it refuses, in its own words.
     pub(crate) async fn control(&self, method: &str, path: &str, body: Value) -> Result<Value, String> {
-        self.ask(Endpoint::Aws, method, &format!("/_sandbox/{path}"), body.to_string(), "").await
+        let text = self.ask(Endpoint::Aws, method, &format!("/_sandbox/{path}"), body.to_string(), "").await?;
+        serde_json::from_str(&text).map_err(|error| format!("{path}: {error}"))
     }
 
-    /// Asks Jenkins for JSON, by a path below its root.
+    /// Asks Jenkins, by a path below its root.
     ///
     /// # Errors
     /// What it refuses.
-    pub(crate) async fn jenkins(&self, path: &str, authorization: &str) -> Result<Value, String> {
+    pub(crate) async fn jenkins(&self, path: &str) -> Result<String, String> {
         let path = format!("{}{path}", self.jenkins_context);
-        self.ask(Endpoint::Jenkins, "GET", &path, String::new(), authorization).await
+        self.ask(Endpoint::Jenkins, "GET", &path, String::new(), &self.authorization).await
+    }
+
+    /// The same, for JSON.
+    ///
+    /// # Errors
+    /// What it refuses.
+    pub(crate) async fn jenkins_json(&self, path: &str) -> Result<Value, String> {
+        let text = self.jenkins(path).await?;
+        serde_json::from_str(&text).map_err(|error| format!("{path}: {error}"))
     }
 
     async fn ask(
@@ -199,7 +289,7 @@ impl Stage {
         path: &str,
         body: String,
         authorization: &str,
-    ) -> Result<Value, String> {
+    ) -> Result<String, String> {
         let mut request = Request::builder().method(method).uri(path).header("host", "sandbox");
         if !authorization.is_empty() {
             request = request.header("authorization", authorization);
@@ -210,18 +300,20 @@ impl Stage {
         if !answer.status().is_success() {
             return Err(format!("{method} {path}: {} {text}", answer.status()));
         }
-        serde_json::from_str(&text).map_err(|error| format!("{path}: {error}"))
+        Ok(text)
     }
 
     /// Ends everything.
     ///
     /// # Errors
-    /// The operator broke down.
+    /// The operator broke down, or something does not end.
     pub(crate) async fn stop(self) -> Result<(), String> {
+        let late = |what: &str| format!("{what} did not end within {} s", END.as_secs());
         self.stop.send_replace(true);
-        self.operator.await.map_err(|error| format!("the operator broke down: {error}"))?;
+        let ended = tokio::time::timeout(END, self.operator).await.map_err(|_| late("the operator"))?;
+        ended.map_err(|error| format!("the operator broke down: {error}"))?;
         if let Some(server) = self.server {
-            server.stop().await;
+            tokio::time::timeout(END, server.stop()).await.map_err(|_| late("the sandbox"))?;
         }
         Ok(())
     }
@@ -237,10 +329,24 @@ fn trigger(documents: &mut Documents) -> Option<&mut Value> {
     Some(&mut platform["modelTrigger"])
 }
 
-/// Whether a program is on this machine.
-fn runs(program: &str) -> bool {
-    let version = Command::new(program).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
-    version.is_ok_and(|status| status.success())
+/// AWS and Jenkins, without anything in them but the user that Jenkins knows.
+fn sandbox(preparation: &Preparation, delays: Delays) -> Sandbox {
+    let settings = Settings {
+        account: preparation.account.clone(),
+        project: delays.project,
+        stack: delays.stack,
+        catalog: delays.catalog,
+        custom_resource: delays.project.mul_f64(0.25),
+        jenkins_build: delays.project.mul_f64(0.25),
+        ..Settings::default()
+    };
+    let sandbox = Sandbox::with_clock(settings, mlops_sandbox::Clock::wall());
+    sandbox.world(|world| {
+        world.jenkins.context.clone_from(&preparation.jenkins_context);
+        let (user, token) = &preparation.jenkins_user;
+        world.jenkins.users.insert(user.clone(), User::service(token));
+    });
+    sandbox
 }
 
 fn aws_config(sandbox: &Sandbox, clock: Clock) -> SdkConfig {
@@ -254,22 +360,20 @@ fn aws_config(sandbox: &Sandbox, clock: Clock) -> SdkConfig {
         .build()
 }
 
-/// What the operator is started with: this one namespace may name any role and Jenkins.
+/// What the operator is started with: it may use what this manifest names, and nothing else.
 fn dependencies(
     sandbox: &Sandbox,
     kubernetes: &Kubernetes,
     clock: Clock,
     factory: AwsFactory,
-    namespace: &str,
+    documents: &Documents,
 ) -> Dependencies {
-    let anything = || vec!["*".to_owned()];
-    let grant = InlinePlatform { namespaces: vec![namespace.to_owned()], roles: anything(), jenkins_hosts: anything() };
     let metrics = Metrics::default();
     let jenkins = BoxCloneSyncService::new(sandbox.jenkins().map_err(Into::into));
     Dependencies {
-        client: kube::Client::new(kubernetes.service(), "default"),
+        client: Client::new(kubernetes.service(), "default"),
         clock,
-        config: Config { inline_platforms: vec![grant], ..Config::default() },
+        config: Config { inline_platforms: vec![preparation::grant(documents)], ..Config::default() },
         clients: ClientFactory::new(factory, metrics.clone()).with_jenkins(jenkins),
         metrics,
         readiness: Readiness::default(),

@@ -1,39 +1,44 @@
 //! The story of one project, told on standard output as it happens: applied, Ready, a model approved, edited, deleted. It
-//! asks and prints; what takes part is `stage`'s.
+//! holds each step against what the manifest asks for; what takes part is `stage`'s.
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use kube::api::{Patch, PatchParams};
-use kube::core::DynamicObject;
-use kube::{Api, Client, CustomResourceExt};
-use mlops_operator::crd::MlopsProject;
 use mlops_sandbox::jenkins::Jenkins;
 use serde_json::{Value, json};
 
-use crate::inventory;
-use crate::manifest::Documents;
+use crate::display::Display;
+use crate::inventory::{self, Section};
+use crate::manifest::{self, Documents};
 use crate::preparation;
 use crate::stage::{Delays, Stage};
+use crate::trigger;
+use crate::watch::{Goal, Watch};
 
-const PLURAL: &str = "mlopsprojects";
-/// After so long without news a line says that it still waits.
-const PATIENCE: Duration = Duration::from_secs(5);
-/// How often the object is looked at.
-const GLANCE: Duration = Duration::from_millis(100);
-/// What an edit writes, and shows that it has arrived.
+/// What the edit writes, and finds again in SageMaker and Jenkins.
 const DESCRIPTION: &str = "Edited by the rehearsal";
+const TAG: (&str, &str) = ("rehearsal", "edited");
 const SCHEDULE: &str = "H/7 * * * *";
+/// How many tags a project may have.
+const TAGS: usize = 16;
 
-/// Plays the whole story of the documents of file `name`. `terminal` tells whether headings may be bold.
+/// Plays the whole story of the documents of file `name`. Programs that are `missing` leave out what they would run.
 ///
 /// # Errors
 /// A sentence: what did not happen, and what the operator or the API says about it.
-pub(crate) async fn play(name: &str, mut documents: Documents, delays: Delays, terminal: bool) -> Result<(), String> {
-    let prepared = preparation::prepare(&mut documents, &Jenkins::credentials())?;
-    let stage = Stage::start(&mut documents, &prepared, delays).await?;
-    let story = Story { stage: &stage, documents: &documents, terminal };
+pub(crate) async fn play(
+    name: &str,
+    mut documents: Documents,
+    delays: Delays,
+    missing: Option<String>,
+    display: Display,
+) -> Result<(), String> {
+    let mut prepared = preparation::prepare(&mut documents, &Jenkins::credentials())?;
+    let stage = Stage::start(&mut documents, &mut prepared, delays, missing).await?;
+    let mut story = Story { stage: &stage, documents: &documents, display, watch: Watch::default() };
     story.limits(&prepared.remarks);
     let told = story.tell(name, delays).await;
+    story.display.erase();
     let stopped = stage.stop().await;
     told.and(stopped)
 }
@@ -41,267 +46,198 @@ pub(crate) async fn play(name: &str, mut documents: Documents, delays: Delays, t
 struct Story<'a> {
     stage: &'a Stage,
     documents: &'a Documents,
-    terminal: bool,
-}
-
-/// How a wait ended well.
-enum Seen {
-    Object(Value),
-    Gone,
+    display: Display,
+    watch: Watch,
 }
 
 impl Story<'_> {
-    async fn tell(&self, name: &str, delays: Delays) -> Result<(), String> {
-        self.heading(&format!("Applying {name}"));
-        let project = self.documents.project.clone();
-        let applied = Instant::now();
-        let created = self.stage.kubernetes.create(PLURAL, self.documents.namespace(), project);
-        let created = created.map_err(|refusal| format!("the Kubernetes API refuses the MlopsProject: {refusal}"))?;
-        let unknown = dropped("spec", &self.documents.project["spec"], &created["spec"]);
-        if !unknown.is_empty() {
-            let fields = unknown.join(", ");
-            return Err(format!(
-                "MlopsProject has no such fields: {fields}; kubectl explain mlp.spec lists what it has"
-            ));
-        }
+    async fn tell(&mut self, name: &str, delays: Delays) -> Result<(), String> {
         let limit = delays.critical_path() * 10 + Duration::from_secs(60);
-        let object = self.settle("Ready", limit, is_ready).await?;
+        self.display.heading(&format!("Applying {name}"));
+        let before = self.stage.sandbox.journal().len();
+        let applied = Instant::now();
+        self.apply()?;
+        let object = self.until(Goal::Ready, "Ready", limit).await?;
         let took = applied.elapsed();
-        let calls = self.stage.sandbox.journal().len();
+        let calls = self.stage.sandbox.journal().len() - before;
         self.show("What now exists in AWS and Jenkins").await?;
-        self.approve(&object).await?;
-        self.edit(limit).await?;
-        self.delete(limit).await?;
-        self.heading("Summary");
+        self.seed_code(&object);
+        trigger::approve(&object, self.stage, &mut self.display).await?;
+        let object = self.edit(limit).await?;
+        self.delete(&object, limit).await?;
+        self.display.heading("Summary");
         let critical = delays.critical_path();
-        println!(
+        self.display.line(&format!(
             "Ready {:.1} s after apply, {:.2} of the critical path of {:.1} s; {calls} remote calls until then; {} of memory with the sandbox",
             took.as_secs_f64(),
             took.as_secs_f64() / critical.as_secs_f64(),
             critical.as_secs_f64(),
             memory()
-        );
+        ));
         Ok(())
-    }
-
-    fn heading(&self, text: &str) {
-        match self.terminal {
-            true => println!("\n\u{1b}[1m== {text}\u{1b}[0m"),
-            false => println!("\n== {text}"),
-        }
     }
 
     /// What this shows, and what only a real cluster and a real account can show.
-    fn limits(&self, remarks: &[String]) {
-        self.heading("A rehearsal: AWS and Jenkins are a sandbox, Kubernetes an API in memory");
-        println!(
-            "Checked: the spec as the operator reads it, the project template, the names and the order of what is made."
-        );
-        println!(
-            "Not checked: bounds and rules of the CRD, permissions and quotas of the account, plugins of the real Jenkins."
-        );
-        println!("Roles, connections, buckets and Secrets that the manifest names exist here, as it needs them.");
-        if !self.stage.runs_processes() {
-            println!(
-                "The check-in of seed code and the model trigger's Lambda need python3 and git, which are not on this machine."
-            );
+    fn limits(&mut self, remarks: &[String]) {
+        self.display.heading("A rehearsal: AWS and Jenkins are a sandbox, Kubernetes an API in memory");
+        let mut lines = vec![
+            "Checked: names and types of fields, the spec as the operator reads it, the project template, what is made in which order.".to_owned(),
+            "Not checked: bounds, patterns and CEL rules of the CRD; permissions and quotas of the account; the real Jenkins and its plugins.".to_owned(),
+            "Roles, connections and the bucket that the manifest names exist here as it needs them; its Git repositories are empty.".to_owned(),
+        ];
+        if let Some(missing) = self.stage.left_out() {
+            lines.push(format!(
+                "Left out, since {missing} cannot be run here: the model trigger's Lambda; and a model of the sandbox answers for the check-in of seed code."
+            ));
         }
-        for remark in remarks {
-            println!("- {remark}");
-        }
+        lines.extend(remarks.iter().map(|remark| format!("- {remark}")));
+        lines.iter().for_each(|line| self.display.line(line));
     }
 
-    /// Prints the conditions as they change until one look holds.
-    async fn settle(&self, what: &str, limit: Duration, holds: impl Fn(&Value) -> bool) -> Result<Value, String> {
-        match self.watch(what, limit, |object| object.is_some_and(&holds)).await? {
-            Seen::Object(object) => Ok(object),
-            Seen::Gone => Err(format!("the project is gone before it was {what}")),
-        }
-    }
-
-    async fn watch(&self, what: &str, limit: Duration, holds: impl Fn(Option<&Value>) -> bool) -> Result<Seen, String> {
-        let begun = Instant::now();
-        let (mut shown, mut spoken) = (Vec::new(), begun);
-        loop {
-            let object = self.stage.kubernetes.object(PLURAL, self.documents.namespace(), self.documents.name());
-            let conditions = object.as_ref().map(conditions).unwrap_or_default();
-            for line in conditions.iter().filter(|line| !shown.contains(*line)) {
-                println!("{:6.1} s  {line}", begun.elapsed().as_secs_f64());
-                spoken = Instant::now();
-            }
-            shown = conditions;
-            if holds(object.as_ref()) {
-                return Ok(object.map_or(Seen::Gone, Seen::Object));
-            }
-            let object = object.unwrap_or_default();
-            if let Some(sentence) = stalled(&object) {
-                return Err(format!("{what} needs a person: {sentence}"));
-            }
-            if begun.elapsed() > limit {
-                let ready = message(&object, "Ready");
-                return Err(format!("{what} did not happen within {} s: {ready}", limit.as_secs()));
-            }
-            if spoken.elapsed() > PATIENCE {
-                println!("{:6.1} s  waiting: {}", begun.elapsed().as_secs_f64(), message(&object, "Ready"));
-                spoken = Instant::now();
-            }
-            tokio::time::sleep(GLANCE).await;
-        }
-    }
-
-    /// What exists, by kind; answers how many there are.
-    async fn show(&self, heading: &str) -> Result<usize, String> {
-        self.heading(heading);
-        let mut count = 0;
-        for (kind, lines) in inventory::everything(self.stage).await? {
-            println!("{kind}:{}", if lines.is_empty() { " none" } else { "" });
-            lines.iter().for_each(|line| println!("    {line}"));
-            count += lines.len();
-        }
-        Ok(count)
-    }
-
-    /// Registers a model version and approves it: with a model trigger, Jenkins then builds the deploy job.
-    async fn approve(&self, object: &Value) -> Result<(), String> {
-        let group = object["status"]["project"]["modelPackageGroup"].as_str().unwrap_or_default();
-        let region = object["status"]["placement"]["region"].as_str().unwrap_or_default();
-        self.heading(&format!("Registering and approving a model in {group}"));
-        let wanted = json!({"group": group, "approve": true, "region": region});
-        let made = self.stage.control("POST", "model-packages", wanted).await?;
-        println!("{} is approved", made["modelPackageArn"].as_str().unwrap_or_default());
-        if object["spec"]["modelTrigger"].is_null() {
-            println!("The spec has no modelTrigger: nothing starts the deploy job.");
+    /// Creates the project. A field that the API drops is a mistake, which kubectl refuses.
+    fn apply(&self) -> Result<(), String> {
+        let created = self.stage.create_project(&self.documents.project);
+        let created = created.map_err(|refusal| format!("the Kubernetes API refuses the MlopsProject: {refusal}"))?;
+        let unknown = manifest::dropped("spec", &self.documents.project["spec"], &created["spec"]);
+        if unknown.is_empty() {
             return Ok(());
         }
-        if !self.stage.runs_processes() {
-            println!("EventBridge matches; the Lambda is not run: python3 or git is not on this machine.");
-            return Ok(());
+        let fields = unknown.join(", ");
+        Err(format!("MlopsProject has no such fields: {fields}; kubectl explain mlp.spec lists what it has"))
+    }
+
+    async fn until(&mut self, goal: Goal, what: &str, limit: Duration) -> Result<Value, String> {
+        self.watch.until(goal, what, limit, self.stage, &mut self.display).await
+    }
+
+    /// What exists, by kind.
+    async fn show(&mut self, heading: &str) -> Result<Vec<Section>, String> {
+        self.display.heading(heading);
+        let sections = inventory::everything(self.stage).await?;
+        for (kind, items) in &sections {
+            self.display.line(&format!("{kind}:{}", if items.is_empty() { " none" } else { "" }));
+            for item in items {
+                self.display.line(format!("    {}  {}", item.name, item.details).trim_end());
+            }
         }
-        let url = object["status"]["jobs"]["urls"][2].as_str().unwrap_or_default();
+        Ok(sections)
+    }
+
+    /// What became of the seed code, as the status has it.
+    fn seed_code(&mut self, object: &Value) {
+        let repositories = object["status"]["project"]["repositories"].as_array().cloned().unwrap_or_default();
+        if repositories.is_empty() {
+            return;
+        }
+        let by = if self.stage.left_out().is_some() {
+            "as the sandbox's model of the check-in has it"
+        } else {
+            "checked in by a build"
+        };
+        self.display.line(&format!("seed code, {by}:"));
+        for one in &repositories {
+            let text = |field: &str| one[field].as_str().unwrap_or_default();
+            self.display.line(&format!("    {}: {}", text("name"), text("seedCode")));
+        }
+    }
+
+    async fn edit(&mut self, limit: Duration) -> Result<Value, String> {
+        self.display.heading("Editing it: description, a tag, the poll schedule of the jobs");
+        let patch = edit_of(&self.documents.project);
+        let edited = self.stage.edit_project(&patch).await;
+        edited.map_err(|refusal| format!("the Kubernetes API refuses the edit: {refusal}"))?;
+        let object = self.until(Goal::Ready, "the edit", limit).await?;
+        let name = object["status"]["placement"]["projectName"].as_str().unwrap_or_default();
+        let project = self.stage.aws.sagemaker.describe_project().project_name(name).send().await;
+        let project = project.map_err(|error| format!("cannot describe project {name}: {error:?}"))?;
+        let arn = project.project_arn().unwrap_or_default();
+        let tags = self.stage.aws.sagemaker.list_tags().resource_arn(arn).send().await;
+        let tags = tags.map_err(|error| format!("cannot list the tags of {arn}: {error:?}"))?;
+        let tag = tags.tags().iter().find(|tag| tag.key() == Some(TAG.0)).and_then(|tag| tag.value());
+        let url = object["status"]["jobs"]["urls"][0].as_str().unwrap_or_default();
         let path = url.find("/job/").map_or(url, |at| &url[at..]).trim_end_matches('/');
-        let begun = Instant::now();
-        loop {
-            let build = self.stage.jenkins(&format!("{path}/lastBuild/api/json"), &inventory::authorization()).await;
-            match build {
-                Ok(build) if build["result"] == "SUCCESS" => {
-                    println!(
-                        "EventBridge matched, the Lambda ran, and Jenkins built {url} (number {})",
-                        build["number"]
-                    );
-                    parameters(&build).iter().for_each(|line| println!("    {line}"));
-                    return Ok(());
-                }
-                other if begun.elapsed() > Duration::from_secs(30) => {
-                    let invocations = self.stage.control("GET", "invocations", Value::Null).await?;
-                    return Err(format!(
-                        "no build of {url} succeeded within 30 s: {other:?}; the Lambda: {invocations}"
-                    ));
-                }
-                _ => tokio::time::sleep(GLANCE).await,
-            }
-        }
+        let configuration = self.stage.jenkins(&format!("{path}/config.xml")).await?;
+        self.arrived("description in SageMaker", project.project_description(), Some(DESCRIPTION))?;
+        let wanted = patch["spec"]["tags"][TAG.0].as_str();
+        self.arrived(&format!("tag {} of the project", TAG.0), tag, wanted)?;
+        self.arrived(&format!("poll schedule of {url}"), between(&configuration, "<spec>", "</spec>"), Some(SCHEDULE))?;
+        Ok(object)
     }
 
-    async fn edit(&self, limit: Duration) -> Result<(), String> {
-        self.heading("Editing it: description, a tag, the poll schedule of the jobs");
-        let client = Client::new(self.stage.kubernetes.service(), "default");
-        let kind = MlopsProject::api_resource();
-        let api: Api<DynamicObject> = Api::namespaced_with(client, self.documents.namespace(), &kind);
-        let edit = json!({"spec": {
-            "description": DESCRIPTION, "tags": {"rehearsal": "edited"}, "jenkins": {"pollSchedule": SCHEDULE},
-        }});
-        let edited = api.patch(self.documents.name(), &PatchParams::default(), &Patch::Merge(edit)).await;
-        edited.map_err(|error| format!("the Kubernetes API refuses the edit: {error}"))?;
-        let object = self.settle("the edit", limit, is_ready).await?;
-        let project = object["status"]["placement"]["projectName"].as_str().unwrap_or_default();
-        let answer = self.stage.aws.sagemaker.describe_project().project_name(project).send().await;
-        let answer = answer.map_err(|error| format!("cannot describe project {project}: {error:?}"))?;
-        let description = answer.project_description().unwrap_or_default();
-        println!("SageMaker's description of {project}: {description}");
-        if description != DESCRIPTION {
-            return Err(format!("the edit did not reach SageMaker, though Ready is True: {description:?}"));
+    /// Shows a value that was read back.
+    fn arrived(&mut self, what: &str, found: Option<&str>, wanted: Option<&str>) -> Result<(), String> {
+        let Some(wanted) = wanted else { return Ok(()) };
+        self.display.line(&format!("{what}: {}", found.unwrap_or("none")));
+        if found == Some(wanted) {
+            return Ok(());
         }
-        Ok(())
+        Err(format!("the edit did not arrive, though Ready is True: {what} is {found:?}, not {wanted:?}"))
     }
 
-    async fn delete(&self, limit: Duration) -> Result<(), String> {
-        let policies = ["deletionPolicy", "dataPolicy"].map(|field| {
-            let value = self.documents.project["spec"][field].as_str();
-            value.map_or_else(|| format!("{field} as it stands without one"), |value| format!("{field}: {value}"))
-        });
-        self.heading(&format!("Deleting it ({})", policies.join(", ")));
-        let deleted = self.stage.kubernetes.delete(PLURAL, self.documents.namespace(), self.documents.name());
-        deleted.map_err(|refusal| format!("the Kubernetes API refuses the deletion: {refusal}"))?;
-        self.watch("the deletion", limit, |object| object.is_none()).await?;
-        println!("the object is gone");
+    async fn delete(&mut self, object: &Value, limit: Duration) -> Result<(), String> {
+        let policy = |field: &str| object["spec"][field].as_str().unwrap_or_default().to_owned();
+        let (deletion, data) = (policy("deletionPolicy"), policy("dataPolicy"));
+        self.display.heading(&format!("Deleting it (deletionPolicy: {deletion}, dataPolicy: {data})"));
+        self.stage.delete().map_err(|refusal| format!("the Kubernetes API refuses the deletion: {refusal}"))?;
+        self.until(Goal::Gone, "the deletion", limit).await?;
+        self.display.line("the object is gone");
         let left = self.show("What is left in AWS and Jenkins").await?;
-        println!("{left} left");
+        let sentence = judged(object, &left)?;
+        self.display.line(&sentence);
         Ok(())
     }
 }
 
-fn each_condition(object: &Value) -> impl Iterator<Item = &Value> {
-    object["status"]["conditions"].as_array().into_iter().flatten()
-}
-
-/// A line for each condition: type, status, reason, and the message where it does not hold.
-fn conditions(object: &Value) -> Vec<String> {
-    let text = |condition: &Value, field: &str| condition[field].as_str().unwrap_or_default().to_owned();
-    let line = |condition: &Value| {
-        let (kind, status, reason) = (text(condition, "type"), text(condition, "status"), text(condition, "reason"));
-        let message = if status == "True" { String::new() } else { text(condition, "message") };
-        format!("{kind:<17} {status:<8} {reason:<18} {message}").trim_end().to_owned()
-    };
-    each_condition(object).map(line).collect()
-}
-
-fn message(object: &Value, kind: &str) -> String {
-    let found = each_condition(object).find(|condition| condition["type"] == kind);
-    let text = found.and_then(|condition| condition["message"].as_str());
-    text.unwrap_or("the operator has not looked at it yet").to_owned()
-}
-
-fn is_true(object: &Value, kind: &str) -> bool {
-    each_condition(object).any(|condition| condition["type"] == kind && condition["status"] == "True")
-}
-
-/// Fields that were sent and that the API has dropped, as paths: kubectl refuses them.
-fn dropped(path: &str, sent: &Value, kept: &Value) -> Vec<String> {
-    match (sent, kept) {
-        (Value::Object(sent), Value::Object(kept)) => {
-            let each = sent.iter().filter(|(_, value)| !value.is_null());
-            let find = |(name, value): (&String, &Value)| match kept.get(name) {
-                Some(kept) => dropped(&format!("{path}.{name}"), value, kept),
-                None => vec![format!("{path}.{name}")],
-            };
-            each.flat_map(find).collect()
-        }
-        (Value::Array(sent), Value::Array(kept)) => {
-            let each = sent.iter().zip(kept).enumerate();
-            each.flat_map(|(at, (sent, kept))| dropped(&format!("{path}[{at}]"), sent, kept)).collect()
-        }
-        _ => Vec::new(),
+/// What the edit changes. The tag is left out where a project can have no more.
+fn edit_of(project: &Value) -> Value {
+    let keys =
+        |pointer: &str| project.pointer(pointer).and_then(Value::as_object).into_iter().flat_map(|tags| tags.keys());
+    let tags: BTreeSet<&String> = keys("/spec/tags").chain(keys("/spec/platform/tags")).collect();
+    let mut spec = json!({"description": DESCRIPTION, "jenkins": {"pollSchedule": SCHEDULE}});
+    if tags.len() < TAGS || tags.iter().any(|key| *key == TAG.0) {
+        spec["tags"] = json!({TAG.0: TAG.1});
     }
+    json!({"spec": spec})
 }
 
-/// Ready, and of the present generation.
-fn is_ready(object: &Value) -> bool {
-    is_true(object, "Ready") && object["status"]["observedGeneration"] == object["metadata"]["generation"]
-}
-
-/// Why a person is needed, where one is.
-fn stalled(object: &Value) -> Option<String> {
-    is_true(object, "Stalled").then(|| message(object, "Stalled"))
-}
-
-/// The parameters of a build, as `name=value`.
-fn parameters(build: &Value) -> Vec<String> {
-    let actions = build["actions"].as_array().into_iter().flatten();
-    let each = actions.flat_map(|action| action["parameters"].as_array().into_iter().flatten());
-    each.map(|one| {
-        format!("{}={}", one["name"].as_str().unwrap_or_default(), one["value"].as_str().unwrap_or_default())
+/// Holds what is left against what the policies say.
+///
+/// # Errors
+/// Something is left that should be gone, or gone that should be left.
+fn judged(object: &Value, left: &[Section]) -> Result<String, String> {
+    let names: BTreeSet<&str> = left.iter().flat_map(|(_, items)| items).map(|item| item.name.as_str()).collect();
+    let text = |pointer: &str| object.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
+    if text("/spec/deletionPolicy") == "Retain" {
+        return match names.contains(text("/status/placement/projectName")) {
+            true => Ok("all of it stays, on purpose: deletionPolicy is Retain".to_owned()),
+            false => Err("deletionPolicy is Retain, but the SageMaker project is gone".to_owned()),
+        };
+    }
+    let bucket = text("/spec/platform/artifacts/bucket");
+    let kept = [text("/status/project/bucket"), text("/status/project/modelPackageGroup")];
+    let keep = text("/spec/dataPolicy") == "Keep";
+    let meant: BTreeSet<&str> =
+        std::iter::once(bucket).chain(kept.into_iter().filter(|_| keep)).filter(|name| !name.is_empty()).collect();
+    if let Some(lost) = meant.difference(&names).next() {
+        return Err(format!("{lost} is gone, which should have stayed"));
+    }
+    let others: Vec<&str> = names.difference(&meant).copied().collect();
+    if !others.is_empty() {
+        return Err(format!("this should be gone and is not: {}", others.join(", ")));
+    }
+    let reasons =
+        [(keep, "dataPolicy is Keep"), (!bucket.is_empty(), "the bucket in artifacts.bucket was there before")];
+    let reasons: Vec<&str> = reasons.iter().filter(|(holds, _)| *holds).map(|(_, reason)| *reason).collect();
+    Ok(if names.is_empty() {
+        "nothing".to_owned()
+    } else {
+        format!("this stays on purpose: {}", reasons.join(", and "))
     })
-    .collect()
+}
+
+/// The text between two others.
+fn between<'a>(text: &'a str, before: &str, after: &str) -> Option<&'a str> {
+    text.split_once(before)?.1.split_once(after).map(|(inner, _)| inner)
 }
 
 /// The resident memory of this process in MiB, where the machine tells.
@@ -313,36 +249,4 @@ fn memory() -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use super::*;
-
-    fn delays() -> Delays {
-        Delays::of(Duration::from_millis(300))
-    }
-
-    fn quickstart() -> Documents {
-        Documents::read(include_str!("../../../examples/quickstart.yaml")).unwrap()
-    }
-
-    #[tokio::test(flavor = "multi_thread")]
-    async fn the_quickstart_plays_to_its_end() {
-        play("quickstart", quickstart(), delays(), false).await.unwrap();
-    }
-
-    #[tokio::test(flavor = "multi_thread")]
-    async fn a_project_that_needs_a_person_ends_with_what_the_operator_says() {
-        let mut documents = quickstart();
-        documents.project["spec"]["parameters"] = json!([{"name": "Odd", "value": "x"}]);
-        let refusal = play("wrong", documents, delays(), false).await.unwrap_err();
-        assert!(refusal.contains("Ready needs a person") && refusal.contains("Odd"), "{refusal}");
-    }
-
-    #[tokio::test(flavor = "multi_thread")]
-    async fn a_misspelt_field_is_named() {
-        let mut documents = quickstart();
-        documents.project["spec"]["descriptoin"] = json!("Predicts taxi fares");
-        let refusal = play("wrong", documents, delays(), false).await.unwrap_err();
-        assert!(refusal.contains("spec.descriptoin"), "{refusal}");
-    }
-}
+mod tests;
