@@ -5,6 +5,8 @@
 #![allow(unreachable_pub)]
 
 pub mod generate;
+pub mod identifiers;
+pub mod placement;
 pub mod platform;
 pub mod project;
 pub mod schema;

@@ -1,8 +1,11 @@
 //! Schemas of the texts that AWS and Jenkins bound: each with its length, its pattern and the sentence that a user
-//! reads when `kubectl apply` refuses it. They stand together so that one bound is written once. A schema-level
+//! reads when `kubectl apply` refuses it. They stand together so that one bound is written once; those of
+//! texts that the operator has types for stand with the types. A schema-level
 //! `pattern` would answer with a bare regular expression, so patterns are CEL rules with a message.
 
 use schemars::{Schema, SchemaGenerator, json_schema};
+
+use super::identifiers::{AccountId, ConnectionArn, Form, Region, RoleArn, Sha256};
 
 /// Parameters of the Jenkins jobs that the operator fills itself.
 pub const RESERVED_JOB_PARAMETERS: [&str; 12] = [
@@ -24,8 +27,6 @@ pub const RESERVED_JOB_PARAMETERS: [&str; 12] = [
 pub const RETENTION_DAYS: [u16; 22] =
     [1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653];
 
-/// ARN of an IAM role: path and name in the characters that IAM allows, the name at most 64 (IAM quotas).
-const ROLE_ARN: &str = r"^arn:aws[a-z-]*:iam::[0-9]{12}:role/([A-Za-z0-9_+=,.@/-]*/)?[A-Za-z0-9_+=,.@-]{1,64}$";
 /// Characters that SageMaker takes in a description: everything printable, but no line breaks or control characters.
 const PRINTABLE: &str = r"^[\\p{L}\\p{M}\\p{Z}\\p{S}\\p{N}\\p{P}]*$";
 /// Characters that AWS takes in tags.
@@ -46,6 +47,10 @@ fn matching(min: u32, max: u32, pattern: &str, message: &str) -> Schema {
     text(min, max, &[(&format!("self.matches('{pattern}')"), message)])
 }
 
+fn form(form: &Form) -> Schema {
+    matching(form.min, form.max, form.pattern, form.message)
+}
+
 /// Name of a SageMaker project.
 pub fn project_name(_: &mut SchemaGenerator) -> Schema {
     matching(
@@ -63,23 +68,17 @@ pub fn project_description(_: &mut SchemaGenerator) -> Schema {
 
 /// AWS region.
 pub fn region(_: &mut SchemaGenerator) -> Schema {
-    matching(9, 32, "^[a-z]{2}(-[a-z]+)+-[0-9]{1,2}$", "region is the code of an AWS region, such as eu-central-1")
+    form(&Region::FORM)
 }
 
 /// AWS account id.
 pub fn account_id(_: &mut SchemaGenerator) -> Schema {
-    matching(12, 12, "^[0-9]{12}$", "accountId is an AWS account id of 12 digits; quote it in YAML")
+    form(&AccountId::FORM)
 }
 
 /// ARN of an IAM role.
 pub fn role_arn(_: &mut SchemaGenerator) -> Schema {
-    // With the longest path (512) and name (64) in `arn:aws-us-gov:iam::111122223333:role`, the longest beginning.
-    matching(
-        20,
-        613,
-        ROLE_ARN,
-        "must be the ARN of an IAM role, such as arn:aws:iam::111122223333:role/name; the name has at most 64 characters",
-    )
+    form(&RoleArn::FORM)
 }
 
 /// ARN or ARN pattern of a portfolio principal.
@@ -234,12 +233,7 @@ pub fn full_name(_: &mut SchemaGenerator) -> Schema {
 
 /// ARN of a Git connection.
 pub fn connection_arn(_: &mut SchemaGenerator) -> Schema {
-    matching(
-        20,
-        256,
-        "^arn:aws[a-z-]*:(codeconnections|codestar-connections):[a-z0-9-]+:[0-9]{12}:connection/[A-Za-z0-9-]+$",
-        "connectionArn is the ARN of a CodeConnections (or CodeStar) connection",
-    )
+    form(&ConnectionArn::FORM)
 }
 
 /// URL of a zip file with seed code, in signs that need no quoting anywhere on its way.
@@ -259,7 +253,7 @@ pub fn archive_url(_: &mut SchemaGenerator) -> Schema {
 
 /// SHA-256 in hex.
 pub fn sha256(_: &mut SchemaGenerator) -> Schema {
-    matching(64, 64, "^[0-9a-f]{64}$", "sha256 is 64 hex digits in lower case, as sha256sum prints them")
+    form(&Sha256::FORM)
 }
 
 /// ARN of an SNS topic that an alarm can reach: one without FIFO.

@@ -7,6 +7,8 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
+pub use super::placement::{CaBundleKind, CaBundleReference, Placement};
+
 /// The types of conditions on an `MlopsProject` (kstatus: `Ready` always, `Reconciling` and `Stalled` only while True).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ConditionType {
@@ -193,70 +195,6 @@ impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
     }
-}
-
-/// Where a project's resources live and how they are found: written before the first remote write, so that deletion
-/// works without a spec that parses. It holds names only, never a secret.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(default, rename_all = "camelCase")]
-pub struct Placement {
-    /// AWS partition: `aws`, `aws-cn` or `aws-us-gov`.
-    pub partition: String,
-    /// AWS account, 12 digits.
-    pub account_id: String,
-    /// AWS region.
-    pub region: String,
-    /// Role that the operator assumes, if any.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub role_arn: Option<String>,
-    /// External id that goes with it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub external_id: Option<String>,
-    /// Name of the SageMaker project.
-    pub project_name: String,
-    /// Artifact bucket.
-    pub bucket: String,
-    /// Whether the bucket is the operator's own: made and deleted by it.
-    pub bucket_owned: bool,
-    /// Base URL of Jenkins, without a trailing slash.
-    pub jenkins_url: String,
-    /// Folder path of the jobs, outermost first; empty: the root.
-    pub jenkins_folder: Vec<String>,
-    /// How many of the folder's outer parts belong to the platform.
-    pub jenkins_shared_folders: i32,
-    /// Whether plain HTTP to Jenkins is allowed.
-    pub allow_plain_http: bool,
-    /// Secret with the Jenkins credentials, in the object's own namespace.
-    pub secret_name: String,
-    /// Key of the user name in it.
-    pub username_key: String,
-    /// Key of the API token in it.
-    pub token_key: String,
-    /// Where the CA bundle stands, if one is named.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub ca_bundle: Option<CaBundleReference>,
-}
-
-/// A key of a Secret or ConfigMap that holds PEM certificates.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct CaBundleReference {
-    /// `Secret` or `ConfigMap`.
-    pub kind: CaBundleKind,
-    /// Its name, in the object's own namespace.
-    #[schemars(length(min = 1, max = 253))]
-    pub name: String,
-    /// The key in it.
-    #[schemars(length(min = 1, max = 253))]
-    pub key: String,
-}
-
-/// What kind of object holds a CA bundle.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[allow(missing_docs)]
-pub enum CaBundleKind {
-    Secret,
-    ConfigMap,
 }
 
 /// The create of a resource that AWS does not key by name, written down before it is made: whoever finds an intent

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use sha2::{Digest, Sha256};
 
+use crate::crd::identifiers::{AccountId, Region};
 use crate::crd::status::Placement;
 
 /// Tag key under which AWS resources carry their owner's hash.
@@ -88,7 +89,7 @@ impl Identity {
     }
 
     /// Name of an artifact bucket of our own: at most 63 characters, lower case.
-    pub fn own_bucket_name(owner: &OwnerKey, account: &str, region: &str) -> String {
+    pub fn own_bucket_name(owner: &OwnerKey, account: &AccountId, region: &Region) -> String {
         format!("mlops-{}-{account}-{region}", owner.short())
     }
 

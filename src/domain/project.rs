@@ -6,6 +6,7 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
+use crate::crd::identifiers::{ConnectionArn, RoleArn, Sha256};
 use crate::domain::identity::Identity;
 use crate::domain::secret::SealedSecret;
 use crate::templates::archives::{self, Archive};
@@ -43,11 +44,11 @@ pub struct Project {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Roles {
     /// The launch constraint's role: Service Catalog launches the product with it.
-    pub launch: String,
+    pub launch: RoleArn,
     /// What pipelines and builds run as.
-    pub usage: String,
+    pub usage: RoleArn,
     /// What CloudFormation uses for the trigger stack; absent: the operator's own permissions.
-    pub stack: Option<String>,
+    pub stack: Option<RoleArn>,
 }
 
 /// Portfolio, product and principals.
@@ -218,8 +219,8 @@ pub enum SeedCode {
     Archive {
         /// `https://…` or `s3://bucket/key`.
         url: String,
-        /// Hex SHA-256.
-        sha256: String,
+        /// Of the file.
+        sha256: Sha256,
     },
 }
 
@@ -233,7 +234,7 @@ pub struct Repository {
     /// `owner/name`.
     pub full_name: String,
     /// ARN of the connection that reaches it.
-    pub connection_arn: String,
+    pub connection_arn: ConnectionArn,
     /// What is committed into it, where it is empty.
     pub seed_code: SeedCode,
 }
@@ -285,7 +286,7 @@ pub struct ModelTriggerSettings {
     /// `Approved`, `Rejected`, `PendingManualApproval`; not empty, sorted.
     pub approval_statuses: Vec<String>,
     /// Role of the Lambda; absent: the stack makes one.
-    pub runtime_role_arn: Option<String>,
+    pub runtime_role_arn: Option<RoleArn>,
     /// Jenkins as the Lambda reaches it, without a trailing slash.
     pub jenkins_url: String,
     /// Subnets and security groups of the Lambda; empty: no VPC.

@@ -6,6 +6,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use serde::Deserialize;
 use url::{Host, Url};
 
+use crate::crd::identifiers::RoleArn;
 use crate::crd::project::MlopsProjectSpec;
 use crate::crd::status::Placement;
 
@@ -28,7 +29,7 @@ pub struct InlinePlatform {
 pub fn check(allowed: &[InlinePlatform], namespace: &str, spec: &MlopsProjectSpec) -> Result<(), String> {
     let platform = &spec.platform;
     let urls = std::iter::once(&platform.jenkins.url).chain(&platform.model_trigger.jenkins_url);
-    permit(allowed, namespace, named_roles(spec), urls)
+    permit(allowed, namespace, named_roles(spec), urls.map(String::as_str))
 }
 
 /// Checks a place against the permissions. For a place that the operator has not written down itself: what an object
@@ -37,14 +38,14 @@ pub fn check(allowed: &[InlinePlatform], namespace: &str, spec: &MlopsProjectSpe
 /// # Errors
 /// As [`check`].
 pub fn check_place(allowed: &[InlinePlatform], namespace: &str, place: &Placement) -> Result<(), String> {
-    permit(allowed, namespace, place.role_arn.iter(), std::iter::once(&place.jenkins_url))
+    permit(allowed, namespace, place.role_arn.iter().map(RoleArn::as_str), std::iter::once(place.jenkins_url.as_str()))
 }
 
 fn permit<'a>(
     allowed: &[InlinePlatform],
     namespace: &str,
-    roles: impl Iterator<Item = &'a String>,
-    urls: impl Iterator<Item = &'a String>,
+    roles: impl Iterator<Item = &'a str>,
+    urls: impl Iterator<Item = &'a str>,
 ) -> Result<(), String> {
     let granted: Vec<_> = allowed.iter().filter(|grant| any(&grant.namespaces, namespace)).collect();
     if granted.is_empty() {
@@ -64,11 +65,11 @@ fn permit<'a>(
     Ok(())
 }
 
-fn named_roles(spec: &MlopsProjectSpec) -> impl Iterator<Item = &String> {
+fn named_roles(spec: &MlopsProjectSpec) -> impl Iterator<Item = &str> {
     let aws = &spec.platform.aws;
     let assumed = aws.assume_role.iter().map(|role| &role.role_arn);
     let roles = [&aws.roles.launch, &aws.roles.usage, &aws.roles.stack, &spec.platform.model_trigger.runtime_role_arn];
-    assumed.chain(roles.into_iter().flatten())
+    assumed.chain(roles.into_iter().flatten()).map(String::as_str)
 }
 
 /// AWS's instance metadata over IPv6, which is not link-local:
@@ -142,6 +143,11 @@ pub fn moved(from: &Placement, to: &Placement) -> Option<&'static str> {
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
     use super::*;
+    use crate::crd::identifiers::{AccountId, Region};
+
+    fn here() -> Placement {
+        Placement::new(AccountId::parse("111122223333").unwrap(), Region::parse("eu-west-1").unwrap())
+    }
 
     fn spec(url: &str, role: Option<&str>) -> MlopsProjectSpec {
         let repository = serde_json::json!({
@@ -282,8 +288,8 @@ mod tests {
             ("instance metadata", "team-a", None, "http://169.254.169.254", false),
         ];
         for (name, namespace, role, url, allowed) in cases {
-            let role_arn = role.map(|role| format!("arn:aws:iam::111122223333:role/{role}"));
-            let place = Placement { role_arn, jenkins_url: url.into(), ..Placement::default() };
+            let role_arn = role.map(|role| RoleArn::parse(&format!("arn:aws:iam::111122223333:role/{role}")).unwrap());
+            let place = Placement { role_arn, jenkins_url: url.into(), ..here() };
             assert_eq!(check_place(std::slice::from_ref(&grant), namespace, &place).is_ok(), allowed, "{name}");
         }
     }
@@ -309,19 +315,22 @@ mod tests {
     fn what_moves_is_named() {
         let text = |text: &str| text.to_owned();
         let cases: [(&str, Placement); 6] = [
-            ("spec.platform.aws.region", Placement { region: text("x"), ..Placement::default() }),
-            ("spec.platform.aws.accountId", Placement { account_id: text("x"), ..Placement::default() }),
-            ("spec.platform.artifacts.bucket", Placement { bucket: text("x"), ..Placement::default() }),
-            ("spec.platform.jenkins.url", Placement { jenkins_url: text("x"), ..Placement::default() }),
-            ("the Jenkins folder", Placement { jenkins_folder: vec![text("x")], ..Placement::default() }),
-            ("spec.projectName", Placement { project_name: text("x"), ..Placement::default() }),
+            ("spec.platform.aws.region", Placement { region: Region::parse("eu-west-2").unwrap(), ..here() }),
+            (
+                "spec.platform.aws.accountId",
+                Placement { account_id: AccountId::parse("000000000000").unwrap(), ..here() },
+            ),
+            ("spec.platform.artifacts.bucket", Placement { bucket: text("x"), ..here() }),
+            ("spec.platform.jenkins.url", Placement { jenkins_url: text("x"), ..here() }),
+            ("the Jenkins folder", Placement { jenkins_folder: vec![text("x")], ..here() }),
+            ("spec.projectName", Placement { project_name: text("x"), ..here() }),
         ];
-        let here = Placement::default();
+        let before = here();
         for (field, there) in cases {
-            assert_eq!(moved(&here, &there), Some(field));
+            assert_eq!(moved(&before, &there), Some(field));
             assert_eq!(moved(&there, &there.clone()), None);
         }
-        let rotated = Placement { secret_name: text("other"), ..Placement::default() };
-        assert_eq!(moved(&here, &rotated), None, "other credentials lead to the same place");
+        let rotated = Placement { secret_name: text("other"), ..here() };
+        assert_eq!(moved(&before, &rotated), None, "other credentials lead to the same place");
     }
 }

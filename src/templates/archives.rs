@@ -3,11 +3,11 @@
 
 use std::sync::LazyLock;
 
-use sha2::{Digest, Sha256};
+use crate::crd::identifiers::Sha256;
 
 pub struct Archive {
-    /// Hex SHA-256 of its bytes.
-    pub sha256: String,
+    /// Of its bytes.
+    pub sha256: Sha256,
     pub body: &'static [u8],
 }
 
@@ -15,7 +15,7 @@ macro_rules! bundled {
     ($name:literal) => {
         LazyLock::new(|| {
             let body: &'static [u8] = include_bytes!(concat!(env!("OUT_DIR"), "/", $name, ".zip"));
-            Archive { sha256: hex::encode(Sha256::digest(body)), body }
+            Archive { sha256: Sha256::of(body), body }
         })
     };
 }

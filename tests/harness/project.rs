@@ -1,9 +1,10 @@
 //! A project for tests of one resource: `Project { what matters, ..bare(placement) }`. One file for the crate's own tests
 //! and for those in `tests/`, so that a new field of `Project` is filled in once.
-#![allow(dead_code, unreachable_pub)]
+#![allow(dead_code, unreachable_pub, clippy::unwrap_used)]
 
 use std::collections::BTreeMap;
 
+use mlops_operator::crd::identifiers::{AccountId, ConnectionArn, PortfolioId, ProductId, Region, RoleArn, Sha256};
 use mlops_operator::crd::status::Placement;
 use mlops_operator::domain::identity::{Identity, OwnerKey};
 use mlops_operator::domain::project::{
@@ -18,6 +19,59 @@ pub fn owner() -> OwnerKey {
     OwnerKey { cluster: "c".into(), kind: "MlopsProject".into(), namespace: "ml".into(), name: "taxi".into() }
 }
 
+/// The account that everything is in.
+pub fn account() -> AccountId {
+    AccountId::parse("111122223333").unwrap()
+}
+
+/// A region by its code.
+pub fn region(code: &str) -> Region {
+    Region::parse(code).unwrap()
+}
+
+/// The account in this region, with no Jenkins, bucket or project.
+pub fn place_in(code: &str) -> Placement {
+    Placement::new(account(), region(code))
+}
+
+/// [`place_in`] `eu-west-1`.
+pub fn place() -> Placement {
+    place_in("eu-west-1")
+}
+
+/// A role of the account by its name.
+pub fn role(name: &str) -> RoleArn {
+    role_arn(&format!("arn:aws:iam::{}:role/{name}", account()))
+}
+
+/// A role by its ARN.
+pub fn role_arn(arn: &str) -> RoleArn {
+    RoleArn::parse(arn).unwrap()
+}
+
+/// A Git connection by its ARN.
+pub fn connection(arn: &str) -> ConnectionArn {
+    ConnectionArn::parse(arn).unwrap()
+}
+
+/// A Git connection of the account.
+pub const CONNECTION: &str = "arn:aws:codeconnections:eu-west-1:111122223333:connection/0a1b";
+
+/// The SHA-256 that consists of this digit.
+pub fn sum_of(digit: char) -> Sha256 {
+    Sha256::parse(&digit.to_string().repeat(64)).unwrap()
+}
+
+/// A portfolio by its id.
+pub fn portfolio_id(id: &str) -> PortfolioId {
+    PortfolioId::parse(id).unwrap()
+}
+
+/// A product by its id.
+pub fn product_id(id: &str) -> ProductId {
+    ProductId::parse(id).unwrap()
+}
+
 /// A project of [`owner`] at this place with the built-in template, and all else empty.
 pub fn bare(placement: Placement) -> Project {
     let text = String::new;
@@ -25,14 +79,14 @@ pub fn bare(placement: Placement) -> Project {
         url: text(),
         branch: text(),
         full_name: text(),
-        connection_arn: text(),
+        connection_arn: connection(CONNECTION),
         seed_code: SeedCode::None,
     };
     Project {
         identity: Identity { owner: owner(), placement },
         description: text(),
         tags: BTreeMap::new(),
-        roles: Roles { launch: text(), usage: text(), stack: None },
+        roles: Roles { launch: role("launch"), usage: role("use"), stack: None },
         kms_key_id: None,
         catalog: Catalog {
             portfolio_name: text(),
@@ -79,12 +133,12 @@ pub fn credentials(username: &str, token: &str, fingerprint: &str) -> JenkinsCre
 }
 
 /// Three repositories of one Git server, reached by one connection.
-pub fn repositories(connection_arn: &str) -> Repositories {
+pub fn repositories(arn: &str) -> Repositories {
     let repository = |name: &str| Repository {
         url: format!("https://git.example/team/{name}.git"),
         branch: "main".into(),
         full_name: format!("team/{name}"),
-        connection_arn: connection_arn.into(),
+        connection_arn: connection(arn),
         seed_code: SeedCode::None,
     };
     let (preprocess, build, deploy) = (repository("pre"), repository("build"), repository("deploy"));

@@ -9,6 +9,7 @@ use std::path::Path;
 use crate::harness::environment_fault::When::{Building, Deleting, Living};
 use crate::harness::environment_fault::{EnvironmentFault, RIGHT};
 use crate::harness::operator::{ACCOUNT, Harness, NAMESPACE, REGION};
+use crate::harness::project;
 use base64::Engine;
 use mlops_sandbox::aws::{Call, Caller, cloudformation, iam, s3};
 use mlops_sandbox::jenkins::config::Plugins;
@@ -520,7 +521,7 @@ fn owner(harness: &Harness) -> mlops_operator::domain::identity::OwnerKey {
 /// Makes or removes a bucket of the artifact bucket's name; one of our own account is tagged as somebody else's.
 fn bucket(harness: &Harness, account: &str, method: &str) {
     use mlops_operator::domain::identity::Identity;
-    let name = Identity::own_bucket_name(&owner(harness), ACCOUNT, REGION);
+    let name = Identity::own_bucket_name(&owner(harness), &project::account(), &project::region(REGION));
     let ask = |path: &str, body: &str| {
         let request =
             http::Request::builder().method(method).uri(path).body(bytes::Bytes::from(body.to_owned())).unwrap();

@@ -5,6 +5,7 @@
 use std::time::Duration;
 
 use crate::harness::operator::NAMESPACE;
+use crate::harness::project::{account, region};
 use crate::harness::story::{NAME, Story, manifest};
 use mlops_operator::domain::project::RepositoryRole;
 use mlops_sandbox::jenkins::Jenkins;
@@ -124,8 +125,8 @@ async fn foreign_thing() {
             namespace: NAMESPACE.into(),
             name: NAME.into(),
         },
-        "111122223333",
-        "us-east-1",
+        &account(),
+        &region("us-east-1"),
     );
     make_bucket(&story, &bucket, "foreign");
     story.tell("user", "applies the project");

@@ -9,9 +9,9 @@ use std::collections::BTreeMap;
 use std::io::{Cursor, Read};
 use std::path::{Path, PathBuf};
 
+use mlops_operator::crd::identifiers::Sha256;
 use mlops_operator::domain::project::RepositoryRole;
 use mlops_operator::templates::archives::{Archive, BOOTSTRAP};
-use sha2::{Digest, Sha256};
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -52,8 +52,8 @@ fn write(folder: &Path, name: &str, content: &str) {
 fn the_archives_are_packed_again_to_the_same_bytes() {
     for (name, from) in build::ARCHIVES {
         let (first, second) = (build::pack(&root().join(from)).unwrap(), build::pack(&root().join(from)).unwrap());
-        assert_eq!(hex::encode(Sha256::digest(&first)), hex::encode(Sha256::digest(&second)), "{name}");
-        assert_eq!(hex::encode(Sha256::digest(&first)), bundled(name).sha256, "{name} is what the operator carries");
+        assert_eq!(Sha256::of(&first), Sha256::of(&second), "{name}");
+        assert_eq!(Sha256::of(&first), bundled(name).sha256, "{name} is what the operator carries");
         assert!(
             first.len() < 2 << 20,
             "{name} has {} bytes: is something in it that does not belong there?",

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
 use std::time::Duration;
 
+use crate::harness::project::{place_in, role_arn};
 use aws_config::Region;
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
@@ -15,7 +16,8 @@ use mlops_operator::adapters::aws::clients::AwsFactory;
 use mlops_operator::clock::Clock;
 use mlops_operator::controller::converge::engine::{IntentJournal, Scope, converge};
 use mlops_operator::controller::converge::memory::ObjectMemory;
-use mlops_operator::crd::status::{Intent, Placement, Reason};
+use mlops_operator::crd::identifiers::Sha256;
+use mlops_operator::crd::status::{Intent, Reason};
 use mlops_operator::domain::external_resource::Goal;
 use mlops_operator::domain::fault::{Fault, FaultKind};
 use mlops_operator::domain::identity::{Identity, OwnerKey};
@@ -26,7 +28,6 @@ use mlops_operator::resources::catalog::{CatalogProduct, Desired, Portfolio, Pro
 use mlops_sandbox::aws::{Call, Caller, s3, service_catalog};
 use mlops_sandbox::{Fault as Scripted, Sandbox, Settings, What};
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 
 const ACCOUNT: &str = "111122223333";
 const REGION: &str = "eu-central-1";
@@ -76,7 +77,7 @@ impl Bench {
             .credentials_provider(SharedCredentialsProvider::new(credentials))
             .endpoint_url("http://sandbox")
             .build();
-        let placement = Placement { account_id: ACCOUNT.into(), region: REGION.into(), ..Placement::default() };
+        let placement = place_in(REGION);
         let aws = AwsFactory::new(base).connect(&placement, "test").await;
         let owner = OwnerKey {
             cluster: "c1".into(),
@@ -111,7 +112,7 @@ impl Bench {
     /// A template, uploaded under its content's name.
     fn version(&self, text: &str) -> Version {
         let body = template(text);
-        let sha256 = hex::encode(Sha256::digest(body.as_bytes()));
+        let sha256 = Sha256::of(body.as_bytes());
         self.put(&format!("/templates/{sha256}.yaml"), &body);
         Version { url: format!("https://templates.s3.{REGION}.amazonaws.com/{sha256}.yaml"), sha256 }
     }
@@ -244,8 +245,8 @@ fn desired(identity: &Identity) -> Desired {
             support_url: String::new(),
             tags: product_tags,
         },
-        version: Version { sha256: String::new(), url: String::new() },
-        launch_role: LAUNCH_ROLE.into(),
+        version: Version { sha256: Sha256::of(b""), url: String::new() },
+        launch_role: role_arn(LAUNCH_ROLE),
         principals: BTreeSet::from([Principal { arn: OPERATOR.into(), kind: "IAM".into() }]),
     }
 }
@@ -273,7 +274,7 @@ async fn it_is_made_kept_changed_and_deleted() {
     bench.desired.principals.insert(Principal { arn: "arn:aws:iam:::role/team-*".into(), kind: "IAM_PATTERN".into() });
     let other =
         bench.sandbox.world(|world| world.iam.add_role(ACCOUNT, "/", "other", &["servicecatalog.amazonaws.com"]));
-    bench.desired.launch_role = other;
+    bench.desired.launch_role = role_arn(&other);
     assert_eq!(bench.build().await, first, "changes are updates of the same things");
     let dump = bench.dump().to_string();
     for expected in ["crew", "retention", "\"cost\":\"42\"", "role/other", "team-*"] {
@@ -429,7 +430,7 @@ async fn a_lost_status_is_found_again_by_tags_even_when_the_names_changed() {
     assert_eq!(bench.build().await, ids);
     assert_eq!((bench.count("portfolios"), bench.count("products")), (1, 1));
     let written = bench.status.0.lock().unwrap().clone();
-    assert!(written.iter().any(|intent| intent.id.as_ref() == Some(&ids.product_id)), "{written:?}");
+    assert!(written.iter().any(|intent| intent.id.as_deref() == Some(ids.product_id.as_str())), "{written:?}");
 
     bench.lose_status();
     bench.tear_down().await;

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::harness::project::{bare, project_ref, repositories};
+use crate::harness::project::{CONNECTION, bare, place, project_ref, repositories, role};
 use base64::Engine;
 use bytes::Bytes;
 use jiff::Timestamp;
@@ -26,17 +26,16 @@ const FOLDER_XML: &str = "<com.cloudbees.hudson.plugins.folder.Folder/>";
 
 fn project(folder: &[&str]) -> Project {
     let place = Placement {
-        region: "eu-west-1".into(),
         project_name: "taxi".into(),
         jenkins_url: "https://ci.example".into(),
         jenkins_folder: folder.iter().map(|part| (*part).to_owned()).collect(),
-        ..Placement::default()
+        ..place()
     };
     let bare = bare(place);
     Project {
         description: "It's <b>\"ours\"</b> ]]> \u{1} 🚀\nsecond line".into(),
-        roles: Roles { usage: "arn:aws:iam::111122223333:role/use".into(), ..bare.roles },
-        repositories: repositories(""),
+        roles: Roles { usage: role("use"), ..bare.roles },
+        repositories: repositories(CONNECTION),
         jenkins: JenkinsSettings {
             poll_schedule: "* * * * *".into(),
             aws_credentials_id: "aws".into(),

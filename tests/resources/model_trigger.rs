@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::harness::project::{bare, credentials, project_ref};
+use crate::harness::project::{bare, credentials, place_in, project_ref, role};
 use aws_config::Region;
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
@@ -27,14 +27,7 @@ const ACCOUNT: &str = "111122223333";
 const REGION: &str = "eu-west-1";
 
 fn project() -> Project {
-    let place = Placement {
-        partition: "aws".into(),
-        account_id: ACCOUNT.into(),
-        region: REGION.into(),
-        project_name: "taxi".into(),
-        jenkins_url: "https://ci.example".into(),
-        ..Placement::default()
-    };
+    let place = Placement { project_name: "taxi".into(), jenkins_url: "https://ci.example".into(), ..place_in(REGION) };
     Project {
         tags: BTreeMap::from([("team".to_owned(), "a".to_owned())]),
         jenkins_credentials: credentials("robot", "t0ken-1", &"1".repeat(32)),
@@ -347,7 +340,7 @@ async fn a_foreign_stack_is_left_alone() {
 #[tokio::test(start_paused = true)]
 async fn a_stack_role_that_cannot_be_assumed_is_waited_for() {
     let mut scene = Scene::new().await;
-    scene.project.roles.stack = Some("arn:aws:iam::111122223333:role/none".into());
+    scene.project.roles.stack = Some(role("none"));
     let id = scene.project.identity.clone();
     let seen = scene.stacks.observe(&id, &scene.attempts).await.unwrap();
     let goal = Goal::Present(ModelTrigger::desired(&scene.project, &project_ref("p-1")));

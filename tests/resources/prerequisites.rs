@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::harness::project::{bare, owner, repositories};
+use crate::harness::project::{account, bare, connection, owner, place_in, repositories, role, role_arn};
 use aws_config::Region;
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
@@ -16,6 +16,7 @@ use mlops_operator::adapters::aws::prerequisites::PrerequisitesActuator;
 use mlops_operator::clock::Clock;
 use mlops_operator::controller::converge::engine::{IntentJournal, Scope, converge};
 use mlops_operator::controller::converge::memory::ObjectMemory;
+use mlops_operator::crd::identifiers::AccountId;
 use mlops_operator::crd::status::{Placement, Reason};
 use mlops_operator::domain::external_resource::{Actuator, ExternalResource, Goal};
 use mlops_operator::domain::fault::{Fault, FaultKind};
@@ -55,18 +56,12 @@ struct Bench {
 }
 
 fn project(region: &str, given: Option<&str>) -> Project {
-    let own = Identity::own_bucket_name(&owner(), ACCOUNT, region);
-    let place = Placement {
-        partition: "aws".into(),
-        account_id: ACCOUNT.into(),
-        region: region.into(),
-        bucket: given.map_or(own, str::to_owned),
-        bucket_owned: given.is_none(),
-        ..Placement::default()
-    };
+    let own = Identity::own_bucket_name(&owner(), &account(), &crate::harness::project::region(region));
+    let place =
+        Placement { bucket: given.map_or(own, str::to_owned), bucket_owned: given.is_none(), ..place_in(region) };
     Project {
         tags: BTreeMap::from([("team".to_owned(), "a & b".replace('&', "+"))]),
-        roles: Roles { launch: LAUNCH.into(), usage: USE.into(), stack: Some(USE.into()) },
+        roles: Roles { launch: role_arn(LAUNCH), usage: role_arn(USE), stack: Some(role_arn(USE)) },
         repositories: repositories(CONNECTION),
         model_trigger: Some(ModelTriggerSettings {
             approval_statuses: vec!["Approved".into()],
@@ -189,7 +184,7 @@ async fn a_bucket_of_our_own_is_made_kept_changed_and_deleted() {
         assert_eq!(applied.len(), 7, "{applied:?}");
         assert_eq!(bench.bucket()["region"], region);
         let key = output.template_url.split_once(".com/").unwrap().1.to_owned();
-        assert_eq!(bench.bucket()["objects"][&key][0]["sha256"], output.template_sha256);
+        assert_eq!(bench.bucket()["objects"][&key][0]["sha256"], *output.template_sha256);
         assert_eq!(bench.bucket()["settings"]["tags"]["team"], "a + b");
 
         let writes = bench.writes();
@@ -374,27 +369,27 @@ async fn each_prerequisite_that_lacks_is_found() {
         ("all is well", Box::new(|_| {}), None),
         (
             "another account",
-            Box::new(|bench| bench.project.identity.placement.account_id = "999999999999".into()),
+            Box::new(|bench| bench.project.identity.placement.account_id = AccountId::parse("999999999999").unwrap()),
             Some(Reason::WrongAccount),
         ),
         (
             "a role that does not exist",
-            Box::new(|bench| bench.project.roles.launch = "arn:aws:iam::111122223333:role/none".into()),
+            Box::new(|bench| bench.project.roles.launch = role("none")),
             Some(Reason::RoleMissing),
         ),
         (
             "a role with another path",
-            Box::new(|bench| bench.project.roles.launch = LAUNCH.replace("service-role/", "")),
+            Box::new(|bench| bench.project.roles.launch = role_arn(&LAUNCH.replace("service-role/", ""))),
             Some(Reason::RoleMissing),
         ),
         (
             "a launch role for other services",
-            Box::new(|bench| bench.project.roles.launch = USE.into()),
+            Box::new(|bench| bench.project.roles.launch = role_arn(USE)),
             Some(Reason::RoleNotTrusted),
         ),
         (
             "a stack role for other services",
-            Box::new(|bench| bench.project.roles.stack = Some(LAUNCH.into())),
+            Box::new(|bench| bench.project.roles.stack = Some(role_arn(LAUNCH))),
             Some(Reason::RoleNotTrusted),
         ),
         ("roles that may not be read", world_of(|world| world.iam.deny("*", "iam:GetRole")), None),
@@ -402,7 +397,9 @@ async fn each_prerequisite_that_lacks_is_found() {
         ("a broken connection", status("ERROR"), Some(Reason::ConnectionFailed)),
         (
             "no such connection",
-            Box::new(|bench| bench.project.repositories.build.connection_arn = CONNECTION.replace("0001", "0002")),
+            Box::new(|bench| {
+                bench.project.repositories.build.connection_arn = connection(&CONNECTION.replace("0001", "0002"))
+            }),
             Some(Reason::ConnectionMissing),
         ),
         (
@@ -426,7 +423,7 @@ async fn each_prerequisite_that_lacks_is_found() {
 async fn deletion_looks_at_the_account_and_at_nothing_else() {
     let mut bench = Bench::new(REGION, None);
     for (account, wanted) in [(ACCOUNT, None), ("999999999999", Some(Reason::WrongAccount))] {
-        bench.project.identity.placement.account_id = account.into();
+        bench.project.identity.placement.account_id = AccountId::parse(account).unwrap();
         let actuator = PrerequisitesActuator::account_only(&bench.aws().await);
         let (outcome, _) = bench.reconcile::<Prerequisites, _>(&Goal::Absent, &actuator).await;
         assert_eq!(stuck(&outcome), wanted, "{account}");
@@ -442,7 +439,7 @@ fn with_role(bench: &mut Bench, external_id: &str) {
         "Condition": {"StringEquals": {"sts:ExternalId": "c/ml"}},
     }]});
     bench.sandbox.world(|world| world.iam.add_role_trusting(ACCOUNT, "/teams/", "mlops", trust));
-    bench.project.identity.placement.role_arn = Some(TEAM_ROLE.into());
+    bench.project.identity.placement.role_arn = Some(role_arn(TEAM_ROLE));
     bench.project.identity.placement.external_id = Some(external_id.into());
 }
 

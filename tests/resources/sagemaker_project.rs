@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::harness::project::{bare, repositories};
+use crate::harness::project::{self, bare, place_in, repositories, role_arn};
 use aws_config::Region;
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
@@ -60,13 +60,7 @@ impl Bench {
             .region(Region::new(REGION))
             .credentials_provider(SharedCredentialsProvider::new(Credentials::for_tests()))
             .build();
-        let placement = Placement {
-            partition: "aws".into(),
-            account_id: ACCOUNT.into(),
-            region: REGION.into(),
-            project_name: "churn".into(),
-            ..Placement::default()
-        };
+        let placement = Placement { project_name: "churn".into(), ..place_in(REGION) };
         let aws = AwsFactory::new(config).connect(&placement, "test").await;
         let target = catalog(&aws).await;
         let principal = aws.sts.get_caller_identity().send().await.unwrap().arn().unwrap().to_owned();
@@ -84,7 +78,8 @@ impl Bench {
     }
 
     async fn associate(&self) {
-        let request = self.aws.catalog.associate_principal_with_portfolio().portfolio_id(&self.target.portfolio_id);
+        let request =
+            self.aws.catalog.associate_principal_with_portfolio().portfolio_id(self.target.portfolio_id.as_str());
         request.principal_arn(&self.principal).principal_type(PrincipalType::Iam).send().await.unwrap();
     }
 
@@ -180,7 +175,12 @@ async fn catalog(aws: &Aws) -> ProvisioningTarget {
         aws.catalog.create_constraint().portfolio_id(&portfolio_id).product_id(&product_id).r#type("LAUNCH");
     let role = format!("{{\"RoleArn\": \"{LAUNCH_ROLE}\"}}");
     constraint.parameters(role).idempotency_token("c").send().await.unwrap();
-    ProvisioningTarget { portfolio_id, product_id, artifact_id, artifact_name: "v1".into() }
+    ProvisioningTarget {
+        portfolio_id: project::portfolio_id(&portfolio_id),
+        product_id: project::product_id(&product_id),
+        artifact_id,
+        artifact_name: "v1".into(),
+    }
 }
 
 fn project(identity: Identity) -> Project {
@@ -189,7 +189,7 @@ fn project(identity: Identity) -> Project {
         identity,
         description: "churn of customers".into(),
         tags: BTreeMap::from([("team".into(), "red".into())]),
-        roles: Roles { launch: LAUNCH_ROLE.into(), ..bare.roles },
+        roles: Roles { launch: role_arn(LAUNCH_ROLE), ..bare.roles },
         repositories: repositories(&format!("arn:aws:codeconnections:{REGION}:{ACCOUNT}:connection/c")),
         ..bare
     }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 /// Folders of `src/`, each with those that it may import from besides itself.
 const FOLDERS: [(&str, &[&str]); 8] = [
-    ("templates", &[]),
+    ("templates", &["crd"]),
     ("template_lint", &[]),
     ("crd", &[]),
     ("domain", &["crd", "templates", "template_lint"]),

@@ -13,6 +13,7 @@ use aws_config::timeout::TimeoutConfig;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_smithy_runtime_api::client::interceptors::{Intercept, SharedInterceptor};
 
+use crate::crd::identifiers::{Region, RoleArn};
 use crate::crd::status::Placement;
 
 /// The time that one AWS call may take.
@@ -31,8 +32,8 @@ pub struct AwsFactory {
 /// What clients depend on.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct ClientKey {
-    region: String,
-    role_arn: Option<String>,
+    region: Region,
+    role_arn: Option<RoleArn>,
     external_id: Option<String>,
     session_name: String,
 }
@@ -88,7 +89,7 @@ impl AwsFactory {
     }
 
     async fn make(&self, key: &ClientKey) -> Aws {
-        let region = aws_config::Region::new(key.region.clone());
+        let region = aws_config::Region::new(key.region.to_string());
         let mut config = self.base.to_builder().region(region.clone()).build();
         if let Some(role_arn) = &key.role_arn {
             let mut provider =

@@ -90,7 +90,7 @@ impl ModelTriggerActuator {
             .set_parameters(Some(parameters(request)))
             .capabilities(Capability::CapabilityIam)
             .set_tags(Some(tags(request)))
-            .set_role_arn(request.role_arn.clone())
+            .set_role_arn(request.role_arn.as_ref().map(String::from))
             .on_failure(OnFailure::Rollback)
             .client_request_token(&request.token);
         call.send().await.map(drop).map_err(|error| refined(&format!("create stack \"{name}\""), &error))
@@ -105,7 +105,7 @@ impl ModelTriggerActuator {
             .set_parameters(Some(parameters(request)))
             .capabilities(Capability::CapabilityIam)
             .set_tags(Some(tags(request)))
-            .set_role_arn(request.role_arn.clone())
+            .set_role_arn(request.role_arn.as_ref().map(String::from))
             .client_request_token(&request.token);
         match call.send().await {
             Err(error) if said(&error, "No updates are to be performed") => Ok(()),

@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use crate::adapters::aws::clients::Aws;
 use crate::adapters::aws::errors::fault;
+use crate::crd::identifiers::{ConnectionArn, RoleArn};
 use crate::crd::status::Reason;
 use crate::domain::external_resource::{Actuator, Attempts, RecordedIds};
 use crate::domain::fault::{Fault, FaultKind};
@@ -33,9 +34,8 @@ impl PrerequisitesActuator {
         Self { aws: aws.clone(), needs: Needs::default() }
     }
 
-    async fn role(&self, arn: &str) -> Result<ObservedRole, Fault> {
-        let name = arn.rsplit('/').next().unwrap_or_default();
-        let answer = match self.aws.iam.get_role().role_name(name).send().await {
+    async fn role(&self, arn: &RoleArn) -> Result<ObservedRole, Fault> {
+        let answer = match self.aws.iam.get_role().role_name(arn.name()).send().await {
             Ok(answer) => answer,
             Err(error) if error.as_service_error().is_some_and(|refused| refused.is_no_such_entity_exception()) => {
                 return Ok(ObservedRole::Absent);
@@ -46,16 +46,16 @@ impl PrerequisitesActuator {
         };
         let Some(role) = answer.role() else { return Ok(ObservedRole::Absent) };
         // IAM finds roles by name alone: another path or account is another role.
-        if role.arn() != arn {
+        if role.arn() != arn.as_str() {
             return Ok(ObservedRole::Absent);
         }
         let services = trusted_services(role.assume_role_policy_document().unwrap_or_default());
         Ok(ObservedRole::Present { trusted_services: services })
     }
 
-    async fn connection(&self, arn: &str) -> Result<ObservedConnection, Fault> {
+    async fn connection(&self, arn: &ConnectionArn) -> Result<ObservedConnection, Fault> {
         // A connection may live in another region than the project; its own region answers for it.
-        let region = arn.split(':').nth(3).map(|region| Region::new(region.to_owned()));
+        let region = Region::new(arn.region().to_owned());
         let there = aws_sdk_codeconnections::Config::builder().region(region);
         let call = self.aws.connections.get_connection().connection_arn(arn).customize().config_override(there);
         let answer = match call.send().await {
@@ -75,8 +75,8 @@ impl PrerequisitesActuator {
     /// The role behind the caller, as policies and portfolios name it: a session's ARN lacks the role's path.
     async fn principal(&self, id: &Identity, caller: &str) -> Result<String, Fault> {
         let Some(name) = session_role(caller) else { return Ok(caller.to_owned()) };
-        if let Some(role) = id.placement.role_arn.as_ref().filter(|role| role.rsplit('/').next() == Some(name)) {
-            return Ok(role.clone());
+        if let Some(role) = id.placement.role_arn.as_ref().filter(|role| role.name() == name) {
+            return Ok(role.to_string());
         }
         let without_path = format!("arn:{}:iam::{}:role/{name}", id.placement.partition, id.placement.account_id);
         match self.aws.iam.get_role().role_name(name).send().await {
@@ -132,7 +132,7 @@ impl Actuator<Prerequisites> for PrerequisitesActuator {
         let account = identity.account().unwrap_or_default().to_owned();
         let mut observed = Observed { account, ..Observed::default() };
         // In another account the same names mean other resources: nothing there is read as truth.
-        if observed.account != id.placement.account_id {
+        if observed.account != *id.placement.account_id {
             return Ok(observed);
         }
         observed.operator_principal_arn = self.principal(id, identity.arn().unwrap_or_default()).await?;

@@ -57,12 +57,13 @@ impl ReconcileSummary {
     /// Where a resource is, for the people who find it left behind.
     pub(super) fn whereabouts(&self, kind: ResourceKind, status: &MlopsProjectStatus) -> Option<String> {
         let (_, whereabouts) = self.whereabouts.iter().find(|(about, _)| *about == kind)?;
-        whereabouts(&status.placement.clone().unwrap_or_default(), status)
+        whereabouts(status.placement.as_ref()?, status)
     }
 
     /// Writes ids and links into a status.
     pub(super) fn show(self, status: &mut MlopsProjectStatus) {
-        let placement = status.placement.clone().unwrap_or_default();
+        // Nothing is observed before its place is written down.
+        let Some(placement) = status.placement.clone() else { return };
         for show in self.shows {
             show(&placement, status);
         }
@@ -110,7 +111,8 @@ mod tests {
             summary.note::<SagemakerProject>(&Outcome::InSync { output, changed: false });
             summary
         };
-        let mut status = MlopsProjectStatus::default();
+        let mut status =
+            MlopsProjectStatus { placement: Some(crate::fixture::place()), ..MlopsProjectStatus::default() };
         let rows = [
             ("at first nothing is known", observed("p-1", None), None),
             ("once it is at rest it is told", observed("p-1", Some("seeded")), Some("seeded")),
@@ -129,7 +131,11 @@ mod tests {
     #[test]
     fn ids_stay_until_their_resource_is_gone() {
         let trigger = |id: &str| TriggerStatus { stack_id: id.to_owned() };
-        let mut status = MlopsProjectStatus { trigger: Some(trigger("old")), ..MlopsProjectStatus::default() };
+        let mut status = MlopsProjectStatus {
+            trigger: Some(trigger("old")),
+            placement: Some(crate::fixture::place()),
+            ..MlopsProjectStatus::default()
+        };
         let mut after = |outcome: &Outcome<Trigger>| {
             let mut summary = ReconcileSummary::default();
             summary.note::<ModelTrigger>(outcome);

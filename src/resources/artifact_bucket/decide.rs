@@ -165,7 +165,9 @@ fn objects(id: &Identity, wanted: &[Object], observed: &ObservedBucket, reason: 
         };
         match found(&object.key) {
             None => steps.push(put(Change::Create, Reason::Missing)),
-            Some(there) if there.sha256 != object.sha256 => steps.push(put(Change::Update, Reason::Drifted)),
+            Some(there) if there.sha256.as_ref() != Some(&object.sha256) => {
+                steps.push(put(Change::Update, Reason::Drifted))
+            }
             Some(there) if there.tags != object.tags => {
                 let action = Action::TagObject(object.key.clone(), object.tags.clone());
                 steps.push(Step::new(action, Change::Update, reason, format!("set tags of object \"{}\"", object.key)));

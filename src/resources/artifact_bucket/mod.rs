@@ -13,8 +13,8 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 
+use crate::crd::identifiers::Sha256;
 use crate::crd::status::{ArtifactStatus, MlopsProjectStatus, Placement};
 use crate::domain::external_resource::{Attempts, Decision, ExternalResource, Goal, ResourceKind, StepKey};
 use crate::domain::identity::{FINGERPRINT_TAG, Identity, digest};
@@ -73,8 +73,8 @@ pub enum Encryption {
 pub struct Object {
     /// Its key, below our prefix.
     pub key: String,
-    /// Hex SHA-256 of its content.
-    pub sha256: String,
+    /// Of its content.
+    pub sha256: Sha256,
     pub body: Bytes,
     pub content_type: &'static str,
     /// Tags, at most ten.
@@ -114,8 +114,8 @@ pub struct ObservedBucket {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ObservedObject {
     pub key: String,
-    /// Hex SHA-256 that S3 verified at upload; empty if it keeps none.
-    pub sha256: String,
+    /// What S3 verified at upload, if it keeps that.
+    pub sha256: Option<Sha256>,
     pub tags: BTreeMap<String, String>,
 }
 
@@ -157,8 +157,8 @@ pub struct Artifacts {
     pub bucket: String,
     /// HTTPS URL of the project template: its key holds the content's SHA-256.
     pub template_url: String,
-    /// Hex SHA-256 of the project template.
-    pub template_sha256: String,
+    /// Of the project template.
+    pub template_sha256: Sha256,
 }
 
 impl ExternalResource for ArtifactBucket {
@@ -223,7 +223,7 @@ impl ExternalResource for ArtifactBucket {
         status.artifacts = output.map(|artifacts| ArtifactStatus {
             bucket: artifacts.bucket.clone(),
             template_url: artifacts.template_url.clone(),
-            template_sha256: artifacts.template_sha256.clone(),
+            template_sha256: artifacts.template_sha256.to_string(),
         });
     }
 
@@ -233,15 +233,11 @@ impl ExternalResource for ArtifactBucket {
     }
 }
 
-fn hex_sha256(body: &[u8]) -> String {
-    hex::encode(Sha256::digest(body))
-}
-
 fn template_object(project: &Project) -> Object {
     let id = &project.identity;
     let Template { word, text, .. } = &project.catalog.template;
     let body = Bytes::copy_from_slice(text.as_bytes());
-    let sha256 = hex_sha256(&body);
+    let sha256 = Sha256::of(&body);
     let key = format!("{}templates/{word}/{sha256}.yaml", id.bucket_prefix());
     Object { key, sha256, body, content_type: "application/yaml", tags: object_tags(project) }
 }
@@ -279,8 +275,8 @@ pub fn seed_folder(id: &Identity, role: RepositoryRole) -> String {
     format!("{}seed/{}/", id.bucket_prefix(), role.name())
 }
 
-/// An archive's key, given the folder that it lies in and its hex SHA-256.
-pub fn archive_key(folder: &str, sha256: &str) -> String {
+/// An archive's key, given the folder that it lies in and its checksum.
+pub fn archive_key(folder: &str, sha256: &Sha256) -> String {
     format!("{folder}{sha256}.zip")
 }
 

@@ -5,18 +5,11 @@ use super::*;
 use crate::crd::status::Placement;
 use crate::domain::identity::OWNER_TAG;
 use crate::domain::problem::Problem;
-use crate::fixture::{bare, owner};
+use crate::fixture::{account, bare, owner, place, region, sum_of};
 
 fn project(owned: bool) -> Project {
-    let own = Identity::own_bucket_name(&owner(), "111122223333", "eu-west-1");
-    let place = Placement {
-        partition: "aws".into(),
-        account_id: "111122223333".into(),
-        region: "eu-west-1".into(),
-        bucket: if owned { own } else { "theirs".into() },
-        bucket_owned: owned,
-        ..Placement::default()
-    };
+    let own = Identity::own_bucket_name(&owner(), &account(), &region("eu-west-1"));
+    let place = Placement { bucket: if owned { own } else { "theirs".into() }, bucket_owned: owned, ..place() };
     Project { tags: (0..12).map(|n| (format!("tag-{n:02}"), "v".to_owned())).collect(), ..bare(place) }
 }
 
@@ -29,7 +22,7 @@ fn as_declared(project: &Project) -> ObservedBucket {
     let wanted = wanted(project);
     let see = |object: &Object| ObservedObject {
         key: object.key.clone(),
-        sha256: object.sha256.clone(),
+        sha256: Some(object.sha256.clone()),
         tags: object.tags.clone(),
     };
     let version = |object: &Object| ObjectVersion { key: object.key.clone(), id: "v1".into() };
@@ -139,7 +132,7 @@ fn what_differs_is_corrected_and_says_why() {
         (
             "the template was overwritten",
             false,
-            Box::new(|observed| observed.objects[0].sha256 = "other".into()),
+            Box::new(|observed| observed.objects[0].sha256 = Some(sum_of('0'))),
             "put-object/Drifted",
         ),
         (
@@ -223,7 +216,7 @@ fn deletion_takes_what_is_ours_and_nothing_else() {
 fn the_template_has_a_key_a_url_and_tags_that_aws_takes() {
     let mut project = project(true);
     let object = wanted(&project).objects[0].clone();
-    assert_eq!(object.sha256, hex_sha256(&object.body));
+    assert_eq!(object.sha256, Sha256::of(&object.body));
     assert!(
         object.key.starts_with(&project.identity.bucket_prefix())
             && object.key.ends_with(&format!("{}.yaml", object.sha256))
@@ -234,7 +227,7 @@ fn the_template_has_a_key_a_url_and_tags_that_aws_takes() {
     let url = wanted(&project).artifacts.template_url;
     assert_eq!(url, format!("https://{bucket}.s3.eu-west-1.amazonaws.com/{}", object.key));
     project.identity.placement.partition = "aws-cn".into();
-    project.identity.placement.region = "cn-north-1".into();
+    project.identity.placement.region = region("cn-north-1");
     let url = wanted(&project).artifacts.template_url;
     assert!(url.starts_with(&format!("https://{bucket}.s3.cn-north-1.amazonaws.com.cn/")), "{url}");
 }
@@ -243,9 +236,9 @@ fn the_template_has_a_key_a_url_and_tags_that_aws_takes() {
 fn names(project: &Project) -> Vec<String> {
     let prefix = project.identity.bucket_prefix();
     let name = |object: &Object| {
-        assert_eq!(object.sha256, hex_sha256(&object.body));
+        assert_eq!(object.sha256, Sha256::of(&object.body));
         let key = object.key.strip_prefix(&prefix).unwrap();
-        key.replace(&object.sha256, "SHA")
+        key.replace(&*object.sha256, "SHA")
     };
     wanted(project).objects.iter().map(name).collect()
 }
@@ -253,7 +246,7 @@ fn names(project: &Project) -> Vec<String> {
 #[test]
 fn the_archives_that_are_asked_for_are_there_and_no_others() {
     const TEMPLATE: &str = "templates/jenkins-git-v1/SHA.yaml";
-    let archive = || SeedCode::Archive { url: "https://example.com/a.zip".into(), sha256: "a".repeat(64) };
+    let archive = || SeedCode::Archive { url: "https://example.com/a.zip".into(), sha256: sum_of('a') };
     let (none, built_in) = (|| SeedCode::None, || SeedCode::BuiltIn);
     let rows = [
         ("no seed code", [none(), none()], vec![TEMPLATE]),
@@ -285,7 +278,7 @@ fn what_a_project_may_still_name_stays_and_an_old_template_goes() {
     ];
     for (case, key, told_so) in rows {
         let mut observed = as_declared(&project);
-        let object = ObservedObject { key: format!("{prefix}{key}"), sha256: String::new(), tags: BTreeMap::new() };
+        let object = ObservedObject { key: format!("{prefix}{key}"), sha256: None, tags: BTreeMap::new() };
         observed.objects.push(object);
         let goal = Goal::Present(wanted(&project));
         assert_eq!(told(&project, &goal, &Observed::Present(observed)), told_so, "{case}");

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 
 use super::partial_decision::{PartialDecision, make, remember, retry};
 use super::{Action, Observed, ProvisioningStatus, resource_name};
+use crate::crd::identifiers::RoleArn;
 use crate::crd::status::Reason;
 use crate::domain::external_resource::{Attempts, Change, Step};
 
@@ -18,7 +19,7 @@ pub struct ObservedConstraint {
     pub role_arn: Option<String>,
 }
 
-pub(super) fn decide(role_arn: &str, observed: &Observed, now: Timestamp, attempts: &Attempts) -> PartialDecision {
+pub(super) fn decide(role_arn: &RoleArn, observed: &Observed, now: Timestamp, attempts: &Attempts) -> PartialDecision {
     let product = observed.product.as_ref().filter(|product| product.provisioning_status == ProvisioningStatus::Ready);
     let (Some(portfolio), Some(product)) = (&observed.portfolio, product) else { return PartialDecision::default() };
     let Some(constraint) = &observed.constraint else {
@@ -27,15 +28,15 @@ pub(super) fn decide(role_arn: &str, observed: &Observed, now: Timestamp, attemp
             n,
             portfolio_id: portfolio.id.clone(),
             product_id: product.id.clone(),
-            role_arn: role_arn.to_owned(),
+            role_arn: role_arn.clone(),
         });
     };
     let mut partial =
         PartialDecision::act(remember(resource_name::CONSTRAINT, &constraint.id, attempts).into_iter().collect());
     if constraint.provisioning_status == ProvisioningStatus::Failed {
         partial.join(failed(constraint, now, attempts));
-    } else if constraint.role_arn.as_deref() != Some(role_arn) {
-        let action = Action::UpdateConstraint { id: constraint.id.clone(), role_arn: role_arn.to_owned() };
+    } else if constraint.role_arn.as_deref() != Some(role_arn.as_str()) {
+        let action = Action::UpdateConstraint { id: constraint.id.clone(), role_arn: role_arn.clone() };
         let summary = format!("update launch constraint: role {role_arn}");
         partial.steps.push(Step::new(action, Change::Update, Reason::Drifted, summary));
     } else if constraint.provisioning_status == ProvisioningStatus::Creating {

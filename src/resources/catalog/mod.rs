@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use crate::crd::identifiers::{PortfolioId, ProductId, RoleArn};
 use crate::crd::status::{CatalogStatus, MlopsProjectStatus, Placement, Reason};
 use crate::domain::external_resource::{Attempts, Decision, ExternalResource, Goal, ResourceKind, StepKey, Wait};
 use crate::domain::identity::Identity;
@@ -54,8 +55,8 @@ pub struct Desired {
     pub portfolio: Portfolio,
     pub product: Product,
     pub version: Version,
-    /// ARN of the launch constraint's role.
-    pub launch_role: String,
+    /// The launch constraint's role.
+    pub launch_role: RoleArn,
     /// The operator's own role, and those that the spec names.
     pub principals: BTreeSet<Principal>,
 }
@@ -109,12 +110,12 @@ pub enum Action {
         portfolio: Portfolio,
     },
     UpdatePortfolio {
-        id: String,
+        id: PortfolioId,
         portfolio: Portfolio,
         remove_tags: Vec<String>,
     },
     DeletePortfolio {
-        id: String,
+        id: PortfolioId,
     },
     CreateProduct {
         n: i32,
@@ -122,59 +123,59 @@ pub enum Action {
         version: Version,
     },
     UpdateProduct {
-        id: String,
+        id: ProductId,
         product: Product,
         remove_tags: Vec<String>,
     },
     DeleteProduct {
-        id: String,
+        id: ProductId,
     },
     CreateVersion {
         n: i32,
-        product_id: String,
+        product_id: ProductId,
         version: Version,
     },
     /// Name and description as they should be, active, not deprecated.
     RestoreVersion {
-        product_id: String,
+        product_id: ProductId,
         id: String,
         version: Version,
     },
     DeprecateVersion {
-        product_id: String,
+        product_id: ProductId,
         id: String,
     },
     DeleteVersion {
-        product_id: String,
+        product_id: ProductId,
         id: String,
     },
     Associate {
-        portfolio_id: String,
-        product_id: String,
+        portfolio_id: PortfolioId,
+        product_id: ProductId,
     },
     Disassociate {
-        portfolio_id: String,
-        product_id: String,
+        portfolio_id: PortfolioId,
+        product_id: ProductId,
     },
     CreateConstraint {
         n: i32,
-        portfolio_id: String,
-        product_id: String,
-        role_arn: String,
+        portfolio_id: PortfolioId,
+        product_id: ProductId,
+        role_arn: RoleArn,
     },
     UpdateConstraint {
         id: String,
-        role_arn: String,
+        role_arn: RoleArn,
     },
     DeleteConstraint {
         id: String,
     },
     AddPrincipal {
-        portfolio_id: String,
+        portfolio_id: PortfolioId,
         principal: Principal,
     },
     RemovePrincipal {
-        portfolio_id: String,
+        portfolio_id: PortfolioId,
         principal: Principal,
     },
     /// Nothing is done outside: the id of a resource that was found by its tags goes into the status.
@@ -188,9 +189,9 @@ pub enum Action {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct ProvisioningTarget {
     /// `port-…`.
-    pub portfolio_id: String,
+    pub portfolio_id: PortfolioId,
     /// `prod-…`.
-    pub product_id: String,
+    pub product_id: ProductId,
     /// The provisioning artifact that projects use: `pa-…`.
     pub artifact_id: String,
     /// Its name, for status and messages.
@@ -252,16 +253,16 @@ impl ExternalResource for CatalogProduct {
     }
 
     fn sightings(observed: &Observed) -> Vec<(String, bool)> {
-        let portfolio = observed.portfolio.as_ref().map(|portfolio| &portfolio.id);
-        let product = observed.product.as_ref().map(|product| &product.id);
-        let existing = portfolio.into_iter().chain(product).map(|id| (id.clone(), true));
+        let portfolio = observed.portfolio.as_ref().map(|portfolio| portfolio.id.as_str());
+        let product = observed.product.as_ref().map(|product| product.id.as_str());
+        let existing = portfolio.into_iter().chain(product).map(|id| (id.to_owned(), true));
         existing.chain(observed.missing.iter().map(|id| (id.clone(), false))).collect()
     }
 
     fn show(_placement: &Placement, output: Option<&ProvisioningTarget>, status: &mut MlopsProjectStatus) {
         status.catalog = output.map(|target| CatalogStatus {
-            portfolio_id: target.portfolio_id.clone(),
-            product_id: target.product_id.clone(),
+            portfolio_id: target.portfolio_id.to_string(),
+            product_id: target.product_id.to_string(),
             artifact_id: target.artifact_id.clone(),
             version: target.artifact_name.clone(),
         });

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 
 use super::partial_decision::{PartialDecision, make, remember, surplus, tags_differ};
 use super::{Action, Observed, resource_name};
+use crate::crd::identifiers::PortfolioId;
 use crate::crd::status::Reason;
 use crate::domain::external_resource::{Attempts, Change, Step};
 
@@ -21,7 +22,7 @@ pub struct Portfolio {
 /// The portfolio as it was seen.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ObservedPortfolio {
-    pub id: String,
+    pub id: PortfolioId,
     pub name: String,
     pub provider: String,
     pub description: String,

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::partial_decision::PartialDecision;
 use super::{Action, Observed};
+use crate::crd::identifiers::PortfolioId;
 use crate::crd::status::Reason;
 use crate::domain::external_resource::{Change, Step};
 use crate::domain::project::Principal;
@@ -24,7 +25,7 @@ pub(super) fn remove(observed: &Observed) -> Vec<Step<Action>> {
     observed.principals.iter().map(|principal| drop(&portfolio.id, principal, Reason::Deleting)).collect()
 }
 
-fn drop(portfolio_id: &str, principal: &Principal, reason: Reason) -> Step<Action> {
-    let action = Action::RemovePrincipal { portfolio_id: portfolio_id.to_owned(), principal: principal.clone() };
+fn drop(portfolio_id: &PortfolioId, principal: &Principal, reason: Reason) -> Step<Action> {
+    let action = Action::RemovePrincipal { portfolio_id: portfolio_id.clone(), principal: principal.clone() };
     Step::new(action, Change::Delete, reason, format!("let {} launch no more", principal.arn))
 }

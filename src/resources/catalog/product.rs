@@ -6,6 +6,7 @@ use jiff::Timestamp;
 
 use super::partial_decision::{PartialDecision, make, remember, retry, surplus, tags_differ};
 use super::{Action, Desired, Observed, ProvisioningStatus, association, constraint, resource_name};
+use crate::crd::identifiers::ProductId;
 use crate::crd::status::Reason;
 use crate::domain::external_resource::{Attempts, Change, Step};
 use crate::domain::identity::{CLUSTER_TAG, OBJECT_TAG, OWNER_TAG};
@@ -51,7 +52,7 @@ impl Product {
 /// The product as it was seen.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ObservedProduct {
-    pub id: String,
+    pub id: ProductId,
     pub provisioning_status: ProvisioningStatus,
     pub name: String,
     pub owner: String,

@@ -5,6 +5,7 @@ use jiff::Timestamp;
 
 use super::partial_decision::{PartialDecision, make, remember, retry};
 use super::{Action, Observed, ProvisioningStatus, resource_name};
+use crate::crd::identifiers::{ProductId, Sha256};
 use crate::crd::status::{Intent, Reason};
 use crate::domain::external_resource::{Attempts, Change, Step};
 
@@ -15,8 +16,8 @@ const DESCRIPTION: &str = "project template sha256:";
 /// The version that is wanted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Version {
-    /// Hex SHA-256 of the template.
-    pub sha256: String,
+    /// Of the template.
+    pub sha256: Sha256,
     /// HTTPS URL of the template.
     pub url: String,
 }
@@ -85,13 +86,13 @@ pub(super) fn decide(wanted: &Version, observed: &Observed, now: Timestamp, atte
 
 fn create(
     wanted: &Version,
-    product_id: &str,
+    product_id: &ProductId,
     observed: &Observed,
     now: Timestamp,
     attempts: &Attempts,
 ) -> PartialDecision {
     let summary = format!("create version {}", wanted.name());
-    let action = |n| Action::CreateVersion { n, product_id: product_id.to_owned(), version: wanted.clone() };
+    let action = |n| Action::CreateVersion { n, product_id: product_id.clone(), version: wanted.clone() };
     // The id written down may be that of the version before this one, which exists: then this one is the next.
     let before = attempts.intent(resource_name::VERSION).filter(|intent| {
         intent.id.as_ref().is_some_and(|id| observed.versions.iter().any(|version| version.id == *id))
@@ -107,7 +108,7 @@ fn create(
     }
 }
 
-fn restore(wanted: &Version, product_id: &str, observed: &ObservedVersion) -> Option<Step<Action>> {
+fn restore(wanted: &Version, product_id: &ProductId, observed: &ObservedVersion) -> Option<Step<Action>> {
     let fields = [
         ("name", observed.name != wanted.name()),
         ("description", observed.description != wanted.description()),
@@ -116,23 +117,20 @@ fn restore(wanted: &Version, product_id: &str, observed: &ObservedVersion) -> Op
     ];
     let drifted: Vec<_> = fields.into_iter().filter(|(_, differs)| *differs).map(|(field, _)| field).collect();
     (!drifted.is_empty()).then(|| {
-        let action = Action::RestoreVersion {
-            product_id: product_id.to_owned(),
-            id: observed.id.clone(),
-            version: wanted.clone(),
-        };
+        let action =
+            Action::RestoreVersion { product_id: product_id.clone(), id: observed.id.clone(), version: wanted.clone() };
         let summary = format!("update version {}: {}", wanted.name(), drifted.join(", "));
         Step::new(action, Change::Update, Reason::Drifted, summary)
     })
 }
 
 /// Older versions of ours take no new launches, and beyond [`KEEP`] the oldest go.
-fn retire(product_id: &str, current: &ObservedVersion, versions: &[ObservedVersion]) -> Vec<Step<Action>> {
+fn retire(product_id: &ProductId, current: &ObservedVersion, versions: &[ObservedVersion]) -> Vec<Step<Action>> {
     let older: Vec<_> = versions.iter().filter(|version| version.ours() && version.id != current.id).collect();
     let surplus = (older.len() + 1).saturating_sub(KEEP);
     let mut steps = Vec::new();
     for (index, version) in older.into_iter().enumerate() {
-        let (product_id, id) = (product_id.to_owned(), version.id.clone());
+        let (product_id, id) = (product_id.clone(), version.id.clone());
         if index < surplus {
             let summary = format!("delete version {} ({id})", version.name);
             steps.push(Step::new(
@@ -156,7 +154,7 @@ fn retire(product_id: &str, current: &ObservedVersion, versions: &[ObservedVersi
 
 /// A version that AWS could not create is deleted and made anew; the last one of a product cannot be deleted.
 fn failed(
-    product_id: &str,
+    product_id: &ProductId,
     version: &ObservedVersion,
     observed: &Observed,
     now: Timestamp,
@@ -170,7 +168,7 @@ fn failed(
             "check the project template and the account's Service Catalog console; deleting the product there lets it be made anew",
         );
     }
-    let action = Action::DeleteVersion { product_id: product_id.to_owned(), id: version.id.clone() };
+    let action = Action::DeleteVersion { product_id: product_id.clone(), id: version.id.clone() };
     let summary = format!("delete version {} ({})", version.name, version.id);
     PartialDecision::act(vec![
         Step::new(action, Change::Delete, Reason::CatalogFailed, summary).clearing_failed_creation(),

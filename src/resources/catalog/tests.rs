@@ -3,10 +3,11 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use super::*;
+use crate::crd::identifiers::Sha256;
 use crate::crd::status::Intent;
-use crate::crd::status::Placement;
 use crate::domain::identity::OwnerKey;
 use crate::domain::problem::Problem;
+use crate::fixture::{place, portfolio_id, product_id, role_arn, sum_of};
 
 const SHA: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
 const ROLE: &str = "arn:aws:iam::111122223333:role/launch";
@@ -17,7 +18,11 @@ fn at(second: i64) -> Timestamp {
 
 fn identity() -> Identity {
     let owner = OwnerKey { cluster: "c".into(), kind: "MlopsProject".into(), namespace: "n".into(), name: "p".into() };
-    Identity { owner, placement: Placement::default() }
+    Identity { owner, placement: place() }
+}
+
+fn sum(text: &str) -> Sha256 {
+    Sha256::parse(text).unwrap()
 }
 
 fn principal(arn: &str) -> Principal {
@@ -39,14 +44,14 @@ fn desired() -> Desired {
             support_url: String::new(),
             tags: product_tags,
         },
-        version: Version { sha256: SHA.into(), url: "https://b.s3.us-east-1.amazonaws.com/t.yaml".into() },
-        launch_role: ROLE.into(),
+        version: Version { sha256: sum(SHA), url: "https://b.s3.us-east-1.amazonaws.com/t.yaml".into() },
+        launch_role: role_arn(ROLE),
         principals: BTreeSet::from([principal("operator")]),
     }
 }
 
 fn version(id: &str, sha256: &str) -> ObservedVersion {
-    let wanted = Version { sha256: sha256.into(), url: String::new() };
+    let wanted = Version { sha256: sum(sha256), url: String::new() };
     ObservedVersion {
         id: id.into(),
         name: wanted.name(),
@@ -61,14 +66,14 @@ fn observed() -> Observed {
     let Desired { portfolio, product, principals, .. } = desired();
     Observed {
         portfolio: Some(ObservedPortfolio {
-            id: "port-1".into(),
+            id: portfolio_id("port-1"),
             name: portfolio.name,
             provider: portfolio.provider,
             description: portfolio.description,
             tags: portfolio.tags,
         }),
         product: Some(ObservedProduct {
-            id: "prod-1".into(),
+            id: product_id("prod-1"),
             provisioning_status: ProvisioningStatus::Ready,
             name: product.name,
             owner: product.owner,
@@ -239,13 +244,13 @@ fn the_version() {
     check(&[
         (
             "a new template gets a version of its own under the next number",
-            |desired, _, _| desired.version.sha256 = "a".repeat(64),
+            |desired, _, _| desired.version.sha256 = sum_of('a'),
             "Missing: create version v-aaaaaaaaaaaa #1",
         ),
         (
             "the version's create was announced but its id is not known",
             |desired, _, attempts| {
-                desired.version.sha256 = "a".repeat(64);
+                desired.version.sha256 = sum_of('a');
                 attempts.intents.retain(|intent| intent.resource != resource_name::VERSION);
                 attempts.intents.push(intent(resource_name::VERSION, 4, None));
             },
@@ -254,7 +259,7 @@ fn the_version() {
         (
             "the new version is being created: the old one stays as it is",
             |desired, observed, _| {
-                desired.version.sha256 = "a".repeat(64);
+                desired.version.sha256 = sum_of('a');
                 observed.versions.push(ObservedVersion {
                     provisioning_status: ProvisioningStatus::Creating,
                     ..version("pa-2", &"a".repeat(64))
@@ -265,7 +270,7 @@ fn the_version() {
         (
             "the new version is ready: the old one is deprecated",
             |desired, observed, attempts| {
-                desired.version.sha256 = "a".repeat(64);
+                desired.version.sha256 = sum_of('a');
                 observed.versions.push(version("pa-2", &"a".repeat(64)));
                 attempts.intents.retain(|intent| intent.resource != resource_name::VERSION);
                 attempts.intents.push(intent(resource_name::VERSION, 1, Some("pa-2")));

@@ -6,22 +6,21 @@ use crate::domain::external_resource::{Change, Wait};
 use crate::domain::identity::OwnerKey;
 use crate::domain::problem::Problem;
 use crate::domain::project::{JenkinsSettings, Project, Roles};
-use crate::fixture::{bare, credentials, owner, project_ref, repositories};
+use crate::fixture::{bare, credentials, owner, place, project_ref, repositories, role};
 
 use super::*;
 
 fn project() -> Project {
     let place = Placement {
-        region: "eu-west-1".into(),
         project_name: "taxi".into(),
         jenkins_url: "https://ci.example/jenkins".into(),
         jenkins_folder: vec!["ml".into(), "taxi".into()],
-        ..Placement::default()
+        ..place()
     };
     let bare = bare(place);
     Project {
         description: "Fares".into(),
-        roles: Roles { usage: "arn:aws:iam::111122223333:role/use".into(), ..bare.roles },
+        roles: Roles { usage: role("use"), ..bare.roles },
         repositories: repositories("arn:aws:codeconnections:eu-west-1:111122223333:connection/c"),
         jenkins: JenkinsSettings {
             poll_schedule: "* * * * *".into(),

@@ -3,10 +3,10 @@
 
 use super::*;
 use crate::domain::project::JenkinsSettings;
-use crate::fixture::bare;
+use crate::fixture::{bare, place};
 
 fn project() -> Project {
-    let placement = Placement { jenkins_folder: vec!["ml".into()], ..Placement::default() };
+    let placement = Placement { jenkins_folder: vec!["ml".into()], ..place() };
     let bare = bare(placement);
     Project { jenkins: JenkinsSettings { aws_credentials_id: "aws".into(), ..bare.jenkins }, ..bare }
 }

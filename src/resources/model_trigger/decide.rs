@@ -162,7 +162,7 @@ fn difference(desired: &Desired, stack: &Stack) -> Option<(Reason, &'static str)
         return Some((Reason::Drifted, "its tags"));
     }
     // A role once given to a stack cannot be taken from it, only exchanged.
-    if desired.role_arn.is_some() && stack.role_arn != desired.role_arn {
+    if desired.role_arn.is_some() && stack.role_arn.as_deref() != desired.role_arn.as_deref() {
         return Some((Reason::Drifted, "its role"));
     }
     None

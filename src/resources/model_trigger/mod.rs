@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde_json::json;
 
+use crate::crd::identifiers::RoleArn;
 use crate::crd::status::{MlopsProjectStatus, Placement, TriggerStatus};
 use crate::domain::external_resource::{Attempts, Decision, ExternalResource, Goal, ResourceKind, StepKey};
 use crate::domain::identity::{FINGERPRINT_TAG, Identity, digest};
@@ -41,7 +42,7 @@ pub struct Desired {
     /// All tags: the user's, the owner's, the fingerprint's.
     pub tags: BTreeMap<String, String>,
     /// The role that CloudFormation acts as.
-    pub role_arn: Option<String>,
+    pub role_arn: Option<RoleArn>,
     /// What the stack was made from: `<spec>.<secret>`, both hex.
     pub fingerprint: String,
 }
@@ -106,7 +107,7 @@ pub struct Request {
     pub secret: Secret,
     pub tags: BTreeMap<String, String>,
     /// The role that CloudFormation acts as.
-    pub role_arn: Option<String>,
+    pub role_arn: Option<RoleArn>,
     /// Client token: it carries the fingerprint, so that a failed operation tells what it tried.
     pub token: String,
 }
@@ -143,7 +144,7 @@ impl ExternalResource for ModelTrigger {
             ("ApprovalStatuses", settings.approval_statuses.join(",")),
             ("JenkinsUrl", settings.jenkins_url),
             ("JobPaths", jobs.join(",")),
-            ("LambdaRoleArn", settings.runtime_role_arn.unwrap_or_default()),
+            ("LambdaRoleArn", settings.runtime_role_arn.map(String::from).unwrap_or_default()),
             ("SubnetIds", settings.subnet_ids.join(",")),
             ("SecurityGroupIds", settings.security_group_ids.join(",")),
             ("AlarmTopicArn", settings.alarm_topic_arn.unwrap_or_default()),

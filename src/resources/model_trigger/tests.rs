@@ -4,7 +4,7 @@
 use crate::crd::status::Placement;
 use crate::domain::identity::OWNER_TAG;
 use crate::domain::project::Roles;
-use crate::fixture::{bare, credentials, project_ref};
+use crate::fixture::{bare, credentials, place, project_ref, role};
 
 use super::*;
 use crate::domain::external_resource::{Step, Wait};
@@ -23,12 +23,12 @@ fn project() -> Project {
         project_name: "taxi".into(),
         jenkins_url: "https://ci.example/jenkins".into(),
         jenkins_folder: vec!["ml team".into()],
-        ..Placement::default()
+        ..place()
     };
     let bare = bare(place);
     Project {
         tags: BTreeMap::from([("team".to_owned(), "a".to_owned())]),
-        roles: Roles { stack: Some("arn:aws:iam::111122223333:role/stack".into()), ..bare.roles },
+        roles: Roles { stack: Some(role("stack")), ..bare.roles },
         jenkins_credentials: credentials("ro\"bot", "t0ken", FINGERPRINT),
         model_trigger: Some(project::ModelTriggerSettings {
             approval_statuses: vec!["Approved".into(), "Rejected".into()],
@@ -56,7 +56,7 @@ fn stack(status: &str) -> Stack {
     parameters.insert(SECRET_PARAMETER.into(), "****".into());
     let failed = status.contains("FAILED") || status.contains("ROLLBACK");
     let failure = failed.then(|| Failure { cause: "Function: no".into(), at: at(0), token: None });
-    let (tags, role_arn) = (desired.tags, desired.role_arn);
+    let (tags, role_arn) = (desired.tags, desired.role_arn.map(String::from));
     Stack { id: STACK_ID.into(), status: status.into(), parameters, tags, role_arn, since: at(0), failure }
 }
 

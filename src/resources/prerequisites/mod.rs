@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
+use crate::crd::identifiers::{ConnectionArn, RoleArn};
 use crate::crd::status::{MlopsProjectStatus, Placement, Reason};
 use crate::domain::external_resource::{Attempts, Decision, ExternalResource, Goal, ResourceKind, StepKey};
 use crate::domain::identity::Identity;
@@ -56,9 +57,9 @@ impl RoleUse {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Needs {
     /// Each role with what it is for; one role may serve several ends.
-    pub roles: Vec<(RoleUse, String)>,
+    pub roles: Vec<(RoleUse, RoleArn)>,
     /// ARNs of the connections, each once.
-    pub connections: BTreeSet<String>,
+    pub connections: BTreeSet<ConnectionArn>,
 }
 
 impl Needs {
@@ -73,13 +74,12 @@ impl Needs {
         if project.repositories.seeded() {
             roles.push((RoleUse::CheckIn, project.roles.usage.clone()));
         }
-        let repositories = project.repositories.each();
-        let connections = repositories.map(|(_, one)| one.connection_arn.clone()).filter(|arn| !arn.is_empty());
-        Self { roles, connections: connections.collect() }
+        let connections = project.repositories.each().map(|(_, one)| one.connection_arn.clone()).collect();
+        Self { roles, connections }
     }
 
     /// The ARNs of the roles, each once.
-    pub fn role_arns(&self) -> BTreeSet<String> {
+    pub fn role_arns(&self) -> BTreeSet<RoleArn> {
         self.roles.iter().map(|(_, arn)| arn.clone()).collect()
     }
 }
@@ -91,9 +91,9 @@ pub struct Observed {
     /// The operator's own role or user.
     pub operator_principal_arn: String,
     /// Roles by ARN; empty in the wrong account.
-    pub roles: BTreeMap<String, ObservedRole>,
+    pub roles: BTreeMap<RoleArn, ObservedRole>,
     /// Connections by ARN; empty in the wrong account.
-    pub connections: BTreeMap<String, ObservedConnection>,
+    pub connections: BTreeMap<ConnectionArn, ObservedConnection>,
 }
 
 /// A role as it was seen.
@@ -150,7 +150,7 @@ impl ExternalResource for Prerequisites {
         _now: Timestamp,
         _tried: &Attempts,
     ) -> Decision<Action, OperatorPrincipal> {
-        if observed.account != id.placement.account_id {
+        if observed.account != *id.placement.account_id {
             return Decision::stuck(
                 Reason::WrongAccount,
                 format!(
@@ -186,7 +186,7 @@ impl ExternalResource for Prerequisites {
 }
 
 /// What is wrong with a role, if anything.
-fn lacking_role(purpose: RoleUse, arn: &str, observed: Option<&ObservedRole>) -> Option<Problem> {
+fn lacking_role(purpose: RoleUse, arn: &RoleArn, observed: Option<&ObservedRole>) -> Option<Problem> {
     let field = purpose.field();
     match observed {
         Some(ObservedRole::Hidden) => None,
@@ -213,7 +213,7 @@ fn lacking_role(purpose: RoleUse, arn: &str, observed: Option<&ObservedRole>) ->
 }
 
 /// What is wrong with a connection, if anything.
-fn lacking_connection(arn: &str, observed: Option<&ObservedConnection>) -> Option<Problem> {
+fn lacking_connection(arn: &ConnectionArn, observed: Option<&ObservedConnection>) -> Option<Problem> {
     let status = match observed {
         Some(ObservedConnection::Hidden) => return None,
         Some(ObservedConnection::Present { status }) => status.as_str(),
@@ -245,6 +245,7 @@ mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
     use super::*;
     use crate::domain::identity::OwnerKey;
+    use crate::fixture::{connection as connection_arn, place, role_arn};
 
     const ROLE: &str = "arn:aws:iam::111122223333:role/launch";
     const CONNECTION: &str = "arn:aws:codeconnections:eu-west-1:111122223333:connection/1";
@@ -252,7 +253,7 @@ mod tests {
     fn identity() -> Identity {
         let owner =
             OwnerKey { cluster: "c".into(), kind: "MlopsProject".into(), namespace: "n".into(), name: "p".into() };
-        Identity { owner, placement: Placement { account_id: "111122223333".into(), ..Placement::default() } }
+        Identity { owner, placement: place() }
     }
 
     fn trusting(service: &str) -> ObservedRole {
@@ -270,12 +271,13 @@ mod tests {
         connection: ObservedConnection,
         absent: bool,
     ) -> String {
-        let needs = Needs { roles: vec![(purpose, ROLE.into())], connections: BTreeSet::from([CONNECTION.to_owned()]) };
+        let needs =
+            Needs { roles: vec![(purpose, role_arn(ROLE))], connections: BTreeSet::from([connection_arn(CONNECTION)]) };
         let observed = Observed {
             account: account.to_owned(),
             operator_principal_arn: "arn:aws:iam::111122223333:role/operator".into(),
-            roles: BTreeMap::from([(ROLE.to_owned(), role)]),
-            connections: BTreeMap::from([(CONNECTION.to_owned(), connection)]),
+            roles: BTreeMap::from([(role_arn(ROLE), role)]),
+            connections: BTreeMap::from([(connection_arn(CONNECTION), connection)]),
         };
         let goal = if absent { Goal::Absent } else { Goal::Present(needs) };
         match Prerequisites::decide(&identity(), &goal, &observed, Timestamp::UNIX_EPOCH, &Attempts::default()) {

@@ -54,7 +54,7 @@ pub(super) fn desired(owner: &Project, target: &ProvisioningTarget) -> Desired {
 /// The parameters that the operator fills in itself, and which of them name archives that it bundles.
 fn own_parameters(owner: &Project) -> (BTreeMap<String, String>, Vec<BundledArchive>) {
     let (id, repositories) = (&owner.identity, &owner.repositories);
-    let mut parameters = BTreeMap::from([("UseRoleArn".to_owned(), owner.roles.usage.clone())]);
+    let mut parameters = BTreeMap::from([("UseRoleArn".to_owned(), owner.roles.usage.to_string())]);
     let mut bundled = Vec::new();
     let mut add = |(given, archive): (BTreeMap<String, String>, Option<BundledArchive>)| {
         parameters.extend(given);

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
+use crate::crd::identifiers::ProductId;
 use crate::crd::status::{MlopsProjectStatus, Placement, ProjectStatus, RepositoryStatus};
 use crate::domain::external_resource::{Attempts, Decision, ExternalResource, Goal, ResourceKind, StepKey};
 use crate::domain::identity::Identity;
@@ -37,7 +38,7 @@ pub struct Desired {
     pub name: String,
     pub description: String,
     /// The product that it is launched from; cannot change.
-    pub product_id: String,
+    pub product_id: ProductId,
     /// The version of that product.
     pub artifact_id: String,
     /// The template's parameters, without the two that SageMaker fills in.
@@ -73,7 +74,7 @@ pub struct ObservedProject {
     /// The first cause of a failure; empty otherwise, and where AWS gives none.
     pub cause: String,
     /// The product that it was launched from; none where it was not launched through Service Catalog.
-    pub product_id: Option<String>,
+    pub product_id: Option<ProductId>,
     /// The version asked for last.
     pub artifact_id: Option<String>,
     /// The parameters given last, without those that SageMaker fills in.

@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 
 use super::{Desired, ObservedProject, Status};
+use crate::crd::identifiers::Sha256;
 use crate::domain::identity::Identity;
 use crate::domain::project::{ParameterValue, Repository, RepositoryRole, SeedCode};
 use crate::resources::artifact_bucket::{archive_key, bootstrap_folder, seed_folder};
@@ -49,13 +50,13 @@ pub(super) fn seed_parameters(
     let folder = format!("s3://{}/{}", id.placement.bucket, seed_folder(id, role));
     let (required, url, sha256, bundled) = match repository.map(|repository| &repository.seed_code) {
         None | Some(SeedCode::None) => ("false", String::new(), String::new(), None),
-        Some(SeedCode::Archive { url, sha256 }) => ("true", url.clone(), sha256.clone(), None),
+        Some(SeedCode::Archive { url, sha256 }) => ("true", url.clone(), sha256.to_string(), None),
         Some(SeedCode::BuiltIn) => {
-            let sha256 = role.bundled_archive().sha256.clone();
-            let url = archive_key(&folder, &sha256);
+            let sha256 = &role.bundled_archive().sha256;
+            let url = archive_key(&folder, sha256);
             let sha256_parameter = Some(role.parameter("SeedCodeSha256"));
             let bundled = BundledArchive { parameter: role.parameter("SeedCodeUrl"), folder, sha256_parameter };
-            ("true", url, sha256, Some(bundled))
+            ("true", url, sha256.to_string(), Some(bundled))
         }
     };
     let parameters = BTreeMap::from([
@@ -89,7 +90,7 @@ pub(super) fn kept(desired: &Desired, project: &ObservedProject) -> BTreeMap<Str
     for bundled in &desired.bundled {
         let Some((value, sha256)) = project.parameters.get(&bundled.parameter).and_then(|value| {
             let sha256 = value.strip_prefix(&bundled.folder)?.strip_suffix(".zip")?;
-            is_sha256(sha256).then_some((value, sha256))
+            Sha256::parse(sha256).is_ok().then_some((value, sha256))
         }) else {
             continue;
         };
@@ -104,8 +105,4 @@ pub(super) fn kept(desired: &Desired, project: &ObservedProject) -> BTreeMap<Str
         }
     }
     parameters
-}
-
-fn is_sha256(text: &str) -> bool {
-    text.len() == 64 && text.bytes().all(|sign| matches!(sign, b'0'..=b'9' | b'a'..=b'f'))
 }

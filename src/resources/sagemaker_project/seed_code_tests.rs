@@ -10,7 +10,7 @@ const FOLDER: &str = "s3://mlops-artifacts/";
 fn seeding(seed_code: SeedCode) -> Project {
     let mut owner = owner();
     owner.identity.placement.bucket = "mlops-artifacts".into();
-    owner.roles.usage = "arn:aws:iam::111122223333:role/use".into();
+    owner.roles.usage = role("use");
     owner.repositories.build.seed_code = seed_code;
     owner
 }
@@ -74,7 +74,7 @@ fn the_fingerprint_of_a_seeded_project_is_the_same_in_every_release() {
 
 #[test]
 fn each_source_of_seed_code_has_its_parameters() {
-    let sha256 = "ab".repeat(32);
+    let sha256 = sum_of('a');
     let archive = SeedCode::Archive { url: "https://example.com/seed.zip".into(), sha256: sha256.clone() };
     let bundled = &crate::domain::project::RepositoryRole::Build.bundled_archive().sha256;
     let folder = format!("{FOLDER}{}seed/build/", identity().bucket_prefix());
@@ -83,11 +83,11 @@ fn each_source_of_seed_code_has_its_parameters() {
         ("built in", SeedCode::BuiltIn, "true", format!("{folder}{bundled}.zip"), bundled.as_str(), "mlops-artifacts"),
         ("an archive", archive, "true", "https://example.com/seed.zip".into(), &sha256, "mlops-artifacts"),
     ];
-    for (case, seed_code, required, url, sha256, bucket) in rows {
+    for (case, seed_code, required, url, sum, bucket) in rows {
         let given = given(&seeding(seed_code));
         assert_eq!(given["ModelBuildCodeRepositoryIsSeedcodeRequired"], required, "{case}");
         assert_eq!(given["ModelBuildCodeRepositorySeedCodeUrl"], url, "{case}");
-        assert_eq!(given["ModelBuildCodeRepositorySeedCodeSha256"], sha256, "{case}");
+        assert_eq!(given["ModelBuildCodeRepositorySeedCodeSha256"], sum, "{case}");
         assert_eq!(given["SeedCodeBootstrapBucket"], bucket, "{case}");
         assert_eq!(given["SeedCodeBootstrapKey"].is_empty(), bucket.is_empty(), "{case}");
         assert_eq!(given["UseRoleArn"], "arn:aws:iam::111122223333:role/use", "{case}");
@@ -133,15 +133,15 @@ fn an_update_for_another_reason_keeps_the_archives_of_the_project() {
 
 #[test]
 fn what_a_user_changes_about_seed_code_is_an_ordinary_update() {
-    let archive = |digit: &str| SeedCode::Archive { url: "s3://own/seed.zip".into(), sha256: digit.repeat(64) };
+    let archive = |digit: char| SeedCode::Archive { url: "s3://own/seed.zip".into(), sha256: sum_of(digit) };
     let sha256 = "ModelBuildCodeRepositorySeedCodeSha256";
     let newest = given(&seeding(SeedCode::BuiltIn))[sha256].clone();
     let rows = [
         ("no longer wanted", SeedCode::BuiltIn, SeedCode::None, String::new()),
-        ("an archive of the user's own", SeedCode::BuiltIn, archive("1"), "1".repeat(64)),
-        ("another archive", archive("1"), archive("2"), "2".repeat(64)),
+        ("an archive of the user's own", SeedCode::BuiltIn, archive('1'), "1".repeat(64)),
+        ("another archive", archive('1'), archive('2'), "2".repeat(64)),
         ("the built-in code after all", SeedCode::None, SeedCode::BuiltIn, newest.clone()),
-        ("the built-in code in the place of an archive", archive("1"), SeedCode::BuiltIn, newest),
+        ("the built-in code in the place of an archive", archive('1'), SeedCode::BuiltIn, newest),
     ];
     for (case, before, after, wanted) in rows {
         let observed = launched(&seeding(before));
@@ -201,7 +201,7 @@ fn a_template_that_checks_no_code_in_gets_none_and_an_archive_for_it_is_refused(
     let text =
         "Parameters: {SageMakerProjectName: {Type: String}, SageMakerProjectId: {Type: String}}\nResources: {}\n";
     let declared = crate::template_lint::declared_parameters(text);
-    let archive = SeedCode::Archive { url: "s3://own/seed.zip".into(), sha256: "1".repeat(64) };
+    let archive = SeedCode::Archive { url: "s3://own/seed.zip".into(), sha256: sum_of('1') };
     for (case, seed_code, stuck) in [("built in", SeedCode::BuiltIn, false), ("an archive", archive, true)] {
         let mut owner = seeding(seed_code);
         owner.catalog.template = crate::domain::project::Template {

@@ -9,7 +9,7 @@ use crate::domain::external_resource::Wait;
 use crate::domain::identity::{FINGERPRINT_TAG, OwnerKey};
 use crate::domain::project::Template;
 use crate::domain::secret::{SealedSecret, Secret};
-use crate::fixture::{bare, repositories};
+use crate::fixture::{bare, place_in, portfolio_id, product_id, repositories, role, sum_of};
 use crate::template_lint::declared_parameters;
 use crate::template_lint::filled_by_operator;
 
@@ -28,13 +28,7 @@ fn identity() -> Identity {
             namespace: owner("n"),
             name: owner("churn"),
         },
-        placement: Placement {
-            partition: "aws".into(),
-            account_id: "111122223333".into(),
-            region: "us-east-1".into(),
-            project_name: "churn".into(),
-            ..Placement::default()
-        },
+        placement: Placement { project_name: "churn".into(), ..place_in("us-east-1") },
     }
 }
 
@@ -56,8 +50,8 @@ fn owner() -> Project {
 fn target() -> ProvisioningTarget {
     let text = |text: &str| text.to_owned();
     ProvisioningTarget {
-        portfolio_id: text("port-1"),
-        product_id: text("prod-1"),
+        portfolio_id: portfolio_id("port-1"),
+        product_id: product_id("prod-1"),
         artifact_id: text("pa-1"),
         artifact_name: text("v1"),
     }
@@ -80,7 +74,7 @@ fn project(status: &str) -> ObservedProject {
         description: wanted.description.clone(),
         status: Status::parse(status),
         cause: String::new(),
-        product_id: Some("prod-1".into()),
+        product_id: Some(product_id("prod-1")),
         artifact_id: Some("pa-1".into()),
         parameters: wanted.parameters.iter().map(|(name, value)| (name.clone(), plain(value))).collect(),
         tags: wanted.tags,
@@ -281,7 +275,7 @@ fn each_difference_has_its_update() {
         ),
         (
             "another product",
-            |project| project.product_id = Some("prod-0".into()),
+            |project| project.product_id = Some(product_id("prod-0")),
             "stuck ImmutableRemote: the SageMaker project \"churn\" was launched from prod-0, the spec asks for prod-1, and SageMaker cannot change that",
         ),
     ];

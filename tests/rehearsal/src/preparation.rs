@@ -5,13 +5,14 @@ use std::collections::BTreeMap;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use mlops_operator::crd::identifiers::{AccountId, Region};
 use mlops_operator::domain::tenancy::InlinePlatform;
 use serde_json::{Value, json};
 use url::Url;
 
 use crate::manifest::Documents;
 
-/// The account and region of a manifest that names none: the operator then refuses it with its own sentence.
+/// The account and region of a manifest that names none, or none that can be: the operator then refuses it with its own sentence.
 const ACCOUNT: &str = "111122223333";
 const REGION: &str = "us-east-1";
 /// A certificate for CA bundles that no document brings; it has signed nothing that the rehearsal meets.
@@ -21,8 +22,8 @@ const CERTIFICATE: &str = include_str!("../../tls/ca.pem");
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Preparation {
     /// The AWS account that the operator's credentials belong to.
-    pub(crate) account: String,
-    pub(crate) region: String,
+    pub(crate) account: AccountId,
+    pub(crate) region: Region,
     /// Roles by ARN, with the services that may assume them.
     pub(crate) roles: BTreeMap<String, Vec<&'static str>>,
     /// ARNs of Git connections whose handshake is complete.
@@ -57,9 +58,11 @@ const JENKINS_URLS: [&str; 2] = ["/platform/jenkins/url", "/platform/modelTrigge
 /// What nobody can make up, and how to give it; a part of AWS that the sandbox does not play.
 pub(crate) fn prepare(documents: &mut Documents, jenkins: &(String, String)) -> Result<Preparation, String> {
     let text = |pointer: &str| documents.text(pointer).map(str::to_owned);
+    let account = documents.text("/platform/aws/accountId").and_then(|text| AccountId::parse(text).ok());
+    let region = documents.text("/platform/aws/region").and_then(|text| Region::parse(text).ok());
     let mut preparation = Preparation {
-        account: text("/platform/aws/accountId").unwrap_or_else(|| ACCOUNT.to_owned()),
-        region: text("/platform/aws/region").unwrap_or_else(|| REGION.to_owned()),
+        account: account.map_or_else(|| AccountId::parse(ACCOUNT), Ok).map_err(|error| error.to_string())?,
+        region: region.map_or_else(|| Region::parse(REGION), Ok).map_err(|error| error.to_string())?,
         bucket: text("/platform/artifacts/bucket"),
         jenkins_context: text(JENKINS_URLS[0]).map(|url| context(&url)).unwrap_or_default(),
         jenkins_user: jenkins.clone(),
@@ -67,7 +70,7 @@ pub(crate) fn prepare(documents: &mut Documents, jenkins: &(String, String)) -> 
         connections: connections(documents),
         remarks: Vec::new(),
     };
-    if ["cn-", "us-gov-"].iter().any(|partition| preparation.region.starts_with(partition)) {
+    if preparation.region.partition() != "aws" {
         let region = preparation.region;
         return Err(format!("region {region} cannot be rehearsed: the sandbox has the regions of partition aws alone"));
     }

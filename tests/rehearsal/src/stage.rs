@@ -112,7 +112,7 @@ impl Stage {
         }
         let clock = Clock::wall();
         let factory = AwsFactory::new(aws_config(&sandbox, clock));
-        let place = Placement { region: preparation.region.clone(), ..Placement::default() };
+        let place = Placement::new(preparation.account.clone(), preparation.region.clone());
         let aws = factory.connect(&place, "rehearsal").await;
         let crd = serde_json::to_value(MlopsProject::crd()).map_err(|error| error.to_string())?;
         let kubernetes = Kubernetes::new(sandbox.clock(), &[crd]);
@@ -332,7 +332,7 @@ fn trigger(documents: &mut Documents) -> Option<&mut Value> {
 /// AWS and Jenkins, without anything in them but the user that Jenkins knows.
 fn sandbox(preparation: &Preparation, delays: Delays) -> Sandbox {
     let settings = Settings {
-        account: preparation.account.clone(),
+        account: preparation.account.to_string(),
         project: delays.project,
         stack: delays.stack,
         catalog: delays.catalog,

@@ -13,6 +13,7 @@ use serde_json::Value;
 
 use crate::adapters::aws::clients::Aws;
 use crate::adapters::aws::errors::fault;
+use crate::crd::identifiers::Sha256;
 use crate::crd::status::{Placement, Reason};
 use crate::domain::external_resource::{Actuator, Attempts, RecordedIds};
 use crate::domain::fault::{Fault, FaultKind};
@@ -69,7 +70,7 @@ impl ArtifactBucketActuator {
     /// others, so one of that name counts only in the project's account.
     async fn unusable(&self, id: &Identity) -> Result<Option<Observed>, Fault> {
         let Placement { bucket, bucket_owned, account_id, .. } = &id.placement;
-        let account = bucket_owned.then(|| account_id.clone());
+        let account = bucket_owned.then(|| account_id.to_string());
         let head = self.client.head_bucket().bucket(bucket).set_expected_bucket_owner(account);
         let Err(error) = head.send().await else { return Ok(None) };
         // The answer to HEAD has no body, so the status is all there is to go by.
@@ -212,8 +213,9 @@ impl ArtifactBucketActuator {
                 return Err(refused("s3:GetObjectTagging", &format!("read the tags of object \"{key}\""), &error));
             }
         };
-        let sha256 = head.checksum_sha256().and_then(|sum| STANDARD.decode(sum).ok()).map(hex::encode);
-        Ok(Some(ObservedObject { key: key.to_owned(), sha256: sha256.unwrap_or_default(), tags }))
+        let sum = head.checksum_sha256().and_then(|sum| STANDARD.decode(sum).ok()).map(hex::encode);
+        let sha256 = sum.and_then(|sum| Sha256::parse(&sum).ok());
+        Ok(Some(ObservedObject { key: key.to_owned(), sha256, tags }))
     }
 
     /// The first page of versions and markers under the prefix, and whether there are more.

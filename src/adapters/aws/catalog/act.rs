@@ -6,6 +6,7 @@ use aws_sdk_servicecatalog::types::{
 use serde_json::json;
 
 use super::{CatalogProductActuator, deleted, tag_list, written};
+use crate::crd::identifiers::{PortfolioId, ProductId, RoleArn};
 use crate::domain::external_resource::RecordedIds;
 use crate::domain::fault::{Fault, FaultKind};
 use crate::domain::identity::Identity;
@@ -59,7 +60,12 @@ impl CatalogProductActuator {
         handle(&attempt, resource_name::PORTFOLIO, output.portfolio_detail().and_then(|detail| detail.id()))
     }
 
-    async fn update_portfolio(&self, id: &str, portfolio: &Portfolio, remove_tags: &[String]) -> Result<(), Fault> {
+    async fn update_portfolio(
+        &self,
+        id: &PortfolioId,
+        portfolio: &Portfolio,
+        remove_tags: &[String],
+    ) -> Result<(), Fault> {
         let attempt = format!("update portfolio \"{}\"", portfolio.name);
         let request = self
             .client
@@ -103,7 +109,7 @@ impl CatalogProductActuator {
         Ok(recorded_ids)
     }
 
-    async fn update_product(&self, id: &str, product: &Product, remove_tags: &[String]) -> Result<(), Fault> {
+    async fn update_product(&self, id: &ProductId, product: &Product, remove_tags: &[String]) -> Result<(), Fault> {
         let attempt = format!("update product \"{}\"", product.name);
         let request = self
             .client
@@ -124,7 +130,7 @@ impl CatalogProductActuator {
         &self,
         id: &Identity,
         n: i32,
-        product_id: &str,
+        product_id: &ProductId,
         version: &Version,
     ) -> Result<RecordedIds, Fault> {
         let attempt = format!("create version {} of product {product_id}", version.name());
@@ -135,7 +141,7 @@ impl CatalogProductActuator {
         handle(&attempt, resource_name::VERSION, output.provisioning_artifact_detail().and_then(|detail| detail.id()))
     }
 
-    async fn restore_version(&self, product_id: &str, id: &str, version: &Version) -> Result<(), Fault> {
+    async fn restore_version(&self, product_id: &ProductId, id: &str, version: &Version) -> Result<(), Fault> {
         let attempt = format!("update version {} of product {product_id}", version.name());
         let request = self
             .client
@@ -149,7 +155,7 @@ impl CatalogProductActuator {
         written(&attempt, request.send().await).map(|_| ())
     }
 
-    async fn deprecate_version(&self, product_id: &str, id: &str) -> Result<(), Fault> {
+    async fn deprecate_version(&self, product_id: &ProductId, id: &str) -> Result<(), Fault> {
         let attempt = format!("deprecate version {id} of product {product_id}");
         let request = self.client.update_provisioning_artifact().product_id(product_id).provisioning_artifact_id(id);
         deleted(&attempt, request.guidance(ProvisioningArtifactGuidance::Deprecated).send().await)
@@ -159,9 +165,9 @@ impl CatalogProductActuator {
         &self,
         id: &Identity,
         n: i32,
-        portfolio_id: &str,
-        product_id: &str,
-        role_arn: &str,
+        portfolio_id: &PortfolioId,
+        product_id: &ProductId,
+        role_arn: &RoleArn,
     ) -> Result<RecordedIds, Fault> {
         let attempt = format!("create the launch constraint of product {product_id}");
         let request = self
@@ -180,19 +186,19 @@ impl CatalogProductActuator {
         )
     }
 
-    async fn update_constraint(&self, id: &str, role_arn: &str) -> Result<(), Fault> {
+    async fn update_constraint(&self, id: &str, role_arn: &RoleArn) -> Result<(), Fault> {
         let parameters = json!({"RoleArn": role_arn}).to_string();
         let request = self.client.update_constraint().id(id).parameters(parameters);
         written(&format!("update launch constraint {id}"), request.send().await).map(|_| ())
     }
 
-    async fn associate(&self, portfolio_id: &str, product_id: &str) -> Result<(), Fault> {
+    async fn associate(&self, portfolio_id: &PortfolioId, product_id: &ProductId) -> Result<(), Fault> {
         let attempt = format!("put product {product_id} into portfolio {portfolio_id}");
         let request = self.client.associate_product_with_portfolio().portfolio_id(portfolio_id).product_id(product_id);
         written(&attempt, request.send().await).map(|_| ())
     }
 
-    async fn add_principal(&self, portfolio_id: &str, principal: &Principal) -> Result<(), Fault> {
+    async fn add_principal(&self, portfolio_id: &PortfolioId, principal: &Principal) -> Result<(), Fault> {
         let attempt = format!("let {} launch from portfolio {portfolio_id}", principal.arn);
         let request = self.client.associate_principal_with_portfolio().portfolio_id(portfolio_id);
         let request =
@@ -200,15 +206,15 @@ impl CatalogProductActuator {
         written(&attempt, request.send().await).map(|_| ())
     }
 
-    async fn delete_portfolio(&self, id: &str) -> Result<(), Fault> {
+    async fn delete_portfolio(&self, id: &PortfolioId) -> Result<(), Fault> {
         deleted(&format!("delete portfolio {id}"), self.client.delete_portfolio().id(id).send().await)
     }
 
-    async fn delete_product(&self, id: &str) -> Result<(), Fault> {
+    async fn delete_product(&self, id: &ProductId) -> Result<(), Fault> {
         deleted(&format!("delete product {id}"), self.client.delete_product().id(id).send().await)
     }
 
-    async fn delete_version(&self, product_id: &str, id: &str) -> Result<(), Fault> {
+    async fn delete_version(&self, product_id: &ProductId, id: &str) -> Result<(), Fault> {
         let request = self.client.delete_provisioning_artifact().product_id(product_id).provisioning_artifact_id(id);
         deleted(&format!("delete version {id}"), request.send().await)
     }
@@ -217,13 +223,13 @@ impl CatalogProductActuator {
         deleted(&format!("delete constraint {id}"), self.client.delete_constraint().id(id).send().await)
     }
 
-    async fn disassociate(&self, portfolio_id: &str, product_id: &str) -> Result<(), Fault> {
+    async fn disassociate(&self, portfolio_id: &PortfolioId, product_id: &ProductId) -> Result<(), Fault> {
         let request =
             self.client.disassociate_product_from_portfolio().portfolio_id(portfolio_id).product_id(product_id);
         deleted(&format!("take product {product_id} out of portfolio {portfolio_id}"), request.send().await)
     }
 
-    async fn remove_principal(&self, portfolio_id: &str, principal: &Principal) -> Result<(), Fault> {
+    async fn remove_principal(&self, portfolio_id: &PortfolioId, principal: &Principal) -> Result<(), Fault> {
         // Without its type, a pattern would not be found (terraform-provider-aws#32229).
         let request = self.client.disassociate_principal_from_portfolio().portfolio_id(portfolio_id);
         let request =

@@ -8,6 +8,7 @@ use aws_sdk_servicecatalog::types::ProductViewDetail;
 
 use super::{CatalogProductActuator, found, tag_map};
 use crate::adapters::aws::errors::fault;
+use crate::crd::identifiers::{PortfolioId, ProductId};
 use crate::domain::external_resource::Attempts;
 use crate::domain::fault::Fault;
 use crate::domain::identity::Identity;
@@ -43,23 +44,26 @@ impl CatalogProductActuator {
         id: &Identity,
         attempts: &Attempts,
     ) -> Result<Lookup<ObservedPortfolio>, Fault> {
-        let recorded = attempts.intent(resource_name::PORTFOLIO).and_then(|intent| intent.id.clone());
+        let recorded = attempts.intent(resource_name::PORTFOLIO).and_then(|intent| intent.id.as_deref());
         let mut missing = None;
         if let Some(recorded) = recorded {
-            let observed = self.portfolio(&recorded).await?;
+            let observed = match PortfolioId::parse(recorded) {
+                Ok(recorded) => self.portfolio(&recorded).await?,
+                Err(_) => None,
+            };
             if observed.as_ref().is_some_and(|portfolio| id.owns(&portfolio.tags)) {
                 return Ok(Lookup { resource: observed, missing });
             }
-            missing = Some(recorded);
+            missing = Some(recorded.to_owned());
         }
         let mut candidates = Vec::new();
         let mut pages = self.client.list_portfolios().page_size(100).into_paginator().send();
         while let Some(page) = pages.next().await {
             let page = page.map_err(|error| fault("list portfolios", &error))?;
             let details = page.portfolio_details().iter();
-            candidates.extend(
-                details.filter_map(|detail| Some((detail.display_name()?.to_owned(), detail.id()?.to_owned()))),
-            );
+            candidates.extend(details.filter_map(|detail| {
+                Some((detail.display_name()?.to_owned(), PortfolioId::parse(detail.id()?).ok()?))
+            }));
         }
         for candidate in in_order(candidates, &self.names.portfolio, reach(attempts, resource_name::PORTFOLIO)) {
             if let Some(portfolio) = self.portfolio(&candidate).await?.filter(|portfolio| id.owns(&portfolio.tags)) {
@@ -69,7 +73,7 @@ impl CatalogProductActuator {
         Ok(Lookup { resource: None, missing })
     }
 
-    async fn portfolio(&self, id: &str) -> Result<Option<ObservedPortfolio>, Fault> {
+    async fn portfolio(&self, id: &PortfolioId) -> Result<Option<ObservedPortfolio>, Fault> {
         let attempt = format!("look at portfolio {id}");
         let output = found(&attempt, self.client.describe_portfolio().id(id).send().await)?;
         Ok(output.as_ref().and_then(observed_portfolio))
@@ -80,14 +84,17 @@ impl CatalogProductActuator {
         id: &Identity,
         attempts: &Attempts,
     ) -> Result<Lookup<ObservedProduct>, Fault> {
-        let recorded = attempts.intent(resource_name::PRODUCT).and_then(|intent| intent.id.clone());
+        let recorded = attempts.intent(resource_name::PRODUCT).and_then(|intent| intent.id.as_deref());
         let mut missing = None;
         if let Some(recorded) = recorded {
-            let observed = self.product(&recorded).await?;
+            let observed = match ProductId::parse(recorded) {
+                Ok(recorded) => self.product(&recorded).await?,
+                Err(_) => None,
+            };
             if observed.as_ref().is_some_and(|product| id.owns(&product.tags)) {
                 return Ok(Lookup { resource: observed, missing });
             }
-            missing = Some(recorded);
+            missing = Some(recorded.to_owned());
         }
         let mut candidates = Vec::new();
         let mut pages = self.client.search_products_as_admin().page_size(20).into_paginator().send();
@@ -103,16 +110,16 @@ impl CatalogProductActuator {
         Ok(Lookup { resource: None, missing })
     }
 
-    async fn product(&self, id: &str) -> Result<Option<ObservedProduct>, Fault> {
+    async fn product(&self, id: &ProductId) -> Result<Option<ObservedProduct>, Fault> {
         let attempt = format!("look at product {id}");
         let output = found(&attempt, self.client.describe_product_as_admin().id(id).send().await)?;
         Ok(output.as_ref().and_then(observed_product))
     }
 }
 
-fn candidate(detail: &ProductViewDetail) -> Option<(String, String)> {
+fn candidate(detail: &ProductViewDetail) -> Option<(String, ProductId)> {
     let summary = detail.product_view_summary()?;
-    Some((summary.name()?.to_owned(), summary.product_id()?.to_owned()))
+    Some((summary.name()?.to_owned(), ProductId::parse(summary.product_id()?).ok()?))
 }
 
 fn owned(text: Option<&str>) -> String {
@@ -122,7 +129,7 @@ fn owned(text: Option<&str>) -> String {
 fn observed_portfolio(output: &DescribePortfolioOutput) -> Option<ObservedPortfolio> {
     let detail = output.portfolio_detail()?;
     Some(ObservedPortfolio {
-        id: detail.id()?.to_owned(),
+        id: PortfolioId::parse(detail.id()?).ok()?,
         name: owned(detail.display_name()),
         provider: owned(detail.provider_name()),
         description: owned(detail.description()),
@@ -134,7 +141,7 @@ fn observed_product(output: &DescribeProductAsAdminOutput) -> Option<ObservedPro
     let detail = output.product_view_detail()?;
     let summary = detail.product_view_summary()?;
     Some(ObservedProduct {
-        id: summary.product_id()?.to_owned(),
+        id: ProductId::parse(summary.product_id()?).ok()?,
         provisioning_status: ProvisioningStatus::parse(detail.status().map_or("", |status| status.as_str())),
         name: owned(summary.name()),
         owner: owned(summary.owner()),

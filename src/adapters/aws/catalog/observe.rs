@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::{CatalogProductActuator, code, found};
 use crate::adapters::aws::errors::fault;
+use crate::crd::identifiers::{PortfolioId, ProductId};
 use crate::crd::status::Reason;
 use crate::domain::external_resource::Attempts;
 use crate::domain::fault::Fault;
@@ -29,8 +30,8 @@ impl CatalogProductActuator {
     pub(super) async fn look(&self, id: &Identity, attempts: &Attempts) -> Result<Observed, Fault> {
         let (portfolio, product) = try_join!(self.find_portfolio(id, attempts), self.find_product(id, attempts))?;
         let mut missing: Vec<String> = portfolio.missing.into_iter().chain(product.missing).collect();
-        let portfolio_id = portfolio.resource.as_ref().map(|portfolio| portfolio.id.as_str());
-        let product_id = product.resource.as_ref().map(|product| product.id.as_str());
+        let portfolio_id = portfolio.resource.as_ref().map(|portfolio| &portfolio.id);
+        let product_id = product.resource.as_ref().map(|product| &product.id);
         let (versions, associated, constraints, principals, launch_path) = try_join!(
             self.versions(product_id),
             self.associated(portfolio_id, product_id),
@@ -55,7 +56,7 @@ impl CatalogProductActuator {
     }
 
     /// The versions, oldest first. Only those in use are asked for their status, which the list lacks.
-    async fn versions(&self, product_id: Option<&str>) -> Result<Vec<ObservedVersion>, Fault> {
+    async fn versions(&self, product_id: Option<&ProductId>) -> Result<Vec<ObservedVersion>, Fault> {
         let Some(product_id) = product_id else { return Ok(Vec::new()) };
         let attempt = format!("list versions of product {product_id}");
         let listed = self.client.list_provisioning_artifacts().product_id(product_id).send().await;
@@ -73,7 +74,7 @@ impl CatalogProductActuator {
         Ok(versions)
     }
 
-    async fn version_provisioning_status(&self, product_id: &str, id: &str) -> Result<ProvisioningStatus, Fault> {
+    async fn version_provisioning_status(&self, product_id: &ProductId, id: &str) -> Result<ProvisioningStatus, Fault> {
         let attempt = format!("look at version {id}");
         let request = self.client.describe_provisioning_artifact().product_id(product_id).provisioning_artifact_id(id);
         let output = found(&attempt, request.send().await)?;
@@ -83,13 +84,17 @@ impl CatalogProductActuator {
         }))
     }
 
-    async fn associated(&self, portfolio_id: Option<&str>, product_id: Option<&str>) -> Result<bool, Fault> {
+    async fn associated(
+        &self,
+        portfolio_id: Option<&PortfolioId>,
+        product_id: Option<&ProductId>,
+    ) -> Result<bool, Fault> {
         let (Some(portfolio_id), Some(product_id)) = (portfolio_id, product_id) else { return Ok(false) };
         let attempt = format!("list portfolios of product {product_id}");
         let mut pages = self.client.list_portfolios_for_product().product_id(product_id).into_paginator().send();
         while let Some(page) = pages.next().await {
             let Some(page) = found(&attempt, page)? else { return Ok(false) };
-            if page.portfolio_details().iter().any(|portfolio| portfolio.id() == Some(portfolio_id)) {
+            if page.portfolio_details().iter().any(|portfolio| portfolio.id() == Some(portfolio_id.as_str())) {
                 return Ok(true);
             }
         }
@@ -98,8 +103,8 @@ impl CatalogProductActuator {
 
     async fn constraints(
         &self,
-        portfolio_id: Option<&str>,
-        product_id: Option<&str>,
+        portfolio_id: Option<&PortfolioId>,
+        product_id: Option<&ProductId>,
         attempts: &Attempts,
     ) -> Result<Constraints, Fault> {
         let (Some(portfolio_id), Some(product_id)) = (portfolio_id, product_id) else {
@@ -133,16 +138,16 @@ impl CatalogProductActuator {
     async fn constraint(
         &self,
         id: &str,
-        portfolio_id: &str,
-        product_id: &str,
+        portfolio_id: &PortfolioId,
+        product_id: &ProductId,
     ) -> Result<Option<ObservedConstraint>, Fault> {
         let attempt = format!("look at constraint {id}");
         let Some(output) = found(&attempt, self.client.describe_constraint().id(id).send().await)? else {
             return Ok(None);
         };
         let here = output.constraint_detail().is_none_or(|detail| {
-            detail.portfolio_id().is_none_or(|id| id == portfolio_id)
-                && detail.product_id().is_none_or(|id| id == product_id)
+            detail.portfolio_id().is_none_or(|id| *portfolio_id == id)
+                && detail.product_id().is_none_or(|id| *product_id == id)
         });
         Ok(here.then(|| ObservedConstraint {
             id: id.to_owned(),
@@ -151,7 +156,7 @@ impl CatalogProductActuator {
         }))
     }
 
-    async fn principals(&self, portfolio_id: Option<&str>) -> Result<BTreeSet<Principal>, Fault> {
+    async fn principals(&self, portfolio_id: Option<&PortfolioId>) -> Result<BTreeSet<Principal>, Fault> {
         let mut principals = BTreeSet::new();
         let Some(portfolio_id) = portfolio_id else { return Ok(principals) };
         let attempt = format!("list principals of portfolio {portfolio_id}");
@@ -170,7 +175,7 @@ impl CatalogProductActuator {
 
     /// The calling role's launch path. AWS refuses the question where there is none; where the role may not ask, that must
     /// not stand in the way of everything else, deletion least of all.
-    async fn launch_path(&self, product_id: Option<&str>) -> Result<LaunchPath, Fault> {
+    async fn launch_path(&self, product_id: Option<&ProductId>) -> Result<LaunchPath, Fault> {
         let Some(product_id) = product_id else { return Ok(LaunchPath::None) };
         let attempt = format!("list launch paths of product {product_id}");
         match self.client.list_launch_paths().product_id(product_id).send().await {

@@ -14,6 +14,7 @@ use jiff::Timestamp;
 
 use crate::adapters::aws::clients::Aws;
 use crate::adapters::aws::errors::fault;
+use crate::crd::identifiers::ProductId;
 use crate::crd::status::{ProjectStatus, Reason};
 use crate::domain::external_resource::{Actuator, Attempts, RecordedIds};
 use crate::domain::fault::{Fault, FaultKind};
@@ -100,7 +101,7 @@ impl SagemakerProjectActuator {
             description: output.project_description().unwrap_or_default().to_owned(),
             status,
             cause,
-            product_id: details.and_then(|details| details.product_id()).map(str::to_owned),
+            product_id: details.and_then(|details| ProductId::parse(details.product_id()?).ok()),
             artifact_id: details.and_then(|details| details.provisioning_artifact_id()).map(str::to_owned),
             parameters: parameters
                 .iter()

@@ -1,0 +1,151 @@
+//! The parts of a project that have defaults, each filled in.
+
+use std::sync::Arc;
+
+use super::{LOG_RETENTION_DAYS, SpecError, formed, optional};
+use crate::crd::identifiers::{ConnectionArn, RoleArn, Sha256};
+use crate::crd::platform::{PrincipalSettings, PrincipalType, TemplateSettings};
+use crate::crd::project::{MlopsProjectSpec, RepositoriesSpec, RepositorySpec, SeedCodeSource, TriggeredJob};
+use crate::crd::status::Placement;
+use crate::domain::identity::Identity;
+use crate::domain::project::{
+    Catalog, ModelTriggerSettings, Principal, Repositories, Repository, RepositoryRole, Roles, SeedCode, Template,
+};
+use crate::templates::project_template;
+
+/// The roles: those that the spec names, or the ones that SageMaker's console makes.
+///
+/// # Errors
+/// The first that is no ARN of a role.
+pub(super) fn roles(placement: &Placement, spec: &MlopsProjectSpec) -> Result<Roles, SpecError> {
+    let Placement { region, account_id, .. } = placement;
+    let named = &spec.platform.aws.roles;
+    let role = |field: &str, named: &Option<String>| {
+        optional(&format!("spec.platform.aws.roles.{field}"), named.as_deref(), RoleArn::parse)
+    };
+    let made_by_console = |name| move || RoleArn::service_role(region, account_id, name);
+    Ok(Roles {
+        launch: role("launch", &named.launch)?
+            .unwrap_or_else(made_by_console("AmazonSageMakerServiceCatalogProductsLaunchRole")),
+        usage: role("use", &named.usage)?
+            .unwrap_or_else(made_by_console("AmazonSageMakerServiceCatalogProductsUseRole")),
+        stack: role("stack", &named.stack)?,
+    })
+}
+
+/// The template: the user's own, as it was read, or one that the operator bundles.
+fn template(settings: &TemplateSettings, own: Option<Arc<str>>) -> Template {
+    match (&settings.config_map_ref, own) {
+        (Some(reference), Some(text)) => {
+            Template { word: "own".to_owned(), title: format!("of ConfigMap {}", reference.name), text }
+        }
+        _ => {
+            let word = settings.built_in.unwrap_or_default().as_str();
+            let text = project_template(word).unwrap_or_default().into();
+            Template { word: word.to_owned(), title: format!("{word:?}"), text }
+        }
+    }
+}
+
+/// Portfolio and product, with the template that they are made from.
+pub(super) fn catalog(identity: &Identity, spec: &MlopsProjectSpec, own: Option<Arc<str>>) -> Catalog {
+    let settings = &spec.platform.catalog;
+    let name = format!("MLOps {}", identity.placement.project_name);
+    // A provider's name takes 50 characters, a namespace's 63.
+    let namespace: String = identity.owner.namespace.chars().take(50).collect();
+    let principal = |settings: &PrincipalSettings| Principal {
+        arn: settings.arn.clone(),
+        kind: match settings.kind {
+            PrincipalType::Iam => "IAM".into(),
+            PrincipalType::IamPattern => "IAM_PATTERN".into(),
+        },
+    };
+    Catalog {
+        portfolio_name: settings.portfolio.name.clone().unwrap_or_else(|| name.clone()),
+        portfolio_provider: settings.portfolio.provider_name.clone().unwrap_or_else(|| namespace.clone()),
+        portfolio_description: settings.portfolio.description.clone().unwrap_or_default(),
+        product_name: settings.product.name.clone().unwrap_or(name),
+        product_owner: settings.product.owner.clone().unwrap_or(namespace),
+        product_description: settings.product.description.clone().unwrap_or_default(),
+        support_description: settings.product.support_description.clone().unwrap_or_default(),
+        support_email: settings.product.support_email.clone().unwrap_or_default(),
+        support_url: settings.product.support_url.clone().unwrap_or_default(),
+        template: template(&settings.template, own),
+        principals: settings.principals.iter().map(principal).collect(),
+    }
+}
+
+/// The model trigger, if one is wanted. `runtime_role_arn` is the spec's, checked.
+pub(super) fn model_trigger(
+    spec: &MlopsProjectSpec,
+    runtime_role_arn: Option<RoleArn>,
+    ca_bundle: String,
+) -> Option<ModelTriggerSettings> {
+    let wanted = spec.model_trigger.as_ref()?;
+    let settings = &spec.platform.model_trigger;
+    let mut approval_statuses = wanted.approval_statuses.clone();
+    approval_statuses.sort();
+    let mut jobs: Vec<RepositoryRole> = wanted.jobs.iter().map(|job| job_of(*job)).collect();
+    jobs.sort();
+    let (subnet_ids, security_group_ids) =
+        settings.vpc.clone().map(|vpc| (vpc.subnet_ids, vpc.security_group_ids)).unwrap_or_default();
+    Some(ModelTriggerSettings {
+        approval_statuses,
+        runtime_role_arn,
+        jenkins_url: settings
+            .jenkins_url
+            .as_ref()
+            .unwrap_or(&spec.platform.jenkins.url)
+            .trim_end_matches('/')
+            .to_owned(),
+        subnet_ids,
+        security_group_ids,
+        ca_bundle,
+        jobs,
+        alarm_topic_arn: settings.alarm_topic_arn.clone(),
+        log_retention_days: settings.log_retention_days.unwrap_or(LOG_RETENTION_DAYS),
+    })
+}
+
+fn job_of(job: TriggeredJob) -> RepositoryRole {
+    match job {
+        TriggeredJob::Deploy => RepositoryRole::Deploy,
+        TriggeredJob::Endpoint => RepositoryRole::Endpoint,
+    }
+}
+
+/// The repositories as the spec has them.
+///
+/// # Errors
+/// The first field that is not of its form.
+pub(super) fn repositories(asked: &RepositoriesSpec) -> Result<Repositories, SpecError> {
+    Ok(Repositories {
+        preprocess: repository("preprocess", &asked.preprocess)?,
+        build: repository("build", &asked.build)?,
+        deploy: repository("deploy", &asked.deploy)?,
+        endpoint: asked.endpoint.as_ref().map(|asked| repository("endpoint", asked)).transpose()?,
+    })
+}
+
+fn repository(name: &str, asked: &RepositorySpec) -> Result<Repository, SpecError> {
+    let field = |part: &str| format!("spec.repositories.{name}.{part}");
+    let seed_code = match (asked.seed_code.source, &asked.seed_code.archive) {
+        (SeedCodeSource::BuiltIn, None) => SeedCode::BuiltIn,
+        (SeedCodeSource::None, None) => SeedCode::None,
+        (SeedCodeSource::Archive, Some(archive)) => SeedCode::Archive {
+            url: archive.url.clone(),
+            sha256: formed(&field("seedCode.archive.sha256"), &archive.sha256, Sha256::parse)?,
+        },
+        _ => {
+            let message = "archive goes with source Archive, and source Archive needs it";
+            return Err(SpecError::new(&field("seedCode"), message));
+        }
+    };
+    Ok(Repository {
+        url: asked.url.clone(),
+        branch: asked.branch.clone(),
+        full_name: asked.full_name.clone(),
+        connection_arn: formed(&field("connectionArn"), &asked.connection_arn, ConnectionArn::parse)?,
+        seed_code,
+    })
+}

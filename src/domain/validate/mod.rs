@@ -1,0 +1,358 @@
+//! From the spec to a project: defaults filled in, texts bounded once more, contradictions refused. What passes here
+//! cannot fail later for its form. Secrets are only named here; [`Parsed::into_project`] takes them in.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use crate::crd::identifiers::{FormError, RoleArn};
+use crate::crd::platform::{ConfigMapRef, TemplateSettings};
+use crate::crd::project::{DataPolicy, MlopsProjectSpec, SecretKeyRef, TriggeredJob};
+use crate::crd::status::CaBundleReference;
+use crate::domain::identity::{Identity, OwnerKey};
+use crate::domain::project::{JenkinsCredentials, JenkinsSettings, ParameterValue, Project, Repositories, Roles};
+use crate::domain::secret::{SealedSecret, Secret};
+use crate::template_lint::declared_parameters;
+
+mod defaults;
+mod placement;
+
+use placement::ca_reference;
+pub use placement::placement_of_raw;
+
+/// How long the trigger's log is kept where nothing else is asked for.
+pub const LOG_RETENTION_DAYS: u16 = 30;
+
+/// Why a spec cannot be used: which field, and what is wrong with it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{field}: {message}")]
+pub struct SpecError {
+    /// Path of the field, such as `spec.platform.aws.region`.
+    pub field: String,
+    /// What is wrong, what is allowed.
+    pub message: String,
+}
+
+impl SpecError {
+    fn new(field: &str, message: impl Into<String>) -> Self {
+        Self { field: field.to_owned(), message: message.into() }
+    }
+}
+
+/// A spec that parsed, and what it still needs from outside.
+#[derive(Clone, Debug)]
+pub struct Parsed {
+    /// Whose resources, and where.
+    pub identity: Identity,
+    /// The roles of the spec, or those that stand for absent ones.
+    roles: Roles,
+    /// The repositories of the spec.
+    repositories: Repositories,
+    /// The role of the model trigger's Lambda, if the spec names one.
+    runtime_role_arn: Option<RoleArn>,
+    /// The spec.
+    pub spec: MlopsProjectSpec,
+}
+
+/// What a project takes from Secrets and ConfigMaps.
+#[derive(Clone)]
+pub struct Resolved {
+    /// The Jenkins user and token.
+    pub jenkins: JenkinsCredentials,
+    /// Template parameters with `valueFrom`, by parameter name.
+    pub parameters: BTreeMap<String, SealedSecret>,
+    /// PEM of `platform.modelTrigger.caBundleRef`; empty if there is none.
+    pub trigger_ca_bundle: String,
+    /// Text of `platform.catalog.template.configMapRef`, if there is one: a template without errors.
+    pub template: Option<Arc<str>>,
+}
+
+impl Resolved {
+    /// What must not be shown.
+    pub fn secrets(&self) -> Vec<Secret> {
+        let parameters = self.parameters.values().map(|sealed| sealed.value.clone());
+        std::iter::once(self.jenkins.token.value.clone()).chain(parameters).collect()
+    }
+}
+
+/// Parses the raw spec of an object of this owner.
+///
+/// # Errors
+/// The first field that is missing, of the wrong type or out of bounds, with what is allowed.
+pub fn parse(owner: &OwnerKey, raw_spec: &Value) -> Result<Parsed, SpecError> {
+    let spec: MlopsProjectSpec = typed("spec", raw_spec)?;
+    let project_name = spec.project_name.clone().unwrap_or_else(|| owner.name.clone());
+    if !is_project_name(&project_name) {
+        return Err(SpecError::new(
+            "spec.projectName",
+            format!(
+                "`{project_name}` cannot name a SageMaker project: it takes at most 32 letters, digits and hyphens, and starts with a letter"
+            ),
+        ));
+    }
+    let TemplateSettings { built_in, config_map_ref } = &spec.platform.catalog.template;
+    if built_in.is_some() && config_map_ref.is_some() {
+        return Err(SpecError::new("spec.platform.catalog.template", "takes builtIn or configMapRef, not both"));
+    }
+    let repositories = defaults::repositories(&spec.repositories)?;
+    check_jobs(&spec)?;
+    let placement = placement::placement(owner, &spec, project_name)?;
+    let roles = defaults::roles(&placement, &spec)?;
+    let runtime_role = spec.platform.model_trigger.runtime_role_arn.as_deref();
+    let runtime_role_arn = optional("spec.platform.modelTrigger.runtimeRoleArn", runtime_role, RoleArn::parse)?;
+    let identity = Identity { owner: owner.clone(), placement };
+    Ok(Parsed { identity, roles, repositories, runtime_role_arn, spec })
+}
+
+/// Whether the model trigger starts only jobs that there are.
+fn check_jobs(spec: &MlopsProjectSpec) -> Result<(), SpecError> {
+    let wanted = spec.model_trigger.as_ref().is_some_and(|trigger| trigger.jobs.contains(&TriggeredJob::Endpoint));
+    if wanted && spec.repositories.endpoint.is_none() {
+        return Err(SpecError::new(
+            "spec.modelTrigger.jobs",
+            "names Endpoint, which needs spec.repositories.endpoint: add the repository, or leave Endpoint out",
+        ));
+    }
+    Ok(())
+}
+
+fn typed<T: DeserializeOwned>(field: &str, raw: &Value) -> Result<T, SpecError> {
+    T::deserialize(raw).map_err(|error| SpecError::new(field, error.to_string()))
+}
+
+/// A field's text as a value of its own type.
+fn formed<T>(field: &str, text: &str, parse: fn(&str) -> Result<T, FormError>) -> Result<T, SpecError> {
+    parse(text).map_err(|error| SpecError::new(field, error.to_string()))
+}
+
+/// The same of a field that may be left out.
+fn optional<T>(
+    field: &str,
+    text: Option<&str>,
+    parse: fn(&str) -> Result<T, FormError>,
+) -> Result<Option<T>, SpecError> {
+    text.map(|text| formed(field, text, parse)).transpose()
+}
+
+fn is_project_name(name: &str) -> bool {
+    let signs = name.as_bytes();
+    (1..=32).contains(&signs.len())
+        && signs.iter().all(|sign| sign.is_ascii_alphanumeric() || *sign == b'-')
+        && signs.first().is_some_and(u8::is_ascii_alphabetic)
+        && signs.last() != Some(&b'-')
+}
+
+impl Parsed {
+    /// Secrets that template parameters come from, by parameter name.
+    pub fn parameter_secrets(&self) -> BTreeMap<String, SecretKeyRef> {
+        let with_source = |parameter: &crate::crd::project::Parameter| {
+            Some((parameter.name.clone(), parameter.value_from.as_ref()?.secret_key_ref.clone()))
+        };
+        self.spec.parameters.iter().filter_map(with_source).collect()
+    }
+
+    /// Where the Lambda's CA bundle stands, if one is named.
+    pub fn trigger_ca_bundle(&self) -> Option<CaBundleReference> {
+        self.spec.platform.model_trigger.ca_bundle_ref.as_ref().map(ca_reference)
+    }
+
+    /// Where the project template stands, if it is the user's own.
+    pub fn own_template(&self) -> Option<&ConfigMapRef> {
+        self.spec.platform.catalog.template.config_map_ref.as_ref()
+    }
+
+    /// Names of the portfolio and the product.
+    pub fn catalog_names(&self) -> (String, String) {
+        let catalog = defaults::catalog(&self.identity, &self.spec, None);
+        (catalog.portfolio_name, catalog.product_name)
+    }
+
+    /// The project, with what was read from Secrets.
+    pub fn into_project(self, resolved: Resolved) -> Project {
+        let Self { identity, roles, repositories, runtime_role_arn, spec } = self;
+        let Resolved { jenkins: jenkins_credentials, parameters: mut sealed, trigger_ca_bundle, template } = resolved;
+        let catalog = defaults::catalog(&identity, &spec, template);
+        let model_trigger = defaults::model_trigger(&spec, runtime_role_arn, trigger_ca_bundle);
+        // The built-in template takes seed code for each repository.
+        let repositories = match spec.platform.catalog.template.config_map_ref {
+            Some(_) => repositories.fitted(&declared_parameters(&catalog.template.text)),
+            None => repositories,
+        };
+        let tags = spec.platform.tags.into_iter().chain(spec.tags).collect();
+        let plain = spec
+            .parameters
+            .into_iter()
+            .filter_map(|parameter| Some((parameter.name, ParameterValue::Plain(parameter.value?))));
+        let mut parameters: BTreeMap<_, _> = plain.collect();
+        while let Some((name, value)) = sealed.pop_first() {
+            parameters.insert(name, ParameterValue::Sealed(value));
+        }
+        Project {
+            description: spec.description.unwrap_or_default(),
+            tags,
+            roles,
+            kms_key_id: spec.platform.artifacts.kms_key_id,
+            catalog,
+            repositories,
+            parameters,
+            jenkins: JenkinsSettings {
+                poll_schedule: spec.jenkins.poll_schedule,
+                aws_credentials_id: spec.jenkins.aws_credentials_id.unwrap_or_default(),
+                git_credentials_id: spec.jenkins.git_credentials_id.unwrap_or_default(),
+                extra_parameters: spec.jenkins.extra_parameters,
+            },
+            jenkins_credentials,
+            model_trigger,
+            delete_data: spec.data_policy == DataPolicy::Delete,
+            identity,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use serde_json::json;
+
+    use super::*;
+    use crate::domain::project::{RepositoryRole, SeedCode};
+
+    fn owner() -> OwnerKey {
+        OwnerKey { cluster: "c1".into(), kind: "MlopsProject".into(), namespace: "team".into(), name: "fares".into() }
+    }
+
+    fn spec() -> Value {
+        let repository = json!({
+            "url": "https://github.com/team/code.git", "fullName": "team/code",
+            "connectionArn": "arn:aws:codeconnections:eu-central-1:111122223333:connection/0a1b",
+        });
+        json!({
+            "platform": {
+                "aws": {"region": "eu-central-1", "accountId": "111122223333"},
+                "jenkins": {"url": "https://jenkins.example/base/", "folder": "ml", "credentialsSecretRef": {"name": "jenkins"}},
+                "tags": {"cost": "1", "team": "platform"},
+            },
+            "tags": {"team": "fares"},
+            "jenkins": {"folder": "a/b"},
+            "repositories": {"preprocess": repository, "build": repository, "deploy": repository},
+            "modelTrigger": {},
+        })
+    }
+
+    fn project(raw: &Value) -> Project {
+        with_template(raw, None)
+    }
+
+    fn with_template(raw: &Value, template: Option<Arc<str>>) -> Project {
+        let token = SealedSecret { value: crate::domain::secret::Secret::new("t"), fingerprint: "f".into() };
+        parse(&owner(), raw).unwrap().into_project(Resolved {
+            jenkins: JenkinsCredentials { username: "u".into(), token },
+            parameters: BTreeMap::new(),
+            trigger_ca_bundle: String::new(),
+            template,
+        })
+    }
+
+    #[test]
+    fn a_small_spec_gets_every_default() {
+        let project = project(&spec());
+        let placement = &project.identity.placement;
+        assert_eq!(placement.project_name, "fares");
+        assert_eq!(placement.partition, "aws");
+        assert!(placement.bucket_owned && placement.bucket.ends_with("-111122223333-eu-central-1"));
+        assert!(placement.bucket.len() <= 63);
+        assert_eq!(placement.jenkins_url, "https://jenkins.example/base");
+        assert_eq!(placement.jenkins_folder, ["ml", "a", "b"]);
+        assert_eq!(placement.jenkins_shared_folders, 1);
+        assert_eq!(
+            project.roles.launch,
+            "arn:aws:iam::111122223333:role/service-role/AmazonSageMakerServiceCatalogProductsLaunchRole"
+        );
+        assert_eq!(project.catalog.product_name, "MLOps fares");
+        assert_eq!(project.tags, BTreeMap::from([("cost".into(), "1".into()), ("team".into(), "fares".into())]));
+        assert_eq!(project.repositories.build.branch, "main");
+        assert_eq!(project.jenkins.poll_schedule, "* * * * *");
+        assert!(project.repositories.each().all(|(_, repository)| repository.seed_code == SeedCode::BuiltIn));
+        assert!(project.repositories.endpoint.is_none());
+        let trigger = project.model_trigger.unwrap();
+        assert_eq!(trigger.approval_statuses, ["Approved"]);
+        assert_eq!((trigger.jobs, trigger.alarm_topic_arn), (vec![RepositoryRole::Deploy], None));
+        assert_eq!(trigger.log_retention_days, 30);
+        assert!(!project.delete_data);
+    }
+
+    #[test]
+    fn deletion_finds_the_same_placement_in_a_spec_that_no_longer_parses() {
+        let parsed = parse(&owner(), &spec()).unwrap();
+        let mut broken = spec();
+        broken["repositories"] = json!("gone");
+        assert!(parse(&owner(), &broken).is_err());
+        assert_eq!(placement_of_raw(&owner(), &broken), Some(parsed.identity.placement));
+        broken["platform"]["aws"]["accountId"] = json!(1);
+        assert_eq!(placement_of_raw(&owner(), &broken), None);
+    }
+
+    #[test]
+    fn a_template_of_ones_own_stands_for_the_built_in_one() {
+        let mut raw = spec();
+        let parsed = parse(&owner(), &raw).unwrap();
+        assert!(parsed.own_template().is_none());
+        assert_eq!(project(&raw).catalog.template.word, "jenkins-git-v1");
+        raw["platform"]["catalog"] = json!({"template": {"configMapRef": {"name": "ours", "key": "a.yaml"}}});
+        let parsed = parse(&owner(), &raw).unwrap();
+        assert_eq!(parsed.own_template().map(|reference| reference.name.as_str()), Some("ours"));
+        let template = with_template(&raw, Some("Resources: {}".into())).catalog.template;
+        assert_eq!((template.word.as_str(), template.title.as_str()), ("own", "of ConfigMap ours"));
+        assert_eq!(&*template.text, "Resources: {}");
+        raw["platform"]["catalog"]["template"]["builtIn"] = json!("jenkins-git-v1");
+        assert_eq!(parse(&owner(), &raw).unwrap_err().field, "spec.platform.catalog.template");
+    }
+
+    #[test]
+    fn a_wrong_spec_names_its_field() {
+        let cases: [(&str, &str, Value, &str); 9] = [
+            (
+                "a plain Jenkins URL that is not allowed",
+                "/platform/jenkins/url",
+                json!("http://j"),
+                "spec.platform.jenkins.url",
+            ),
+            ("a text that is no URL", "/platform/jenkins/url", json!("jenkins"), "spec.platform.jenkins.url"),
+            ("a project name that SageMaker refuses", "/projectName", json!("1a"), "spec.projectName"),
+            ("a region that cannot be one", "/platform/aws/region", json!("nowhere"), "spec.platform.aws.region"),
+            ("an account of 11 digits", "/platform/aws/accountId", json!("11112222333"), "spec.platform.aws.accountId"),
+            (
+                "a role to assume that is a user",
+                "/platform/aws/assumeRole",
+                json!({"roleArn": "arn:aws:iam::111122223333:user/ops"}),
+                "spec.platform.aws.assumeRole.roleArn",
+            ),
+            (
+                "a role of the project that is a name only",
+                "/platform/aws/roles",
+                json!({"use": "pipelines"}),
+                "spec.platform.aws.roles.use",
+            ),
+            (
+                "a connection that is a host",
+                "/repositories/deploy/connectionArn",
+                json!("arn:aws:codeconnections:eu-central-1:111122223333:host/0a1b"),
+                "spec.repositories.deploy.connectionArn",
+            ),
+            (
+                "a checksum of an archive in capital letters",
+                "/repositories/build/seedCode",
+                json!({"source": "Archive", "archive": {"url": "https://a.example/b.zip", "sha256": "0A".repeat(32)}}),
+                "spec.repositories.build.seedCode.archive.sha256",
+            ),
+        ];
+        for (case, path, value, field) in cases {
+            let mut raw = spec();
+            let (parent, name) = path.rsplit_once('/').unwrap();
+            raw.pointer_mut(parent).unwrap()[name] = value;
+            assert_eq!(parse(&owner(), &raw).unwrap_err().field, field, "{case}");
+        }
+    }
+}

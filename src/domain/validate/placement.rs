@@ -1,0 +1,104 @@
+//! Where the resources of a spec are: from a spec that was read, or, for deletion, from one that no longer can be.
+
+use serde_json::Value;
+
+use super::{SpecError, formed, optional, typed};
+use crate::crd::identifiers::{AccountId, Region, RoleArn};
+use crate::crd::platform::{AwsSettings, CaBundleRef};
+use crate::crd::project::MlopsProjectSpec;
+use crate::crd::status::{CaBundleReference, Placement};
+use crate::domain::identity::{Identity, OwnerKey};
+
+/// Reads what deletion needs from a raw spec, field by field, ignoring everything else: so that a spec that no longer
+/// parses does not block it. `None` where one of the indispensable fields is not there, or is not of its form.
+pub fn placement_of_raw(owner: &OwnerKey, raw_spec: &Value) -> Option<Placement> {
+    let text = |path: &str| raw_spec.pointer(path).and_then(Value::as_str).map(str::to_owned);
+    let region = Region::parse(&text("/platform/aws/region")?).ok()?;
+    let account_id = AccountId::parse(&text("/platform/aws/accountId")?).ok()?;
+    let jenkins_url = text("/platform/jenkins/url")?;
+    let project_name = text("/projectName").unwrap_or_else(|| owner.name.clone());
+    let bucket = text("/platform/artifacts/bucket");
+    let shared = folder_parts(text("/platform/jenkins/folder").as_deref());
+    let role_arn = match text("/platform/aws/assumeRole/roleArn") {
+        Some(role) => Some(RoleArn::parse(&role).ok()?),
+        None => None,
+    };
+    let ca_bundle =
+        raw_spec.pointer("/platform/jenkins/caBundleRef").and_then(|raw| typed::<CaBundleRef>("", raw).ok());
+    Some(Placement {
+        partition: region.partition().to_owned(),
+        external_id: role_arn.as_ref().map(|_| external_id(owner)),
+        role_arn,
+        bucket_owned: bucket.is_none(),
+        bucket: bucket.unwrap_or_else(|| Identity::own_bucket_name(owner, &account_id, &region)),
+        account_id,
+        region,
+        project_name,
+        jenkins_url: jenkins_url.trim_end_matches('/').to_owned(),
+        jenkins_shared_folders: i32::try_from(shared.len()).unwrap_or(0),
+        jenkins_folder: [shared, folder_parts(text("/jenkins/folder").as_deref())].concat(),
+        allow_plain_http: raw_spec
+            .pointer("/platform/jenkins/allowPlainHttp")
+            .and_then(Value::as_bool)
+            .unwrap_or(false),
+        secret_name: text("/platform/jenkins/credentialsSecretRef/name")?,
+        username_key: text("/platform/jenkins/credentialsSecretRef/usernameKey").unwrap_or_else(|| "username".into()),
+        token_key: text("/platform/jenkins/credentialsSecretRef/tokenKey").unwrap_or_else(|| "token".into()),
+        ca_bundle: ca_bundle.map(|reference| ca_reference(&reference)),
+    })
+}
+
+pub(super) fn placement(
+    owner: &OwnerKey,
+    spec: &MlopsProjectSpec,
+    project_name: String,
+) -> Result<Placement, SpecError> {
+    let AwsSettings { region, account_id, assume_role, .. } = &spec.platform.aws;
+    let region = formed("spec.platform.aws.region", region, Region::parse)?;
+    let account_id = formed("spec.platform.aws.accountId", account_id, AccountId::parse)?;
+    let assumed = assume_role.as_ref().map(|role| role.role_arn.as_str());
+    let role_arn = optional("spec.platform.aws.assumeRole.roleArn", assumed, RoleArn::parse)?;
+    let server = &spec.platform.jenkins;
+    let url = url::Url::parse(&server.url).map_err(|error| {
+        SpecError::new("spec.platform.jenkins.url", format!("`{}` is not a URL: {error}", server.url))
+    })?;
+    if url.scheme() != "https" && !(url.scheme() == "http" && server.allow_plain_http) {
+        return Err(SpecError::new(
+            "spec.platform.jenkins.url",
+            "must start with https://, or with http:// where allowPlainHttp is true",
+        ));
+    }
+    let shared = folder_parts(server.folder.as_deref());
+    let bucket = spec.platform.artifacts.bucket.clone();
+    Ok(Placement {
+        partition: region.partition().to_owned(),
+        external_id: role_arn.as_ref().map(|_| external_id(owner)),
+        role_arn,
+        project_name,
+        bucket_owned: bucket.is_none(),
+        bucket: bucket.unwrap_or_else(|| Identity::own_bucket_name(owner, &account_id, &region)),
+        account_id,
+        region,
+        jenkins_url: server.url.trim_end_matches('/').to_owned(),
+        jenkins_shared_folders: i32::try_from(shared.len()).unwrap_or(0),
+        jenkins_folder: [shared, folder_parts(spec.jenkins.folder.as_deref())].concat(),
+        allow_plain_http: server.allow_plain_http,
+        secret_name: server.credentials_secret_ref.name.clone(),
+        username_key: server.credentials_secret_ref.username_key.clone(),
+        token_key: server.credentials_secret_ref.token_key.clone(),
+        ca_bundle: server.ca_bundle_ref.as_ref().map(ca_reference),
+    })
+}
+
+/// The external id of this owner's assumed roles: its trust policy can name one tenant by it.
+fn external_id(owner: &OwnerKey) -> String {
+    format!("{}/{}", owner.cluster, owner.namespace)
+}
+
+fn folder_parts(path: Option<&str>) -> Vec<String> {
+    path.unwrap_or_default().split('/').filter(|part| !part.is_empty()).map(str::to_owned).collect()
+}
+
+pub(super) fn ca_reference(reference: &CaBundleRef) -> CaBundleReference {
+    CaBundleReference { kind: reference.kind, name: reference.name.clone(), key: reference.key.clone() }
+}
