@@ -20,7 +20,7 @@ pub enum ConditionType {
     Stalled,
     /// Account, roles, connections and Secret are as needed.
     PrerequisitesMet,
-    /// Jenkins answers, knows the operator's user, and has the plugins that the jobs need.
+    /// Jenkins answers, knows the operator's user, and has the plugins and the place that the jobs need.
     JenkinsReady,
     /// The artifact bucket holds what the project needs.
     ArtifactsReady,

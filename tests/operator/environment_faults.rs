@@ -377,7 +377,7 @@ fn names() -> Vec<EnvironmentFault> {
                 )
             },
             mends: |harness| harness.sandbox.world(|world| drop(world.jenkins.items.remove("taxi-fares"))),
-            shows: &[(Building, "JobsReady=False/ForeignOwner")],
+            shows: &[(Building, "JenkinsReady=False/ForeignOwner")],
             ..RIGHT
         },
         EnvironmentFault {

@@ -8,7 +8,7 @@ use crate::harness::project::{CONNECTION, bare, place, project_ref, repositories
 use base64::Engine;
 use bytes::Bytes;
 use jiff::Timestamp;
-use mlops_operator::adapters::jenkins::JenkinsClient;
+use mlops_operator::adapters::jenkins::{JenkinsClient, JenkinsServerActuator};
 use mlops_operator::crd::status::{Placement, Reason};
 use mlops_operator::domain::external_resource::{Actuator, Attempts, Decision, ExternalResource, Goal, Wait};
 use mlops_operator::domain::fault::{Fault, FaultKind};
@@ -97,7 +97,7 @@ impl Harness {
         goal: &Goal<<JenkinsServer as ExternalResource>::Desired>,
     ) -> Result<Decision<<JenkinsServer as ExternalResource>::Action, Usable>, Fault> {
         let (id, attempts) = (&self.project.identity, Attempts::default());
-        let observed = Actuator::<JenkinsServer>::observe(&self.client, id, &attempts).await?;
+        let observed = JenkinsServerActuator::new(&self.client).with_folder(true).observe(id, &attempts).await?;
         Ok(JenkinsServer::decide(id, goal, &observed, Timestamp::UNIX_EPOCH, &attempts))
     }
 

@@ -8,3 +8,4 @@ mod server;
 mod transport;
 
 pub use client::{BoxError, JenkinsClient};
+pub use server::JenkinsServerActuator;

@@ -12,16 +12,39 @@ use crate::domain::external_resource::{Actuator, Attempts, RecordedIds};
 use crate::domain::fault::Fault;
 use crate::domain::identity::Identity;
 use crate::domain::text::one_line;
+use crate::resources::jenkins_jobs::{item_path, xml};
 use crate::resources::jenkins_server::{Action, JenkinsServer, Observed};
 
-impl Actuator<JenkinsServer> for JenkinsClient {
-    async fn observe(&self, _: &Identity, _: &Attempts) -> Result<Observed, Fault> {
-        let server = self.server().await?;
+/// Observes the server behind a client.
+pub struct JenkinsServerActuator<'a> {
+    client: &'a JenkinsClient,
+    folder: bool,
+}
+
+impl<'a> JenkinsServerActuator<'a> {
+    /// For the server alone.
+    pub fn new(client: &'a JenkinsClient) -> Self {
+        Self { client, folder: false }
+    }
+
+    /// The same, with a look along the folder path: for as long as nobody observes the jobs, so that a folder that cannot
+    /// take them shows before anything is made for them.
+    #[must_use]
+    pub fn with_folder(mut self, folder: bool) -> Self {
+        self.folder = folder;
+        self
+    }
+}
+
+impl Actuator<JenkinsServer> for JenkinsServerActuator<'_> {
+    async fn observe(&self, id: &Identity, _: &Attempts) -> Result<Observed, Fault> {
+        let server = self.client.server().await?;
         if server.version.is_none() || !server.authenticated {
             return Ok(server);
         }
-        let (quieting_down, plugins) = try_join(self.quieting_down(), self.plugins()).await?;
-        Ok(Observed { quieting_down, plugins, ..server })
+        let (quieting_down, plugins) = try_join(self.client.quieting_down(), self.client.plugins()).await?;
+        let no_folder = if self.folder { self.client.no_folder(&id.placement.jenkins_folder).await? } else { None };
+        Ok(Observed { quieting_down, plugins, no_folder, ..server })
     }
 
     async fn act(&self, _: &Identity, action: &Action) -> Result<RecordedIds, Fault> {
@@ -51,6 +74,18 @@ impl JenkinsClient {
     async fn quieting_down(&self) -> Result<bool, Fault> {
         let value = self.json("read the state of Jenkins", "", "quietingDown").await?;
         Ok(value.is_some_and(|value| value.get("quietingDown").and_then(Value::as_bool).unwrap_or(false)))
+    }
+
+    /// The first part of a folder path that is something else.
+    async fn no_folder(&self, path: &[String]) -> Result<Option<String>, Fault> {
+        for depth in 1..=path.len() {
+            let attempt = format!("look at folder \"{}\"", path[..depth].join("/"));
+            let Some(item) = self.json(&attempt, &item_path(&path[..depth]), "description").await? else { break };
+            if text(&item, "_class") != xml::FOLDER {
+                return Ok(path.get(depth - 1).cloned());
+            }
+        }
+        Ok(None)
     }
 
     /// The active plugins; users without Overall/SystemRead may not see them.

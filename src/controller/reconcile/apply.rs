@@ -37,7 +37,7 @@ pub(super) async fn apply(subject: &Subject<'_>) -> Result<Reconciled, ApiError>
     let secrets = resolved.secrets();
     let project = parsed.into_project(resolved);
     let placement = &project.identity.placement;
-    let known = writer.status().project;
+    let known = writer.status();
     let jenkins = match context.dependencies.clients.jenkins(placement, &access.credentials, &access.ca_bundle) {
         Ok(jenkins) => jenkins,
         Err(fault) => {
@@ -52,7 +52,7 @@ pub(super) async fn apply(subject: &Subject<'_>) -> Result<Reconciled, ApiError>
     }
     record_placement(subject, placement).await?;
     let scope = Scope::new(memory, clock, *writer, context.stopping.clone());
-    let summary = graph::apply(&scope, &project, &remote, known.as_ref()).await;
+    let summary = graph::apply(&scope, &project, &remote, &known).await;
     Ok(Reconciled::observed(Phase::Apply, summary, scope.take_applied()).without(&secrets))
 }
 

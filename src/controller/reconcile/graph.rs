@@ -10,9 +10,9 @@ use crate::adapters::aws::clients::Aws;
 use crate::adapters::aws::model_trigger::ModelTriggerActuator;
 use crate::adapters::aws::prerequisites::PrerequisitesActuator;
 use crate::adapters::aws::sagemaker_project::SagemakerProjectActuator;
-use crate::adapters::jenkins::JenkinsClient;
+use crate::adapters::jenkins::{JenkinsClient, JenkinsServerActuator};
 use crate::controller::converge::{IntentJournal, Scope, converge};
-use crate::crd::status::{ProjectStatus, Reason};
+use crate::crd::status::{MlopsProjectStatus, Reason};
 use crate::domain::external_resource::{Actuator, ExternalResource, Goal, ResourceKind, Wait, digest_of};
 use crate::domain::identity::Identity;
 use crate::domain::outcome::Outcome;
@@ -53,12 +53,12 @@ struct Walk<'a, J> {
     summary: Mutex<ReconcileSummary>,
 }
 
-/// Makes everything as declared, as far as one reconcile can. `known` is what the status says about the project.
+/// Makes everything as declared, as far as one reconcile can. `known` is what the status says.
 pub(super) async fn apply<J: IntentJournal>(
     scope: &Scope<'_, J>,
     project: &Project,
     remote: &Remote,
-    known: Option<&ProjectStatus>,
+    known: &MlopsProjectStatus,
 ) -> ReconcileSummary {
     let walk = Walk { scope, id: &project.identity, summary: Mutex::default() };
     let Remote { aws, jenkins } = remote;
@@ -72,11 +72,12 @@ pub(super) async fn apply<J: IntentJournal>(
         let both = principal.and_then(|principal| Ok((principal, artifacts?)));
         let catalog = walk.make::<CatalogProduct, _>(project, both, &CatalogProductActuator::new(aws, names)).await;
         let target = catalog.ready(ResourceKind::CatalogProduct).cloned();
-        let actuator = SagemakerProjectActuator::new(aws, false).knowing(known);
+        let actuator = SagemakerProjectActuator::new(aws, false).knowing(known.project.as_ref());
         (account, walk.make::<SagemakerProject, _>(project, target, &actuator).await)
     };
-    // Jenkins is needed last, minutes after the rest: what is wrong with it shows at once.
-    let ((account, model), server) = futures::join!(launch, walk.make::<JenkinsServer, _>(project, Ok(()), jenkins));
+    // Jenkins is needed last, minutes after the rest: what is wrong with it, or with the folder, shows at once.
+    let server = JenkinsServerActuator::new(jenkins).with_folder(known.jobs.is_none());
+    let ((account, model), server) = futures::join!(launch, walk.make::<JenkinsServer, _>(project, Ok(()), &server));
     let reference = |seen: &Provisioned| seen.project_ref.clone();
     // The jobs wait for the project to be complete: a first poll of a repository without code fails.
     let complete = model.ready(ResourceKind::SagemakerProject).map(reference);
@@ -214,7 +215,7 @@ impl<J: IntentJournal> Walk<'_, J> {
                 return (outcome, ResourceKind::JenkinsServer);
             }
         };
-        let server = self.remove::<JenkinsServer, _>(Ok(()), &client).await;
+        let server = self.remove::<JenkinsServer, _>(Ok(()), &JenkinsServerActuator::new(&client)).await;
         let jobs = self.remove::<JenkinsJobs, _>(server.gone(ResourceKind::JenkinsServer), &client).await;
         match server {
             Outcome::Gone => (jobs.without_output(), ResourceKind::JenkinsJobs),

@@ -2,15 +2,16 @@
 
 use super::job::PipelineJob;
 use super::marker::Marker;
-use super::{Action, Desired, JenkinsJobs, Jobs, Observed, ObservedFolder, ObservedItem, by_lower_case, compare, xml};
+use super::{Action, Desired, JenkinsJobs, Jobs, Observed, ObservedItem, by_lower_case, compare, xml};
 use crate::crd::status::Reason;
 use crate::domain::external_resource::{Attempts, Change, Decision, ExternalResource, Step};
 use crate::domain::identity::Identity;
+use crate::domain::problem::Problem;
 
 /// The jobs are wanted.
 pub(super) fn present(id: &Identity, desired: &Desired, observed: &Observed) -> Decision<Action, Jobs> {
     if let Some(folder) = observed.folders.iter().find(|folder| !folder.is_folder) {
-        return no_folder(desired, folder);
+        return Decision::Stuck(no_folder(&folder.name, &desired.folder));
     }
     let mut steps = Vec::new();
     for depth in observed.folders.len()..desired.folder.len() {
@@ -36,9 +37,10 @@ pub(super) fn present(id: &Identity, desired: &Desired, observed: &Observed) -> 
     Decision::Act(steps)
 }
 
-fn no_folder(desired: &Desired, found: &ObservedFolder) -> Decision<Action, Jobs> {
-    let message = format!("\"{}\" in the folder path \"{}\" is no folder", found.name, desired.folder.join("/"));
-    Decision::stuck(Reason::ForeignOwner, message, "choose another folder, or rename or remove that item in Jenkins")
+/// What is wrong where a part of the folder path is something else.
+pub fn no_folder(name: &str, path: &[String]) -> Problem {
+    let message = format!("\"{name}\" in the folder path \"{}\" is no folder", path.join("/"));
+    Problem::new(Reason::ForeignOwner, message, "choose another folder, or rename or remove that item in Jenkins")
 }
 
 fn foreign(desired: &Desired, name: &str, item: &ObservedItem) -> Decision<Action, Jobs> {

@@ -20,6 +20,8 @@ pub mod job;
 pub mod marker;
 pub mod xml;
 
+pub use decide::no_folder;
+
 #[cfg(test)]
 mod tests;
 

@@ -1,5 +1,6 @@
 //! The Jenkins server: whether it answers at its URL, knows the operator's user, is recent enough and has the plugins that
-//! the jobs need. It is observed from the first moment and never touched: what is wrong with it only a person can change.
+//! the jobs need, and whether their folder path can be one. It is observed from the first moment and never touched: what is
+//! wrong with it only a person can change.
 
 use jiff::Timestamp;
 
@@ -8,6 +9,7 @@ use crate::domain::external_resource::{Attempts, Decision, ExternalResource, Goa
 use crate::domain::identity::Identity;
 use crate::domain::problem::Problem;
 use crate::domain::project::Project;
+use crate::resources::jenkins_jobs::no_folder;
 
 #[cfg(test)]
 mod tests;
@@ -35,6 +37,8 @@ pub struct Observed {
     pub plugins: Option<Vec<String>>,
     /// Whether it prepares for a shutdown.
     pub quieting_down: bool,
+    /// The part of the folder path that is something else; absent too where nobody asked for it.
+    pub no_folder: Option<String>,
 }
 
 /// Nothing can be done to the server.
@@ -68,7 +72,7 @@ impl ExternalResource for JenkinsServer {
     }
 
     fn decide(
-        _id: &Identity,
+        id: &Identity,
         goal: &Goal<Desired>,
         observed: &Observed,
         _now: Timestamp,
@@ -80,7 +84,7 @@ impl ExternalResource for JenkinsServer {
         match goal {
             // What is absent from a server that knows us is absent.
             Goal::Absent => Decision::Gone,
-            Goal::Present(desired) => match missing_plugin(desired, observed) {
+            Goal::Present(desired) => match missing_plugin(desired, observed).or_else(|| wrong_folder(id, observed)) {
                 Some(problem) => Decision::Stuck(problem),
                 None => Decision::InSync(Usable { quieting_down: observed.quieting_down }),
             },
@@ -141,6 +145,10 @@ fn too_old(version: &str) -> bool {
         (Some(Ok(major)), Some(Ok(minor))) => major < 2 || (major == 2 && minor < OLDEST),
         _ => false,
     }
+}
+
+fn wrong_folder(id: &Identity, observed: &Observed) -> Option<Problem> {
+    observed.no_folder.as_ref().map(|name| no_folder(name, &id.placement.jenkins_folder))
 }
 
 fn missing_plugin(desired: &Desired, observed: &Observed) -> Option<Problem> {

@@ -18,6 +18,7 @@ fn as_needed() -> Observed {
         version: Some("2.570".into()),
         plugins: Some(plugins.map(str::to_owned).into()),
         quieting_down: false,
+        no_folder: None,
     }
 }
 
@@ -68,6 +69,12 @@ fn every_state_of_the_server_has_its_move() {
             "a missing plugin stands in the way of jobs, but not of their removal",
             |observed| observed.plugins.as_mut().unwrap().retain(|name| name != "git"),
             "stuck: PluginMissing",
+            "gone",
+        ),
+        (
+            "a job stands where a folder should be",
+            |observed| observed.no_folder = Some("ml".into()),
+            "stuck: ForeignOwner",
             "gone",
         ),
     ];
