@@ -3,6 +3,8 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::sources::{root, source};
+
 /// Folders of `src/`, each with those that it may import from besides itself.
 const FOLDERS: [(&str, &[&str]); 8] = [
     ("templates", &["crd"]),
@@ -32,29 +34,6 @@ const IMPURE: [(&str, &str); 13] = [
     ("Timestamp::now", "a clock"),
     ("crate::clock", "a clock"),
 ];
-
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("src")
-}
-
-fn files(folder: &Path) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    for entry in std::fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            found.extend(files(&path));
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
-            found.push(path);
-        }
-    }
-    found.sort();
-    found
-}
-
-fn source(folder: &str) -> Vec<(PathBuf, String)> {
-    let read = |path: PathBuf| (path.clone(), std::fs::read_to_string(&path).unwrap());
-    files(&root().join(folder)).into_iter().map(read).collect()
-}
 
 /// The code of a file, with line numbers: without comments and without tests, which may use more.
 fn code(text: &str) -> impl Iterator<Item = (usize, &str)> {

@@ -3,4 +3,5 @@
 
 mod border;
 mod crd;
+mod sources;
 mod words;

@@ -1,7 +1,7 @@
 //! Words that this house does not use, each with the word to use instead: a newcomer who greps for the field's words must
 //! find them. Held against names and comments of `src/`; texts that users read are judged by people.
 
-use std::path::{Path, PathBuf};
+use crate::sources::source;
 
 /// A word as it stands alone, and what to write instead. Names are taken apart: `GroundActuator`, `bite_off`.
 const WORDS: [(&str, &str); 22] = [
@@ -38,19 +38,6 @@ const PHRASES: [(&str, &str); 7] = [
     ("this pass", "this reconcile"),
     ("of passes", "of reconciles"),
 ];
-
-fn files(folder: &Path) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    for entry in std::fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            found.extend(files(&path));
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
-            found.push(path);
-        }
-    }
-    found
-}
 
 /// A line without its string literals: they hold what users read. A literal of several lines is a rare exception that
 /// shows as a finding to look at.
@@ -103,8 +90,7 @@ fn findings(line: &str) -> Vec<(&'static str, &'static str)> {
 #[test]
 fn the_sources_speak_the_fields_words() {
     let mut found = Vec::new();
-    for path in files(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src")) {
-        let text = std::fs::read_to_string(&path).unwrap();
+    for (path, text) in source("") {
         for (at, line) in text.lines().enumerate() {
             for (word, instead) in findings(line) {
                 let shown = path.strip_prefix(env!("CARGO_MANIFEST_DIR")).unwrap().display();
