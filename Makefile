@@ -96,7 +96,8 @@ test-rust: own ## all Rust tests: unit and table tests, golden lifecycles, crash
 	MLOPS_JOURNAL_DIR="$(RECORDED)/rust" $(ALIVE) "running Rust tests" cargo test --workspace --no-fail-fast
 
 .PHONY: test-demo
-test-demo: demo ## the story of `make demo`, which fails where anything is not as told
+test-demo: ## the story of `make demo`, which fails where anything is not as told
+	$(MAKE) --no-print-directory demo MANIFEST=
 
 .PHONY: test-chart
 test-chart: ## helm lint, rendering, and what the API server says of the chart
@@ -130,7 +131,7 @@ explore: own ## every crash point, every fault at every call, PAIRS random pairs
 	EXPLORE=1 EXPLORE_SEED=$(SEED) EXPLORE_PAIRS=$(PAIRS) cargo test --quiet --workspace --test operator crash:: -- --nocapture --test-threads=1 | tee "$(CACHE)/explored.txt" || failed=1
 	awk -f tests/operator/explorer/sum.awk "$(CACHE)/explored.txt"
 	cargo test --quiet --workspace --test apiserver fields:: -- --nocapture | grep -a ' fields, ' || failed=1
-	make contract || failed=1
+	$(MAKE) contract || failed=1
 	exit $$failed
 
 .PHONY: explore-mutants explore-teeth
