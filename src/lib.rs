@@ -6,11 +6,11 @@
 //!        └── status ◀── conditions ◀── outcome of each external resource
 //! ```
 //!
-//! Imports point one way: `controller → adapters → resources → domain → crd`, with `templates` and `template_lint` below.
+//! Imports point one way: `controller → adapters → resources → domain → crd`, with `templates` and `template_lint` beside `crd`.
 //!
 //! | folder | what stands there |
 //! | --- | --- |
-//! | `crd` | the ask: `MlopsProject`, its status, the condition types and reasons |
+//! | `crd` | the ask: `MlopsProject`, its status, the condition types and reasons; the names of AWS in them as types |
 //! | `domain` | the rules: names, ownership, faults, decisions, conditions; pure |
 //! | `resources` | the external resources, one folder each, all of one shape; pure |
 //! | `templates` | files as files: CloudFormation templates, the Lambda, the archives with seed code; pure |

@@ -3,10 +3,11 @@
 
 use kube::ResourceExt;
 use kube::core::{DynamicObject, ObjectMeta};
+use serde::Deserialize;
 use serde_json::Value;
 
 use crate::crd::project::{DataPolicy, DeletionPolicy};
-use crate::crd::status::{Intent, MlopsProjectStatus, Placement};
+use crate::crd::status::{MlopsProjectStatus, Placement};
 use crate::domain::identity::OwnerKey;
 
 pub const FINALIZER: &str = "mlops-operator.io/finalizer";
@@ -48,14 +49,27 @@ pub fn spec(object: &DynamicObject) -> &Value {
 /// The status, each field by itself: one that does not parse counts as absent.
 pub fn status(object: &DynamicObject) -> MlopsProjectStatus {
     let Some(raw) = object.data.get("status") else { return MlopsProjectStatus::default() };
-    if let Ok(status) = serde_json::from_value(raw.clone()) {
-        return status;
-    }
     MlopsProjectStatus {
-        placement: field::<Placement>(raw, "placement"),
-        intents: field::<Vec<Intent>>(raw, "intents").unwrap_or_default(),
+        observed_generation: field(raw, "observedGeneration"),
         conditions: field(raw, "conditions").unwrap_or_default(),
-        ..MlopsProjectStatus::default()
+        placement: field(raw, "placement"),
+        intents: field(raw, "intents").unwrap_or_default(),
+        artifacts: field(raw, "artifacts"),
+        catalog: field(raw, "catalog"),
+        project: field(raw, "project"),
+        jobs: field(raw, "jobs"),
+        trigger: field(raw, "trigger"),
+    }
+}
+
+/// The placement in a raw status.
+///
+/// # Errors
+/// It is there and cannot be read: what is wrong with it.
+pub fn placement(status: &Value) -> Result<Option<Placement>, String> {
+    match status.get("placement") {
+        None | Some(Value::Null) => Ok(None),
+        Some(raw) => Placement::deserialize(raw).map(Some).map_err(|error| error.to_string()),
     }
 }
 

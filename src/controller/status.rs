@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use crate::controller::api::{ApiError, MANAGER, call, version_of};
 use crate::controller::converge::{IntentJournal, ObjectMemory};
 use crate::controller::object;
-use crate::crd::status::MlopsProjectStatus;
+use crate::crd::status::{MlopsProjectStatus, Placement};
 use crate::domain::fault::{Fault, FaultKind};
 use crate::metrics::Metrics;
 
@@ -64,6 +64,14 @@ impl<'a> StatusWriter<'a> {
         self.server.lock().unwrap_or_else(PoisonError::into_inner).1.clone()
     }
 
+    /// The placement as the server has it.
+    ///
+    /// # Errors
+    /// It is there and cannot be read: what is wrong with it.
+    pub fn placement(&self) -> Result<Option<Placement>, String> {
+        object::placement(&self.server.lock().unwrap_or_else(PoisonError::into_inner).0)
+    }
+
     /// Applies a status, unless the server has it already. Answers whether it was written.
     ///
     /// # Errors
@@ -74,9 +82,16 @@ impl<'a> StatusWriter<'a> {
     }
 
     async fn apply(&self, status: &MlopsProjectStatus) -> Result<bool, ApiError> {
-        let raw = serde_json::to_value(status).map_err(kube::Error::SerdeError)?;
-        if self.server.lock().unwrap_or_else(PoisonError::into_inner).0 == raw {
-            return Ok(false);
+        let mut raw = serde_json::to_value(status).map_err(kube::Error::SerdeError)?;
+        {
+            let server = &self.server.lock().unwrap_or_else(PoisonError::into_inner).0;
+            // Where the resources are is never forgotten: a placement that cannot be read stays for a person to mend.
+            if let (None, Some(unreadable)) = (&status.placement, server.get("placement")) {
+                raw["placement"] = unreadable.clone();
+            }
+            if *server == raw {
+                return Ok(false);
+            }
         }
         let body = json!({
             "apiVersion": self.api_version, "kind": object::KIND,

@@ -19,26 +19,30 @@ pub struct Form {
     pub max: u32,
     /// A regular expression that CEL and this crate read alike, for the whole text.
     pub pattern: &'static str,
-    /// What is allowed, as a sentence.
+    /// What a text of this form is: "an AWS account id of 12 digits".
+    pub what: &'static str,
+    /// The schema's sentence, which stands beside the whole object and so names the field where there is but one.
     pub message: &'static str,
 }
 
 /// A text that does not have the form of what it should be.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{value:?} is refused: {allowed}")]
+#[error("{value:?} is not {wanted}")]
 pub struct FormError {
     /// The text.
     pub value: String,
-    /// What is allowed, as a sentence.
-    pub allowed: &'static str,
+    /// What it should be: "an AWS account id of 12 digits".
+    pub wanted: &'static str,
 }
 
-fn check(text: &str, form: &Form, pattern: &Regex) -> Result<(), FormError> {
+fn check(text: &str, form: &Form, pattern: &Option<Regex>) -> Result<(), FormError> {
     // The schema counts characters; what the patterns allow has one byte each.
-    if (form.min as usize..=form.max as usize).contains(&text.len()) && pattern.is_match(text) {
+    if (form.min as usize..=form.max as usize).contains(&text.len())
+        && pattern.as_ref().is_some_and(|pattern| pattern.is_match(text))
+    {
         return Ok(());
     }
-    Err(FormError { value: text.to_owned(), allowed: form.message })
+    Err(FormError { value: text.to_owned(), wanted: form.what })
 }
 
 macro_rules! identifier {
@@ -57,10 +61,8 @@ macro_rules! identifier {
             /// # Errors
             /// The text does not have the form; the error says what is allowed.
             pub fn parse(text: &str) -> Result<Self, FormError> {
-                static PATTERN: LazyLock<Regex> = LazyLock::new(|| {
-                    #[allow(clippy::expect_used, reason = "a constant, compiled in a test of this file")]
-                    Regex::new($name::FORM.pattern).expect("a pattern of the schema")
-                });
+                // A constant: that it compiles is tested below.
+                static PATTERN: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new($name::FORM.pattern).ok());
                 check(text, &Self::FORM, &PATTERN).map(|()| Self(text.to_owned()))
             }
 
@@ -128,6 +130,7 @@ identifier! {
         min: 12,
         max: 12,
         pattern: "^[0-9]{12}$",
+        what: "an AWS account id of 12 digits",
         message: "accountId is an AWS account id of 12 digits; quote it in YAML",
     }
 }
@@ -138,6 +141,7 @@ identifier! {
         min: 9,
         max: 32,
         pattern: "^[a-z]{2}(-[a-z]+)+-[0-9]{1,2}$",
+        what: "the code of an AWS region, such as eu-central-1",
         message: "region is the code of an AWS region, such as eu-central-1",
     }
 }
@@ -149,6 +153,7 @@ identifier! {
         min: 20,
         max: 613,
         pattern: "^arn:aws[a-z-]*:iam::[0-9]{12}:role/([A-Za-z0-9_+=,.@/-]*/)?[A-Za-z0-9_+=,.@-]{1,64}$",
+        what: "the ARN of an IAM role, such as arn:aws:iam::111122223333:role/name, whose name has at most 64 characters",
         message: "must be the ARN of an IAM role, such as arn:aws:iam::111122223333:role/name; the name has at most 64 characters",
     }
 }
@@ -159,6 +164,7 @@ identifier! {
         min: 20,
         max: 256,
         pattern: "^arn:aws[a-z-]*:(codeconnections|codestar-connections):[a-z0-9-]+:[0-9]{12}:connection/[A-Za-z0-9-]+$",
+        what: "the ARN of a CodeConnections (or CodeStar) connection",
         message: "connectionArn is the ARN of a CodeConnections (or CodeStar) connection",
     }
 }
@@ -169,6 +175,7 @@ identifier! {
         min: 64,
         max: 64,
         pattern: "^[0-9a-f]{64}$",
+        what: "a SHA-256 of 64 hex digits in lower case, as sha256sum prints them",
         message: "sha256 is 64 hex digits in lower case, as sha256sum prints them",
     }
 }
@@ -178,7 +185,8 @@ const CATALOG_ID: Form = Form {
     min: 1,
     max: 100,
     pattern: "^[a-zA-Z0-9_-]+$",
-    message: "an id of Service Catalog has up to 100 letters, digits, hyphens and underscores",
+    what: "an id of Service Catalog, which has up to 100 letters, digits, hyphens and underscores",
+    message: "",
 };
 
 identifier! {
@@ -202,9 +210,22 @@ impl Region {
     }
 }
 
+/// A role that SageMaker's console makes for projects (AWS docs, sagemaker-projects-studio-updates).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DefaultRole {
+    /// Service Catalog launches projects with it.
+    Launch,
+    /// What a project makes runs as it.
+    Use,
+}
+
 impl RoleArn {
-    /// The role of that name that AWS's console makes for a service, with its path.
-    pub fn service_role(region: &Region, account: &AccountId, name: &'static str) -> Self {
+    /// One of the roles that SageMaker's console makes, with its path.
+    pub fn default_role(region: &Region, account: &AccountId, role: DefaultRole) -> Self {
+        let name = match role {
+            DefaultRole::Launch => "AmazonSageMakerServiceCatalogProductsLaunchRole",
+            DefaultRole::Use => "AmazonSageMakerServiceCatalogProductsUseRole",
+        };
         Self(format!("arn:{}:iam::{account}:role/service-role/{name}", region.partition()))
     }
 
@@ -267,7 +288,7 @@ mod tests {
             let parsed = parse(text);
             assert_eq!(parsed.as_deref().ok(), fits.then_some(text), "{case}");
             if let Err(error) = parsed {
-                assert!(error.to_string().starts_with(&format!("{text:?} is refused: ")), "{case}: {error}");
+                assert!(error.to_string().starts_with(&format!("{text:?} is not ")), "{case}: {error}");
             }
         }
     }
@@ -276,7 +297,7 @@ mod tests {
     fn a_value_is_read_from_json_only_where_its_form_is_right() {
         assert_eq!(serde_json::from_str::<Region>("\"eu-west-1\"").unwrap(), "eu-west-1");
         let refusal = serde_json::from_str::<Region>("\"nowhere\"").unwrap_err().to_string();
-        assert!(refusal.contains("\"nowhere\" is refused: region is the code of an AWS region"), "{refusal}");
+        assert!(refusal.contains("\"nowhere\" is not the code of an AWS region"), "{refusal}");
         assert_eq!(serde_json::to_string(&Region::parse("eu-west-1").unwrap()).unwrap(), "\"eu-west-1\"");
     }
 
@@ -286,8 +307,10 @@ mod tests {
         for (region, partition) in [("eu-west-1", "aws"), ("cn-north-1", "aws-cn"), ("us-gov-west-1", "aws-us-gov")] {
             let region = Region::parse(region).unwrap();
             assert_eq!(region.partition(), partition);
-            let role = RoleArn::service_role(&region, &account, "Launch");
-            assert_eq!((RoleArn::parse(&role), role.name()), (Ok(role.clone()), "Launch"));
+            for (role, end) in [(DefaultRole::Launch, "ProductsLaunchRole"), (DefaultRole::Use, "ProductsUseRole")] {
+                let role = RoleArn::default_role(&region, &account, role);
+                assert_eq!((RoleArn::parse(&role), role.name().ends_with(end)), (Ok(role.clone()), true));
+            }
         }
         let sum = Sha256::of(b"text");
         assert_eq!(Sha256::parse(&sum), Ok(sum));

@@ -185,12 +185,19 @@ impl Harness {
 
     /// Changes the object by a JSON merge patch, as a user would.
     pub async fn edit(&self, patch: Value) {
-        let api: kube::Api<kube::core::DynamicObject> = kube::Api::namespaced_with(
-            kube::Client::new(self.kubernetes.service(), "default"),
-            NAMESPACE,
-            &MlopsProject::api_resource(),
-        );
-        api.patch("taxi-fares", &kube::api::PatchParams::default(), &kube::api::Patch::Merge(patch)).await.unwrap();
+        let patch = kube::api::Patch::Merge(patch);
+        self.api().patch("taxi-fares", &kube::api::PatchParams::default(), &patch).await.unwrap();
+    }
+
+    /// Changes its status by a JSON merge patch, as somebody who may would.
+    pub async fn edit_status(&self, patch: Value) {
+        let patch = kube::api::Patch::Merge(patch);
+        self.api().patch_status("taxi-fares", &kube::api::PatchParams::default(), &patch).await.unwrap();
+    }
+
+    fn api(&self) -> kube::Api<kube::core::DynamicObject> {
+        let client = kube::Client::new(self.kubernetes.service(), "default");
+        kube::Api::namespaced_with(client, NAMESPACE, &MlopsProject::api_resource())
     }
 
     /// Asks for the object's deletion.

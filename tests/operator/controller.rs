@@ -179,6 +179,30 @@ async fn an_object_whose_spec_is_broken_is_deleted_by_its_placement() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_placement_that_cannot_be_read_stays_until_it_is_mended() {
+    let mut harness = harness().await;
+    harness.start();
+    harness.apply(Harness::manifest());
+    harness.until_condition("Ready=True/Succeeded", Duration::from_mins(2)).await;
+    let before = harness.object().unwrap()["status"].clone();
+    let region = |region: &str| json!({"status": {"placement": {"region": region}}});
+    harness.edit_status(region("nowhere")).await;
+    harness.edit(json!({"metadata": {"annotations": {"mlops-operator.io/reconcile-requested-at": "1"}}})).await;
+    harness.until_condition("Stalled=True/PlacementUnknown", SOON).await;
+    harness.delete();
+    tokio::time::sleep(Duration::from_mins(20)).await;
+    let after = harness.object().expect("nothing says where its resources are")["status"].clone();
+    for (field, kept) in [("bucket", &before["placement"]["bucket"]), ("region", &json!("nowhere"))] {
+        assert_eq!(after["placement"][field], *kept, "{field}");
+    }
+    for part in ["project", "catalog", "jobs", "trigger"] {
+        assert_eq!(after[part], before[part], "{part} is not forgotten either");
+    }
+    harness.edit_status(region(before["placement"]["region"].as_str().unwrap())).await;
+    harness.until_gone(Duration::from_mins(20)).await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn without_a_placement_the_finalizer_stays_and_says_so() {
     let mut harness = harness().await;
     let mut manifest = Harness::manifest();

@@ -18,8 +18,7 @@ pub(super) fn validate(subject: &Subject<'_>) -> Result<Parsed, Problem> {
         let hint = "the operator's configuration (inlinePlatforms) says which namespaces may use which roles and Jenkins hosts";
         Problem::new(Reason::PlatformNotAllowed, refusal, hint)
     })?;
-    let recorded = subject.writer.status().placement;
-    match recorded.and_then(|old| tenancy::moved(&old, &parsed.identity.placement)) {
+    match recorded(subject)?.and_then(|old| tenancy::moved(&old, &parsed.identity.placement)) {
         Some(field) => Err(Problem::new(
             Reason::InvalidSpec,
             format!("{field} has changed, but resources that exist cannot move"),
@@ -29,19 +28,28 @@ pub(super) fn validate(subject: &Subject<'_>) -> Result<Parsed, Problem> {
     }
 }
 
+/// Where the resources are, as the status says. One that says it in a way that cannot be read is no status without it:
+/// the resources are somewhere.
+fn recorded(subject: &Subject<'_>) -> Result<Option<Placement>, Problem> {
+    subject.writer.placement().map_err(|error| {
+        let message = format!("status.placement says where the resources are, and cannot be read: {error}");
+        Problem::new(Reason::PlacementUnknown, message, "restore status.placement as the operator had written it")
+    })
+}
+
 /// Where the resources are: as recorded before the first was made, or else as the spec says, if it may.
 pub(super) fn resolve_placement(subject: &Subject<'_>) -> Result<Placement, Problem> {
     let Subject { object, key, context, .. } = subject;
-    if let Some(placement) = subject.writer.status().placement {
+    if let Some(placement) = recorded(subject)? {
         return Ok(placement);
     }
-    let Some(placement) = placement_of_raw(&key.owner(&context.cluster), object::spec(object)) else {
-        return Err(Problem::new(
+    let placement = placement_of_raw(&key.owner(&context.cluster), object::spec(object)).map_err(|error| {
+        Problem::new(
             Reason::PlacementUnknown,
-            "neither the status nor the spec says where the resources are, so they cannot be deleted safely",
+            format!("neither the status nor the spec says where the resources are, so they cannot be deleted safely: {error}"),
             "restore spec.platform (or status.placement), or remove the resources by hand and then the finalizer",
-        ));
-    };
+        )
+    })?;
     // Anybody can create an object that carries our finalizer: its spec has passed no check yet.
     match tenancy::check_place(&context.dependencies.config.inline_platforms, &key.namespace, &placement) {
         Ok(()) => Ok(placement),

@@ -1,9 +1,10 @@
-//! The parts of a project that have defaults, each filled in.
+//! The parts of a project that have defaults, each filled in. Apart from the parsing, since it is what users look up: what
+//! stands for a field that is left out. It refuses only what is not of its form.
 
 use std::sync::Arc;
 
 use super::{LOG_RETENTION_DAYS, SpecError, formed, optional};
-use crate::crd::identifiers::{ConnectionArn, RoleArn, Sha256};
+use crate::crd::identifiers::{ConnectionArn, DefaultRole, RoleArn, Sha256};
 use crate::crd::platform::{PrincipalSettings, PrincipalType, TemplateSettings};
 use crate::crd::project::{MlopsProjectSpec, RepositoriesSpec, RepositorySpec, SeedCodeSource, TriggeredJob};
 use crate::crd::status::Placement;
@@ -23,12 +24,10 @@ pub(super) fn roles(placement: &Placement, spec: &MlopsProjectSpec) -> Result<Ro
     let role = |field: &str, named: &Option<String>| {
         optional(&format!("spec.platform.aws.roles.{field}"), named.as_deref(), RoleArn::parse)
     };
-    let made_by_console = |name| move || RoleArn::service_role(region, account_id, name);
+    let default = |role| move || RoleArn::default_role(region, account_id, role);
     Ok(Roles {
-        launch: role("launch", &named.launch)?
-            .unwrap_or_else(made_by_console("AmazonSageMakerServiceCatalogProductsLaunchRole")),
-        usage: role("use", &named.usage)?
-            .unwrap_or_else(made_by_console("AmazonSageMakerServiceCatalogProductsUseRole")),
+        launch: role("launch", &named.launch)?.unwrap_or_else(default(DefaultRole::Launch)),
+        usage: role("use", &named.usage)?.unwrap_or_else(default(DefaultRole::Use)),
         stack: role("stack", &named.stack)?,
     })
 }

@@ -100,7 +100,8 @@ pub fn parse(owner: &OwnerKey, raw_spec: &Value) -> Result<Parsed, SpecError> {
     check_jobs(&spec)?;
     let placement = placement::placement(owner, &spec, project_name)?;
     let roles = defaults::roles(&placement, &spec)?;
-    let runtime_role = spec.platform.model_trigger.runtime_role_arn.as_deref();
+    // Where no trigger is wanted, its role is not read.
+    let runtime_role = spec.model_trigger.as_ref().and(spec.platform.model_trigger.runtime_role_arn.as_deref());
     let runtime_role_arn = optional("spec.platform.modelTrigger.runtimeRoleArn", runtime_role, RoleArn::parse)?;
     let identity = Identity { owner: owner.clone(), placement };
     Ok(Parsed { identity, roles, repositories, runtime_role_arn, spec })
@@ -127,7 +128,7 @@ fn formed<T>(field: &str, text: &str, parse: fn(&str) -> Result<T, FormError>) -
     parse(text).map_err(|error| SpecError::new(field, error.to_string()))
 }
 
-/// The same of a field that may be left out.
+/// A text that may be left out as a value of its own type.
 fn optional<T>(
     field: &str,
     text: Option<&str>,
@@ -289,9 +290,18 @@ mod tests {
         let mut broken = spec();
         broken["repositories"] = json!("gone");
         assert!(parse(&owner(), &broken).is_err());
-        assert_eq!(placement_of_raw(&owner(), &broken), Some(parsed.identity.placement));
-        broken["platform"]["aws"]["accountId"] = json!(1);
-        assert_eq!(placement_of_raw(&owner(), &broken), None);
+        assert_eq!(placement_of_raw(&owner(), &broken), Ok(parsed.identity.placement));
+        let rows = [
+            ("accountId", json!(1), "spec.platform.aws.accountId: is missing, or is no text"),
+            ("region", json!("nowhere"), "spec.platform.aws.region: \"nowhere\" is not the code of an AWS region"),
+            ("assumeRole", json!({"roleArn": 1}), "spec.platform.aws.assumeRole.roleArn: is missing, or is no text"),
+        ];
+        for (field, value, refusal) in rows {
+            let mut broken = broken.clone();
+            broken["platform"]["aws"][field] = value;
+            let error = placement_of_raw(&owner(), &broken).unwrap_err().to_string();
+            assert!(error.starts_with(refusal), "{field}: {error}");
+        }
     }
 
     #[test]

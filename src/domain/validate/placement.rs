@@ -1,4 +1,5 @@
-//! Where the resources of a spec are: from a spec that was read, or, for deletion, from one that no longer can be.
+//! Where the resources of a spec are: from a spec that was read, or, for deletion, from one that no longer can be. Apart
+//! from the rest since both must come to the same place. It asks nobody whether the place exists.
 
 use serde_json::Value;
 
@@ -10,22 +11,33 @@ use crate::crd::status::{CaBundleReference, Placement};
 use crate::domain::identity::{Identity, OwnerKey};
 
 /// Reads what deletion needs from a raw spec, field by field, ignoring everything else: so that a spec that no longer
-/// parses does not block it. `None` where one of the indispensable fields is not there, or is not of its form.
-pub fn placement_of_raw(owner: &OwnerKey, raw_spec: &Value) -> Option<Placement> {
+/// parses does not block it.
+///
+/// # Errors
+/// The first of the indispensable fields that is not there, or is not of its form.
+pub fn placement_of_raw(owner: &OwnerKey, raw_spec: &Value) -> Result<Placement, SpecError> {
     let text = |path: &str| raw_spec.pointer(path).and_then(Value::as_str).map(str::to_owned);
-    let region = Region::parse(&text("/platform/aws/region")?).ok()?;
-    let account_id = AccountId::parse(&text("/platform/aws/accountId")?).ok()?;
-    let jenkins_url = text("/platform/jenkins/url")?;
+    let needed = |path: &str| {
+        let missing = || SpecError::new(&field(path), "is missing, or is no text");
+        text(path).ok_or_else(missing)
+    };
+    let region = formed(&field("/platform/aws/region"), &needed("/platform/aws/region")?, Region::parse)?;
+    let account_id = formed(&field("/platform/aws/accountId"), &needed("/platform/aws/accountId")?, AccountId::parse)?;
+    let jenkins_url = needed("/platform/jenkins/url")?;
     let project_name = text("/projectName").unwrap_or_else(|| owner.name.clone());
     let bucket = text("/platform/artifacts/bucket");
     let shared = folder_parts(text("/platform/jenkins/folder").as_deref());
-    let role_arn = match text("/platform/aws/assumeRole/roleArn") {
-        Some(role) => Some(RoleArn::parse(&role).ok()?),
-        None => None,
+    // Without the role that made them, the resources would be looked for by the operator itself.
+    let role_arn = match raw_spec.pointer("/platform/aws/assumeRole") {
+        None | Some(Value::Null) => None,
+        Some(_) => {
+            let path = "/platform/aws/assumeRole/roleArn";
+            Some(formed(&field(path), &needed(path)?, RoleArn::parse)?)
+        }
     };
     let ca_bundle =
         raw_spec.pointer("/platform/jenkins/caBundleRef").and_then(|raw| typed::<CaBundleRef>("", raw).ok());
-    Some(Placement {
+    Ok(Placement {
         partition: region.partition().to_owned(),
         external_id: role_arn.as_ref().map(|_| external_id(owner)),
         role_arn,
@@ -41,7 +53,7 @@ pub fn placement_of_raw(owner: &OwnerKey, raw_spec: &Value) -> Option<Placement>
             .pointer("/platform/jenkins/allowPlainHttp")
             .and_then(Value::as_bool)
             .unwrap_or(false),
-        secret_name: text("/platform/jenkins/credentialsSecretRef/name")?,
+        secret_name: needed("/platform/jenkins/credentialsSecretRef/name")?,
         username_key: text("/platform/jenkins/credentialsSecretRef/usernameKey").unwrap_or_else(|| "username".into()),
         token_key: text("/platform/jenkins/credentialsSecretRef/tokenKey").unwrap_or_else(|| "token".into()),
         ca_bundle: ca_bundle.map(|reference| ca_reference(&reference)),
@@ -88,6 +100,11 @@ pub(super) fn placement(
         token_key: server.credentials_secret_ref.token_key.clone(),
         ca_bundle: server.ca_bundle_ref.as_ref().map(ca_reference),
     })
+}
+
+/// The field that a JSON pointer into the spec leads to.
+fn field(pointer: &str) -> String {
+    format!("spec{}", pointer.replace('/', "."))
 }
 
 /// The external id of this owner's assumed roles: its trust policy can name one tenant by it.

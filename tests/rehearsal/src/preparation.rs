@@ -12,7 +12,7 @@ use url::Url;
 
 use crate::manifest::Documents;
 
-/// The account and region of a manifest that names none, or none that can be: the operator then refuses it with its own sentence.
+/// The account and region of a manifest that names none, or something else: the operator then refuses it with its own sentence.
 const ACCOUNT: &str = "111122223333";
 const REGION: &str = "us-east-1";
 /// A certificate for CA bundles that no document brings; it has signed nothing that the rehearsal meets.

@@ -8,9 +8,9 @@ use aws_sdk_servicecatalog::types::ProductViewDetail;
 
 use super::{CatalogProductActuator, found, tag_map};
 use crate::adapters::aws::errors::fault;
-use crate::crd::identifiers::{PortfolioId, ProductId};
+use crate::crd::identifiers::{FormError, PortfolioId, ProductId};
 use crate::domain::external_resource::Attempts;
-use crate::domain::fault::Fault;
+use crate::domain::fault::{Fault, FaultKind};
 use crate::domain::identity::Identity;
 use crate::resources::catalog::{ObservedPortfolio, ObservedProduct, ProvisioningStatus, resource_name};
 
@@ -28,7 +28,9 @@ enum Reach {
 }
 
 fn reach(attempts: &Attempts, resource: &str) -> Reach {
-    if attempts.intent(resource).is_some_and(|intent| intent.id.is_some()) { Reach::Named } else { Reach::All }
+    // An id that cannot be one leads nowhere.
+    let recorded = attempts.intent(resource).and_then(|intent| intent.id.as_deref());
+    if recorded.is_some_and(|id| ProductId::parse(id).is_ok()) { Reach::Named } else { Reach::All }
 }
 
 /// Candidates of the wanted name first, the others behind them, or none of the others.
@@ -61,11 +63,12 @@ impl CatalogProductActuator {
         while let Some(page) = pages.next().await {
             let page = page.map_err(|error| fault("list portfolios", &error))?;
             let details = page.portfolio_details().iter();
-            candidates.extend(details.filter_map(|detail| {
-                Some((detail.display_name()?.to_owned(), PortfolioId::parse(detail.id()?).ok()?))
-            }));
+            candidates.extend(
+                details.filter_map(|detail| Some((detail.display_name()?.to_owned(), detail.id()?.to_owned()))),
+            );
         }
         for candidate in in_order(candidates, &self.names.portfolio, reach(attempts, resource_name::PORTFOLIO)) {
+            let candidate = PortfolioId::parse(&candidate).map_err(|error| no_id("list portfolios", &error))?;
             if let Some(portfolio) = self.portfolio(&candidate).await?.filter(|portfolio| id.owns(&portfolio.tags)) {
                 return Ok(Lookup { resource: Some(portfolio), missing });
             }
@@ -76,7 +79,7 @@ impl CatalogProductActuator {
     async fn portfolio(&self, id: &PortfolioId) -> Result<Option<ObservedPortfolio>, Fault> {
         let attempt = format!("look at portfolio {id}");
         let output = found(&attempt, self.client.describe_portfolio().id(id).send().await)?;
-        Ok(output.as_ref().and_then(observed_portfolio))
+        output.as_ref().and_then(observed_portfolio).transpose().map_err(|error| no_id(&attempt, &error))
     }
 
     pub(super) async fn find_product(
@@ -103,6 +106,7 @@ impl CatalogProductActuator {
             candidates.extend(page.product_view_details().iter().filter_map(candidate));
         }
         for candidate in in_order(candidates, &self.names.product, reach(attempts, resource_name::PRODUCT)) {
+            let candidate = ProductId::parse(&candidate).map_err(|error| no_id("search products", &error))?;
             if let Some(product) = self.product(&candidate).await?.filter(|product| id.owns(&product.tags)) {
                 return Ok(Lookup { resource: Some(product), missing });
             }
@@ -113,35 +117,42 @@ impl CatalogProductActuator {
     async fn product(&self, id: &ProductId) -> Result<Option<ObservedProduct>, Fault> {
         let attempt = format!("look at product {id}");
         let output = found(&attempt, self.client.describe_product_as_admin().id(id).send().await)?;
-        Ok(output.as_ref().and_then(observed_product))
+        output.as_ref().and_then(observed_product).transpose().map_err(|error| no_id(&attempt, &error))
     }
 }
 
-fn candidate(detail: &ProductViewDetail) -> Option<(String, ProductId)> {
+fn candidate(detail: &ProductViewDetail) -> Option<(String, String)> {
     let summary = detail.product_view_summary()?;
-    Some((summary.name()?.to_owned(), ProductId::parse(summary.product_id()?).ok()?))
+    Some((summary.name()?.to_owned(), summary.product_id()?.to_owned()))
 }
 
 fn owned(text: Option<&str>) -> String {
     text.unwrap_or_default().to_owned()
 }
 
-fn observed_portfolio(output: &DescribePortfolioOutput) -> Option<ObservedPortfolio> {
+/// What is answered is there, whatever its id looks like: taken for absent, it would be made once more.
+fn no_id(attempt: &str, error: &FormError) -> Fault {
+    Fault::new(FaultKind::Unexpected, format!("could not {attempt}: {error}"))
+}
+
+fn observed_portfolio(output: &DescribePortfolioOutput) -> Option<Result<ObservedPortfolio, FormError>> {
     let detail = output.portfolio_detail()?;
-    Some(ObservedPortfolio {
-        id: PortfolioId::parse(detail.id()?).ok()?,
+    let id = PortfolioId::parse(detail.id()?);
+    Some(id.map(|id| ObservedPortfolio {
+        id,
         name: owned(detail.display_name()),
         provider: owned(detail.provider_name()),
         description: owned(detail.description()),
         tags: tag_map(output.tags()),
-    })
+    }))
 }
 
-fn observed_product(output: &DescribeProductAsAdminOutput) -> Option<ObservedProduct> {
+fn observed_product(output: &DescribeProductAsAdminOutput) -> Option<Result<ObservedProduct, FormError>> {
     let detail = output.product_view_detail()?;
     let summary = detail.product_view_summary()?;
-    Some(ObservedProduct {
-        id: ProductId::parse(summary.product_id()?).ok()?,
+    let id = ProductId::parse(summary.product_id()?);
+    Some(id.map(|id| ObservedProduct {
+        id,
         provisioning_status: ProvisioningStatus::parse(detail.status().map_or("", |status| status.as_str())),
         name: owned(summary.name()),
         owner: owned(summary.owner()),
@@ -150,5 +161,5 @@ fn observed_product(output: &DescribeProductAsAdminOutput) -> Option<ObservedPro
         support_email: owned(summary.support_email()),
         support_url: owned(summary.support_url()),
         tags: tag_map(output.tags()),
-    })
+    }))
 }
