@@ -43,8 +43,9 @@ impl Actuator<JenkinsServer> for JenkinsServerActuator<'_> {
             return Ok(server);
         }
         let (quieting_down, plugins) = try_join(self.client.quieting_down(), self.client.plugins()).await?;
-        let no_folder = if self.folder { self.client.no_folder(&id.placement.jenkins_folder).await? } else { None };
-        Ok(Observed { quieting_down, plugins, no_folder, ..server })
+        let path = &id.placement.jenkins_folder;
+        let not_a_folder = if self.folder { self.client.first_non_folder(path).await? } else { None };
+        Ok(Observed { quieting_down, plugins, not_a_folder, ..server })
     }
 
     async fn act(&self, _: &Identity, action: &Action) -> Result<RecordedIds, Fault> {
@@ -77,7 +78,7 @@ impl JenkinsClient {
     }
 
     /// The first part of a folder path that is something else.
-    async fn no_folder(&self, path: &[String]) -> Result<Option<String>, Fault> {
+    async fn first_non_folder(&self, path: &[String]) -> Result<Option<String>, Fault> {
         for depth in 1..=path.len() {
             let attempt = format!("look at folder \"{}\"", path[..depth].join("/"));
             let Some(item) = self.json(&attempt, &item_path(&path[..depth]), "description").await? else { break };

@@ -1,5 +1,5 @@
 //! The Jenkins server: whether it answers at its URL, knows the operator's user, is recent enough and has the plugins that
-//! the jobs need, and whether their folder path can be one. It is observed from the first moment and never touched: what is
+//! the jobs need, and whether what stands in their folder path is folders. It is observed from the first moment and never touched: what is
 //! wrong with it only a person can change.
 
 use jiff::Timestamp;
@@ -38,7 +38,7 @@ pub struct Observed {
     /// Whether it prepares for a shutdown.
     pub quieting_down: bool,
     /// The part of the folder path that is something else; absent too where nobody asked for it.
-    pub no_folder: Option<String>,
+    pub not_a_folder: Option<String>,
 }
 
 /// Nothing can be done to the server.
@@ -148,7 +148,7 @@ fn too_old(version: &str) -> bool {
 }
 
 fn wrong_folder(id: &Identity, observed: &Observed) -> Option<Problem> {
-    observed.no_folder.as_ref().map(|name| no_folder(name, &id.placement.jenkins_folder))
+    observed.not_a_folder.as_ref().map(|name| no_folder(name, &id.placement.jenkins_folder))
 }
 
 fn missing_plugin(desired: &Desired, observed: &Observed) -> Option<Problem> {

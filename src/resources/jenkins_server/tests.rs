@@ -18,7 +18,7 @@ fn as_needed() -> Observed {
         version: Some("2.570".into()),
         plugins: Some(plugins.map(str::to_owned).into()),
         quieting_down: false,
-        no_folder: None,
+        not_a_folder: None,
     }
 }
 
@@ -73,7 +73,7 @@ fn every_state_of_the_server_has_its_move() {
         ),
         (
             "a job stands where a folder should be",
-            |observed| observed.no_folder = Some("ml".into()),
+            |observed| observed.not_a_folder = Some("ml".into()),
             "stuck: ForeignOwner",
             "gone",
         ),
