@@ -18,6 +18,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 import steps_builds
+import steps_iam
 import steps_prerequisites
 import steps_projects
 import steps_stacks
@@ -50,6 +51,7 @@ def walkthrough(aws):
     steps_stacks.events(aws)
     steps_builds.builds(aws, role)
     steps_builds.asking(aws, role)
+    steps_iam.pages(aws)
     steps_projects.models(aws)
     steps_projects.catalog(aws, role)
 

@@ -10,6 +10,7 @@ pub mod dispatch;
 pub mod events;
 pub mod iam;
 pub mod lambda;
+mod page;
 pub mod s3;
 pub mod sagemaker;
 pub mod secrets_manager;

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
 
-use super::super::{Call, Outcome, Refusal};
+use super::super::{Call, Outcome, Refusal, page};
 use super::access::unique_id;
 use super::trust::young;
 use super::{Role, State};
@@ -99,15 +99,30 @@ fn as_list(tags: &BTreeMap<String, String>) -> Value {
     tags.iter().map(|(key, value)| json!({"Key": key, "Value": value})).collect()
 }
 
-fn describe(role: &Role) -> Value {
+/// A role as lists have it: without its tags (API reference of ListRoles).
+fn entry(role: &Role) -> Value {
     json!({
         "Path": role.path, "RoleName": role.name, "RoleId": role.id, "Arn": role.arn(),
         "CreateDate": role.created.to_string(),
         "AssumeRolePolicyDocument": encoded(&role.trust.to_string()),
         "Description": if role.description.is_empty() { Value::Null } else { json!(role.description) },
         "MaxSessionDuration": role.max_session,
-        "Tags": if role.tags.is_empty() { Value::Null } else { as_list(&role.tags) },
     })
+}
+
+fn describe(role: &Role) -> Value {
+    let mut shown = entry(role);
+    shown["Tags"] = if role.tags.is_empty() { Value::Null } else { as_list(&role.tags) };
+    shown
+}
+
+/// A page of a list: 100 items unless asked otherwise, at most 1000 (API reference, `MaxItems`).
+fn paged(call: &Call<'_>, member: &str, items: Vec<(String, Value)>) -> Outcome {
+    let size = page::size(call.input.get("MaxItems"), "maxItems", 1, 1000).map_err(invalid)?.unwrap_or(100);
+    // Lists of one role's are its own: their markers do not fit another role.
+    let list = format!("{} {}", call.operation, call.text("RoleName"));
+    let page = page::cut(&list, items, size, call.text("Marker")).ok_or_else(|| invalid("Invalid Marker."))?;
+    Ok(json!({ member: page.items, "IsTruncated": page.next.is_some(), "Marker": page.next }))
 }
 
 fn seconds(call: &Call<'_>, member: &str) -> Result<Option<i64>, Refusal> {
@@ -159,15 +174,15 @@ pub(super) fn get(world: &World, call: &Call<'_>) -> Outcome {
 
 pub(super) fn list(world: &World, call: &Call<'_>) -> Outcome {
     let prefix = if call.text("PathPrefix").is_empty() { "/" } else { call.text("PathPrefix") };
-    let roles: Vec<Value> = world
+    let roles = world
         .iam
         .roles
         .values()
         .filter(|role| role.account == call.caller.account && role.path.starts_with(prefix))
         .filter(|role| !young(world, &role.arn(), world.settings.list_lag))
-        .map(describe)
+        .map(|role| (role.name.clone(), entry(role)))
         .collect();
-    Ok(json!({ "Roles": roles, "IsTruncated": false }))
+    paged(call, "Roles", roles)
 }
 
 pub(super) fn delete(world: &mut World, call: &Call<'_>) -> Outcome {
@@ -233,8 +248,8 @@ pub(super) fn delete_policy(world: &mut World, call: &Call<'_>) -> Outcome {
 }
 
 pub(super) fn list_policies(world: &World, call: &Call<'_>) -> Outcome {
-    let names: Vec<&String> = readable(world, call)?.policies.keys().collect();
-    Ok(json!({ "PolicyNames": names, "IsTruncated": false }))
+    let names = readable(world, call)?.policies.keys().map(|name| (name.clone(), json!(name))).collect();
+    paged(call, "PolicyNames", names)
 }
 
 /// AWS's own managed policies exist all, others where a stack has made them.
@@ -268,9 +283,9 @@ pub(super) fn detach(world: &mut World, call: &Call<'_>) -> Outcome {
 
 pub(super) fn list_attached(world: &World, call: &Call<'_>) -> Outcome {
     let name = |arn: &str| arn.rsplit('/').next().unwrap_or_default().to_owned();
-    let attached: Vec<Value> =
-        readable(world, call)?.attached.iter().map(|arn| json!({"PolicyName": name(arn), "PolicyArn": arn})).collect();
-    Ok(json!({ "AttachedPolicies": attached, "IsTruncated": false }))
+    let shown = |arn: &String| (arn.clone(), json!({"PolicyName": name(arn), "PolicyArn": arn}));
+    let attached = readable(world, call)?.attached.iter().map(shown).collect();
+    paged(call, "AttachedPolicies", attached)
 }
 
 pub(super) fn tag(world: &mut World, call: &Call<'_>) -> Outcome {
@@ -295,5 +310,7 @@ pub(super) fn untag(world: &mut World, call: &Call<'_>) -> Outcome {
 }
 
 pub(super) fn list_tags(world: &World, call: &Call<'_>) -> Outcome {
-    Ok(json!({ "Tags": as_list(&readable(world, call)?.tags), "IsTruncated": false }))
+    let tags =
+        readable(world, call)?.tags.iter().map(|(key, value)| (key.clone(), json!({"Key": key, "Value": value})));
+    paged(call, "Tags", tags.collect())
 }

@@ -26,6 +26,9 @@ fn trust_of(service: &str) -> String {
     json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": {"Service": service}, "Action": "sts:AssumeRole"}]}).to_string()
 }
 
+/// An identity policy that allows everything.
+const ALLOW: &str = r#"{"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "*", "Resource": "*"}}"#;
+
 fn create(world: &mut World, name: &str) -> Outcome {
     ask(world, "CreateRole", json!({"RoleName": name, "AssumeRolePolicyDocument": trust_of("lambda.amazonaws.com")}))
 }
@@ -98,7 +101,7 @@ fn refusals_are_those_of_iam() {
     for (name, operation, input, code, status) in cases {
         let mut world = world();
         create(&mut world, "taken").unwrap();
-        ask(&mut world, "PutRolePolicy", json!({"RoleName": "taken", "PolicyName": "p", "PolicyDocument": trust}))
+        ask(&mut world, "PutRolePolicy", json!({"RoleName": "taken", "PolicyName": "p", "PolicyDocument": ALLOW}))
             .unwrap();
         let refusal = ask(&mut world, operation, input).unwrap_err();
         assert_eq!((refusal.code.as_str(), refusal.status), (code, status), "{name}");
@@ -109,8 +112,7 @@ fn refusals_are_those_of_iam() {
 fn a_role_lives_and_goes() {
     let mut world = world();
     create(&mut world, "job").unwrap();
-    let policy = trust_of("x");
-    ask(&mut world, "PutRolePolicy", json!({"RoleName": "job", "PolicyName": "p", "PolicyDocument": policy})).unwrap();
+    ask(&mut world, "PutRolePolicy", json!({"RoleName": "job", "PolicyName": "p", "PolicyDocument": ALLOW})).unwrap();
     let managed = "arn:aws:iam::aws:policy/service-role/AWSLambdaBasicExecutionRole";
     ask(&mut world, "AttachRolePolicy", json!({"RoleName": "job", "PolicyArn": managed})).unwrap();
     ask(
@@ -201,4 +203,67 @@ fn tags_beyond_fifty_are_refused_and_change_nothing() {
     assert_eq!(refusal.code, "LimitExceeded");
     let tags = ask(&mut world, "ListRoleTags", json!({"RoleName": "full"})).unwrap();
     assert_eq!(tags["Tags"].as_array().unwrap().len(), 50);
+}
+
+/// A role with two of everything that a role has lists of.
+fn full(world: &mut World) {
+    create(world, "job").unwrap();
+    for name in ["one", "two"] {
+        let policy = json!({"RoleName": "job", "PolicyName": name, "PolicyDocument": ALLOW});
+        ask(world, "PutRolePolicy", policy).unwrap();
+        let arn = format!("arn:aws:iam::aws:policy/{name}");
+        ask(world, "AttachRolePolicy", json!({"RoleName": "job", "PolicyArn": arn})).unwrap();
+        ask(world, "TagRole", json!({"RoleName": "job", "Tags": [{"Key": name, "Value": "v"}]})).unwrap();
+    }
+}
+
+#[test]
+fn lists_come_in_pages_and_refuse_a_marker_that_is_not_their_own() {
+    let mut world = world();
+    full(&mut world);
+    create(&mut world, "other").unwrap();
+    let rows = [
+        ("roles", "ListRoles", json!({}), "Roles", 4),
+        ("roles below a path", "ListRoles", json!({"PathPrefix": "/service-role/"}), "Roles", 2),
+        ("inline policies", "ListRolePolicies", json!({"RoleName": "job"}), "PolicyNames", 2),
+        ("attached policies", "ListAttachedRolePolicies", json!({"RoleName": "job"}), "AttachedPolicies", 2),
+        ("tags", "ListRoleTags", json!({"RoleName": "job"}), "Tags", 2),
+    ];
+    for (name, operation, input, member, count) in rows {
+        let with = |more: Value| {
+            let mut input = input.clone();
+            input.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            input
+        };
+        let (mut seen, mut marker) = (Vec::new(), Value::Null);
+        loop {
+            // The query protocol sends numbers as text.
+            let asked = with(json!({"MaxItems": "1", "Marker": marker}));
+            let page = ask(&mut world, operation, asked).unwrap();
+            seen.extend(page[member].as_array().unwrap().clone());
+            marker = page["Marker"].clone();
+            assert_eq!(page["IsTruncated"], !marker.is_null(), "{name}");
+            if marker.is_null() {
+                break;
+            }
+            let stranger = json!({"RoleName": "other", "Marker": marker});
+            assert_eq!(ask(&mut world, "ListRoleTags", stranger).unwrap_err().message, "Invalid Marker.", "{name}");
+        }
+        let whole = ask(&mut world, operation, input.clone()).unwrap();
+        assert_eq!((seen.len(), Value::from(seen)), (count, whole[member].clone()), "{name}");
+        for (what, wrong) in [("none", "0"), ("too many", "1001")] {
+            let refusal = ask(&mut world, operation, with(json!({"MaxItems": wrong}))).unwrap_err();
+            assert_eq!(refusal.code, "ValidationError", "{name}, {what}");
+        }
+    }
+}
+
+#[test]
+fn tags_are_given_with_a_role_and_not_in_lists() {
+    let mut world = world();
+    full(&mut world);
+    let role = ask(&mut world, "GetRole", json!({"RoleName": "job"})).unwrap()["Role"].clone();
+    assert_eq!(role["Tags"].as_array().unwrap().len(), 2);
+    let listed = ask(&mut world, "ListRoles", json!({})).unwrap();
+    assert!(listed["Roles"].as_array().unwrap().iter().all(|role| role.get("Tags").is_none()), "{listed}");
 }

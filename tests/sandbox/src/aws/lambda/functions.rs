@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 
 use super::{Function, arn, find, invalid};
 use crate::aws::iam::Trust;
-use crate::aws::{Call, Outcome, Refusal};
+use crate::aws::{Call, Outcome, Refusal, page};
 use crate::world::World;
 
 /// Runtimes that take new functions (Lambda Developer Guide, "Supported runtimes"). Only Python runs here.
@@ -75,6 +75,8 @@ const RESERVED: &[&str] = &[
     "LAMBDA_TASK_ROOT",
     "LAMBDA_RUNTIME_DIR",
 ];
+/// How many functions one answer has at most.
+const PAGE: usize = 50;
 /// All variables together may have this many bytes.
 const ENVIRONMENT_LIMIT: usize = 4096;
 
@@ -144,8 +146,14 @@ pub(super) fn get(world: &mut World, call: &Call<'_>) -> Outcome {
 }
 
 pub(super) fn list(world: &mut World, call: &Call<'_>) -> Outcome {
+    let asked = page::size(call.input.get("MaxItems"), "maxItems", 1, 10_000).map_err(invalid)?;
+    // No answer has more than 50, whatever is asked for (API reference of ListFunctions).
+    let size = asked.unwrap_or(PAGE).min(PAGE);
     let functions = &world.region(&call.caller.account, call.region).lambda.functions;
-    Ok(json!({"Functions": functions.values().map(Function::configuration).collect::<Vec<_>>()}))
+    let items = functions.values().map(|function| (function.name.clone(), function.configuration())).collect();
+    let page = page::cut("ListFunctions", items, size, call.text("Marker"));
+    let page = page.ok_or_else(|| invalid("The marker is not one that ListFunctions gave"))?;
+    Ok(json!({"Functions": page.items, "NextMarker": page.next}))
 }
 
 pub(super) fn update_code(world: &mut World, call: &Call<'_>) -> Outcome {

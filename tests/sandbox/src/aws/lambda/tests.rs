@@ -188,3 +188,27 @@ fn own_events_are_taken_and_those_of_aws_are_not() {
     assert_eq!(reply["Entries"][1]["ErrorCode"], "NotAuthorizedForSourceException");
     assert_eq!(reply["Entries"][2]["ErrorCode"], "MalformedDetail");
 }
+
+#[test]
+fn functions_are_listed_in_pages_of_fifty_at_most() {
+    let mut bench = Bench::new();
+    for number in 0..51 {
+        let function = bench.function(&format!("f{number:02}"));
+        bench.lambda("CreateFunction", &function).unwrap();
+    }
+    let rows = [
+        ("no size", json!({}), 50, true),
+        ("a size above what one answer has", json!({"MaxItems": "10000"}), 50, true),
+        ("a size", json!({"MaxItems": "7"}), 7, true),
+    ];
+    for (name, input, count, more) in rows {
+        let page = bench.lambda("ListFunctions", &input).unwrap();
+        let functions = page["Functions"].as_array().unwrap();
+        assert_eq!((functions.len(), !page["NextMarker"].is_null()), (count, more), "{name}");
+        let rest = bench.lambda("ListFunctions", &json!({"Marker": page["NextMarker"]})).unwrap();
+        assert_eq!(rest["Functions"][0]["FunctionName"], format!("f{count:02}"), "{name}");
+    }
+    for (name, input) in [("a wrong marker", json!({"Marker": "f03"})), ("no items", json!({"MaxItems": "0"}))] {
+        assert_eq!(bench.lambda("ListFunctions", &input).unwrap_err().code, "InvalidParameterValueException", "{name}");
+    }
+}

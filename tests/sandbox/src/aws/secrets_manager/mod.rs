@@ -12,6 +12,10 @@ use sha2::{Digest, Sha256};
 use super::{Call, Outcome, Refusal};
 use crate::world::World;
 
+mod list;
+#[cfg(test)]
+mod tests;
+
 /// What exists in one account and region: secrets by name.
 #[derive(Clone, Debug, Default)]
 pub struct State {
@@ -84,7 +88,7 @@ pub fn call(world: &mut World, call: &Call<'_>) -> Outcome {
         "UpdateSecret" => update(world, call),
         "DeleteSecret" => delete(world, call),
         "RestoreSecret" => restore(world, call),
-        "ListSecrets" => list(world, call),
+        "ListSecrets" => list::list(world, call),
         "TagResource" => {
             let added = tags(call)?;
             writable(world, call)?.tags.extend(added);
@@ -277,11 +281,6 @@ fn describe(secret: &SecretEntry) -> Value {
     details(secret, "VersionIdsToStages")
 }
 
-/// The same map of versions has another name in lists than in descriptions.
-fn list_entry(secret: &SecretEntry) -> Value {
-    details(secret, "SecretVersionsToStages")
-}
-
 fn details(secret: &SecretEntry, versions_member: &str) -> Value {
     let stages: BTreeMap<&String, &Vec<&str>> = secret
         .versions
@@ -383,145 +382,4 @@ fn restore(world: &mut World, call: &Call<'_>) -> Outcome {
     let secret = state.secrets.get_mut(&name).ok_or_else(not_found)?;
     secret.deletion = None;
     Ok(json!({ "ARN": secret.arn, "Name": secret.name }))
-}
-
-fn list(world: &mut World, call: &Call<'_>) -> Outcome {
-    if !call.list("Filters").is_empty() {
-        return Err(invalid_parameter("Filters are not known here; list all and filter."));
-    }
-    let (now, lag) = (world.now, world.settings.list_lag);
-    let planned = call.input.get("IncludePlannedDeletion").is_some_and(|flag| *flag == json!(true));
-    let state = state(world, call);
-    let here = state.secrets.values().filter(|it| !younger(now, it.created, lag));
-    let still = state.deleted.values().filter(|(when, _)| younger(now, *when, lag)).map(|(_, it)| it);
-    let shown: Vec<Value> = here.filter(|it| planned || it.deletion.is_none()).chain(still).map(list_entry).collect();
-    Ok(json!({ "SecretList": shown }))
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-    use super::*;
-    use crate::world::Settings;
-
-    fn world() -> World {
-        let mut world = World::new(Settings::default(), Timestamp::from_second(1_800_000_000).unwrap());
-        ask(
-            &mut world,
-            "CreateSecret",
-            json!({"Name": "team/jenkins", "SecretString": "one", "Tags": [{"Key": "a", "Value": "1"}]}),
-        )
-        .unwrap();
-        world
-    }
-
-    fn ask(world: &mut World, operation: &str, input: Value) -> Outcome {
-        let caller = world.iam.caller("AKIDEXAMPLE").unwrap();
-        call(world, &Call { operation, input: &input, caller: &caller, region: "eu-west-1" })
-    }
-
-    fn code(outcome: Outcome) -> String {
-        outcome.map_or_else(|refusal| refusal.code, |_| String::new())
-    }
-
-    #[test]
-    fn a_value_is_found_by_name_arn_and_arn_without_suffix() {
-        let mut world = world();
-        let arn = ask(&mut world, "DescribeSecret", json!({"SecretId": "team/jenkins"})).unwrap()["ARN"]
-            .as_str()
-            .unwrap()
-            .to_owned();
-        let suffix = arn.strip_prefix("arn:aws:secretsmanager:eu-west-1:111122223333:secret:team/jenkins-").unwrap();
-        assert_eq!(suffix.len(), 6);
-        for (name, id, found) in [
-            ("name", "team/jenkins", true),
-            ("ARN", arn.as_str(), true),
-            ("ARN without suffix", &arn[..arn.len() - 7], true),
-            ("part of the name", "team/jenk", false),
-        ] {
-            let got = ask(&mut world, "GetSecretValue", json!({"SecretId": id}));
-            assert_eq!(got.is_ok_and(|value| value["SecretString"] == "one"), found, "{name}");
-        }
-        assert!(!world.region("111122223333", "eu-west-1").secrets.dump().to_string().contains("\"one\""));
-    }
-
-    #[test]
-    fn refusals_are_those_of_secrets_manager() {
-        let rows = [
-            ("none of that name", "GetSecretValue", json!({"SecretId": "none"}), "ResourceNotFoundException"),
-            (
-                "taken",
-                "CreateSecret",
-                json!({"Name": "team/jenkins", "SecretString": "two"}),
-                "ResourceExistsException",
-            ),
-            ("a bad name", "CreateSecret", json!({"Name": "a b", "SecretString": "x"}), "InvalidParameterException"),
-            (
-                "two values",
-                "PutSecretValue",
-                json!({"SecretId": "team/jenkins", "SecretString": "x", "SecretBinary": "eA=="}),
-                "InvalidParameterException",
-            ),
-            ("no value", "PutSecretValue", json!({"SecretId": "team/jenkins"}), "InvalidParameterException"),
-            (
-                "a window too short",
-                "DeleteSecret",
-                json!({"SecretId": "team/jenkins", "RecoveryWindowInDays": 1}),
-                "InvalidParameterException",
-            ),
-            (
-                "both ways to delete",
-                "DeleteSecret",
-                json!({"SecretId": "team/jenkins", "RecoveryWindowInDays": 7, "ForceDeleteWithoutRecovery": true}),
-                "InvalidParameterException",
-            ),
-            ("deleting none", "DeleteSecret", json!({"SecretId": "none"}), "ResourceNotFoundException"),
-            (
-                "deleting none by force",
-                "DeleteSecret",
-                json!({"SecretId": "none", "ForceDeleteWithoutRecovery": true}),
-                "",
-            ),
-            (
-                "a filter",
-                "ListSecrets",
-                json!({"Filters": [{"Key": "name", "Values": ["x"]}]}),
-                "InvalidParameterException",
-            ),
-        ];
-        for (name, operation, input, wanted) in rows {
-            assert_eq!(code(ask(&mut world(), operation, input)), wanted, "{name}");
-        }
-    }
-
-    #[test]
-    fn a_new_value_is_current_and_the_old_one_previous() {
-        let mut world = world();
-        ask(&mut world, "PutSecretValue", json!({"SecretId": "team/jenkins", "SecretString": "two"})).unwrap();
-        ask(&mut world, "UpdateSecret", json!({"SecretId": "team/jenkins", "Description": "for jobs"})).unwrap();
-        let value = |world: &mut World, stage: &str| {
-            ask(world, "GetSecretValue", json!({"SecretId": "team/jenkins", "VersionStage": stage})).unwrap()["SecretString"].clone()
-        };
-        assert_eq!((value(&mut world, "AWSCURRENT"), value(&mut world, "AWSPREVIOUS")), (json!("two"), json!("one")));
-        let token = json!({"SecretId": "team/jenkins", "SecretString": "three", "ClientRequestToken": "t-1"});
-        ask(&mut world, "PutSecretValue", token.clone()).unwrap();
-        ask(&mut world, "PutSecretValue", token).unwrap();
-        assert_eq!(value(&mut world, "AWSPREVIOUS"), "two", "the same token again makes no second version");
-    }
-
-    #[test]
-    fn a_deleted_secret_can_come_back_until_its_window_ends() {
-        let mut world = world();
-        let id = json!({"SecretId": "team/jenkins"});
-        ask(&mut world, "DeleteSecret", json!({"SecretId": "team/jenkins", "RecoveryWindowInDays": 7})).unwrap();
-        assert_eq!(code(ask(&mut world, "GetSecretValue", id.clone())), "InvalidRequestException");
-        assert_eq!(code(ask(&mut world, "CreateSecret", json!({"Name": "team/jenkins"}))), "InvalidRequestException");
-        ask(&mut world, "RestoreSecret", id.clone()).unwrap();
-        assert_eq!(code(ask(&mut world, "GetSecretValue", id.clone())), "");
-        ask(&mut world, "DeleteSecret", id.clone()).unwrap();
-        let later = world.after(Duration::from_secs(31 * 86_400));
-        world.advance(later);
-        assert_eq!(code(ask(&mut world, "DescribeSecret", id)), "ResourceNotFoundException");
-        assert_eq!(code(ask(&mut world, "CreateSecret", json!({"Name": "team/jenkins"}))), "");
-    }
 }

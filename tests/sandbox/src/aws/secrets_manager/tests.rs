@@ -1,0 +1,139 @@
+//! Secrets Manager as its callers see it: one row per rule.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use super::*;
+use crate::world::Settings;
+
+fn world() -> World {
+    let mut world = World::new(Settings::default(), Timestamp::from_second(1_800_000_000).unwrap());
+    ask(
+        &mut world,
+        "CreateSecret",
+        json!({"Name": "team/jenkins", "SecretString": "one", "Tags": [{"Key": "a", "Value": "1"}]}),
+    )
+    .unwrap();
+    world
+}
+
+fn ask(world: &mut World, operation: &str, input: Value) -> Outcome {
+    let caller = world.iam.caller("AKIDEXAMPLE").unwrap();
+    call(world, &Call { operation, input: &input, caller: &caller, region: "eu-west-1" })
+}
+
+fn code(outcome: Outcome) -> String {
+    outcome.map_or_else(|refusal| refusal.code, |_| String::new())
+}
+
+#[test]
+fn a_value_is_found_by_name_arn_and_arn_without_suffix() {
+    let mut world = world();
+    let arn = ask(&mut world, "DescribeSecret", json!({"SecretId": "team/jenkins"})).unwrap()["ARN"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let suffix = arn.strip_prefix("arn:aws:secretsmanager:eu-west-1:111122223333:secret:team/jenkins-").unwrap();
+    assert_eq!(suffix.len(), 6);
+    for (name, id, found) in [
+        ("name", "team/jenkins", true),
+        ("ARN", arn.as_str(), true),
+        ("ARN without suffix", &arn[..arn.len() - 7], true),
+        ("part of the name", "team/jenk", false),
+    ] {
+        let got = ask(&mut world, "GetSecretValue", json!({"SecretId": id}));
+        assert_eq!(got.is_ok_and(|value| value["SecretString"] == "one"), found, "{name}");
+    }
+    assert!(!world.region("111122223333", "eu-west-1").secrets.dump().to_string().contains("\"one\""));
+}
+
+#[test]
+fn refusals_are_those_of_secrets_manager() {
+    let rows = [
+        ("none of that name", "GetSecretValue", json!({"SecretId": "none"}), "ResourceNotFoundException"),
+        ("taken", "CreateSecret", json!({"Name": "team/jenkins", "SecretString": "two"}), "ResourceExistsException"),
+        ("a bad name", "CreateSecret", json!({"Name": "a b", "SecretString": "x"}), "InvalidParameterException"),
+        (
+            "two values",
+            "PutSecretValue",
+            json!({"SecretId": "team/jenkins", "SecretString": "x", "SecretBinary": "eA=="}),
+            "InvalidParameterException",
+        ),
+        ("no value", "PutSecretValue", json!({"SecretId": "team/jenkins"}), "InvalidParameterException"),
+        (
+            "a window too short",
+            "DeleteSecret",
+            json!({"SecretId": "team/jenkins", "RecoveryWindowInDays": 1}),
+            "InvalidParameterException",
+        ),
+        (
+            "both ways to delete",
+            "DeleteSecret",
+            json!({"SecretId": "team/jenkins", "RecoveryWindowInDays": 7, "ForceDeleteWithoutRecovery": true}),
+            "InvalidParameterException",
+        ),
+        ("deleting none", "DeleteSecret", json!({"SecretId": "none"}), "ResourceNotFoundException"),
+        ("deleting none by force", "DeleteSecret", json!({"SecretId": "none", "ForceDeleteWithoutRecovery": true}), ""),
+        (
+            "a filter",
+            "ListSecrets",
+            json!({"Filters": [{"Key": "name", "Values": ["x"]}]}),
+            "InvalidParameterException",
+        ),
+    ];
+    for (name, operation, input, wanted) in rows {
+        assert_eq!(code(ask(&mut world(), operation, input)), wanted, "{name}");
+    }
+}
+
+#[test]
+fn a_new_value_is_current_and_the_old_one_previous() {
+    let mut world = world();
+    ask(&mut world, "PutSecretValue", json!({"SecretId": "team/jenkins", "SecretString": "two"})).unwrap();
+    ask(&mut world, "UpdateSecret", json!({"SecretId": "team/jenkins", "Description": "for jobs"})).unwrap();
+    let value = |world: &mut World, stage: &str| {
+        ask(world, "GetSecretValue", json!({"SecretId": "team/jenkins", "VersionStage": stage})).unwrap()["SecretString"].clone()
+    };
+    assert_eq!((value(&mut world, "AWSCURRENT"), value(&mut world, "AWSPREVIOUS")), (json!("two"), json!("one")));
+    let token = json!({"SecretId": "team/jenkins", "SecretString": "three", "ClientRequestToken": "t-1"});
+    ask(&mut world, "PutSecretValue", token.clone()).unwrap();
+    ask(&mut world, "PutSecretValue", token).unwrap();
+    assert_eq!(value(&mut world, "AWSPREVIOUS"), "two", "the same token again makes no second version");
+}
+
+#[test]
+fn a_deleted_secret_can_come_back_until_its_window_ends() {
+    let mut world = world();
+    let id = json!({"SecretId": "team/jenkins"});
+    ask(&mut world, "DeleteSecret", json!({"SecretId": "team/jenkins", "RecoveryWindowInDays": 7})).unwrap();
+    assert_eq!(code(ask(&mut world, "GetSecretValue", id.clone())), "InvalidRequestException");
+    assert_eq!(code(ask(&mut world, "CreateSecret", json!({"Name": "team/jenkins"}))), "InvalidRequestException");
+    ask(&mut world, "RestoreSecret", id.clone()).unwrap();
+    assert_eq!(code(ask(&mut world, "GetSecretValue", id.clone())), "");
+    ask(&mut world, "DeleteSecret", id.clone()).unwrap();
+    let later = world.after(Duration::from_secs(31 * 86_400));
+    world.advance(later);
+    assert_eq!(code(ask(&mut world, "DescribeSecret", id)), "ResourceNotFoundException");
+    assert_eq!(code(ask(&mut world, "CreateSecret", json!({"Name": "team/jenkins"}))), "");
+}
+
+#[test]
+fn a_list_comes_in_pages_and_refuses_a_token_that_is_not_its_own() {
+    let mut world = world();
+    for name in ["a", "b"] {
+        ask(&mut world, "CreateSecret", json!({"Name": name, "SecretString": "x"})).unwrap();
+    }
+    let names = |list: &Value| -> Vec<String> {
+        list["SecretList"].as_array().unwrap().iter().map(|it| it["Name"].as_str().unwrap().to_owned()).collect()
+    };
+    let first = ask(&mut world, "ListSecrets", json!({"MaxResults": 2})).unwrap();
+    assert_eq!(names(&first), ["a", "b"]);
+    let second = ask(&mut world, "ListSecrets", json!({"MaxResults": 2, "NextToken": first["NextToken"]})).unwrap();
+    assert_eq!((names(&second), &second["NextToken"]), (vec!["team/jenkins".to_owned()], &Value::Null));
+    let rows = [
+        ("a token that is none", json!({"NextToken": "2"}), "InvalidNextTokenException"),
+        ("a page of nothing", json!({"MaxResults": 0}), "InvalidParameterException"),
+        ("a page too long", json!({"MaxResults": 101}), "InvalidParameterException"),
+    ];
+    for (name, input, wanted) in rows {
+        assert_eq!(code(ask(&mut world, "ListSecrets", input)), wanted, "{name}");
+    }
+}
