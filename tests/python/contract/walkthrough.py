@@ -52,6 +52,7 @@ def walkthrough(aws):
     steps_builds.builds(aws, role)
     steps_builds.asking(aws, role)
     steps_iam.pages(aws)
+    steps_iam.policies(aws)
     steps_projects.models(aws)
     steps_projects.catalog(aws, role)
 

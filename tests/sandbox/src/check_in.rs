@@ -12,7 +12,7 @@ use zip::ZipArchive;
 
 use crate::aws::cloudformation::Answer;
 use crate::aws::dispatch::allowed;
-use crate::aws::iam::Trust;
+use crate::aws::iam::{Source, Trust};
 use crate::aws::{Caller, s3};
 use crate::repositories::Content;
 use crate::wire::Service;
@@ -72,9 +72,11 @@ fn build(world: &mut World, event: &Value) -> Result<Build, String> {
     let function = parts.lambda.function(function).ok_or("the function is gone")?;
     let name = function.environment.get("PROJECT").cloned().unwrap_or_default();
     let project = parts.codebuild.project(&name).ok_or_else(|| format!("Project cannot be found: {name}"))?;
+    let arn = project.arn();
     let (role_arn, source, id) = (project.role(), project.source(), project.variable("SAGEMAKER_PROJECT_ID"));
     let project_name = project.variable("SAGEMAKER_PROJECT_NAME");
-    if world.trust(&role_arn, "codebuild.amazonaws.com") != Trust::Given {
+    let on_behalf = Source { account, arn: Some(&arn) };
+    if world.trust_for(&role_arn, "codebuild.amazonaws.com", on_behalf) != Trust::Given {
         return Err(format!("CodeBuild is not authorized to perform: sts:AssumeRole on {role_arn}"));
     }
     let name = role_arn.rsplit('/').next().unwrap_or_default();

@@ -52,7 +52,7 @@ fn assume_role(world: &mut World, call: &Call<'_>) -> Outcome {
         Refusal::new("AccessDenied", message).with_status(403)
     };
     // A role that others do not know yet is refused like one that does not trust the caller.
-    if !world.iam.admits(role_arn, call.caller, external_id) || world.propagating(role_arn) {
+    if !world.iam.admits(role_arn, call.caller, session, external_id) || world.propagating(role_arn) {
         return Err(refused());
     }
     let role = world.iam.role_by_arn(role_arn).ok_or_else(refused)?;
@@ -133,6 +133,24 @@ mod tests {
             ("the external id differs", statement(account.clone(), external.clone()), Some("theirs"), false),
             ("the external id lacks", statement(account.clone(), external), None, false),
             (
+                "the caller itself is asked for",
+                statement(account.clone(), json!({"ArnLike": {"aws:PrincipalArn": "arn:aws:iam::*:user/admin*"}})),
+                None,
+                true,
+            ),
+            (
+                "a service's account is asked for",
+                statement(account.clone(), json!({"StringEquals": {"aws:SourceAccount": "111122223333"}})),
+                None,
+                false,
+            ),
+            (
+                "a service's account is asked for if there is one",
+                statement(account.clone(), json!({"StringEqualsIfExists": {"aws:SourceAccount": "444455556666"}})),
+                None,
+                true,
+            ),
+            (
                 "a condition that is not known",
                 statement(account, json!({"IpAddress": {"aws:SourceIp": "10.0.0.0/8"}})),
                 None,
@@ -150,6 +168,28 @@ mod tests {
                 Ok(_) => assert!(admitted, "{name}"),
                 Err(refusal) => assert_eq!((refusal.code.as_str(), admitted), ("AccessDenied", false), "{name}"),
             }
+        }
+    }
+
+    #[test]
+    fn a_trust_policy_names_actions_with_wildcards_in_any_case() {
+        let rows = [
+            ("all of STS", "Action", json!("sts:*"), true),
+            ("what begins with Assume", "Action", json!(["sts:TagSession", "sts:Assume*"]), true),
+            ("everything", "Action", json!("*"), true),
+            ("in small letters", "Action", json!("sts:assumerole"), true),
+            ("tags alone", "Action", json!("sts:TagSession"), false),
+            ("all but assuming", "NotAction", json!("sts:Assume*"), false),
+            ("all but tags", "NotAction", json!("sts:TagSession"), true),
+        ];
+        for (name, element, actions, admitted) in rows {
+            let mut world = world(
+                json!({"Statement": {"Effect": "Allow", "Principal": {"AWS": "111122223333"}, element: actions}}),
+            );
+            let caller = world.iam.caller("AKIDEXAMPLE").unwrap();
+            let answer =
+                ask(&mut world, &caller, "AssumeRole", json!({"RoleArn": ROLE, "RoleSessionName": "operator"}));
+            assert_eq!(answer.is_ok(), admitted, "{name}");
         }
     }
 

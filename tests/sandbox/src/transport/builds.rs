@@ -142,11 +142,13 @@ impl Shared {
         let build = world.region(account, region).codebuild.build_mut(id).filter(|build| !build.over());
         let Some(build) = build.map(|build| build.clone()) else { return Ok(None) };
         let session = "AWSCodeBuild";
+        let source = format!("arn:aws:codebuild:{region}:{account}:project/{}", build.project);
         let actor = Actor {
             account,
             region,
             role: &build.role,
             service: "codebuild.amazonaws.com",
+            source: &source,
             session,
             aws_url: &self.aws_url,
         };

@@ -140,6 +140,7 @@ impl Functions {
             region: &asked.region,
             role: &function.role,
             service: "lambda.amazonaws.com",
+            source: &function.arn,
             session: &asked.function,
             aws_url: &self.aws_url,
         };

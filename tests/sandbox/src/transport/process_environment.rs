@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use crate::aws::iam::{Session, Trust};
+use crate::aws::iam::{Session, Source, Trust};
 use crate::world::World;
 
 /// Names a Python whose folder comes first in the search path, so that `python3` and `aws` are the pinned ones.
@@ -20,6 +20,8 @@ pub(crate) struct Actor<'a> {
     pub(crate) role: &'a str,
     /// Such as `lambda.amazonaws.com`.
     pub(crate) service: &'a str,
+    /// ARN of what it runs: a function, or a build's project.
+    pub(crate) source: &'a str,
     /// Name of the session.
     pub(crate) session: &'a str,
     pub(crate) aws_url: &'a str,
@@ -30,7 +32,8 @@ pub(crate) struct Actor<'a> {
 /// # Errors
 /// A role that the service cannot assume.
 pub(crate) fn aws(world: &mut World, actor: &Actor<'_>) -> Result<BTreeMap<String, String>, String> {
-    if world.trust(actor.role, actor.service) != Trust::Given {
+    let source = Source { account: actor.account, arn: Some(actor.source) };
+    if world.trust_for(actor.role, actor.service, source) != Trust::Given {
         return Err(format!("the role {} cannot be assumed by {}", actor.role, actor.service));
     }
     let role = actor.role.rsplit('/').next().unwrap_or_default();

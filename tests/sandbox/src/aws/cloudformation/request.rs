@@ -15,7 +15,7 @@ use super::resources;
 use super::rules;
 use super::stack::{Applied, Stack};
 use super::template::{Template, scalar, texts};
-use crate::aws::iam::Trust;
+use crate::aws::iam::{Source, Trust};
 use crate::aws::{Call, Caller, Refusal, s3};
 use crate::world::World;
 
@@ -239,7 +239,8 @@ pub(super) fn dependencies(stack: &Stack) -> Result<Dependencies, Refusal> {
 /// Who acts for a stack: its role, which CloudFormation must be able to assume, or the caller.
 pub(super) fn actor(world: &World, call: &Call<'_>, role_arn: Option<&str>) -> Result<Caller, Refusal> {
     let Some(role_arn) = role_arn else { return Ok(call.caller.clone()) };
-    if world.trust(role_arn, "cloudformation.amazonaws.com") != Trust::Given {
+    let source = Source { account: &call.caller.account, arn: None };
+    if world.trust_for(role_arn, "cloudformation.amazonaws.com", source) != Trust::Given {
         return Err(invalid(format!("Role {role_arn} is invalid or cannot be assumed")));
     }
     world.iam.pass_role(call.caller, role_arn)?;

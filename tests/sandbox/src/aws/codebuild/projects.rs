@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
 use super::{arn, input, invalid, moment, no_project, page, state};
-use crate::aws::iam::Trust;
+use crate::aws::iam::{Source, Trust};
 use crate::aws::{Call, Outcome, Refusal};
 use crate::world::World;
 
@@ -21,6 +21,11 @@ impl Project {
     /// ARN of the role that its builds run as.
     pub fn role(&self) -> String {
         self.document["serviceRole"].as_str().unwrap_or_default().to_owned()
+    }
+
+    /// Its own ARN.
+    pub fn arn(&self) -> String {
+        self.document["arn"].as_str().unwrap_or_default().to_owned()
     }
 
     /// Where the source is: `bucket/key`.
@@ -99,7 +104,9 @@ fn role_is_given(world: &World, call: &Call<'_>, role: &str) -> Result<(), Refus
     {
         return Err(Refusal::new("AccessDeniedException", refusal.message));
     }
-    match world.trust(role, "codebuild.amazonaws.com") {
+    let project = arn(call, "project", name_of(call.text("name")));
+    let source = Source { account: &call.caller.account, arn: Some(&project) };
+    match world.trust_for(role, "codebuild.amazonaws.com", source) {
         Trust::Given => Ok(()),
         // terraform-provider-aws waits for the role to be known where it sees these words.
         _ => Err(invalid(format!("CodeBuild is not authorized to perform: sts:AssumeRole on {role}"))),

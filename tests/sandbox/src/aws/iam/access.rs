@@ -138,9 +138,25 @@ impl State {
     }
 }
 
-/// Whether a pattern with `*` for any text matches.
+/// Whether a pattern with `*` for any text and `?` for any one sign matches.
 pub(super) fn matches(pattern: &str, text: &str) -> bool {
-    let Some((head, rest)) = pattern.split_once('*') else { return pattern == text };
-    let Some(tail) = text.strip_prefix(head) else { return false };
-    (0..=tail.len()).filter(|at| tail.is_char_boundary(*at)).any(|at| matches(rest, &tail[at..]))
+    let (pattern, text): (Vec<char>, Vec<char>) = (pattern.chars().collect(), text.chars().collect());
+    let (mut at, mut seen) = (0, 0);
+    // Where the last star stands, and how much of the text it takes so far.
+    let mut star: Option<(usize, usize)> = None;
+    while seen < text.len() {
+        match pattern.get(at) {
+            Some('*') => {
+                star = Some((at, seen));
+                at += 1;
+            }
+            Some(sign) if *sign == '?' || *sign == text[seen] => (at, seen) = (at + 1, seen + 1),
+            _ => {
+                let Some((place, taken)) = star else { return false };
+                star = Some((place, taken + 1));
+                (at, seen) = (place + 1, taken + 1);
+            }
+        }
+    }
+    pattern[at..].iter().all(|sign| *sign == '*')
 }

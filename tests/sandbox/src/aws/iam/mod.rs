@@ -12,11 +12,13 @@ use super::{Call, Outcome, Refusal};
 use crate::world::World;
 
 mod access;
+mod conditions;
+mod documents;
 mod roles;
 mod trust;
 
 pub use access::{Session, user_id};
-pub use trust::Trust;
+pub use trust::{Source, Trust};
 
 /// What exists in all accounts.
 #[derive(Clone, Debug, Default)]

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::super::{Call, Outcome, Refusal, page};
 use super::access::unique_id;
+use super::documents::{self, Purpose};
 use super::trust::young;
 use super::{Role, State};
 use crate::world::World;
@@ -73,14 +74,8 @@ fn writable<'w>(state: &'w mut State, call: &Call<'_>) -> Result<&'w mut Role, R
     state.roles.get_mut(&(call.caller.account.clone(), name.to_owned())).ok_or_else(|| no_such_role(name))
 }
 
-fn document(call: &Call<'_>, member: &str) -> Result<Value, Refusal> {
-    let text = required(call, member)?;
-    let malformed = |message: &str| Refusal::new("MalformedPolicyDocument", message);
-    let policy: Value = serde_json::from_str(text).map_err(|_| malformed("This policy contains invalid Json"))?;
-    if !policy.is_object() || !(policy["Statement"].is_array() || policy["Statement"].is_object()) {
-        return Err(malformed("Syntax errors in policy."));
-    }
-    Ok(policy)
+fn trust_policy(call: &Call<'_>, member: &str) -> Result<Value, Refusal> {
+    documents::read(required(call, member)?, Purpose::Trust)
 }
 
 fn tags(call: &Call<'_>) -> Result<BTreeMap<String, String>, Refusal> {
@@ -138,7 +133,7 @@ fn seconds(call: &Call<'_>, member: &str) -> Result<Option<i64>, Refusal> {
 }
 
 pub(super) fn create(world: &mut World, call: &Call<'_>) -> Outcome {
-    let (name, trust, tags) = (role_name(call)?, document(call, "AssumeRolePolicyDocument")?, tags(call)?);
+    let (name, trust, tags) = (role_name(call)?, trust_policy(call, "AssumeRolePolicyDocument")?, tags(call)?);
     let path = match call.text("Path") {
         "" => "/",
         path if path.starts_with('/') && path.ends_with('/') && path.len() <= 512 => path,
@@ -210,7 +205,7 @@ pub(super) fn update(world: &mut World, call: &Call<'_>) -> Outcome {
 }
 
 pub(super) fn update_trust(world: &mut World, call: &Call<'_>) -> Outcome {
-    let trust = document(call, "PolicyDocument")?;
+    let trust = trust_policy(call, "PolicyDocument")?;
     writable(&mut world.iam, call)?.trust = trust;
     Ok(Value::Null)
 }
@@ -228,8 +223,8 @@ impl State {
 
 pub(super) fn put_policy(world: &mut World, call: &Call<'_>) -> Outcome {
     let policy = name(call, "PolicyName", 128)?.to_owned();
-    document(call, "PolicyDocument")?;
     let text = required(call, "PolicyDocument")?.to_owned();
+    documents::read(&text, Purpose::Identity)?;
     writable(&mut world.iam, call)?.policies.insert(policy, text);
     Ok(Value::Null)
 }

@@ -109,6 +109,24 @@ fn refusals_are_those_of_iam() {
 }
 
 #[test]
+fn a_document_that_iam_does_not_take_changes_nothing() {
+    let trust = r#"{"Statement": {"Principal": "*", "Action": "sts:*"}}"#;
+    let policy = r#"{"Statement": {"Effect": "Allow", "Resource": "*"}}"#;
+    let rows = [
+        ("no effect", "UpdateAssumeRolePolicy", json!({"RoleName": "job", "PolicyDocument": trust})),
+        ("a new role without effect", "CreateRole", json!({"RoleName": "new", "AssumeRolePolicyDocument": trust})),
+        ("no action", "PutRolePolicy", json!({"RoleName": "job", "PolicyName": "p", "PolicyDocument": policy})),
+    ];
+    for (name, operation, input) in rows {
+        let mut world = world();
+        create(&mut world, "job").unwrap();
+        let before = world.iam.dump();
+        assert_eq!(ask(&mut world, operation, input).unwrap_err().code, "MalformedPolicyDocument", "{name}");
+        assert_eq!(world.iam.dump(), before, "{name}");
+    }
+}
+
+#[test]
 fn a_role_lives_and_goes() {
     let mut world = world();
     create(&mut world, "job").unwrap();

@@ -1,5 +1,5 @@
 //! Trust policies: who may assume a role. Apart from the role operations because STS, Service Catalog,
-//! CloudFormation and Lambda all ask the same question. Condition operators that are not known here never match.
+//! CloudFormation, CodeBuild and Lambda all ask the same question. What a condition asks is decided in `conditions`.
 
 use std::time::Duration;
 
@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::super::Caller;
 use super::State;
 use super::access::matches;
+use super::conditions::{Facts, hold};
 use crate::world::World;
 
 /// How a role stands towards a service that would assume it.
@@ -23,11 +24,50 @@ pub enum Trust {
     Given,
 }
 
+/// For whom a service assumes a role: what `aws:SourceAccount` and `aws:SourceArn` are in the role's trust policy.
+#[derive(Clone, Copy, Debug)]
+pub struct Source<'a> {
+    /// Whose the resource is.
+    pub account: &'a str,
+    /// Its ARN, where AWS says which one the service sends: that of the function for Lambda, of the project for CodeBuild
+    /// (their guides, "Cross-service confused deputy prevention"). `None`: a condition on it is not decided, and does not hold.
+    pub arn: Option<&'a str>,
+}
+
+impl Source<'_> {
+    fn facts(self) -> Facts {
+        let mut facts = Facts::from([("aws:sourceaccount", Some(self.account.to_owned()))]);
+        if let Some(arn) = self.arn {
+            facts.insert("aws:sourcearn", Some(arn.to_owned()));
+        }
+        facts
+    }
+}
+
+/// What is known of a user or a session that assumes a role itself. No service stands between, so there is no source
+/// (IAM User Guide, "AWS global condition context keys").
+fn facts_of(caller: &Caller, session: &str, external_id: Option<&str>) -> Facts {
+    Facts::from([
+        ("aws:sourceaccount", None),
+        ("aws:sourcearn", None),
+        ("aws:principalarn", Some(caller.principal.clone())),
+        ("aws:principalaccount", Some(caller.account.clone())),
+        ("sts:rolesessionname", Some(session.to_owned())),
+        ("sts:externalid", external_id.map(str::to_owned)),
+    ])
+}
+
 impl World {
-    /// Whether a service (`lambda.amazonaws.com`) can assume the role now.
+    /// Whether a service (`lambda.amazonaws.com`) can assume the role now, for some resource of the role's own account.
     pub fn trust(&self, role_arn: &str, service: &str) -> Trust {
+        let account = role_arn.split(':').nth(4).unwrap_or_default();
+        self.trust_for(role_arn, service, Source { account, arn: None })
+    }
+
+    /// Whether a service can assume the role now, for this resource.
+    pub fn trust_for(&self, role_arn: &str, service: &str, source: Source<'_>) -> Trust {
         let Some(role) = self.iam.role_by_arn(role_arn) else { return Trust::Missing };
-        if !allows(&role.trust, &|principal| names_service(principal, service), None) {
+        if !allows(&role.trust, &|principal| names_service(principal, service), &source.facts()) {
             return Trust::Refused;
         }
         if self.propagating(role_arn) { Trust::Propagating } else { Trust::Given }
@@ -54,20 +94,30 @@ pub(super) fn young(world: &World, role_arn: &str, delay: Duration) -> bool {
 }
 
 impl State {
-    /// Whether the role's trust policy lets this caller assume it, given the external id that it sent.
-    pub fn admits(&self, role_arn: &str, caller: &Caller, external_id: Option<&str>) -> bool {
+    /// Whether the role's trust policy lets this caller assume it, given the name of the session and the external id
+    /// that it sent.
+    pub fn admits(&self, role_arn: &str, caller: &Caller, session: &str, external_id: Option<&str>) -> bool {
+        let facts = facts_of(caller, session, external_id);
         self.role_by_arn(role_arn)
-            .is_some_and(|role| allows(&role.trust, &|principal| names_caller(principal, caller), external_id))
+            .is_some_and(|role| allows(&role.trust, &|principal| names_caller(principal, caller), &facts))
     }
 }
 
-fn allows(policy: &Value, named: &dyn Fn(&Value) -> bool, external_id: Option<&str>) -> bool {
+/// Whether the statement is about assuming a role; the case of letters does not matter in actions.
+fn about_assuming(statement: &Value) -> bool {
+    let named = |element: &str| {
+        let actions = statement.get(element).map(|actions| texts(Some(actions)));
+        actions.map(|actions| actions.iter().any(|action| matches(&action.to_ascii_lowercase(), "sts:assumerole")))
+    };
+    named("Action").unwrap_or_else(|| named("NotAction") == Some(false))
+}
+
+fn allows(policy: &Value, named: &dyn Fn(&Value) -> bool, facts: &Facts) -> bool {
     let statements = one_or_many(policy.get("Statement").unwrap_or(&Value::Null));
     let applies = |statement: &Value| {
-        let action = texts(statement.get("Action")).iter().any(|action| matches(action, "sts:AssumeRole"));
-        action
+        about_assuming(statement)
             && named(statement.get("Principal").unwrap_or(&Value::Null))
-            && conditions_hold(statement.get("Condition"), external_id)
+            && hold(statement.get("Condition"), facts)
     };
     let effect = |statement: &Value| statement.get("Effect").and_then(Value::as_str).unwrap_or_default().to_owned();
     let hits: Vec<String> = statements.into_iter().filter(|statement| applies(statement)).map(effect).collect();
@@ -87,23 +137,7 @@ fn names_caller(principal: &Value, caller: &Caller) -> bool {
     texts(principal.get("AWS")).iter().any(|name| known.contains(&name.as_str()))
 }
 
-fn conditions_hold(condition: Option<&Value>, external_id: Option<&str>) -> bool {
-    let Some(operators) = condition.and_then(Value::as_object) else { return condition.is_none() };
-    operators.iter().all(|(operator, keys)| {
-        let Some(keys) = keys.as_object() else { return false };
-        keys.iter().all(|(key, wanted)| {
-            let Some(given) = external_id.filter(|_| key.eq_ignore_ascii_case("sts:ExternalId")) else { return false };
-            let wanted = texts(Some(wanted));
-            match operator.as_str() {
-                "StringEquals" => wanted.iter().any(|text| text == given),
-                "StringLike" => wanted.iter().any(|text| matches(text, given)),
-                _ => false,
-            }
-        })
-    })
-}
-
-fn one_or_many(value: &Value) -> Vec<&Value> {
+pub(super) fn one_or_many(value: &Value) -> Vec<&Value> {
     match value {
         Value::Array(items) => items.iter().collect(),
         Value::Null => Vec::new(),
@@ -111,6 +145,6 @@ fn one_or_many(value: &Value) -> Vec<&Value> {
     }
 }
 
-fn texts(value: Option<&Value>) -> Vec<String> {
+pub(super) fn texts(value: Option<&Value>) -> Vec<String> {
     value.map(one_or_many).unwrap_or_default().into_iter().filter_map(Value::as_str).map(str::to_owned).collect()
 }

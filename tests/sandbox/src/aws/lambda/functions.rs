@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use super::{Function, arn, find, invalid};
-use crate::aws::iam::Trust;
+use crate::aws::iam::{Source, Trust};
 use crate::aws::{Call, Outcome, Refusal, page};
 use crate::world::World;
 
@@ -301,7 +301,9 @@ fn role_is_given(world: &World, call: &Call<'_>, role: &str) -> Result<(), Refus
     {
         return Err(Refusal::new("AccessDeniedException", refusal.message).with_status(403));
     }
-    match world.trust(role, "lambda.amazonaws.com") {
+    let account = &call.caller.account;
+    let function = arn(call.region, account, super::name_of(call.text("FunctionName")));
+    match world.trust_for(role, "lambda.amazonaws.com", Source { account, arn: Some(&function) }) {
         Trust::Given => Ok(()),
         _ => Err(invalid("The role defined for the function cannot be assumed by Lambda.")),
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::{Artifact, Kept, Record, artifacts, constraints, input, launch, progress, records};
-use crate::aws::iam::Trust;
+use crate::aws::iam::{Source, Trust};
 use crate::aws::{Call, Caller, Outcome, Refusal, cloudformation};
 use crate::world::World;
 
@@ -41,7 +41,8 @@ pub struct Provisioned {
 /// `InvalidParametersException` where the role does not exist, does not trust Service Catalog, or is not known yet.
 pub(super) fn actor(world: &World, caller: &Caller, role: Option<&str>) -> Result<Caller, Refusal> {
     let Some(role) = role else { return Ok(caller.clone()) };
-    if world.trust(role, "servicecatalog.amazonaws.com") != Trust::Given {
+    let source = Source { account: &caller.account, arn: None };
+    if world.trust_for(role, "servicecatalog.amazonaws.com", source) != Trust::Given {
         return Err(input::invalid(format!("Access denied while assuming the role {role}")));
     }
     let account = role.split(':').nth(4).unwrap_or_default().to_owned();

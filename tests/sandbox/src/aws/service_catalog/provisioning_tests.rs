@@ -59,6 +59,29 @@ impl Bench {
     }
 }
 
+#[test]
+fn a_launch_role_is_assumed_where_its_conditions_hold() {
+    let source = |operator: &str, key: &str, value: &str| json!({ operator: { key: value } });
+    let rows = [
+        ("the account that launches", source("StringEquals", "aws:SourceAccount", ACCOUNT), true),
+        ("another account", source("StringEquals", "aws:SourceAccount", "444455556666"), false),
+        ("accounts alike", source("StringLikeIfExists", "aws:SourceAccount", "1111*"), true),
+        ("an ARN that AWS does not tell of", source("ArnLike", "aws:SourceArn", "arn:aws:servicecatalog:*:*:*"), false),
+        ("what nothing is known of", source("IpAddress", "aws:SourceIp", "10.0.0.0/8"), false),
+    ];
+    for (name, condition, assumed) in rows {
+        let mut bench = Bench::new(quick());
+        let (_, product, artifact) = bench.catalog();
+        let trust = json!({"Statement": {"Effect": "Allow", "Principal": {"Service": "servicecatalog.amazonaws.com"},
+            "Action": "sts:AssumeRole", "Condition": condition}});
+        bench.world.iam.add_role_trusting(ACCOUNT, "/service-role/", LAUNCH_ROLE.rsplit('/').next().unwrap(), trust);
+        let input = json!({"ProductId": product, "ProvisioningArtifactId": artifact, "ProvisionedProductName": "one",
+            "ProvisionToken": "one", "ProvisioningParameters": [{"Key": "Name", "Value": "models"}]});
+        let answer = bench.call("ProvisionProduct", input);
+        assert_eq!(answer.is_ok(), assumed, "{name}: {answer:?}");
+    }
+}
+
 const LONG: Duration = Duration::from_secs(30);
 
 #[test]
