@@ -117,6 +117,22 @@ class Departure:
 
 DEPARTURES = [
     Departure(
+        r"iam\.CreateRole",
+        r"error that neither the operation nor the service declares",
+        r"",
+        r"NoSuchEntity",
+        "the service answers so for a permissions boundary that is no policy, in the words Scope ARN … does not exist or is not "
+        "attachable (real runs of `rosa create operator-roles` and of Terraform)",
+    ),
+    Departure(
+        r"iam\.(CreateRole|GetRole)",
+        r"not in the enumeration",
+        r"Role\.PermissionsBoundary\.PermissionsBoundaryType",
+        r"Policy",
+        "the service gives Policy where the model has PermissionsBoundaryPolicy "
+        "(aws-cli, examples/iam/create-user, the example with a permissions boundary)",
+    ),
+    Departure(
         r"servicecatalog\.(DescribeProductAsAdmin|CreateProduct|UpdateProduct|SearchProductsAsAdmin)",
         r"not in the enumeration",
         r".*ProductViewDetail(s\[\])?\.Status",

@@ -4,8 +4,22 @@ import io
 import json
 import zipfile
 
-from expect import eventually, refused
+from expect import eventually, refused, until
 from steps_prerequisites import ACCOUNT
+
+BOUNDARY = """\
+Resources:
+  Policy:
+    Type: AWS::IAM::ManagedPolicy
+    Properties:
+      ManagedPolicyName: boundary
+      PolicyDocument:
+        Version: "2012-10-17"
+        Statement: [{Effect: Allow, Action: "iam:Get*", Resource: "*"}]
+  User:
+    Type: AWS::IAM::User
+    Properties: {UserName: boundary-tester, Path: /test/, Tags: [{Key: team, Value: ml}]}
+"""
 
 
 def pages(aws):
@@ -55,3 +69,30 @@ def archive():
     with zipfile.ZipFile(content, "w") as archive:
         archive.writestr("index.py", "def handler(event, context):\n    return event\n")
     return content.getvalue()
+
+
+def boundaries(aws):
+    """A permissions boundary that binds a role's sessions, and users."""
+    iam, sts, stacks = aws.client("iam"), aws.client("sts"), aws.client("cloudformation")
+    stacks.create_stack(StackName="boundary", TemplateBody=BOUNDARY, Capabilities=["CAPABILITY_NAMED_IAM"])
+    until(lambda: stacks.describe_stacks(StackName="boundary")["Stacks"][0]["StackStatus"], "CREATE_COMPLETE", "the boundary's stack")
+    boundary = f"arn:aws:iam::{ACCOUNT}:policy/boundary"
+    trust = {"Effect": "Allow", "Principal": {"AWS": ACCOUNT}, "Action": "sts:AssumeRole"}
+    trust = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
+    missing = boundary + "-none"
+    refused("NoSuchEntity", iam.create_role, RoleName="bound", AssumeRolePolicyDocument=trust, PermissionsBoundary=missing)
+    arn = iam.create_role(RoleName="bound", AssumeRolePolicyDocument=trust, PermissionsBoundary=boundary)["Role"]["Arn"]
+    given = eventually(lambda: sts.assume_role(RoleArn=arn, RoleSessionName="example"))["Credentials"]
+    inside = aws.client("iam", aws_access_key_id=given["AccessKeyId"], aws_session_token=given["SessionToken"])
+    inside.get_role(RoleName="bound")
+    refused("AccessDenied", inside.list_roles)
+    refused("ValidationError", inside.get_user)
+    iam.delete_role_permissions_boundary(RoleName="bound")
+    inside.list_roles()
+    iam.put_role_permissions_boundary(RoleName="bound", PermissionsBoundary="arn:aws:iam::aws:policy/AdministratorAccess")
+    iam.get_role(RoleName="bound")
+    iam.delete_role(RoleName="bound")
+    iam.get_user()
+    iam.get_user(UserName="boundary-tester")
+    refused("NoSuchEntity", iam.get_user, UserName="none")
+    stacks.delete_stack(StackName="boundary")

@@ -31,13 +31,12 @@ class Aws:
     def __init__(self, endpoint):
         self.endpoint = endpoint
 
-    def client(self, service):
+    def client(self, service, **credentials):
         """A client of one service that gives each answer as it is, at the first attempt."""
         config = Config(retries={"total_max_attempts": 1}, s3={"addressing_style": "path"})
-        return boto3.client(
-            service, region_name=steps_prerequisites.REGION, endpoint_url=self.endpoint, config=config,
-            aws_access_key_id="AKIAWALKTHROUGH", aws_secret_access_key="none",
-        )  # fmt: skip
+        credentials = {"aws_access_key_id": "AKIAWALKTHROUGH", "aws_secret_access_key": "none"} | credentials
+        region = steps_prerequisites.REGION
+        return boto3.client(service, region_name=region, endpoint_url=self.endpoint, config=config, **credentials)
 
 
 def walkthrough(aws):
@@ -53,6 +52,7 @@ def walkthrough(aws):
     steps_builds.asking(aws, role)
     steps_iam.pages(aws)
     steps_iam.policies(aws)
+    steps_iam.boundaries(aws)
     steps_projects.models(aws)
     steps_projects.catalog(aws, role)
 

@@ -2,10 +2,11 @@
 //! the transport asks it for each request of any service.
 
 use jiff::Timestamp;
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::super::{Caller, Refusal};
-use super::{State, User};
+use super::{Person, State, User};
 
 /// Credentials that AssumeRole gave out.
 #[derive(Clone, Debug)]
@@ -42,6 +43,8 @@ impl State {
     pub fn add_user(&mut self, account: &str, name: &str) -> String {
         let key = unique_id("AKIA", &[account, name]);
         self.users.insert(key.clone(), User { account: account.to_owned(), name: name.to_owned() });
+        let person = Person { path: "/".to_owned(), created: Timestamp::UNIX_EPOCH, tags: Value::Null };
+        self.set_user(account, name, Some(person));
         key
     }
 
@@ -103,16 +106,16 @@ impl State {
         self.denied.remove(&(principal.to_owned(), action.to_owned()));
     }
 
-    /// The refusal that meets `principal` when it tries `action`, if that is denied. Query and REST services say
-    /// `AccessDenied` with 403, JSON services `AccessDeniedException` with 400.
+    /// The refusal that meets `principal` when it tries `action`, if that is denied or its permissions boundary does not
+    /// let it. Query and REST services say `AccessDenied` with 403, JSON services `AccessDeniedException` with 400.
     pub fn denied(&self, principal: &str, action: &str) -> Option<Refusal> {
         let hit = self.denied.iter().any(|(who, what)| matches(who, principal) && matches(what, action));
-        if !hit {
-            return None;
-        }
-        let message = format!(
-            "User: {principal} is not authorized to perform: {action} because no identity-based policy allows the {action} action"
-        );
+        let reason = match (hit, self.beyond_boundary(principal, action)) {
+            (true, _) => format!("because no identity-based policy allows the {action} action"),
+            (false, Some(limit)) => limit.reason(action),
+            (false, None) => return None,
+        };
+        let message = format!("User: {principal} is not authorized to perform: {action} {reason}");
         let service = action.split(':').next().unwrap_or_default();
         Some(match service {
             "s3" | "iam" | "sts" | "cloudformation" => Refusal::new("AccessDenied", message).with_status(403),

@@ -1,7 +1,7 @@
 //! IAM: roles with their trust policies, users with access keys, sessions, and a list of what is denied. It stands
 //! apart from STS because other services ask it directly (who calls, may this role be passed). Identity policies are
-//! kept and given back, never evaluated: everything not on the deny list is allowed, except assuming and passing
-//! roles, which the trust policies decide.
+//! kept and given back, never evaluated: everything not on the deny list is allowed, except what a role's permissions
+//! boundary does not allow, and assuming and passing roles, which the trust policies decide.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,13 +12,16 @@ use super::{Call, Outcome, Refusal};
 use crate::world::World;
 
 mod access;
+mod boundary;
 mod conditions;
 mod documents;
 mod roles;
 mod trust;
+mod users;
 
 pub use access::{Session, user_id};
 pub use trust::{Source, Trust};
+pub(in crate::aws) use users::Person;
 
 /// What exists in all accounts.
 #[derive(Clone, Debug, Default)]
@@ -30,8 +33,10 @@ pub struct State {
     sessions: BTreeMap<String, Session>,
     revoked: BTreeSet<String>,
     denied: BTreeSet<(String, String)>,
-    /// ARNs of managed policies that are not AWS's own; stacks make them.
-    managed: BTreeSet<String>,
+    /// Managed policies that are not AWS's own, by ARN; stacks make them.
+    managed: BTreeMap<String, Value>,
+    /// Users by account and name, with or without access keys.
+    people: BTreeMap<(String, String), Person>,
 }
 
 /// A role.
@@ -51,6 +56,8 @@ pub struct Role {
     pub policies: BTreeMap<String, String>,
     /// ARNs of attached managed policies.
     pub attached: BTreeSet<String>,
+    /// ARN of the policy beyond which its permissions do not reach.
+    pub boundary: Option<String>,
     /// Tags.
     pub tags: BTreeMap<String, String>,
     /// Description.
@@ -127,6 +134,7 @@ impl State {
             trust,
             policies: BTreeMap::new(),
             attached: BTreeSet::new(),
+            boundary: None,
             tags: BTreeMap::new(),
             description: String::new(),
             max_session: 3600,
@@ -157,7 +165,7 @@ impl State {
             .map(|role| {
                 json!({
                     "arn": role.arn(), "trust": role.trust, "policies": role.policies, "attached": role.attached,
-                    "tags": role.tags, "description": role.description, "maxSession": role.max_session,
+                    "boundary": role.boundary, "tags": role.tags, "description": role.description, "maxSession": role.max_session,
                 })
             })
             .collect();
@@ -175,6 +183,9 @@ pub fn call(world: &mut World, call: &Call<'_>) -> Outcome {
         "ListRoles" => roles::list(world, call),
         "UpdateRole" => roles::update(world, call),
         "UpdateAssumeRolePolicy" => roles::update_trust(world, call),
+        "PutRolePermissionsBoundary" => boundary::put(world, call),
+        "DeleteRolePermissionsBoundary" => boundary::delete(world, call),
+        "GetUser" => users::get(world, call),
         "PutRolePolicy" => roles::put_policy(world, call),
         "GetRolePolicy" => roles::get_policy(world, call),
         "DeleteRolePolicy" => roles::delete_policy(world, call),

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::super::{Call, Outcome, Refusal, page};
 use super::access::unique_id;
+use super::boundary;
 use super::documents::{self, Purpose};
 use super::trust::young;
 use super::{Role, State};
@@ -23,7 +24,7 @@ fn invalid(message: impl Into<String>) -> Refusal {
     Refusal::new("ValidationError", message)
 }
 
-fn required<'a>(call: &Call<'a>, member: &str) -> Result<&'a str, Refusal> {
+pub(super) fn required<'a>(call: &Call<'a>, member: &str) -> Result<&'a str, Refusal> {
     match call.input.get(member).and_then(Value::as_str).unwrap_or_default() {
         "" => Err(invalid(format!(
             "1 validation error detected: Value null at '{member}' failed to satisfy constraint: Member must not be null"
@@ -69,7 +70,7 @@ fn readable<'w>(world: &'w World, call: &Call<'_>) -> Result<&'w Role, Refusal> 
     Ok(role)
 }
 
-fn writable<'w>(state: &'w mut State, call: &Call<'_>) -> Result<&'w mut Role, Refusal> {
+pub(super) fn writable<'w>(state: &'w mut State, call: &Call<'_>) -> Result<&'w mut Role, Refusal> {
     let name = role_name(call)?;
     state.roles.get_mut(&(call.caller.account.clone(), name.to_owned())).ok_or_else(|| no_such_role(name))
 }
@@ -94,7 +95,7 @@ fn as_list(tags: &BTreeMap<String, String>) -> Value {
     tags.iter().map(|(key, value)| json!({"Key": key, "Value": value})).collect()
 }
 
-/// A role as lists have it: without its tags (API reference of ListRoles).
+/// A role as lists have it: without its tags and its boundary (API reference of ListRoles).
 fn entry(role: &Role) -> Value {
     json!({
         "Path": role.path, "RoleName": role.name, "RoleId": role.id, "Arn": role.arn(),
@@ -107,6 +108,7 @@ fn entry(role: &Role) -> Value {
 
 fn describe(role: &Role) -> Value {
     let mut shown = entry(role);
+    shown["PermissionsBoundary"] = boundary::shown(role);
     shown["Tags"] = if role.tags.is_empty() { Value::Null } else { as_list(&role.tags) };
     shown
 }
@@ -144,6 +146,7 @@ pub(super) fn create(world: &mut World, call: &Call<'_>) -> Outcome {
         let message = format!("Role with name {name} already exists.");
         return Err(Refusal::new("EntityAlreadyExists", message).with_status(409));
     }
+    let boundary = boundary::given(world, call)?;
     let salt = world.ids.next(8);
     let role = Role {
         account: account.clone(),
@@ -153,6 +156,7 @@ pub(super) fn create(world: &mut World, call: &Call<'_>) -> Outcome {
         trust,
         policies: BTreeMap::new(),
         attached: BTreeSet::new(),
+        boundary,
         tags,
         description: call.text("Description").to_owned(),
         max_session: seconds(call, "MaxSessionDuration")?.unwrap_or(3600),
@@ -211,12 +215,11 @@ pub(super) fn update_trust(world: &mut World, call: &Call<'_>) -> Outcome {
 }
 
 impl State {
-    /// A managed policy comes to be, or goes.
-    pub(in crate::aws) fn set_managed_policy(&mut self, arn: &str, there: bool) {
-        if there {
-            self.managed.insert(arn.to_owned());
-        } else {
-            self.managed.remove(arn);
+    /// A managed policy comes to be or changes, or goes.
+    pub(in crate::aws) fn set_managed_policy(&mut self, arn: &str, document: Option<Value>) {
+        match document {
+            Some(document) => drop(self.managed.insert(arn.to_owned(), document)),
+            None => drop(self.managed.remove(arn)),
         }
     }
 }
@@ -257,7 +260,7 @@ fn policy_arn<'a>(world: &World, call: &Call<'a>) -> Result<&'a str, Refusal> {
     let parts: Vec<&str> = arn.splitn(6, ':').collect();
     match parts[..] {
         ["arn", _, "iam", "", "aws", policy] if policy.starts_with("policy/") => Ok(arn),
-        _ if world.iam.managed.contains(arn) => Ok(arn),
+        _ if world.iam.managed.contains_key(arn) => Ok(arn),
         _ => Err(missing()),
     }
 }

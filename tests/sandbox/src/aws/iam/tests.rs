@@ -285,3 +285,113 @@ fn tags_are_given_with_a_role_and_not_in_lists() {
     let listed = ask(&mut world, "ListRoles", json!({})).unwrap();
     assert!(listed["Roles"].as_array().unwrap().iter().all(|role| role.get("Tags").is_none()), "{listed}");
 }
+
+/// A policy of a stack's that lets S3 be read, and its ARN.
+fn readers(world: &mut World) -> &'static str {
+    let arn = "arn:aws:iam::111122223333:policy/readers";
+    let document = json!({"Statement": [{"Effect": "Allow", "Action": ["s3:Get*", "iam:PassRole"], "Resource": "*"}]});
+    world.iam.set_managed_policy(arn, Some(document));
+    arn
+}
+
+#[test]
+fn a_boundary_is_kept_given_back_and_binds_until_it_is_taken_away() {
+    let mut world = world();
+    let boundary = readers(&mut world);
+    let trust = trust_of("lambda.amazonaws.com");
+    let input = json!({"RoleName": "job", "AssumeRolePolicyDocument": trust, "PermissionsBoundary": boundary});
+    ask(&mut world, "CreateRole", input).unwrap();
+    let role = "arn:aws:iam::111122223333:role/job";
+    let shown = |world: &mut World| {
+        ask(world, "GetRole", json!({"RoleName": "job"})).unwrap()["Role"]["PermissionsBoundary"].clone()
+    };
+    assert_eq!(
+        shown(&mut world),
+        json!({"PermissionsBoundaryType": "Policy", "PermissionsBoundaryArn": boundary}),
+        "as CreateRole got it"
+    );
+    assert!(world.iam.denied(role, "s3:GetObject").is_none());
+    let refusal = world.iam.denied(role, "s3:PutObject").unwrap();
+    assert!(refusal.message.ends_with("because no permissions boundary allows the s3:PutObject action"), "{refusal}");
+    let listed = ask(&mut world, "ListRoles", json!({})).unwrap().to_string();
+    assert!(!listed.contains("PermissionsBoundary"), "{listed}");
+
+    let everything = "arn:aws:iam::aws:policy/AdministratorAccess";
+    ask(&mut world, "PutRolePermissionsBoundary", json!({"RoleName": "job", "PermissionsBoundary": everything}))
+        .unwrap();
+    assert!(world.iam.denied(role, "s3:PutObject").is_none(), "what allows everything does not bind");
+    ask(&mut world, "PutRolePermissionsBoundary", json!({"RoleName": "job", "PermissionsBoundary": boundary})).unwrap();
+    ask(&mut world, "DeleteRolePermissionsBoundary", json!({"RoleName": "job"})).unwrap();
+    assert_eq!((shown(&mut world), world.iam.denied(role, "s3:PutObject")), (Value::Null, None), "taken away");
+}
+
+#[test]
+fn a_boundary_is_a_policy_that_is_there_and_known() {
+    let none = "arn:aws:iam::111122223333:policy/none";
+    let put = |role: &str, arn: &str| json!({"RoleName": role, "PermissionsBoundary": arn});
+    let rows = [
+        ("no such policy", "PutRolePermissionsBoundary", put("job", none), "NoSuchEntity"),
+        (
+            "of which nothing is known",
+            "PutRolePermissionsBoundary",
+            put("job", "arn:aws:iam::aws:policy/X"),
+            "InvalidInput",
+        ),
+        ("none at all", "PutRolePermissionsBoundary", json!({"RoleName": "job"}), "ValidationError"),
+        ("no such role", "DeleteRolePermissionsBoundary", json!({"RoleName": "none"}), "NoSuchEntity"),
+        (
+            "a new role's",
+            "CreateRole",
+            json!({"RoleName": "new", "AssumeRolePolicyDocument": trust_of("x.amazonaws.com"), "PermissionsBoundary": none}),
+            "NoSuchEntity",
+        ),
+    ];
+    for (name, operation, input, code) in rows {
+        let mut world = world();
+        create(&mut world, "job").unwrap();
+        assert_eq!(ask(&mut world, operation, input).unwrap_err().code, code, "{name}");
+        assert!(world.iam.role("111122223333", "new").is_none(), "{name}");
+    }
+}
+
+#[test]
+fn a_user_is_found_by_name_or_is_whoever_asks() {
+    let mut world = world();
+    world.iam.add_user("111122223333", "tester");
+    let tags = json!([{"Key": "team", "Value": "ml"}]);
+    let person = Person { path: "/ci/".into(), created: world.now, tags: tags.clone() };
+    world.iam.set_user("111122223333", "jenkins", Some(person));
+    let session = Caller {
+        account: "111122223333".into(),
+        arn: "arn:aws:sts::111122223333:assumed-role/job/s".into(),
+        principal: "arn:aws:iam::111122223333:role/job".into(),
+    };
+    let rows = [
+        ("whoever asks", None, json!({}), Ok("arn:aws:iam::111122223333:user/administrator")),
+        ("one with a key", None, json!({"UserName": "tester"}), Ok("arn:aws:iam::111122223333:user/tester")),
+        ("one of a stack's", None, json!({"UserName": "jenkins"}), Ok("arn:aws:iam::111122223333:user/ci/jenkins")),
+        ("nobody", None, json!({"UserName": "none"}), Err("NoSuchEntity")),
+        ("a session", Some(session.clone()), json!({}), Err("ValidationError")),
+        (
+            "a session by name",
+            Some(session),
+            json!({"UserName": "tester"}),
+            Ok("arn:aws:iam::111122223333:user/tester"),
+        ),
+    ];
+    for (name, caller, input, wanted) in rows {
+        let caller = caller.unwrap_or_else(|| administrator(&world));
+        let answer =
+            call(&mut world, &Call { operation: "GetUser", input: &input, caller: &caller, region: "us-east-1" });
+        match (answer, wanted) {
+            (Ok(answer), Ok(arn)) => assert_eq!(answer["User"]["Arn"], arn, "{name}"),
+            (answer, wanted) => assert_eq!(
+                answer.map_err(|refusal| refusal.code),
+                wanted.map(Into::into).map_err(str::to_owned),
+                "{name}"
+            ),
+        }
+    }
+    let user = ask(&mut world, "GetUser", json!({"UserName": "jenkins"})).unwrap()["User"].clone();
+    assert_eq!((&user["Path"], &user["Tags"]), (&json!("/ci/"), &tags));
+}

@@ -17,6 +17,7 @@ pub(super) const KINDS: &[Kind] = &[
             "Path",
             "Description",
             "MaxSessionDuration",
+            "PermissionsBoundary",
             "ManagedPolicyArns",
             "Policies",
             "Tags",
@@ -54,6 +55,7 @@ fn create_role(world: &mut World, place: &Place<'_>, properties: &Value) -> Resu
         "Path": text(properties, "Path"),
         "Description": text(properties, "Description"),
         "MaxSessionDuration": number(properties, "MaxSessionDuration")?,
+        "PermissionsBoundary": text(properties, "PermissionsBoundary"),
         "Tags": tags(properties),
     });
     let role = IAM.ask(world, place, "CreateRole", &input)?;
@@ -86,6 +88,19 @@ fn grant(world: &mut World, place: &Place<'_>, role: &str, old: &Value, new: &Va
     Ok(())
 }
 
+/// Brings the permissions boundary from the old to the new properties.
+fn bound(world: &mut World, place: &Place<'_>, role: &str, old: &Value, new: &Value) -> Result<(), String> {
+    let (before, after) = (text(old, "PermissionsBoundary"), text(new, "PermissionsBoundary"));
+    match after {
+        after if after == before => Ok(()),
+        Some(arn) => {
+            let input = json!({"RoleName": role, "PermissionsBoundary": arn});
+            IAM.ask(world, place, "PutRolePermissionsBoundary", &input).map(drop)
+        }
+        None => IAM.ask(world, place, "DeleteRolePermissionsBoundary", &json!({"RoleName": role})).map(drop),
+    }
+}
+
 fn update_role(world: &mut World, place: &Place<'_>, name: &str, old: &Value, new: &Value) -> Result<Made, String> {
     if old.get("AssumeRolePolicyDocument") != new.get("AssumeRolePolicyDocument") {
         let input = json!({"RoleName": name, "PolicyDocument": document(new, "AssumeRolePolicyDocument")});
@@ -101,6 +116,7 @@ fn update_role(world: &mut World, place: &Place<'_>, name: &str, old: &Value, ne
         });
         IAM.ask(world, place, "UpdateRole", &input)?;
     }
+    bound(world, place, name, old, new)?;
     grant(world, place, name, old, new)?;
     if old.get("Tags") != new.get("Tags") {
         let dropped = dropped_tags(old, new);

@@ -1,12 +1,13 @@
 //! What an account is set up with once: managed policies, users, instance profiles and Git connections. Apart from the
 //! types that projects are made of. Connections are made in their own service; the others are records of
-//! CloudFormation's own, of which the IAM here knows no more than a managed policy's ARN.
+//! CloudFormation's own, of which the IAM here knows managed policies and users.
 
 use serde_json::{Value, json};
 
 use super::plain::{forget, record, replace};
-use super::{Kind, Place, Service, made, named, tags, text};
+use super::{Kind, Place, Service, document, made, named, tags, text};
 use crate::aws::cloudformation::evaluate::{Made, partition};
+use crate::aws::iam::Person;
 use crate::world::World;
 
 const CONNECTIONS: Service = Service { name: "CodeConnections", call: crate::aws::code_connections::call };
@@ -25,15 +26,19 @@ pub(super) const KINDS: &[Kind] = &[
         create: |world, place, properties| {
             let name = named(world, place, properties, "ManagedPolicyName", 128);
             record(world, place, POLICY, &name, properties, 128, SIGNS)?;
-            world.iam.set_managed_policy(&arn(place, "policy", &name), true);
+            world.iam.set_managed_policy(&arn(place, "policy", &name), content(properties));
             Ok(policy(place, &name))
         },
         update: |world, place, arn, _, new| {
             replace(world, place, POLICY, last(arn), new);
+            world.iam.set_managed_policy(arn, content(new));
             Ok(policy(place, last(arn)))
         },
         delete: |world, place, arn, _| {
-            world.iam.set_managed_policy(arn, false);
+            if world.iam.bounds_someone(arn) {
+                return Err("Resource handler returned message: \"Cannot delete a policy attached to entities.\" (HandlerErrorCode: ResourceConflict)".into());
+            }
+            world.iam.set_managed_policy(arn, None);
             forget(world, place, POLICY, last(arn))
         },
     },
@@ -47,13 +52,16 @@ pub(super) const KINDS: &[Kind] = &[
         create: |world, place, properties| {
             let name = named(world, place, properties, "UserName", 64);
             record(world, place, USER, &name, properties, 64, SIGNS)?;
-            Ok(thing(place, "user", &name))
+            Ok(user(world, place, &name, properties))
         },
         update: |world, place, name, _, new| {
             replace(world, place, USER, name, new);
-            Ok(thing(place, "user", name))
+            Ok(user(world, place, name, new))
         },
-        delete: |world, place, name, _| forget(world, place, USER, name),
+        delete: |world, place, name, _| {
+            world.iam.set_user(place.account, name, None);
+            forget(world, place, USER, name)
+        },
     },
     Kind {
         name: PROFILE,
@@ -106,6 +114,20 @@ fn arn(place: &Place<'_>, kind: &str, name: &str) -> String {
 fn policy(place: &Place<'_>, name: &str) -> Made {
     let arn = arn(place, "policy", name);
     made(arn.clone(), &[("PolicyArn", json!(arn))])
+}
+
+/// What the policy says, for IAM, which asks it where the policy is a boundary.
+fn content(properties: &Value) -> Option<Value> {
+    document(properties, "PolicyDocument").map(|text| serde_json::from_str(&text).unwrap_or_default())
+}
+
+/// Makes the user known to IAM, and gives its name and ARN.
+fn user(world: &mut World, place: &Place<'_>, name: &str, properties: &Value) -> Made {
+    let path = text(properties, "Path").unwrap_or_else(|| "/".to_owned());
+    let made = thing(place, &format!("user{}", path.trim_end_matches('/')), name);
+    let person = Person { path, created: world.now, tags: tags(properties) };
+    world.iam.set_user(place.account, name, Some(person));
+    made
 }
 
 fn thing(place: &Place<'_>, kind: &str, name: &str) -> Made {
