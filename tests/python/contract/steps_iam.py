@@ -96,3 +96,22 @@ def boundaries(aws):
     iam.get_user(UserName="boundary-tester")
     refused("NoSuchEntity", iam.get_user, UserName="none")
     stacks.delete_stack(StackName="boundary")
+
+
+def revisions(aws, role):
+    """Functions that are made and changed, with revisions, qualifiers, versions and a dry run."""
+    functions = aws.client("lambda")
+    made = functions.create_function(
+        FunctionName="revisions", Runtime="python3.13", Role=role, Handler="index.handler", Code={"ZipFile": archive()}
+    )  # fmt: skip
+    functions.get_waiter("function_active_v2").wait(FunctionName="revisions", WaiterConfig={"Delay": 1})
+    named = {"FunctionName": "revisions"}
+    refused("PreconditionFailedException", functions.update_function_configuration, **named, Timeout=5, RevisionId="none")
+    functions.update_function_code(**named, ZipFile=archive(), DryRun=True, RevisionId=made["RevisionId"])
+    functions.update_function_configuration(**named, Timeout=5, RevisionId=made["RevisionId"])
+    functions.get_waiter("function_updated_v2").wait(**named, WaiterConfig={"Delay": 1})
+    functions.get_function_configuration(**named, Qualifier="$LATEST")
+    refused("ResourceNotFoundException", functions.get_function, **named, Qualifier="1")
+    list(functions.get_paginator("list_versions_by_function").paginate(**named))
+    functions.list_functions(FunctionVersion="ALL")
+    functions.delete_function(**named)

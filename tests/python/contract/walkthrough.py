@@ -53,6 +53,7 @@ def walkthrough(aws):
     steps_iam.pages(aws)
     steps_iam.policies(aws)
     steps_iam.boundaries(aws)
+    steps_iam.revisions(aws, role)
     steps_projects.models(aws)
     steps_projects.catalog(aws, role)
 

@@ -52,6 +52,9 @@ pub struct Settings {
     /// (AWS: one minute, then two). Only the HTTP transport runs functions.
     #[serde(with = "seconds")]
     pub lambda_retry: Duration,
+    /// How long a new function is Pending and a changed one's update InProgress, except in stacks, which wait for it.
+    #[serde(with = "seconds")]
+    pub lambda_update: Duration,
 }
 
 impl Default for Settings {
@@ -68,6 +71,7 @@ impl Default for Settings {
             jenkins_build: Duration::from_secs(1),
             custom_resource: Duration::from_secs(1),
             lambda_retry: Duration::from_secs(1),
+            lambda_update: Duration::ZERO,
         }
     }
 }
@@ -286,7 +290,7 @@ impl World {
         let regions: serde_json::Map<String, Value> = self
             .regions
             .iter()
-            .map(|((account, region), parts)| (format!("{account}/{region}"), parts.dump()))
+            .map(|((account, region), parts)| (format!("{account}/{region}"), parts.dump(self.now)))
             .collect();
         json!({
             "now": self.now,
@@ -301,7 +305,7 @@ impl World {
 }
 
 impl Region {
-    fn dump(&self) -> Value {
+    fn dump(&self, now: Timestamp) -> Value {
         json!({
             "servicecatalog": self.catalog.dump(),
             "sagemaker": self.sagemaker.dump(),
@@ -309,7 +313,7 @@ impl Region {
             "secretsmanager": self.secrets.dump(),
             "codeconnections": self.connections.dump(),
             "events": self.events.dump(),
-            "lambda": self.lambda.dump(),
+            "lambda": self.lambda.dump(now),
             "codebuild": self.codebuild.dump(),
         })
     }

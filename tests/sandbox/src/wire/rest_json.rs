@@ -19,6 +19,7 @@ const ROUTES: &[(&str, &str, &str, u16)] = &[
     ("GET", "/2015-03-31/functions/{FunctionName}/configuration", "GetFunctionConfiguration", 200),
     ("PUT", "/2015-03-31/functions/{FunctionName}/configuration", "UpdateFunctionConfiguration", 200),
     ("PUT", "/2015-03-31/functions/{FunctionName}/code", "UpdateFunctionCode", 200),
+    ("GET", "/2015-03-31/functions/{FunctionName}/versions", "ListVersionsByFunction", 200),
     ("POST", "/2015-03-31/functions/{FunctionName}/policy", "AddPermission", 201),
     ("GET", "/2015-03-31/functions/{FunctionName}/policy", "GetPolicy", 200),
     ("DELETE", "/2015-03-31/functions/{FunctionName}/policy/{StatementId}", "RemovePermission", 204),

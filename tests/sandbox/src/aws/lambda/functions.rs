@@ -1,4 +1,4 @@
-//! Functions themselves: create, look, update, delete, tags.
+//! Functions themselves: create, look, update, delete, tags. What of it takes time is in `progress`.
 
 use std::collections::BTreeMap;
 
@@ -6,54 +6,17 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use http::Request;
+use jiff::Timestamp;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
+use super::progress::{LATEST, Progress, qualifier};
+use super::runtimes::runtime;
 use super::{Function, arn, find, invalid};
 use crate::aws::iam::{Source, Trust};
-use crate::aws::{Call, Outcome, Refusal, page};
+use crate::aws::{Call, Outcome, Refusal};
 use crate::world::World;
 
-/// Runtimes that take new functions (Lambda Developer Guide, "Supported runtimes"). Only Python runs here.
-const RUNTIMES: &[&str] = &[
-    "python3.11",
-    "python3.12",
-    "python3.13",
-    "python3.14",
-    "nodejs22.x",
-    "nodejs24.x",
-    "java21",
-    "java25",
-    "ruby3.3",
-    "ruby3.4",
-    "dotnet8",
-    "dotnet10",
-    "provided.al2023",
-];
-/// Runtimes that AWS had once and retired; anything else was never one.
-const RETIRED: &[&str] = &[
-    "python2.7",
-    "python3.6",
-    "python3.7",
-    "python3.8",
-    "python3.9",
-    "python3.10",
-    "nodejs12.x",
-    "nodejs14.x",
-    "nodejs16.x",
-    "nodejs18.x",
-    "nodejs20.x",
-    "java8",
-    "java8.al2",
-    "java11",
-    "java17",
-    "ruby2.7",
-    "ruby3.2",
-    "dotnet6",
-    "go1.x",
-    "provided",
-    "provided.al2",
-];
 /// Names that Lambda keeps for itself in the environment.
 const RESERVED: &[&str] = &[
     "_HANDLER",
@@ -75,8 +38,6 @@ const RESERVED: &[&str] = &[
     "LAMBDA_TASK_ROOT",
     "LAMBDA_RUNTIME_DIR",
 ];
-/// How many functions one answer has at most.
-const PAGE: usize = 50;
 /// All variables together may have this many bytes.
 const ENVIRONMENT_LIMIT: usize = 4096;
 
@@ -99,6 +60,7 @@ pub(super) fn create(world: &mut World, call: &Call<'_>) -> Outcome {
     }
     let role = call.required("Role")?.to_owned();
     role_is_given(world, call, &role)?;
+    unpublished(call)?;
     let archive = archive(world, call, call.input.get("Code").unwrap_or(&Value::Null))?;
     let mut function = Function {
         arn: arn(call.region, &account, &name),
@@ -120,71 +82,93 @@ pub(super) fn create(world: &mut World, call: &Call<'_>) -> Outcome {
         invoke_config: None,
         tags: tags_of(call),
         modified: world.now,
-        revision: world.ids.uuid(),
+        progress: Progress::begin(world),
         policy: Vec::new(),
     };
     configure(&mut function, call)?;
-    let shown = function.configuration();
+    let shown = function.configuration(world.now);
     world.region(&account, call.region).lambda.functions.insert(name, function);
     Ok(shown)
 }
 
 pub(super) fn get(world: &mut World, call: &Call<'_>) -> Outcome {
     let (region, account) = (call.region.to_owned(), call.caller.account.clone());
+    let now = world.now;
     let function = find(world, call)?;
     let location = format!(
         "https://awslambda-{region}-tasks.s3.{region}.amazonaws.com/snapshots/{account}/{}-{}",
-        function.name, function.revision
+        function.name,
+        function.progress.revision(now)
     );
     let limit = function.reserved_concurrency.map(|limit| json!({"ReservedConcurrentExecutions": limit}));
     Ok(json!({
-        "Configuration": function.configuration(),
+        "Configuration": function.asked_for(call, now)?,
         "Code": {"RepositoryType": "S3", "Location": location},
         "Tags": Some(&function.tags).filter(|tags| !tags.is_empty()),
         "Concurrency": limit,
     }))
 }
 
-pub(super) fn list(world: &mut World, call: &Call<'_>) -> Outcome {
-    let asked = page::size(call.input.get("MaxItems"), "maxItems", 1, 10_000).map_err(invalid)?;
-    // No answer has more than 50, whatever is asked for (API reference of ListFunctions).
-    let size = asked.unwrap_or(PAGE).min(PAGE);
-    let functions = &world.region(&call.caller.account, call.region).lambda.functions;
-    let items = functions.values().map(|function| (function.name.clone(), function.configuration())).collect();
-    let page = page::cut("ListFunctions", items, size, call.text("Marker"));
-    let page = page.ok_or_else(|| invalid("The marker is not one that ListFunctions gave"))?;
-    Ok(json!({"Functions": page.items, "NextMarker": page.next}))
+/// Configuration alone.
+pub(super) fn get_configuration(world: &mut World, call: &Call<'_>) -> Outcome {
+    let now = world.now;
+    find(world, call)?.asked_for(call, now)
+}
+
+/// Versions are not published here.
+fn unpublished(call: &Call<'_>) -> Result<(), Refusal> {
+    if call.input.get("Publish") == Some(&json!(true)) {
+        return Err(invalid("The sandbox publishes no versions of functions: Publish must be false"));
+    }
+    Ok(())
+}
+
+/// The function, if it may change now and is the one that the caller has seen.
+fn changeable<'w>(world: &'w mut World, call: &Call<'_>) -> Result<&'w mut Function, Refusal> {
+    let now = world.now;
+    let function = find(world, call)?;
+    function.is_revision(call, now, "GetFunction/GetAlias")?;
+    function.changeable(now)?;
+    Ok(function)
 }
 
 pub(super) fn update_code(world: &mut World, call: &Call<'_>) -> Outcome {
-    find(world, call)?;
+    changeable(world, call)?;
+    unpublished(call)?;
     let archive = archive(world, call, call.input)?;
-    let (now, revision) = (world.now, world.ids.uuid());
+    let now = world.now;
+    if call.input.get("DryRun") == Some(&json!(true)) {
+        return Ok(find(world, call)?.configuration(now));
+    }
+    let progress = Progress::change(world);
     let function = find(world, call)?;
     function.archive = archive;
     if let Some(architectures) = call.input.get("Architectures").filter(|value| !value.is_null()) {
         function.architectures = architectures.clone();
     }
-    (function.modified, function.revision) = (now, revision);
-    Ok(function.configuration())
+    (function.modified, function.progress) = (now, progress);
+    Ok(function.configuration(now))
 }
 
 pub(super) fn update_configuration(world: &mut World, call: &Call<'_>) -> Outcome {
-    find(world, call)?;
+    changeable(world, call)?;
     if !call.text("Role").is_empty() {
         role_is_given(world, call, call.text("Role"))?;
     }
-    let (now, revision) = (world.now, world.ids.uuid());
+    let (now, progress) = (world.now, Progress::change(world));
     let mut changed = find(world, call)?.clone();
     configure(&mut changed, call)?;
-    (changed.modified, changed.revision) = (now, revision);
+    (changed.modified, changed.progress) = (now, progress);
     let function = find(world, call)?;
     *function = changed;
-    Ok(function.configuration())
+    Ok(function.configuration(now))
 }
 
 pub(super) fn delete(world: &mut World, call: &Call<'_>) -> Outcome {
     let name = find(world, call)?.name.clone();
+    if qualifier(call)?.is_some() {
+        return Err(invalid("$LATEST version cannot be deleted without deleting the function."));
+    }
     world.region(&call.caller.account, call.region).lambda.functions.remove(&name);
     Ok(Value::Null)
 }
@@ -279,22 +263,6 @@ fn environment_of(environment: &Value) -> Result<BTreeMap<String, String>, Refus
     Ok(variables)
 }
 
-fn runtime(name: &str) -> Result<String, Refusal> {
-    if RUNTIMES.contains(&name) {
-        return Ok(name.to_owned());
-    }
-    Err(invalid(if RETIRED.contains(&name) {
-        format!(
-            "The runtime parameter of {name} is no longer supported for creating or updating AWS Lambda functions. We recommend you use a supported runtime while creating or updating functions."
-        )
-    } else {
-        format!(
-            "Value {name} at 'runtime' failed to satisfy constraint: Member must satisfy enum value set: [{}] or be a valid ARN",
-            RUNTIMES.join(", ")
-        )
-    }))
-}
-
 fn role_is_given(world: &World, call: &Call<'_>, role: &str) -> Result<(), Refusal> {
     if let Err(refusal) = world.iam.pass_role(call.caller, role)
         && world.iam.role_by_arn(role).is_some()
@@ -352,10 +320,22 @@ fn tags_of(call: &Call<'_>) -> BTreeMap<String, String> {
 }
 
 impl Function {
-    /// As GetFunctionConfiguration shows it.
-    pub(super) fn configuration(&self) -> Value {
+    /// As GetFunctionConfiguration shows it: under the version's ARN where the caller named the version.
+    fn asked_for(&self, call: &Call<'_>, now: Timestamp) -> Outcome {
+        Ok(if qualifier(call)?.is_some() { self.version(now) } else { self.configuration(now) })
+    }
+
+    /// As lists of versions show it.
+    pub(super) fn version(&self, now: Timestamp) -> Value {
+        let mut shown = self.configuration(now);
+        shown["FunctionArn"] = json!(format!("{}:{LATEST}", self.arn));
+        shown
+    }
+
+    /// The configuration at this moment.
+    pub(super) fn configuration(&self, now: Timestamp) -> Value {
         let environment = (!self.environment.is_empty()).then(|| json!({"Variables": self.environment}));
-        json!({
+        let mut shown = json!({
             "FunctionName": self.name,
             "FunctionArn": self.arn,
             "Runtime": self.runtime,
@@ -367,18 +347,17 @@ impl Function {
             "Timeout": self.timeout,
             "MemorySize": self.memory,
             "LastModified": self.modified.strftime("%Y-%m-%dT%H:%M:%S.000+0000").to_string(),
-            "Version": "$LATEST",
+            "Version": LATEST,
             "VpcConfig": self.vpc,
             "DeadLetterConfig": self.dead_letter,
             "LoggingConfig": self.logging,
             "Environment": environment,
             "TracingConfig": {"Mode": "PassThrough"},
-            "RevisionId": self.revision,
-            "State": "Active",
-            "LastUpdateStatus": "Successful",
             "PackageType": "Zip",
             "Architectures": self.architectures,
             "EphemeralStorage": {"Size": 512},
-        })
+        });
+        self.progress.show(&mut shown, now);
+        shown
     }
 }

@@ -78,7 +78,11 @@ pub fn asked(world: &mut World, call: &Call<'_>) -> Option<Result<Asked, Refusal
     if !matches!(call.text("InvocationType"), "" | "RequestResponse") {
         return None;
     }
-    let found = find(world, call).map(|function| (function.name.clone(), function.reserved_concurrency));
+    let now = world.now;
+    let found = find(world, call).and_then(|function| {
+        function.active(now)?;
+        Ok((function.name.clone(), function.reserved_concurrency))
+    });
     Some(found.and_then(|(function, limit)| {
         if limit == Some(0) {
             return Err(Refusal::new("TooManyRequestsException", "Rate Exceeded.").with_status(429));
@@ -101,7 +105,10 @@ fn event_of(call: &Call<'_>) -> Result<Value, Refusal> {
 }
 
 pub(super) fn invoke(world: &mut World, call: &Call<'_>) -> Outcome {
-    let name = find(world, call)?.name.clone();
+    let now = world.now;
+    let function = find(world, call)?;
+    function.active(now)?;
+    let name = function.name.clone();
     let event = event_of(call)?;
     match call.text("InvocationType") {
         "DryRun" => Ok(json!({"StatusCode": 204})),

@@ -14,10 +14,16 @@ use crate::world::World;
 mod functions;
 mod invocations;
 mod permissions;
+mod progress;
+#[cfg(test)]
+mod progress_tests;
+mod runtimes;
 #[cfg(test)]
 mod tests;
+mod versions;
 
 pub use invocations::{Asked, asked, deliver};
+use progress::{LATEST, Progress, qualifier};
 
 /// What exists.
 #[derive(Clone, Debug, Default)]
@@ -60,7 +66,7 @@ pub struct Function {
     invoke_config: Option<Value>,
     tags: BTreeMap<String, String>,
     modified: Timestamp,
-    revision: String,
+    progress: Progress,
     /// Statements of the resource policy.
     policy: Vec<Value>,
 }
@@ -121,18 +127,26 @@ impl State {
         self.functions.get(name)
     }
 
+    /// Whatever goes on with a function is over: CloudFormation waits for that before it goes on, and the time of its
+    /// waiting is in that of the resource.
+    pub(in crate::aws) fn settle(&mut self, name: &str) {
+        if let Some(function) = self.functions.get_mut(name) {
+            function.progress.settle();
+        }
+    }
+
     /// Names of all functions.
     pub fn function_names(&self) -> impl Iterator<Item = &String> {
         self.functions.keys()
     }
 
     /// All of it, in a stable order.
-    pub fn dump(&self) -> Value {
+    pub fn dump(&self, now: Timestamp) -> Value {
         let functions: Vec<Value> = self
             .functions
             .values()
             .map(|function| {
-                let mut shown = function.configuration();
+                let mut shown = function.configuration(now);
                 shown["Policy"] = json!(function.policy);
                 shown["Tags"] = json!(function.tags);
                 shown["ReservedConcurrentExecutions"] = json!(function.reserved_concurrency);
@@ -149,8 +163,9 @@ pub fn call(world: &mut World, call: &Call<'_>) -> Outcome {
     match call.operation {
         "CreateFunction" => functions::create(world, call),
         "GetFunction" => functions::get(world, call),
-        "GetFunctionConfiguration" => find(world, call).map(|function| function.configuration()),
-        "ListFunctions" => functions::list(world, call),
+        "GetFunctionConfiguration" => functions::get_configuration(world, call),
+        "ListFunctions" => versions::functions(world, call),
+        "ListVersionsByFunction" => versions::versions(world, call),
         "UpdateFunctionCode" => functions::update_code(world, call),
         "UpdateFunctionConfiguration" => functions::update_configuration(world, call),
         "DeleteFunction" => functions::delete(world, call),
@@ -188,7 +203,14 @@ fn find<'a>(world: &'a mut World, call: &Call<'_>) -> Result<&'a mut Function, R
         name => name,
     };
     let name = name_of(given);
-    let missing = missing(call.region, &call.caller.account, name);
+    let version = match qualifier(call)? {
+        None | Some(LATEST) => String::new(),
+        Some(other) => format!(":{other}"),
+    };
+    let missing = missing(call.region, &call.caller.account, &format!("{name}{version}"));
+    if !version.is_empty() {
+        return Err(missing);
+    }
     world.region(&call.caller.account, call.region).lambda.functions.get_mut(name).ok_or(missing)
 }
 

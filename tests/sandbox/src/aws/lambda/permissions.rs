@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
+use super::progress::qualifier;
 use super::{find, invalid};
 use crate::aws::{Call, Outcome, Refusal};
 use crate::world::World;
@@ -33,7 +34,12 @@ pub(super) fn add(world: &mut World, call: &Call<'_>) -> Outcome {
     } else {
         return Err(invalid("The provided principal was invalid. Please check the principal and try again."));
     };
+    let (now, revision) = (world.now, world.ids.uuid());
     let function = find(world, call)?;
+    if qualifier(call)?.is_some() {
+        return Err(invalid("We currently do not support adding policies for $LATEST."));
+    }
+    function.is_revision(call, now, "GetPolicy")?;
     if function.policy.iter().any(|statement| statement["Sid"] == id) {
         let message = format!(
             "The statement id ({id}) provided already exists. Please provide a new statement id, or remove the existing statement."
@@ -53,29 +59,34 @@ pub(super) fn add(world: &mut World, call: &Call<'_>) -> Outcome {
         statement["Condition"] = Value::Object(condition);
     }
     function.policy.push(statement.clone());
+    function.progress.revise(revision);
     Ok(json!({"Statement": statement.to_string()}))
 }
 
 pub(super) fn remove(world: &mut World, call: &Call<'_>) -> Outcome {
     let id = call.required("StatementId")?;
+    let (now, revision) = (world.now, world.ids.uuid());
     let function = find(world, call)?;
+    function.is_revision(call, now, "GetPolicy")?;
     let before = function.policy.len();
     function.policy.retain(|statement| statement["Sid"] != id);
     if function.policy.len() == before {
         let message = format!("Statement {id} is not found in resource policy.");
         return Err(Refusal::new("ResourceNotFoundException", message).with_status(404));
     }
+    function.progress.revise(revision);
     Ok(Value::Null)
 }
 
 pub(super) fn get(world: &mut World, call: &Call<'_>) -> Outcome {
+    let now = world.now;
     let function = find(world, call)?;
     if function.policy.is_empty() {
         let message = "The resource you requested does not exist.";
         return Err(Refusal::new("ResourceNotFoundException", message).with_status(404));
     }
     let policy = json!({"Version": "2012-10-17", "Id": "default", "Statement": function.policy});
-    Ok(json!({"Policy": policy.to_string(), "RevisionId": function.revision}))
+    Ok(json!({"Policy": policy.to_string(), "RevisionId": function.progress.revision(now)}))
 }
 
 /// Whether the policy lets a service invoke the function on behalf of `source`, an ARN in `account`.

@@ -11,20 +11,20 @@ use crate::world::{Effect, Settings, World};
 const REGION: &str = "eu-west-1";
 const ACCOUNT: &str = "111122223333";
 
-struct Bench {
-    world: World,
+pub(super) struct Bench {
+    pub(super) world: World,
     caller: Caller,
     role: String,
 }
 
 impl Bench {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let mut world = World::new(Settings::default(), jiff::Timestamp::UNIX_EPOCH);
         let role = world.iam.add_role(ACCOUNT, "/", "run", &["lambda.amazonaws.com"]);
         Self { world, caller: administrator(ACCOUNT), role }
     }
 
-    fn lambda(&mut self, operation: &str, input: &Value) -> Outcome {
+    pub(super) fn lambda(&mut self, operation: &str, input: &Value) -> Outcome {
         lambda::call(&mut self.world, &Call { operation, input, caller: &self.caller, region: REGION })
     }
 
@@ -32,7 +32,13 @@ impl Bench {
         events::call(&mut self.world, &Call { operation, input, caller: &self.caller, region: REGION })
     }
 
-    fn function(&self, name: &str) -> Value {
+    /// Other code for a function, as UpdateFunctionCode takes it.
+    pub(super) fn code(&self, name: &str) -> Value {
+        let archive = base64::engine::general_purpose::STANDARD.encode(b"PK\x03\x04 other");
+        json!({"FunctionName": name, "ZipFile": archive})
+    }
+
+    pub(super) fn function(&self, name: &str) -> Value {
         let archive = base64::engine::general_purpose::STANDARD.encode(b"PK\x03\x04...");
         json!({"FunctionName": name, "Runtime": "python3.13", "Role": self.role, "Handler": "index.handler",
             "Code": {"ZipFile": archive}, "Timeout": 30, "Environment": {"Variables": {"A": "b"}}})

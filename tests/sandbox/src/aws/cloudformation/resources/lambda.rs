@@ -132,6 +132,7 @@ fn create_function(world: &mut World, place: &Place<'_>, properties: &Value) -> 
         input["Architectures"] = architectures.clone();
     }
     let reply = LAMBDA.ask(world, place, "CreateFunction", &input)?;
+    world.region(place.account, place.region).lambda.settle(&name);
     if properties.get("ReservedConcurrentExecutions").is_some()
         && let Err(reason) = concurrency(world, place, &name, properties)
     {
@@ -149,8 +150,10 @@ fn update_function(world: &mut World, place: &Place<'_>, name: &str, old: &Value
             input["Architectures"] = architectures.clone();
         }
         LAMBDA.ask(world, place, "UpdateFunctionCode", &input)?;
+        world.region(place.account, place.region).lambda.settle(name);
     }
     let reply = LAMBDA.ask(world, place, "UpdateFunctionConfiguration", &configuration(name, new)?)?;
+    world.region(place.account, place.region).lambda.settle(name);
     let arn = reply["FunctionArn"].clone();
     if old.get("ReservedConcurrentExecutions") != new.get("ReservedConcurrentExecutions") {
         concurrency(world, place, name, new)?;
