@@ -115,3 +115,21 @@ def revisions(aws, role):
     list(functions.get_paginator("list_versions_by_function").paginate(**named))
     functions.list_functions(FunctionVersion="ALL")
     functions.delete_function(**named)
+
+
+def builds(aws, role):
+    """A build that outlives its project, and a size of machines that takes a fleet."""
+    builds = aws.client("codebuild")
+    environment = {"type": "LINUX_CONTAINER", "image": "i", "computeType": "BUILD_GENERAL1_SMALL"}
+    project = {
+        "name": "outlived",
+        "source": {"type": "NO_SOURCE", "buildspec": "version: 0.2\nphases: {build: {commands: [echo]}}\n"},
+        "artifacts": {"type": "NO_ARTIFACTS"},
+        "serviceRole": role,
+    }
+    refused("InvalidInputException", builds.create_project, **project, environment=environment | {"computeType": "CUSTOM_INSTANCE_TYPE"})
+    builds.create_project(**project, environment=environment)
+    build = builds.start_build(projectName="outlived")["build"]["id"]
+    until(lambda: builds.batch_get_builds(ids=[build])["builds"][0]["buildComplete"], True, "the build")
+    builds.delete_project(name="outlived")
+    until(lambda: len(builds.batch_get_builds(ids=[build])["builds"]), 1, "the build of a project that is gone")

@@ -54,6 +54,7 @@ def walkthrough(aws):
     steps_iam.policies(aws)
     steps_iam.boundaries(aws)
     steps_iam.revisions(aws, role)
+    steps_iam.builds(aws, role)
     steps_projects.models(aws)
     steps_projects.catalog(aws, role)
 

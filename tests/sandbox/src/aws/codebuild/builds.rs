@@ -37,6 +37,8 @@ pub struct Build {
     pub timeout: Duration,
     /// What its commands said, with CodeBuild's own lines between.
     pub log: String,
+    /// Its project was deleted since.
+    pub(super) outlives_project: bool,
     number: usize,
     queue_minutes: Value,
     logs: Value,
@@ -65,6 +67,11 @@ pub enum Status {
 }
 
 impl Build {
+    /// Whether it is a build of the project that has this name now.
+    fn of(&self, project: &str) -> bool {
+        self.project == project && !self.outlives_project
+    }
+
     /// Whether it has come to an end.
     pub fn over(&self) -> bool {
         self.status != Status::InProgress
@@ -187,9 +194,10 @@ pub(super) fn start(world: &mut World, call: &Call<'_>) -> Outcome {
     let minutes = call.input.get("timeoutInMinutesOverride").filter(|value| !value.is_null());
     let minutes = minutes.unwrap_or(&document["timeoutInMinutes"]).as_u64().unwrap_or(60);
     let queue = call.input.get("queuedTimeoutInMinutesOverride").filter(|value| !value.is_null());
-    let number = state(world, call).builds.iter().filter(|build| build.project == project).count() + 1;
+    let number = state(world, call).builds.iter().filter(|build| build.of(&project)).count() + 1;
     let build = Build {
         arn: arn(call, "build", &id),
+        outlives_project: false,
         number,
         status: Status::InProgress,
         environment,
@@ -279,7 +287,7 @@ pub(super) fn list(world: &mut World, call: &Call<'_>) -> Outcome {
     if !state.projects.contains_key(&project) {
         return Err(no_project(call, &project));
     }
-    let builds = state.builds.iter().filter(|build| build.project == project);
+    let builds = state.builds.iter().filter(|build| build.of(&project));
     let mut ids: Vec<Value> = builds.map(|build| json!(build.id)).collect();
     if call.text("sortOrder") != "ASCENDING" {
         ids.reverse();

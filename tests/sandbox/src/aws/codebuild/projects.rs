@@ -52,6 +52,21 @@ impl Project {
 const MACHINES: &[&str] =
     &["LINUX_CONTAINER", "LINUX_GPU_CONTAINER", "ARM_CONTAINER", "LINUX_LAMBDA_CONTAINER", "ARM_LAMBDA_CONTAINER"];
 
+/// Sizes of machines, and those that a fleet is asked for with (API model, `ComputeType`).
+const COMPUTE: &[&str] = &[
+    "BUILD_GENERAL1_SMALL",
+    "BUILD_GENERAL1_MEDIUM",
+    "BUILD_GENERAL1_LARGE",
+    "BUILD_GENERAL1_XLARGE",
+    "BUILD_GENERAL1_2XLARGE",
+    "BUILD_LAMBDA_1GB",
+    "BUILD_LAMBDA_2GB",
+    "BUILD_LAMBDA_4GB",
+    "BUILD_LAMBDA_8GB",
+    "BUILD_LAMBDA_10GB",
+];
+const FLEETS: &[&str] = &["ATTRIBUTE_BASED_COMPUTE", "CUSTOM_INSTANCE_TYPE"];
+
 /// Checks what a project is made of, wherever it is given.
 fn check(world: &World, call: &Call<'_>) -> Result<(), Refusal> {
     let given = |member: &str| call.input.get(member).filter(|value| !value.is_null());
@@ -81,12 +96,26 @@ fn check(world: &World, call: &Call<'_>) -> Result<(), Refusal> {
         if !MACHINES.contains(&text("type")) || text("image").is_empty() || text("computeType").is_empty() {
             return Err(invalid("Invalid environment: type (of Linux), image and computeType must be given"));
         }
+        compute(environment["computeType"].as_str().unwrap_or_default())?;
         input::check_variables(&environment["environmentVariables"])?;
     }
     if let Some(logs) = given("logsConfig") {
         only(logs, &["cloudWatchLogs"], "logsConfig")?;
     }
     given("serviceRole").map_or(Ok(()), |role| role_is_given(world, call, role.as_str().unwrap_or_default()))
+}
+
+fn compute(kind: &str) -> Result<(), Refusal> {
+    if COMPUTE.contains(&kind) {
+        return Ok(());
+    }
+    if FLEETS.contains(&kind) {
+        return Err(invalid(format!("Invalid environment: {kind} is for fleets, which the sandbox does not have")));
+    }
+    Err(invalid(format!(
+        "1 validation error detected: Value '{kind}' at 'environment.computeType' failed to satisfy constraint: Member must satisfy enum value set: [{}]",
+        [COMPUTE, FLEETS].concat().join(", ")
+    )))
 }
 
 fn only(value: &Value, known: &[&str], what: &str) -> Result<(), Refusal> {
@@ -169,7 +198,11 @@ pub(super) fn delete(world: &mut World, call: &Call<'_>) -> Outcome {
     let name = name_of(call.text("name")).to_owned();
     let state = state(world, call);
     state.projects.remove(&name);
-    state.builds.retain(|build| build.project != name || !build.over());
+    // Its builds stay and are found by their ids; a new project of the name counts and lists its own.
+    for build in state.builds.iter_mut().filter(|build| build.project == name) {
+        build.outlives_project = true;
+    }
+    state.tokens.retain(|(project, _), _| *project != name);
     Ok(json!({}))
 }
 

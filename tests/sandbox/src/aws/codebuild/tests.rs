@@ -72,6 +72,11 @@ fn refusals_are_those_of_codebuild() {
         environment["environmentVariables"] = json!([{"name": name, "value": "x", "type": kind}]);
         with("environment", environment)
     };
+    let compute = |kind: &str| {
+        let mut environment = project()["environment"].clone();
+        environment["computeType"] = json!(kind);
+        with("environment", environment)
+    };
     let cases = [
         ("a name too long", "CreateProject", with("name", json!("x".repeat(151))), "InvalidInputException"),
         ("no role", "CreateProject", with("serviceRole", Value::Null), "InvalidInputException"),
@@ -92,6 +97,13 @@ fn refusals_are_those_of_codebuild() {
             variable("CODEBUILD_X", "PLAINTEXT"),
             "InvalidInputException",
         ),
+        (
+            "a size of machines that there is not",
+            "CreateProject",
+            compute("BUILD_GENERAL1_TINY"),
+            "InvalidInputException",
+        ),
+        ("a size that takes a fleet", "CreateProject", compute("CUSTOM_INSTANCE_TYPE"), "InvalidInputException"),
         ("a project that is there", "CreateProject", project(), "ResourceAlreadyExistsException"),
         ("an update of none", "UpdateProject", json!({"name": "none"}), "ResourceNotFoundException"),
         ("a build of none", "StartBuild", json!({"projectName": "none"}), "ResourceNotFoundException"),
@@ -149,4 +161,35 @@ fn the_same_token_is_the_same_build_for_five_minutes() {
     world.advance(later);
     assert_ne!(ask(&mut world, "StartBuild", start("t", "a")).unwrap()["build"]["id"], first);
     assert_eq!(world.effects.len(), 2);
+}
+
+#[test]
+fn an_unknown_size_of_machines_is_told_the_known_ones() {
+    let mut input = project();
+    input["environment"]["computeType"] = json!("small");
+    let refusal = ask(&mut world(), "CreateProject", input).unwrap_err();
+    assert!(refusal.message.contains("'small'") && refusal.message.contains("BUILD_GENERAL1_SMALL, "), "{refusal}");
+}
+
+#[test]
+fn builds_outlive_their_project_and_are_not_those_of_its_successor() {
+    let mut world = world();
+    let build = |world: &mut World, token: &str| {
+        let start = json!({"projectName": "check-in", "idempotencyToken": token});
+        ask(world, "StartBuild", start).unwrap()["build"].clone()
+    };
+    ask(&mut world, "CreateProject", project()).unwrap();
+    let (over, queued) = (build(&mut world, "a"), build(&mut world, "b"));
+    ask(&mut world, "StopBuild", json!({"id": over["id"]})).unwrap();
+    ask(&mut world, "DeleteProject", json!({"name": "check-in"})).unwrap();
+    let got = ask(&mut world, "BatchGetBuilds", json!({"ids": [over["id"], queued["id"]]})).unwrap();
+    let statuses: Vec<&Value> = got["builds"].as_array().unwrap().iter().map(|build| &build["buildStatus"]).collect();
+    assert_eq!(statuses, ["STOPPED", "IN_PROGRESS"]);
+    let gone = ask(&mut world, "ListBuildsForProject", json!({"projectName": "check-in"})).unwrap_err();
+    assert_eq!(gone.code, "ResourceNotFoundException");
+    ask(&mut world, "CreateProject", project()).unwrap();
+    let new = build(&mut world, "a");
+    assert_eq!(new["buildNumber"], 1);
+    let ids = ask(&mut world, "ListBuildsForProject", json!({"projectName": "check-in"})).unwrap()["ids"].clone();
+    assert_eq!(ids, json!([new["id"]]));
 }
