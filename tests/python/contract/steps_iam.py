@@ -133,3 +133,21 @@ def builds(aws, role):
     until(lambda: builds.batch_get_builds(ids=[build])["builds"][0]["buildComplete"], True, "the build")
     builds.delete_project(name="outlived")
     until(lambda: len(builds.batch_get_builds(ids=[build])["builds"]), 1, "the build of a project that is gone")
+
+
+def secrets(aws):
+    """Passwords with options, and the resource policy of a secret."""
+    secrets = aws.client("secretsmanager")
+    secrets.get_random_password(PasswordLength=8, ExcludeCharacters="abc", ExcludePunctuation=True, IncludeSpace=True)
+    refused("InvalidParameterException", secrets.get_random_password, PasswordLength=3)
+    statement = {"Effect": "Allow", "Principal": {"AWS": ACCOUNT}, "Action": "secretsmanager:GetSecretValue", "Resource": "*"}
+    secrets.create_secret(Name="policies", SecretString="x")
+    named = {"SecretId": "policies"}
+    secrets.get_resource_policy(**named)
+    refused("MalformedPolicyDocumentException", secrets.put_resource_policy, **named, ResourcePolicy="{")
+    anyone = json.dumps({"Version": "2012-10-17", "Statement": [statement | {"Principal": "*"}]})
+    refused("PublicPolicyException", secrets.put_resource_policy, **named, ResourcePolicy=anyone, BlockPublicPolicy=True)
+    secrets.put_resource_policy(**named, ResourcePolicy=json.dumps({"Version": "2012-10-17", "Statement": [statement]}))
+    secrets.get_resource_policy(**named)
+    secrets.delete_resource_policy(**named)
+    secrets.delete_secret(**named, ForceDeleteWithoutRecovery=True)

@@ -55,6 +55,7 @@ def walkthrough(aws):
     steps_iam.boundaries(aws)
     steps_iam.revisions(aws, role)
     steps_iam.builds(aws, role)
+    steps_iam.secrets(aws)
     steps_projects.models(aws)
     steps_projects.catalog(aws, role)
 

@@ -13,6 +13,8 @@ use super::{Call, Outcome, Refusal};
 use crate::world::World;
 
 mod list;
+mod passwords;
+mod policies;
 #[cfg(test)]
 mod tests;
 
@@ -32,6 +34,8 @@ struct SecretEntry {
     description: String,
     kms_key: String,
     tags: BTreeMap<String, String>,
+    /// The resource policy, as JSON text.
+    policy: Option<String>,
     /// The versions, oldest first; the last one with the stage AWSCURRENT counts.
     versions: Vec<SecretVersion>,
     created: Timestamp,
@@ -70,7 +74,7 @@ impl State {
             });
             json!({
                 "arn": secret.arn, "name": secret.name, "description": secret.description, "tags": secret.tags,
-                "kmsKey": secret.kms_key, "valueSha256": sum, "deleting": secret.deletion.is_some(),
+                "kmsKey": secret.kms_key, "policy": secret.policy, "valueSha256": sum, "deleting": secret.deletion.is_some(),
             })
         };
         self.secrets.values().map(shown).collect()
@@ -99,7 +103,10 @@ pub fn call(world: &mut World, call: &Call<'_>) -> Outcome {
             writable(world, call)?.tags.retain(|key, _| !keys.contains(&key.as_str()));
             Ok(json!({}))
         }
-        "GetRandomPassword" => Ok(json!({ "RandomPassword": world.ids.next(32) })),
+        "GetRandomPassword" => passwords::random(world, call),
+        "PutResourcePolicy" => policies::put(world, call),
+        "GetResourcePolicy" => policies::get(world, call),
+        "DeleteResourcePolicy" => policies::delete(world, call),
         other => Err(Refusal::new("UnknownOperationException", format!("{other} is not known here"))),
     }
 }
@@ -124,6 +131,10 @@ fn not_found() -> Refusal {
 
 fn invalid_request(message: &str) -> Refusal {
     Refusal::new("InvalidRequestException", message)
+}
+
+fn marked_for_deletion() -> Refusal {
+    invalid_request("You can't perform this operation on the secret because it was marked for deletion.")
 }
 
 fn invalid_parameter(message: impl Into<String>) -> Refusal {
@@ -158,9 +169,7 @@ fn writable<'w>(world: &'w mut World, call: &Call<'_>) -> Result<&'w mut SecretE
     let name = name_of(state, id(call)?).ok_or_else(not_found)?;
     let secret = state.secrets.get_mut(&name).ok_or_else(not_found)?;
     if secret.deletion.is_some() {
-        return Err(invalid_request(
-            "You can't perform this operation on the secret because it was marked for deletion.",
-        ));
+        return Err(marked_for_deletion());
     }
     Ok(secret)
 }
@@ -260,6 +269,7 @@ fn create(world: &mut World, call: &Call<'_>) -> Outcome {
         description: call.text("Description").to_owned(),
         kms_key: call.text("KmsKeyId").to_owned(),
         tags,
+        policy: None,
         versions: Vec::new(),
         created: now,
         changed: now,
@@ -301,9 +311,7 @@ fn details(secret: &SecretEntry, versions_member: &str) -> Value {
 fn get_value(world: &mut World, call: &Call<'_>) -> Outcome {
     let secret = readable(world, call)?;
     if secret.deletion.is_some() {
-        return Err(invalid_request(
-            "You can't perform this operation on the secret because it was marked for deletion.",
-        ));
+        return Err(marked_for_deletion());
     }
     let (id, stage) = (call.text("VersionId"), call.text("VersionStage"));
     let stage = if stage.is_empty() && id.is_empty() { "AWSCURRENT" } else { stage };

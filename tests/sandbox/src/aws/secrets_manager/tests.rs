@@ -137,3 +137,110 @@ fn a_list_comes_in_pages_and_refuses_a_token_that_is_not_its_own() {
         assert_eq!(code(ask(&mut world, "ListSecrets", input)), wanted, "{name}");
     }
 }
+
+#[test]
+fn a_password_has_what_is_asked_for() {
+    let mut world = world();
+    let lower = |sign: char| sign.is_ascii_lowercase();
+    let upper = |sign: char| sign.is_ascii_uppercase();
+    let digit = |sign: char| sign.is_ascii_digit();
+    let mark = |sign: char| sign.is_ascii_punctuation();
+    // Whether lower case, upper case, numbers, punctuation and spaces occur.
+    let rows = [
+        ("nothing asked", json!({}), 32, [true, true, true, true, false]),
+        ("as short as can be", json!({"PasswordLength": 4}), 4, [true, true, true, true, false]),
+        ("no numbers", json!({"ExcludeNumbers": true}), 32, [true, true, false, true, false]),
+        (
+            "no punctuation",
+            json!({"ExcludePunctuation": true, "PasswordLength": 3}),
+            3,
+            [true, true, true, false, false],
+        ),
+        ("no capitals", json!({"ExcludeUppercase": true}), 32, [true, false, true, true, false]),
+        ("no small letters", json!({"ExcludeLowercase": true}), 32, [false, true, true, true, false]),
+        (
+            "numbers by their signs",
+            json!({"ExcludeCharacters": "0123456789", "PasswordLength": 3}),
+            3,
+            [true, true, false, true, false],
+        ),
+        ("a space", json!({"IncludeSpace": true, "PasswordLength": 4096}), 4096, [true, true, true, true, true]),
+        (
+            "not one of each kind",
+            json!({"RequireEachIncludedType": false, "PasswordLength": 1, "ExcludeCharacters": "ABCDEFGHIJKLMNOPQRSTUVWXYZ", "ExcludeNumbers": true, "ExcludePunctuation": true}),
+            1,
+            [true, false, false, false, false],
+        ),
+    ];
+    for (name, input, length, wanted) in rows {
+        let answer = ask(&mut world, "GetRandomPassword", input).unwrap();
+        let password = answer["RandomPassword"].as_str().unwrap();
+        let found = [
+            password.contains(lower),
+            password.contains(upper),
+            password.contains(digit),
+            password.contains(mark),
+            password.contains(' '),
+        ];
+        assert_eq!((password.chars().count(), found), (length, wanted), "{name}: {password}");
+    }
+}
+
+#[test]
+fn a_password_that_cannot_be_is_refused() {
+    let mut world = world();
+    let none =
+        json!({"ExcludeNumbers": true, "ExcludePunctuation": true, "ExcludeUppercase": true, "ExcludeLowercase": true});
+    let rows = [
+        ("too long", json!({"PasswordLength": 4097})),
+        ("no length", json!({"PasswordLength": 0})),
+        ("too short for one of each kind", json!({"PasswordLength": 3})),
+        ("no kind", none),
+        ("too many characters to leave out", json!({"ExcludeCharacters": "x".repeat(4097)})),
+    ];
+    for (name, input) in rows {
+        assert_eq!(code(ask(&mut world, "GetRandomPassword", input)), "InvalidParameterException", "{name}");
+    }
+    let (one, other) =
+        (ask(&mut world, "GetRandomPassword", json!({})), ask(&mut world, "GetRandomPassword", json!({})));
+    assert_ne!(one.unwrap(), other.unwrap());
+}
+
+#[test]
+fn a_resource_policy_is_kept_given_back_and_deleted() {
+    let mut world = world();
+    let id = json!({"SecretId": "team/jenkins"});
+    let policy = |principal: Value| {
+        json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": principal, "Action": "secretsmanager:GetSecretValue", "Resource": "*"}]}).to_string()
+    };
+    let put = |policy: &str| json!({"SecretId": "team/jenkins", "ResourcePolicy": policy, "BlockPublicPolicy": true});
+    assert_eq!(ask(&mut world, "GetResourcePolicy", id.clone()).unwrap()["ResourcePolicy"], Value::Null);
+    let text = policy(json!({"AWS": "111122223333"}));
+    assert_eq!(ask(&mut world, "PutResourcePolicy", put(&text)).unwrap()["Name"], "team/jenkins");
+    assert_eq!(ask(&mut world, "GetResourcePolicy", id.clone()).unwrap()["ResourcePolicy"], json!(text));
+    let rows = [
+        ("no JSON", put("{"), "MalformedPolicyDocumentException"),
+        ("no statement", put("{}"), "MalformedPolicyDocumentException"),
+        (
+            "no principal",
+            put(r#"{"Statement": {"Effect": "Allow", "Action": "*", "Resource": "*"}}"#),
+            "MalformedPolicyDocumentException",
+        ),
+        ("everyone", put(&policy(json!("*"))), "PublicPolicyException"),
+        ("every account", put(&policy(json!({"AWS": ["*"]}))), "PublicPolicyException"),
+        ("no policy", id.clone(), "InvalidParameterException"),
+        ("no secret", json!({"SecretId": "none", "ResourcePolicy": text}), "ResourceNotFoundException"),
+    ];
+    for (name, input, wanted) in rows {
+        assert_eq!(code(ask(&mut world, "PutResourcePolicy", input)), wanted, "{name}");
+    }
+    assert_eq!(
+        ask(&mut world, "GetResourcePolicy", id.clone()).unwrap()["ResourcePolicy"],
+        json!(text),
+        "refusals change nothing"
+    );
+    ask(&mut world, "DeleteResourcePolicy", id.clone()).unwrap();
+    assert_eq!(ask(&mut world, "GetResourcePolicy", id.clone()).unwrap()["ResourcePolicy"], Value::Null);
+    ask(&mut world, "DeleteSecret", id.clone()).unwrap();
+    assert_eq!(code(ask(&mut world, "GetResourcePolicy", id)), "InvalidRequestException");
+}
