@@ -164,6 +164,8 @@ pub(super) struct Stack {
     pub(super) deleted: Option<Timestamp>,
     pub(super) status: &'static str,
     pub(super) reason: Option<String>,
+    /// Whether it has ever come to a state that a rollback can go back to.
+    pub(super) stable: bool,
     pub(super) applied: Applied,
     pub(super) resources: BTreeMap<String, StackResource>,
     pub(super) outputs: Vec<Value>,
@@ -204,6 +206,7 @@ impl Stack {
     /// Sets the stack's status, with an event.
     pub(super) fn turn(&mut self, world: &mut World, status: &'static str, reason: Option<String>) {
         self.status = status;
+        self.stable |= ["CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE"].contains(&status);
         self.reason.clone_from(&reason);
         let event = Event {
             id: world.ids.uuid(),

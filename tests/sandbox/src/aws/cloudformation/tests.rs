@@ -512,6 +512,38 @@ fn an_update_can_be_cancelled_and_one_that_failed_without_rollback_can_be_rolled
 }
 
 #[test]
+fn a_stack_whose_creation_failed_without_rollback_is_updated_without_rollback_only() {
+    let creation = json!({"StackName": "s", "TemplateBody": QUEUES, "OnFailure": "DO_NOTHING"});
+    let refused = "ValidationError: This stack is currently in a non-terminal [CREATE_FAILED] state. To update the stack from this state, please use the disable-rollback parameter with update-stack API. To rollback to the last known good state, use the rollback-stack API";
+    let again = json!({"StackName": "s", "TemplateBody": QUEUES, "DisableRollback": "true"});
+    let cases = [
+        ("that goes well", None, "UPDATE_COMPLETE", None),
+        ("that fails again", Some("Second"), "UPDATE_FAILED", Some("ROLLBACK_COMPLETE")),
+    ];
+    for (name, failing, status, rolled_back) in cases {
+        let mut scene = Scene::new();
+        scene.fail_next("Third", "no");
+        scene.ask("CreateStack", creation.clone()).unwrap();
+        scene.pass(60);
+        assert_eq!(scene.status("s"), "CREATE_FAILED", "{name}");
+        let with_rollback = json!({"StackName": "s", "TemplateBody": QUEUES});
+        assert_eq!(scene.refusal("UpdateStack", with_rollback), refused, "{name}");
+        if let Some(resource) = failing {
+            scene.fail_next(resource, "still not");
+        }
+        scene.ask("UpdateStack", again.clone()).unwrap();
+        scene.pass(60);
+        assert_eq!(scene.status("s"), status, "{name}");
+        let Some(rolled_back) = rolled_back else { continue };
+        scene.ask("RollbackStack", json!({"StackName": "s"})).unwrap();
+        scene.pass(60);
+        assert_eq!(scene.status("s"), rolled_back, "{name}: it never had a state to go back to");
+        let records = &scene.world.region("111122223333", "eu-west-1").cloudformation.dump()["records"];
+        assert_eq!(records.as_object().unwrap().len(), 0, "{name}");
+    }
+}
+
+#[test]
 fn a_template_is_read_from_s3_with_the_callers_own_rights() {
     let put = |scene: &mut Scene, path: &str, body: &'static str| {
         let request = http::Request::put(path).body(bytes::Bytes::from_static(body.as_bytes())).unwrap();

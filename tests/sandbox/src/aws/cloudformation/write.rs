@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::evaluate::partition;
-use super::request::{actor, applied, dependencies, flag, invalid, keep_token, named, new_name, only, repeated};
+use super::request::{
+    actor, applied, dependencies, flag, invalid, keep_token, named, new_name, only, repeated,
+};
 use super::stack::{Applied, OnFailure, Phase, Stack, Undo};
 use super::template::{scalar, texts};
 use super::{lifecycle, undo};
@@ -66,6 +68,7 @@ fn fresh(world: &World, call: &Call<'_>, id: &str, (applied, on_failure, role_ar
         deleted: None,
         status: "CREATE_IN_PROGRESS",
         reason: None,
+        stable: false,
         applied,
         resources: BTreeMap::new(),
         outputs: Vec::new(),
@@ -136,6 +139,28 @@ fn refuse_retyped(stack: &Stack, applied: &Applied) -> Result<(), Refusal> {
     }
 }
 
+/// Where a stack rests whose last operation failed with rollback disabled.
+pub(super) const PAUSED: Allowed<'_> = &["CREATE_FAILED", "UPDATE_FAILED"];
+
+/// Refuses to update a stack that does not rest where updates are taken (User Guide, "Update behaviors of stack
+/// resources" and "Choose how to handle failures when provisioning resources").
+pub(super) fn updatable(stack: &Stack) -> Result<(), Refusal> {
+    let rests: Allowed<'_> = &["CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE", "IMPORT_COMPLETE"];
+    match rests.contains(&stack.status) || PAUSED.contains(&stack.status) {
+        true => Ok(()),
+        false => Err(invalid(format!("Stack:{} is in {} state and can not be updated.", stack.id, stack.status))),
+    }
+}
+
+/// A paused stack goes on without rollback only (as AWS said it: github.com/aws/aws-cli/issues/6368,
+/// github.com/ansible-collections/amazon.aws/issues/1655).
+pub(super) fn paused(stack: &Stack, api: &str) -> Refusal {
+    invalid(format!(
+        "This stack is currently in a non-terminal [{}] state. To update the stack from this state, please use the disable-rollback parameter with {api} API. To rollback to the last known good state, use the rollback-stack API",
+        stack.status
+    ))
+}
+
 pub(super) fn update(world: &mut World, call: &Call<'_>) -> Outcome {
     only(
         call,
@@ -158,17 +183,16 @@ pub(super) fn update(world: &mut World, call: &Call<'_>) -> Outcome {
         return Ok(json!({"StackId": id}));
     }
     let id = with(world, call, |world, stack| {
-        let allowed: Allowed<'_> =
-            &["CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE", "UPDATE_FAILED", "IMPORT_COMPLETE"];
-        if !allowed.contains(&stack.status) {
-            return Err(invalid(format!("Stack:{} is in {} state and can not be updated.", stack.id, stack.status)));
+        updatable(stack)?;
+        if PAUSED.contains(&stack.status) && flag(call, "DisableRollback") != Some(true) {
+            return Err(paused(stack, "update-stack"));
         }
         let applied = applied(world, call, Some(&stack.applied))?;
         refuse_retyped(stack, &applied)?;
         let role_arn =
             Some(call.text("RoleARN").to_owned()).filter(|arn| !arn.is_empty()).or_else(|| stack.role_arn.clone());
         let actor = actor(world, call, role_arn.as_deref())?;
-        if applied.same_as(&stack.applied) && stack.status != "UPDATE_FAILED" {
+        if applied.same_as(&stack.applied) && !PAUSED.contains(&stack.status) {
             return Err(invalid("No updates are to be performed."));
         }
         let previous = std::mem::replace(&mut stack.applied, applied);
@@ -273,6 +297,11 @@ pub(super) fn roll_back(world: &mut World, call: &Call<'_>) -> Outcome {
         }
         match stack.status {
             "CREATE_FAILED" => undo::roll_back_creation(world, stack, Some("User Initiated".into())),
+            // Without a state that it could go back to, what there is goes (API reference, RollbackStack).
+            "UPDATE_FAILED" if !stack.stable => {
+                undo::clean_up(world, stack);
+                undo::roll_back_creation(world, stack, Some("User Initiated".into()));
+            }
             "UPDATE_FAILED" => undo::start(world, stack, Some("User Initiated".into())),
             status => {
                 return Err(invalid(format!("Stack:{} is in {status} state and can not be rolled back.", stack.id)));
