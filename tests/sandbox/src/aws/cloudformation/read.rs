@@ -6,9 +6,9 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
-use super::request::{invalid, named, needed_capabilities, parsed, template_text};
+use super::request::{invalid, listed, named, needed_capabilities, parsed, template_text};
 use super::stack::{Event, Stack, StackResource};
-use super::template::{Template, texts};
+use super::template::Template;
 use crate::aws::{Call, Outcome, Refusal};
 use crate::world::World;
 
@@ -76,7 +76,7 @@ fn shown(stack: &Stack) -> Value {
 }
 
 pub(super) fn list(world: &mut World, call: &Call<'_>) -> Outcome {
-    let wanted = texts(call.input.get("StackStatusFilter"));
+    let wanted = listed(call, "StackStatusFilter");
     let delay = world.settings.list_lag;
     let state = world.region(&call.caller.account, call.region).cloudformation.clone();
     let stacks = state

@@ -64,6 +64,15 @@ pub(super) fn flag(call: &Call<'_>, member: &str) -> Option<bool> {
     call.input.get(member).and_then(scalar).map(|text| text == "true")
 }
 
+/// A list of texts. The query protocol writes an empty one as an empty text, whose one item is not an empty text.
+pub(super) fn listed(call: &Call<'_>, member: &str) -> Vec<String> {
+    call.input
+        .get(member)
+        .filter(|value| value.as_str() != Some(""))
+        .map(|value| texts(Some(value)))
+        .unwrap_or_default()
+}
+
 /// The template's text: in the request, or in S3 by the caller's own rights; none where the request names none.
 pub(super) fn template_text(world: &mut World, call: &Call<'_>) -> Result<Option<String>, Refusal> {
     let (body, url) = (call.text("TemplateBody"), call.text("TemplateURL"));
@@ -216,14 +225,14 @@ pub(super) fn applied(world: &mut World, call: &Call<'_>, before: Option<&Applie
         (None, _) => return Err(invalid("Either Template URL or Template Body must be specified.")),
     };
     let template = parsed(&text)?;
-    let capabilities = texts(call.input.get("Capabilities"));
+    let capabilities = listed(call, "Capabilities");
     let parameters = parameters::resolve(&template, call.list("Parameters"), before.map(|before| &before.parameters))
         .map_err(invalid)?;
     check_capabilities(&template, &capabilities)?;
     let tags = tags(call)?.or_else(|| before.map(|before| before.tags.clone())).unwrap_or_default();
     let notification_arns = match (call.input.get("NotificationARNs"), before) {
         (None | Some(Value::Null), Some(before)) => before.notification_arns.clone(),
-        (given, _) => texts(given),
+        _ => listed(call, "NotificationARNs"),
     };
     Ok(Applied { template, parameters, tags, capabilities, notification_arns })
 }

@@ -544,6 +544,35 @@ fn a_stack_whose_creation_failed_without_rollback_is_updated_without_rollback_on
 }
 
 #[test]
+fn an_empty_list_of_the_query_protocol_is_empty() {
+    let topic = "arn:aws:sns:eu-west-1:111122223333:t";
+    let mut scene = Scene::new();
+    let input = json!({"StackName": "s", "TemplateBody": QUEUES, "NotificationARNs": "", "Capabilities": "", "Tags": "", "Parameters": ""});
+    scene.ask("CreateStack", input).unwrap();
+    scene.pass(12);
+    let stack = scene.stack("s");
+    for member in ["NotificationARNs", "Capabilities", "Tags"] {
+        assert_eq!(stack[member], json!([]), "{member} of a creation");
+    }
+    let update = |topics: Value| json!({"StackName": "s", "UsePreviousTemplate": "true", "NotificationARNs": topics});
+    scene.ask("UpdateStack", update(json!([topic]))).unwrap();
+    scene.pass(12);
+    assert_eq!(scene.stack("s")["NotificationARNs"], json!([topic]));
+    scene.ask("UpdateStack", update(json!(""))).unwrap();
+    scene.pass(12);
+    assert_eq!(scene.stack("s")["NotificationARNs"], json!([]), "an update takes the last one away");
+    let all = scene.ask("ListStacks", json!({"StackStatusFilter": ""})).unwrap();
+    assert_eq!(all["StackSummaries"].as_array().unwrap().len(), 1, "an empty filter hides nothing");
+    scene.fail_next("Second", "in use");
+    scene.ask("DeleteStack", json!({"StackName": "s", "RetainResources": ""})).unwrap();
+    scene.pass(12);
+    assert_eq!(scene.status("s"), "DELETE_FAILED");
+    scene.ask("DeleteStack", json!({"StackName": "s", "RetainResources": ""})).unwrap();
+    scene.pass(12);
+    assert_eq!(scene.ask("DescribeStacks", json!({})).unwrap()["Stacks"], json!([]));
+}
+
+#[test]
 fn a_template_is_read_from_s3_with_the_callers_own_rights() {
     let put = |scene: &mut Scene, path: &str, body: &'static str| {
         let request = http::Request::put(path).body(bytes::Bytes::from_static(body.as_bytes())).unwrap();

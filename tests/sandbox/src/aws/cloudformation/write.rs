@@ -6,10 +6,10 @@ use serde_json::{Value, json};
 
 use super::evaluate::partition;
 use super::request::{
-    actor, applied, dependencies, flag, invalid, keep_token, named, new_name, only, repeated,
+    actor, applied, dependencies, flag, invalid, keep_token, listed, named, new_name, only, repeated,
 };
 use super::stack::{Applied, OnFailure, Phase, Stack, Undo};
-use super::template::{scalar, texts};
+use super::template::scalar;
 use super::{lifecycle, undo};
 use crate::aws::{Call, Caller, Outcome, Refusal};
 use crate::world::World;
@@ -243,7 +243,7 @@ pub(super) fn delete(world: &mut World, call: &Call<'_>) -> Outcome {
         if busy.contains(&stack.status) {
             return Err(invalid(format!("Stack [{}] cannot be deleted while in status {}", stack.id, stack.status)));
         }
-        let retain = texts(call.input.get("RetainResources"));
+        let retain = listed(call, "RetainResources");
         let force = call.text("DeletionMode") == "FORCE_DELETE_STACK";
         if (!retain.is_empty() || force) && stack.status != "DELETE_FAILED" {
             return Err(invalid(format!(
@@ -274,7 +274,7 @@ pub(super) fn continue_rollback(world: &mut World, call: &Call<'_>) -> Outcome {
         let role_arn =
             Some(call.text("RoleARN").to_owned()).filter(|arn| !arn.is_empty()).or_else(|| stack.role_arn.clone());
         stack.actor = actor(world, call, role_arn.as_deref())?;
-        let skip = texts(call.input.get("ResourcesToSkip"));
+        let skip = listed(call, "ResourcesToSkip");
         if let Some(operation) = &mut stack.operation {
             operation.token = token(call);
             operation.undo.retain(|undo: &Undo| !skip.iter().any(|name| name == undo.logical_id()));
