@@ -69,6 +69,11 @@ pub(super) fn wake(world: &mut World, due: &Due) {
         None if project.status == "Pending" => ("CreateInProgress".to_owned(), String::new()),
         None => return follow(world, &due.account, &due.region, &due.id),
         Some(Ok(())) => (format!("{verb}Completed"), String::new()),
+        // As AWS was seen to say it of a creation (github.com/aws-samples/amazon-sagemaker-from-idea-to-production/
+        // issues/16); of the others nothing is known.
+        Some(Err(message)) if verb == "Create" => {
+            ("CreateFailed".to_owned(), format!("Client error: Provisioning failed with error: {message}"))
+        }
         Some(Err(message)) => (format!("{verb}Failed"), message),
     };
     kept.change(now, delay, |project| {

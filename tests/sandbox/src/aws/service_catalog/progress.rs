@@ -92,19 +92,38 @@ pub(super) fn look(world: &mut World, due: &Due) {
     };
     match judge(&record.kind, &status) {
         Stand::Running => schedule(world, &due.account, &due.region, &due.id, interval(world)),
-        Stand::Done => {
-            let outputs = stack.map(|stack| outputs(&stack_id, &stack)).unwrap_or_default();
+        stand => {
+            // However it went, the record leads to the stack.
+            let outputs = outputs(&stack_id, &stack.unwrap_or_default());
             if let Some(record) = world.region(&due.account, &due.region).catalog.records.get_mut(record_id) {
                 record.outputs = outputs;
             }
-            finish(world, &due.account, &due.region, id, record_id, Stand::Done, Vec::new());
-        }
-        stand @ Stand::Failed(_) => {
-            let why = first_failure(world, &reader, &due.region, &stack_id, record_id)
-                .unwrap_or_else(|| format!("The stack is in state {status}."));
-            finish(world, &due.account, &due.region, id, record_id, stand, vec![("StackOperationFailed".into(), why)]);
+            let errors = match stand {
+                Stand::Failed(_) => {
+                    let why = reasons(world, &reader, &due.region, &stack_id, record_id)
+                        .unwrap_or_else(|| format!("The stack is in state {status}."));
+                    vec![("StackOperationFailed".into(), why)]
+                }
+                _ => Vec::new(),
+            };
+            finish(world, &due.account, &due.region, id, record_id, stand, errors);
         }
     }
+}
+
+/// Asks CloudFormation to start an operation. Its refusal is told with the code and the request id that it had (as
+/// StatusMessage in the AWS CLI's example of `describe-provisioned-product`).
+pub(super) fn ask(world: &mut World, call: &Call<'_>, operation: &str, input: &Value, actor: &Caller) -> Outcome {
+    cloudformation::call(world, &Call { operation, input, caller: actor, ..*call }).map_err(|refusal| {
+        let message = format!(
+            "AmazonCloudFormationException  {} (Service: AmazonCloudFormation; Status Code: {}; Error Code: {}; Request ID: {})",
+            refusal.message,
+            refusal.status,
+            refusal.code,
+            world.ids.uuid()
+        );
+        Refusal { message, ..refusal }
+    })
 }
 
 fn describe(world: &mut World, caller: &Caller, region: &str, stack_id: &str) -> Result<Value, Refusal> {
@@ -142,9 +161,11 @@ fn outputs(stack_id: &str, stack: &Value) -> Vec<Value> {
     std::iter::once(own).chain(outputs).collect()
 }
 
-/// What went wrong first in an operation of a stack: its events come newest first.
-fn first_failure(world: &mut World, caller: &Caller, region: &str, stack_id: &str, token: &str) -> Option<String> {
-    let mut failures = Vec::new();
+/// Every reason that the events of a stack's operation give, newest first and unsifted, as Service Catalog tells them
+/// (github.com/aws-samples/aws-account-vending-machine/issues/7,
+/// github.com/aws-samples/amazon-sagemaker-studio-secure-data-science-workshop/issues/10).
+fn reasons(world: &mut World, caller: &Caller, region: &str, stack_id: &str, token: &str) -> Option<String> {
+    let mut told = Vec::new();
     let mut page = Value::Null;
     loop {
         let input = json!({"StackName": stack_id, "NextToken": page});
@@ -152,15 +173,19 @@ fn first_failure(world: &mut World, caller: &Caller, region: &str, stack_id: &st
         let answer = cloudformation::call(world, &call).ok()?;
         for event in answer["StackEvents"].as_array().into_iter().flatten() {
             let ours = event["ClientRequestToken"].as_str().is_none_or(|its| its == token);
-            let failed = event["ResourceStatus"].as_str().is_some_and(|status| status.ends_with("_FAILED"));
-            let reason = event["ResourceStatusReason"].as_str().unwrap_or_default();
-            if ours && failed && !reason.is_empty() && !reason.contains("cancelled") {
-                failures.push(format!("{}: {reason}", event["LogicalResourceId"].as_str().unwrap_or_default()));
+            let text = |member: &str| event[member].as_str().unwrap_or_default();
+            if ours && !text("ResourceStatusReason").is_empty() {
+                told.push(format!(
+                    "{{LogicalResourceId : {}, ResourceType : {}, StatusReason : {}}}",
+                    text("LogicalResourceId"),
+                    text("ResourceType"),
+                    text("ResourceStatusReason")
+                ));
             }
         }
         page = answer["NextToken"].clone();
         if page.is_null() {
-            return failures.pop();
+            return (!told.is_empty()).then(|| format!("Errors from CloudFormation: [{}]", told.join(", ")));
         }
     }
 }

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::{Artifact, Kept, Record, artifacts, constraints, input, launch, progress, records};
 use crate::aws::iam::{Source, Trust};
-use crate::aws::{Call, Caller, Outcome, Refusal, cloudformation};
+use crate::aws::{Call, Caller, Outcome, Refusal};
 use crate::world::World;
 
 /// What was launched from a product.
@@ -137,8 +137,7 @@ pub(super) fn provision(world: &mut World, call: &Call<'_>) -> Outcome {
     let stack =
         stack_input(&format!("SC-{}-{id}", call.caller.account), &artifact.template, call, &product, &record.id);
     super::state(world, call).provisioned.insert(id.clone(), Kept::new(product, now));
-    let started =
-        cloudformation::call(world, &Call { operation: "CreateStack", input: &stack, caller: &actor, ..*call });
+    let started = progress::ask(world, call, "CreateStack", &stack, &actor);
     Ok(progress::begin(world, call, &id, record, started))
 }
 
@@ -206,9 +205,8 @@ pub(super) fn update(world: &mut World, call: &Call<'_>) -> Outcome {
         stack_input(product.stack_id.as_deref().unwrap_or_default(), &artifact.template, call, &product, &record.id);
     let role = product.launch_role.clone();
     progress::change(world, &call.caller.account, call.region, &id, |value| *value = product);
-    let started = actor(world, call.caller, role.as_deref()).and_then(|actor| {
-        cloudformation::call(world, &Call { operation: "UpdateStack", input: &stack, caller: &actor, ..*call })
-    });
+    let started = actor(world, call.caller, role.as_deref())
+        .and_then(|actor| progress::ask(world, call, "UpdateStack", &stack, &actor));
     Ok(progress::begin(world, call, &id, record, started))
 }
 
@@ -224,9 +222,8 @@ pub(super) fn terminate(world: &mut World, call: &Call<'_>) -> Outcome {
         return Ok(progress::end_at_once(world, call, &id, record));
     };
     let stack = json!({"StackName": stack_id, "ClientRequestToken": record.id});
-    let started = actor(world, call.caller, role.as_deref()).and_then(|actor| {
-        cloudformation::call(world, &Call { operation: "DeleteStack", input: &stack, caller: &actor, ..*call })
-    });
+    let started = actor(world, call.caller, role.as_deref())
+        .and_then(|actor| progress::ask(world, call, "DeleteStack", &stack, &actor));
     if started.is_err() && flag("IgnoreErrors") {
         return Ok(progress::end_at_once(world, call, &id, record));
     }

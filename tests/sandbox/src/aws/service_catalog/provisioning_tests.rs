@@ -175,12 +175,19 @@ fn parameters_that_break_a_rule_of_the_template_fail_the_launch_with_the_rules_o
     let launch = bench.launch(&product, &artifact, "one", "none");
     let stand = bench.stand(&launch, &launch.record);
     assert_eq!((stand.0.as_str(), stand.1.as_str()), ("ERROR", "FAILED"));
-    assert!(stand.2.contains("Name must not be none"), "{}", stand.2);
+    assert!(
+        stand.2.contains("AmazonCloudFormationException  ")
+            && stand.2.contains("Name must not be none (Service: AmazonCloudFormation; Status Code: 400; Error Code: ValidationError; Request ID: "),
+        "{}",
+        stand.2
+    );
+    let record = bench.done("DescribeRecord", json!({"Id": launch.record}));
+    assert_eq!(record["RecordOutputs"], json!([]), "there is no stack to lead to");
     assert!(bench.stacks().is_empty());
 }
 
 #[test]
-fn a_stack_that_fails_leaves_an_error_that_names_the_first_cause() {
+fn a_stack_that_fails_leaves_its_arn_and_all_reasons_of_its_events() {
     let mut bench = Bench::new(quick());
     let (_, product, artifact) = bench.catalog();
     let first = bench.launch(&product, &artifact, "one", "models");
@@ -189,7 +196,25 @@ fn a_stack_that_fails_leaves_an_error_that_names_the_first_cause() {
     bench.pass(LONG);
     let stand = bench.stand(&second, &second.record);
     assert_eq!((stand.0.as_str(), stand.1.as_str()), ("ERROR", "FAILED"));
-    assert!(stand.2.contains("Group: "), "{}", stand.2);
+    let record = bench.done("DescribeRecord", json!({"Id": second.record}));
+    let said = text(&record["RecordDetail"]["RecordErrors"][0]["Description"]);
+    let stack = format!("SC-{ACCOUNT}-{}", second.id);
+    let newest_first = [
+        &format!(
+            "Errors from CloudFormation: [{{LogicalResourceId : {stack}, ResourceType : AWS::CloudFormation::Stack, StatusReason : The following resource(s) failed to create: [Group]. Rollback requested by user.}}, "
+        ),
+        "{LogicalResourceId : Group, ResourceType : AWS::SageMaker::ModelPackageGroup, StatusReason : Resource handler returned message: \"",
+        &format!(
+            "{{LogicalResourceId : {stack}, ResourceType : AWS::CloudFormation::Stack, StatusReason : User Initiated}}]"
+        ),
+    ];
+    let mut rest = said.as_str();
+    for piece in newest_first {
+        rest = rest.split_once(piece).unwrap_or_else(|| panic!("{piece} in {rest}")).1;
+    }
+    let outputs = record["RecordOutputs"].as_array().unwrap();
+    assert_eq!((outputs.len(), &outputs[0]["OutputKey"]), (1, &json!("CloudformationStackARN")));
+    assert!(text(&outputs[0]["OutputValue"]).contains(&format!(":stack/{stack}/")), "{outputs:?}");
 
     let ended = bench.terminate(&second, "end");
     bench.pass(LONG);
@@ -202,6 +227,10 @@ fn a_stack_that_fails_leaves_an_error_that_names_the_first_cause() {
     bench.pass(LONG);
     let stand = bench.stand(&third, &taken);
     assert_eq!((stand.0.as_str(), stand.1.as_str()), ("TAINTED", "FAILED"), "{}", stand.2);
+    let record = bench.done("DescribeRecord", json!({"Id": taken}));
+    let keys: Vec<String> =
+        record["RecordOutputs"].as_array().unwrap().iter().map(|output| text(&output["OutputKey"])).collect();
+    assert_eq!(keys, ["CloudformationStackARN", "Group"], "the stack is as it was, with its outputs");
 }
 
 #[test]
