@@ -19,6 +19,7 @@ from botocore.exceptions import ClientError
 
 import steps_builds
 import steps_iam
+import steps_change_sets
 import steps_prerequisites
 import steps_projects
 import steps_stacks
@@ -46,6 +47,8 @@ def walkthrough(aws):
     steps_prerequisites.connections(aws)
     steps_prerequisites.secrets(aws)
     steps_stacks.stacks(aws, role)
+    steps_change_sets.change_sets(aws)
+    steps_change_sets.deployments(aws)
     steps_stacks.functions(aws, role)
     steps_stacks.events(aws)
     steps_builds.builds(aws, role)

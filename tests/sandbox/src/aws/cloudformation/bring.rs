@@ -110,9 +110,6 @@ pub(super) fn bring(world: &mut World, stack: &mut Stack, name: &str) -> Result<
         stack.resources.insert(name.to_owned(), StackResource { deletion, replacement, needs, ..before.clone() });
         return Ok(Brought::Done);
     }
-    // A dot leads to a member of a member.
-    let member =
-        |properties: &Value, key: &str| key.split('.').try_fold(properties.clone(), |at, part| at.get(part).cloned());
     let changed =
         |key: &str, before: &StackResource| member(&before.properties, key) != member(&wanted.properties, key);
     let replaced = before.as_ref().is_some_and(|before| wanted.kind.replaced_by.iter().any(|key| changed(key, before)));
@@ -136,6 +133,11 @@ pub(super) fn bring(world: &mut World, stack: &mut Stack, name: &str) -> Result<
     })?;
     brought(world, stack, name, &wanted, before, made, replaced);
     Ok(Brought::Done)
+}
+
+/// A property; a dot leads to a member of a member.
+pub(super) fn member(properties: &Value, key: &str) -> Option<Value> {
+    key.split('.').try_fold(properties.clone(), |at, part| at.get(part).cloned())
 }
 
 /// The status of a resource while it comes about, and when it has.
@@ -184,7 +186,7 @@ fn remember(stack: &mut Stack, name: &str, before: Option<StackResource>, replac
 }
 
 /// The properties with the stack's tags, where the type takes tags; the resource's own win.
-fn tagged(kind: &resources::Kind, mut properties: Value, tags: &BTreeMap<String, String>) -> Value {
+pub(super) fn tagged(kind: &resources::Kind, mut properties: Value, tags: &BTreeMap<String, String>) -> Value {
     if !kind.tagged || tags.is_empty() {
         return properties;
     }

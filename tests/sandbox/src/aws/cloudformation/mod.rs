@@ -9,14 +9,17 @@
 //! rules.rs      what the template demands of its parameters taken together
 //! stack.rs      the data     bring.rs  one resource     lifecycle.rs  forwards     undo.rs  backwards
 //! custom.rs     resources that a function of the template's own brings about     answers.rs  what it says
+//! change_sets.rs  what is worked out before it is done     changes.rs  what that would change
 //! resources/    one handler per resource type, over the other services' own APIs
 //! ```
 //!
-//! Not known here, and refused: transforms, nested stacks, change sets, `Fn::ImportValue`, custom resources that are
+//! Not known here, and refused: transforms, nested stacks, imports of resources, `Fn::ImportValue`, custom resources that are
 //! reached through SNS.
 
 pub(crate) mod answers;
 mod bring;
+mod change_sets;
+mod changes;
 mod custom;
 mod evaluate;
 mod lifecycle;
@@ -31,6 +34,8 @@ mod template;
 mod undo;
 mod write;
 
+#[cfg(test)]
+mod change_set_tests;
 #[cfg(test)]
 mod custom_tests;
 #[cfg(test)]
@@ -116,6 +121,11 @@ pub fn call(world: &mut World, call: &Call<'_>) -> Outcome {
         "UpdateTerminationProtection" => write::protect(world, call),
         "SetStackPolicy" => write::set_policy(world, call),
         "GetStackPolicy" => read::policy(world, call),
+        "CreateChangeSet" => change_sets::create(world, call),
+        "DescribeChangeSet" => change_sets::describe(world, call),
+        "ExecuteChangeSet" => change_sets::execute(world, call),
+        "ListChangeSets" => change_sets::list(world, call),
+        "DeleteChangeSet" => change_sets::delete(world, call),
         "DescribeStacks" => read::describe(world, call),
         "ListStacks" => read::list(world, call),
         "DescribeStackEvents" => read::events(world, call),

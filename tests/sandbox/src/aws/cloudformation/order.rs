@@ -103,7 +103,7 @@ pub(super) fn check(template: &Template) -> Result<(), String> {
 }
 
 /// All (name, attribute) that a value refers to.
-fn references(value: &Value) -> Vec<(String, Option<String>)> {
+pub(super) fn references(value: &Value) -> Vec<(String, Option<String>)> {
     let mut found = Vec::new();
     walk(value, &mut |name, attribute| found.push((name.to_owned(), attribute.map(str::to_owned))));
     found

@@ -6,6 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
+use super::change_sets;
 use super::request::{invalid, listed, named, needed_capabilities, parsed, template_text};
 use super::stack::{Event, Stack, StackResource};
 use super::template::Template;
@@ -20,7 +21,7 @@ fn young(world: &World, at: Timestamp, delay: Duration) -> bool {
 }
 
 /// One page of items; the token is the number of the first item of the next page.
-fn page(call: &Call<'_>, member: &str, items: Vec<Value>) -> Outcome {
+pub(super) fn page(call: &Call<'_>, member: &str, items: Vec<Value>) -> Outcome {
     let start: usize = match call.text("NextToken") {
         "" => 0,
         token => token.parse().map_err(|_| invalid("Invalid NextToken"))?,
@@ -56,8 +57,9 @@ fn shown(stack: &Stack) -> Value {
     json!({
         "StackId": stack.id,
         "StackName": stack.name,
+        "ChangeSetId": stack.change_set_id,
         "Description": stack.applied.template.description,
-        "Parameters": stack.shown_parameters(),
+        "Parameters": stack.applied.shown_parameters(),
         "CreationTime": stack.created.to_string(),
         "LastUpdatedTime": stack.updated.map(|at| at.to_string()),
         "DeletionTime": stack.deleted.map(|at| at.to_string()),
@@ -170,8 +172,11 @@ pub(super) fn policy(world: &mut World, call: &Call<'_>) -> Outcome {
 }
 
 pub(super) fn template(world: &mut World, call: &Call<'_>) -> Outcome {
-    let stack = find(world, call, named(call)?)?;
-    Ok(json!({"TemplateBody": stack.applied.template.text, "StagesAvailable": ["Original", "Processed"]}))
+    let text = match call.text("ChangeSetName") {
+        "" => find(world, call, named(call)?)?.applied.template.text,
+        _ => change_sets::find(world, call)?.1.applied.template.text,
+    };
+    Ok(json!({"TemplateBody": text, "StagesAvailable": ["Original", "Processed"]}))
 }
 
 /// The template that a request gives, or that of the stack it names.

@@ -36,16 +36,21 @@ pub(super) fn only(call: &Call<'_>, known: &[&str]) -> Result<(), Refusal> {
 /// The stack's name, checked by the API model's pattern and length.
 pub(super) fn new_name<'a>(call: &Call<'a>) -> Result<&'a str, Refusal> {
     let name = named(call)?;
+    check_name("stackName", name).map(|()| name)
+}
+
+/// Refuses a name of a stack or a change set that does not fit the API model's pattern and length.
+pub(super) fn check_name(member: &str, name: &str) -> Result<(), Refusal> {
     let mut signs = name.chars();
     let well_formed = signs.next().is_some_and(|sign| sign.is_ascii_alphabetic())
         && signs.all(|sign| sign.is_ascii_alphanumeric() || sign == '-');
     let constraint = match () {
         () if !well_formed => "Member must satisfy regular expression pattern: [a-zA-Z][-a-zA-Z0-9]*",
         () if name.len() > 128 => "Member must have length less than or equal to 128",
-        () => return Ok(name),
+        () => return Ok(()),
     };
     Err(invalid(format!(
-        "1 validation error detected: Value '{name}' at 'stackName' failed to satisfy constraint: {constraint}"
+        "1 validation error detected: Value '{name}' at '{member}' failed to satisfy constraint: {constraint}"
     )))
 }
 

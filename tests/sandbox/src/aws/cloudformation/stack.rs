@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::answers::Answer;
 use super::bring::Wanted;
+use super::change_sets::ChangeSet;
 use super::evaluate::{Made, Pseudo};
 use super::order::Dependencies;
 use super::parameters::{MASK, Values};
@@ -33,6 +34,15 @@ impl Applied {
             && self.parameters == other.parameters
             && self.tags == other.tags
             && self.notification_arns == other.notification_arns
+    }
+
+    /// Parameters as people see them.
+    pub(super) fn shown_parameters(&self) -> Vec<Value> {
+        let masked = |key: &String| self.template.parameters.get(key).is_some_and(|parameter| parameter.no_echo);
+        self.parameters
+            .iter()
+            .map(|(key, value)| json!({"ParameterKey": key, "ParameterValue": if masked(key) { MASK } else { value }}))
+            .collect()
     }
 }
 
@@ -179,6 +189,9 @@ pub(super) struct Stack {
     pub(super) actor: Caller,
     pub(super) operation: Option<Operation>,
     pub(super) operations: u64,
+    pub(super) change_sets: Vec<ChangeSet>,
+    /// The change set that made the stack or was executed last.
+    pub(super) change_set_id: Option<String>,
 }
 
 impl Stack {
@@ -208,6 +221,7 @@ impl Stack {
         self.status = status;
         self.stable |= ["CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE"].contains(&status);
         self.reason.clone_from(&reason);
+        self.settle_change_sets();
         let event = Event {
             id: world.ids.uuid(),
             at: world.now,
@@ -245,17 +259,6 @@ impl Stack {
             properties: about.properties.map(str::to_owned),
             token: self.operation.as_ref().and_then(|operation| operation.token.clone()),
         });
-    }
-
-    /// Parameters as DescribeStacks shows them.
-    pub(super) fn shown_parameters(&self) -> Vec<Value> {
-        let masked =
-            |key: &String| self.applied.template.parameters.get(key).is_some_and(|parameter| parameter.no_echo);
-        self.applied
-            .parameters
-            .iter()
-            .map(|(key, value)| json!({"ParameterKey": key, "ParameterValue": if masked(key) { MASK } else { value }}))
-            .collect()
     }
 }
 

@@ -11,7 +11,7 @@ use crate::aws::{Call, Caller, Outcome};
 use crate::world::{Settings, World};
 
 /// Two queues, one after the other, and one that neither needs.
-const QUEUES: &str = r#"
+pub(super) const QUEUES: &str = r#"
 Parameters:
   Seconds: {Type: Number, Default: 60}
   Token: {Type: String, NoEcho: true, Default: ''}
@@ -23,42 +23,42 @@ Outputs:
   Url: {Value: !Ref First}
 "#;
 
-struct Scene {
-    world: World,
+pub(super) struct Scene {
+    pub(super) world: World,
     caller: Caller,
 }
 
 impl Scene {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let settings = Settings { stack: Duration::from_secs(12), ..Settings::default() };
         let world = World::new(settings, "2026-01-01T00:00:00Z".parse().unwrap());
         let arn = "arn:aws:iam::111122223333:user/admin".to_owned();
         Self { world, caller: Caller { account: "111122223333".into(), principal: arn.clone(), arn } }
     }
 
-    fn ask(&mut self, operation: &str, input: Value) -> Outcome {
+    pub(super) fn ask(&mut self, operation: &str, input: Value) -> Outcome {
         super::call(&mut self.world, &Call { operation, input: &input, caller: &self.caller, region: "eu-west-1" })
     }
 
-    fn refusal(&mut self, operation: &str, input: Value) -> String {
+    pub(super) fn refusal(&mut self, operation: &str, input: Value) -> String {
         self.ask(operation, input).unwrap_err().to_string()
     }
 
-    fn pass(&mut self, seconds: u64) {
+    pub(super) fn pass(&mut self, seconds: u64) {
         let until: Timestamp = self.world.after(Duration::from_secs(seconds));
         self.world.advance(until);
     }
 
-    fn stack(&mut self, name: &str) -> Value {
+    pub(super) fn stack(&mut self, name: &str) -> Value {
         self.ask("DescribeStacks", json!({"StackName": name})).unwrap()["Stacks"][0].clone()
     }
 
-    fn status(&mut self, name: &str) -> String {
+    pub(super) fn status(&mut self, name: &str) -> String {
         self.stack(name)["StackStatus"].as_str().unwrap().to_owned()
     }
 
     /// Oldest first: `seconds logical id STATUS`.
-    fn history(&mut self, name: &str) -> Vec<String> {
+    pub(super) fn history(&mut self, name: &str) -> Vec<String> {
         let start: Timestamp = "2026-01-01T00:00:00Z".parse().unwrap();
         let events = self.ask("DescribeStackEvents", json!({"StackName": name})).unwrap();
         let mut lines: Vec<String> = events["StackEvents"]
@@ -81,12 +81,12 @@ impl Scene {
         lines
     }
 
-    fn create(&mut self, template: &str) -> String {
+    pub(super) fn create(&mut self, template: &str) -> String {
         let reply = self.ask("CreateStack", json!({"StackName": "s", "TemplateBody": template})).unwrap();
         reply["StackId"].as_str().unwrap().to_owned()
     }
 
-    fn fail_next(&mut self, logical_id: &str, reason: &str) {
+    pub(super) fn fail_next(&mut self, logical_id: &str, reason: &str) {
         self.world.region("111122223333", "eu-west-1").cloudformation.fail_next(logical_id, reason);
     }
 }

@@ -17,12 +17,12 @@ use crate::world::World;
 /// Refuses what a resting place does not allow.
 type Allowed<'a> = &'a [&'a str];
 
-fn missing(name: &str) -> Refusal {
+pub(super) fn missing(name: &str) -> Refusal {
     invalid(format!("Stack [{name}] does not exist"))
 }
 
 /// Takes the living stack out, lets `act` work on it and on the world, and puts it back.
-fn with<T>(
+pub(super) fn with<T>(
     world: &mut World,
     call: &Call<'_>,
     act: impl FnOnce(&mut World, &mut Stack) -> Result<T, Refusal>,
@@ -36,12 +36,13 @@ fn with<T>(
     result
 }
 
-fn token(call: &Call<'_>) -> Option<String> {
+pub(super) fn token(call: &Call<'_>) -> Option<String> {
     Some(call.text("ClientRequestToken").to_owned()).filter(|token| !token.is_empty())
 }
 
-fn on_failure(call: &Call<'_>) -> Result<OnFailure, Refusal> {
-    match (call.text("OnFailure"), flag(call, "DisableRollback")) {
+/// What follows a failed creation, by the two options that say so, of which one may be given.
+pub(super) fn on_failure(option: &str, disable_rollback: Option<bool>) -> Result<OnFailure, Refusal> {
+    match (option, disable_rollback) {
         ("", Some(true)) => Ok(OnFailure::DoNothing),
         ("" | "ROLLBACK", None) | ("", Some(false)) => Ok(OnFailure::Rollback),
         ("DO_NOTHING", None) => Ok(OnFailure::DoNothing),
@@ -54,10 +55,10 @@ fn on_failure(call: &Call<'_>) -> Result<OnFailure, Refusal> {
 }
 
 /// What a request asks for, once it has been checked.
-type Asked = (Applied, OnFailure, Option<String>, Caller);
+pub(super) type Asked = (Applied, OnFailure, Option<String>, Caller);
 
 /// A stack that has nothing yet.
-fn fresh(world: &World, call: &Call<'_>, id: &str, (applied, on_failure, role_arn, actor): Asked) -> Stack {
+pub(super) fn fresh(world: &World, call: &Call<'_>, id: &str, (applied, on_failure, role_arn, actor): Asked) -> Stack {
     Stack {
         id: id.to_owned(),
         name: call.text("StackName").to_owned(),
@@ -81,6 +82,8 @@ fn fresh(world: &World, call: &Call<'_>, id: &str, (applied, on_failure, role_ar
         actor,
         operation: None,
         operations: 0,
+        change_sets: Vec::new(),
+        change_set_id: None,
     }
 }
 
@@ -111,7 +114,7 @@ pub(super) fn create(world: &mut World, call: &Call<'_>) -> Outcome {
     if world.region(&account, &region).cloudformation.living(name).is_some() {
         return Err(Refusal::new("AlreadyExistsException", format!("Stack [{name}] already exists")));
     }
-    let on_failure = on_failure(call)?;
+    let on_failure = on_failure(call.text("OnFailure"), flag(call, "DisableRollback"))?;
     let applied = applied(world, call, None)?;
     let role_arn = Some(call.text("RoleARN").to_owned()).filter(|arn| !arn.is_empty());
     let actor = actor(world, call, role_arn.as_deref())?;
@@ -126,7 +129,7 @@ pub(super) fn create(world: &mut World, call: &Call<'_>) -> Outcome {
 }
 
 /// Refuses to make a resource of another type out of one that exists.
-fn refuse_retyped(stack: &Stack, applied: &Applied) -> Result<(), Refusal> {
+pub(super) fn refuse_retyped(stack: &Stack, applied: &Applied) -> Result<(), Refusal> {
     let other = |name: &str, kind: &str| stack.resources.get(name).is_some_and(|resource| resource.kind != kind);
     let declared = applied.template.resources.iter().filter(|(name, declared)| other(name, &declared.kind));
     let retyped: Vec<&str> = declared.map(|(name, _)| name.as_str()).collect();
@@ -159,6 +162,32 @@ pub(super) fn paused(stack: &Stack, api: &str) -> Refusal {
         "This stack is currently in a non-terminal [{}] state. To update the stack from this state, please use the disable-rollback parameter with {api} API. To rollback to the last known good state, use the rollback-stack API",
         stack.status
     ))
+}
+
+/// What an update is to be, once its request has been checked.
+pub(super) struct Update {
+    pub(super) applied: Applied,
+    pub(super) role_arn: Option<String>,
+    pub(super) actor: Caller,
+    pub(super) disable_rollback: bool,
+    pub(super) token: Option<String>,
+}
+
+/// Starts an update, or leaves the stack as it is where that does not resolve.
+pub(super) fn begin_update(world: &mut World, stack: &mut Stack, update: Update) -> Result<(), Refusal> {
+    let previous = std::mem::replace(&mut stack.applied, update.applied);
+    let needs = match dependencies(stack) {
+        Ok(needs) => needs,
+        Err(refusal) => {
+            stack.applied = previous;
+            return Err(refusal);
+        }
+    };
+    (stack.role_arn, stack.actor) = (update.role_arn, update.actor);
+    stack.disable_rollback = update.disable_rollback;
+    stack.outdate_change_sets();
+    lifecycle::update(world, stack, previous, needs, update.token);
+    Ok(())
 }
 
 pub(super) fn update(world: &mut World, call: &Call<'_>) -> Outcome {
@@ -195,21 +224,11 @@ pub(super) fn update(world: &mut World, call: &Call<'_>) -> Outcome {
         if applied.same_as(&stack.applied) && !PAUSED.contains(&stack.status) {
             return Err(invalid("No updates are to be performed."));
         }
-        let previous = std::mem::replace(&mut stack.applied, applied);
-        let needs = match dependencies(stack) {
-            Ok(needs) => needs,
-            Err(refusal) => {
-                stack.applied = previous;
-                return Err(refusal);
-            }
-        };
-        stack.role_arn = role_arn;
-        stack.actor = actor;
-        stack.disable_rollback = flag(call, "DisableRollback") == Some(true);
+        let disable_rollback = flag(call, "DisableRollback") == Some(true);
+        begin_update(world, stack, Update { applied, role_arn, actor, disable_rollback, token: token(call) })?;
         if let Some(policy) = call.input.get("StackPolicyBody").and_then(scalar) {
             stack.policy = Some(policy);
         }
-        lifecycle::update(world, stack, previous, needs, token(call));
         Ok(stack.id.clone())
     })?;
     keep_token(world, call, &id);
