@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::custom;
 use super::evaluate::{Made, Scope};
+use super::exports;
 use super::resources::{self, Kind, Place};
 use super::stack::{Phase, Stack, StackResource, Told, Undo};
 use super::template::Retention;
@@ -66,10 +67,11 @@ pub(super) enum Brought {
     Asked,
 }
 
-fn wanted(stack: &Stack, name: &str) -> Result<Option<Wanted>, String> {
+fn wanted(world: &mut World, stack: &Stack, name: &str) -> Result<Option<Wanted>, String> {
     let pseudo = stack.pseudo();
     let mut scope = Scope::new(&stack.applied.template, &stack.applied.parameters, &pseudo)?;
     scope.made = stack.made();
+    scope.exports = exports::all(world, &stack.account, &stack.region);
     let Some(declared) = stack.applied.template.resources.get(name) else { return Ok(None) };
     let Some(kind) = resources::find(&declared.kind) else {
         return Err(format!("Unrecognized resource type: {}", declared.kind));
@@ -101,7 +103,7 @@ impl Wanted {
 
 /// Brings one resource about as the template says: creates, updates, replaces or leaves it.
 pub(super) fn bring(world: &mut World, stack: &mut Stack, name: &str) -> Result<Brought, String> {
-    let Some(wanted) = wanted(stack, name)? else { return Ok(Brought::Done) };
+    let Some(wanted) = wanted(world, stack, name)? else { return Ok(Brought::Done) };
     let before = stack.resources.get(name).filter(|resource| resource.made.is_some()).cloned();
     let unchanged =
         |before: &&StackResource| before.properties == wanted.properties && !before.status.ends_with("_FAILED");
@@ -204,7 +206,8 @@ pub(super) fn outputs(world: &mut World, stack: &Stack) -> Result<Vec<Value>, St
     let pseudo = stack.pseudo();
     let mut scope = Scope::new(&stack.applied.template, &stack.applied.parameters, &pseudo)?;
     scope.made = stack.made();
-    let mut outputs = Vec::new();
+    scope.exports = exports::all(world, &stack.account, &stack.region);
+    let mut outputs: Vec<Value> = Vec::new();
     for (name, output) in &stack.applied.template.outputs {
         if !scope.holds(output.condition.as_deref())? {
             continue;
@@ -213,7 +216,7 @@ pub(super) fn outputs(world: &mut World, stack: &Stack) -> Result<Vec<Value>, St
             .ok_or_else(|| format!("Template format error: Output {name} is malformed: its value must be a string"))?;
         let export = output.export.as_ref().map(|export| scope.evaluate(export)).transpose()?;
         if let Some(export) = &export
-            && let Some(other) = exporter(world, stack, export)
+            && let Some(other) = exporter(world, stack, &outputs, export)
         {
             return Err(format!(
                 "Export with name {} is already exported by stack {other}",
@@ -227,8 +230,11 @@ pub(super) fn outputs(world: &mut World, stack: &Stack) -> Result<Vec<Value>, St
     Ok(outputs)
 }
 
-/// The other living stack that exports this name.
-fn exporter(world: &mut World, stack: &Stack, export: &Value) -> Option<String> {
+/// The stack that exports this name already: another living one, or this one with an output before.
+fn exporter(world: &mut World, stack: &Stack, before: &[Value], export: &Value) -> Option<String> {
+    if before.iter().any(|output| output["ExportName"] == *export) {
+        return Some(stack.name.clone());
+    }
     let state = &world.region(&stack.account, &stack.region).cloudformation;
     let others = state.stacks.values().filter(|other| other.id != stack.id && !other.gone());
     others

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::changes::changes;
 use super::evaluate::partition;
+use super::exports;
 use super::lifecycle;
 use super::read;
 use super::request::{actor, applied, check_name, dependencies, flag, invalid, keep_token, named, only, repeated};
@@ -218,7 +219,8 @@ fn work_out(world: &mut World, call: &Call<'_>, mut stack: Stack, creates: bool)
     let unchanged = !creates && applied.same_as(&stack.applied) && !PAUSED.contains(&stack.status);
     let draft = Stack { applied: applied.clone(), ..stack.clone() };
     let needs = dependencies(&draft)?;
-    let changes = changes(&stack, &draft, &needs).map_err(invalid)?;
+    let exports = exports::all(world, &stack.account, &stack.region);
+    let changes = changes(&stack, &draft, &needs, exports).map_err(invalid)?;
     let name = call.text("ChangeSetName").to_owned();
     let id = format!(
         "arn:{}:cloudformation:{}:{}:changeSet/{name}/{}",

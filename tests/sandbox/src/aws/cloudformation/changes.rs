@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::bring::{member, physical_id, tagged};
 use super::evaluate::Scope;
+use super::exports::Exports;
 use super::order::{self, Dependencies, references};
 use super::resources::{self, Kind};
 use super::stack::{Stack, StackResource};
@@ -17,10 +18,15 @@ use super::template::{Resource, Retention};
 ///
 /// # Errors
 /// In CloudFormation's words: what cannot be evaluated.
-pub(super) fn changes(stack: &Stack, draft: &Stack, needs: &Dependencies) -> Result<Vec<Value>, String> {
+pub(super) fn changes(
+    stack: &Stack,
+    draft: &Stack,
+    needs: &Dependencies,
+    exports: Exports,
+) -> Result<Vec<Value>, String> {
     let pseudo = draft.pseudo();
     let mut scope = Scope::new(&draft.applied.template, &draft.applied.parameters, &pseudo)?;
-    scope.made = stack.made();
+    (scope.made, scope.exports) = (stack.made(), exports);
     let mut all = Vec::new();
     // Resources whose ids and attributes nobody knows before the update.
     let mut unknown = BTreeSet::new();

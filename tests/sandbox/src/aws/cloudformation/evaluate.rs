@@ -7,6 +7,7 @@ use base64::Engine;
 use serde_json::{Map, Value, json};
 
 use super::custom;
+use super::exports::{Exports, no_such_export};
 use super::parameters::{MASK, Values, referred};
 use super::resources;
 use super::template::{Template, get_att_form, scalar};
@@ -37,6 +38,8 @@ pub(super) struct Scope<'a> {
     pub(super) pseudo: &'a Pseudo,
     pub(super) conditions: BTreeMap<String, bool>,
     pub(super) made: BTreeMap<String, Made>,
+    /// What other stacks give, where that is known yet.
+    pub(super) exports: Exports,
     /// Whether NoEcho values are shown as `****`: for what people see.
     pub(super) masked: bool,
 }
@@ -92,8 +95,15 @@ impl<'a> Scope<'a> {
     /// # Errors
     /// In CloudFormation's words: a condition that does not exist, is circular or is no condition.
     pub(super) fn new(template: &'a Template, parameters: &'a Values, pseudo: &'a Pseudo) -> Result<Self, String> {
-        let mut scope =
-            Self { template, parameters, pseudo, conditions: BTreeMap::new(), made: BTreeMap::new(), masked: false };
+        let mut scope = Self {
+            template,
+            parameters,
+            pseudo,
+            conditions: BTreeMap::new(),
+            made: BTreeMap::new(),
+            exports: Exports::new(),
+            masked: false,
+        };
         for name in template.conditions.keys() {
             scope.named_condition(name, &mut Vec::new())?;
         }
@@ -216,6 +226,11 @@ impl<'a> Scope<'a> {
                 let text = scalar(&self.evaluate(argument)?)
                     .ok_or("Template error: every Fn::Base64 object must have a String-typed value.")?;
                 Ok(Value::String(base64::engine::general_purpose::STANDARD.encode(text)))
+            }
+            "Fn::ImportValue" => {
+                let name = scalar(&self.evaluate(argument)?)
+                    .ok_or("Template error: the attribute in Fn::ImportValue must be a string")?;
+                self.exports.get(&name).cloned().map(Value::String).ok_or_else(|| no_such_export(&name))
             }
             _ => Err(format!("Template error: Unrecognized function {name}: it is not known here")),
         }

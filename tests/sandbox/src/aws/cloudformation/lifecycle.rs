@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::bring::{Brought, bring, outputs, physical_id};
 use super::custom;
+use super::exports;
 use super::order::{self, Dependencies};
 use super::stack::{Applied, OnFailure, Operation, Phase, Stack, StackResource, Told};
 use super::undo;
@@ -21,7 +22,20 @@ pub(super) fn create(world: &mut World, stack: &mut Stack, needs: Dependencies, 
         operation.needs = needs;
     }
     stack.turn(world, "CREATE_IN_PROGRESS", Some("User Initiated".into()));
-    announce(world, stack);
+    if !refuse_imports(world, stack) {
+        announce(world, stack);
+    }
+}
+
+/// What nobody exports fails the whole stack, at its first step and before any resource (as AWS did it:
+/// github.com/widdix/aws-s3-virusscan/issues/39). Gives whether there is such a thing.
+fn refuse_imports(world: &mut World, stack: &mut Stack) -> bool {
+    let missing = exports::missing(world, stack);
+    let refused = missing.is_some();
+    if let Some(operation) = &mut stack.operation {
+        operation.refused = missing;
+    }
+    refused
 }
 
 /// Starts an update to what `stack.applied` now says; `previous` is what it said before.
@@ -40,6 +54,7 @@ pub(super) fn update(
     }
     stack.updated = Some(world.now);
     stack.turn(world, "UPDATE_IN_PROGRESS", Some("User Initiated".into()));
+    refuse_imports(world, stack);
 }
 
 /// Starts the deletion of a stack.
@@ -77,6 +92,7 @@ fn begin(world: &mut World, stack: &mut Stack, phase: Phase, todo: Vec<String>, 
         announced: BTreeSet::new(),
         failed: Vec::new(),
         previous: None,
+        refused: None,
         undo: Vec::new(),
         leftovers: Vec::new(),
         retain: BTreeSet::new(),
@@ -162,6 +178,9 @@ pub(super) fn step(world: &mut World, stack: &mut Stack) {
     let Some(phase) = stack.operation.as_ref().map(|operation| operation.phase) else { return };
     if phase == Phase::UpdateRollback {
         return undo::step(world, stack);
+    }
+    if let Some(reason) = stack.operation.as_mut().and_then(|operation| operation.refused.take()) {
+        return give_up_whole(world, stack, phase == Phase::Create, &reason);
     }
     match (phase, next(stack)) {
         (Phase::Create | Phase::Update, Next::Do(name)) => match bring(world, stack, &name) {
@@ -278,6 +297,12 @@ pub(super) fn fail(world: &mut World, stack: &mut Stack, name: &str, reason: &st
     give_up(world, stack, creating, &format!("The following resource(s) failed to {verb}: [{}]. ", failed.join(", ")));
 }
 
+/// The stack itself has failed, not one of its resources.
+fn give_up_whole(world: &mut World, stack: &mut Stack, creating: bool, reason: &str) {
+    let summary = if creating { format!("{reason}. ") } else { reason.to_owned() };
+    give_up(world, stack, creating, &summary);
+}
+
 /// What follows a failed creation or update.
 pub(super) fn give_up(world: &mut World, stack: &mut Stack, creating: bool, summary: &str) {
     custom::cancel(world, stack);
@@ -324,16 +349,16 @@ fn finish(world: &mut World, stack: &mut Stack, phase: Phase) {
                 stack.outputs = outputs;
                 stack.turn(world, "CREATE_COMPLETE", None);
             }
-            Err(reason) => give_up(world, stack, true, &format!("{reason}. ")),
+            Err(reason) => give_up_whole(world, stack, true, &reason),
         },
-        Phase::Update => match outputs(world, stack) {
+        Phase::Update => match outputs(world, stack).and_then(|outputs| exports::kept(world, stack, outputs)) {
             Ok(outputs) => {
                 stack.outputs = outputs;
                 undo::retire_undeclared(stack);
                 stack.turn(world, "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS", None);
                 turn_to(world, stack, Phase::Cleanup, Vec::new());
             }
-            Err(reason) => give_up(world, stack, false, &format!("{reason}. ")),
+            Err(reason) => give_up_whole(world, stack, false, &reason),
         },
         Phase::Cleanup | Phase::UpdateRollbackCleanup if !undo::clean_up(world, stack) => rest(stack),
         Phase::Cleanup => stack.turn(world, "UPDATE_COMPLETE", None),

@@ -10,10 +10,11 @@
 //! stack.rs      the data     bring.rs  one resource     lifecycle.rs  forwards     undo.rs  backwards
 //! custom.rs     resources that a function of the template's own brings about     answers.rs  what it says
 //! change_sets.rs  what is worked out before it is done     changes.rs  what that would change
+//! exports.rs    what stacks give to each other
 //! resources/    one handler per resource type, over the other services' own APIs
 //! ```
 //!
-//! Not known here, and refused: transforms, nested stacks, imports of resources, `Fn::ImportValue`, custom resources that are
+//! Not known here, and refused: transforms, nested stacks, imports of resources, custom resources that are
 //! reached through SNS.
 
 pub(crate) mod answers;
@@ -22,6 +23,7 @@ mod change_sets;
 mod changes;
 mod custom;
 mod evaluate;
+mod exports;
 mod lifecycle;
 mod order;
 mod parameters;
@@ -38,6 +40,8 @@ mod write;
 mod change_set_tests;
 #[cfg(test)]
 mod custom_tests;
+#[cfg(test)]
+mod export_tests;
 #[cfg(test)]
 mod tests;
 
@@ -126,6 +130,8 @@ pub fn call(world: &mut World, call: &Call<'_>) -> Outcome {
         "ExecuteChangeSet" => change_sets::execute(world, call),
         "ListChangeSets" => change_sets::list(world, call),
         "DeleteChangeSet" => change_sets::delete(world, call),
+        "ListExports" => exports::list(world, call),
+        "ListImports" => exports::list_imports(world, call),
         "DescribeStacks" => read::describe(world, call),
         "ListStacks" => read::list(world, call),
         "DescribeStackEvents" => read::events(world, call),

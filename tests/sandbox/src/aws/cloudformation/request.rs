@@ -9,6 +9,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::evaluate::{Scope, partition};
+use super::exports;
 use super::order::{self, Dependencies};
 use super::parameters;
 use super::resources;
@@ -148,6 +149,7 @@ pub(super) fn parsed(text: &str) -> Result<Template, Refusal> {
     }
     rules::check(&template).map_err(invalid)?;
     order::check(&template).map_err(invalid)?;
+    exports::check(&template).map_err(invalid)?;
     Ok(template)
 }
 

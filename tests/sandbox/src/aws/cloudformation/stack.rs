@@ -155,6 +155,8 @@ pub(super) struct Operation {
     pub(super) announced: BTreeSet<String>,
     pub(super) failed: Vec<String>,
     pub(super) previous: Option<Applied>,
+    /// Why the operation fails at its first step.
+    pub(super) refused: Option<String>,
     pub(super) undo: Vec<Undo>,
     /// Physical things that have been replaced or are no longer declared.
     pub(super) leftovers: Vec<(String, StackResource)>,

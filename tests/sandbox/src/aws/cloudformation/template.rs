@@ -107,6 +107,7 @@ const SHORT_TAGS: &[&str] = &[
     "Not",
     "FindInMap",
     "Base64",
+    "ImportValue",
     "Contains",
     "EachMemberEquals",
     "EachMemberIn",

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::evaluate::partition;
+use super::exports;
 use super::request::{
     actor, applied, dependencies, flag, invalid, keep_token, listed, named, new_name, only, repeated,
 };
@@ -274,6 +275,12 @@ pub(super) fn delete(world: &mut World, call: &Call<'_>) -> Outcome {
             Some(call.text("RoleARN").to_owned()).filter(|arn| !arn.is_empty()).or_else(|| stack.role_arn.clone());
         stack.actor = actor(world, call, role_arn.as_deref())?;
         stack.role_arn = role_arn;
+        // The call is taken, and the stack stays as it was (github.com/aws/aws-cdk/issues/604).
+        if let Some(reason) = exports::in_use(world, stack, &[]) {
+            let status = stack.status;
+            stack.turn(world, status, Some(reason));
+            return Ok(stack.id.clone());
+        }
         lifecycle::delete(world, stack, retain.into_iter().collect(), force, token(call));
         Ok(stack.id.clone())
     })?;
