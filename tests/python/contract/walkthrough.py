@@ -20,6 +20,7 @@ from botocore.exceptions import ClientError
 import steps_builds
 import steps_iam
 import steps_change_sets
+import steps_drift
 import steps_exports
 import steps_prerequisites
 import steps_projects
@@ -51,6 +52,7 @@ def walkthrough(aws):
     steps_change_sets.change_sets(aws)
     steps_change_sets.deployments(aws)
     steps_exports.exports(aws)
+    steps_drift.drift(aws)
     steps_stacks.functions(aws, role)
     steps_stacks.events(aws)
     steps_builds.builds(aws, role)

@@ -11,6 +11,7 @@
 //! custom.rs     resources that a function of the template's own brings about     answers.rs  what it says
 //! change_sets.rs  what is worked out before it is done     changes.rs  what that would change
 //! exports.rs    what stacks give to each other
+//! drift.rs      whether things still are what their stack made them
 //! resources/    one handler per resource type, over the other services' own APIs
 //! ```
 //!
@@ -22,6 +23,7 @@ mod bring;
 mod change_sets;
 mod changes;
 mod custom;
+mod drift;
 mod evaluate;
 mod exports;
 mod lifecycle;
@@ -40,6 +42,8 @@ mod write;
 mod change_set_tests;
 #[cfg(test)]
 mod custom_tests;
+#[cfg(test)]
+mod drift_tests;
 #[cfg(test)]
 mod export_tests;
 #[cfg(test)]
@@ -130,6 +134,9 @@ pub fn call(world: &mut World, call: &Call<'_>) -> Outcome {
         "ExecuteChangeSet" => change_sets::execute(world, call),
         "ListChangeSets" => change_sets::list(world, call),
         "DeleteChangeSet" => change_sets::delete(world, call),
+        "DetectStackDrift" => drift::detect(world, call),
+        "DescribeStackDriftDetectionStatus" => drift::status(world, call),
+        "DescribeStackResourceDrifts" => drift::resources(world, call),
         "ListExports" => exports::list(world, call),
         "ListImports" => exports::list_imports(world, call),
         "DescribeStacks" => read::describe(world, call),

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
 use super::change_sets;
+use super::drift;
 use super::request::{invalid, listed, named, needed_capabilities, parsed, template_text};
 use super::stack::{Event, Stack, StackResource};
 use super::template::Template;
@@ -44,15 +45,15 @@ fn find(world: &mut World, call: &Call<'_>, name: &str) -> Result<Stack, Refusal
 pub(super) fn describe(world: &mut World, call: &Call<'_>) -> Outcome {
     let name = call.text("StackName");
     if !name.is_empty() {
-        return Ok(json!({"Stacks": [shown(&find(world, call, name)?)]}));
+        return Ok(json!({"Stacks": [shown(&find(world, call, name)?, world.now)]}));
     }
     let delay = world.settings.list_lag;
     let state = world.region(&call.caller.account, call.region).cloudformation.clone();
     let stacks = state.stacks.values().filter(|stack| !stack.gone() && !young(world, stack.created, delay));
-    page(call, "Stacks", stacks.map(shown).collect())
+    page(call, "Stacks", stacks.map(|stack| shown(stack, world.now)).collect())
 }
 
-fn shown(stack: &Stack) -> Value {
+fn shown(stack: &Stack, now: Timestamp) -> Value {
     let tags: Vec<Value> = stack.applied.tags.iter().map(|(key, value)| json!({"Key": key, "Value": value})).collect();
     json!({
         "StackId": stack.id,
@@ -73,7 +74,7 @@ fn shown(stack: &Stack) -> Value {
         "RoleARN": stack.role_arn,
         "Tags": tags,
         "EnableTerminationProtection": stack.protected,
-        "DriftInformation": {"StackDriftStatus": "NOT_CHECKED"},
+        "DriftInformation": drift::of_stack(stack, now),
     })
 }
 
@@ -91,7 +92,7 @@ pub(super) fn list(world: &mut World, call: &Call<'_>) -> Outcome {
                 "StackId": stack.id, "StackName": stack.name, "TemplateDescription": stack.applied.template.description,
                 "CreationTime": stack.created.to_string(), "LastUpdatedTime": stack.updated.map(|at| at.to_string()),
                 "DeletionTime": stack.deleted.map(|at| at.to_string()), "StackStatus": stack.status, "StackStatusReason": stack.reason,
-                "DriftInformation": {"StackDriftStatus": "NOT_CHECKED"},
+                "DriftInformation": drift::of_stack(stack, world.now),
             })
         })
         .collect();
@@ -112,12 +113,12 @@ pub(super) fn events(world: &mut World, call: &Call<'_>) -> Outcome {
     page(call, "StackEvents", stack.events.iter().rev().map(event).collect())
 }
 
-fn resource_shown(stack: &Stack, name: &str, resource: &StackResource, time: &str) -> Value {
+fn resource_shown(stack: &Stack, name: &str, resource: &StackResource, time: &str, now: Timestamp) -> Value {
     let mut shown = json!({
         "StackName": stack.name, "StackId": stack.id, "LogicalResourceId": name,
         "PhysicalResourceId": resource.made.as_ref().map(|made| &made.physical_id), "ResourceType": resource.kind,
         "ResourceStatus": resource.status, "ResourceStatusReason": resource.reason,
-        "DriftInformation": {"StackResourceDriftStatus": "NOT_CHECKED"},
+        "DriftInformation": drift::of_resource(stack, name, now),
     });
     shown[time] = json!(resource.updated.to_string());
     shown
@@ -140,7 +141,7 @@ pub(super) fn resources(world: &mut World, call: &Call<'_>) -> Outcome {
     };
     let resources = stack.resources.iter().filter(|(id, _)| logical.is_empty() || *id == logical);
     let resources: Vec<Value> =
-        resources.map(|(id, resource)| resource_shown(&stack, id, resource, "Timestamp")).collect();
+        resources.map(|(id, resource)| resource_shown(&stack, id, resource, "Timestamp", world.now)).collect();
     Ok(json!({"StackResources": resources}))
 }
 
@@ -148,9 +149,9 @@ pub(super) fn resource(world: &mut World, call: &Call<'_>) -> Outcome {
     let stack = find(world, call, named(call)?)?;
     let logical = call.text("LogicalResourceId");
     match stack.resources.get(logical) {
-        Some(resource) => {
-            Ok(json!({"StackResourceDetail": resource_shown(&stack, logical, resource, "LastUpdatedTimestamp")}))
-        }
+        Some(resource) => Ok(
+            json!({"StackResourceDetail": resource_shown(&stack, logical, resource, "LastUpdatedTimestamp", world.now)}),
+        ),
         None => Err(invalid(format!("Resource {logical} does not exist for stack {}", stack.name))),
     }
 }
@@ -158,7 +159,7 @@ pub(super) fn resource(world: &mut World, call: &Call<'_>) -> Outcome {
 pub(super) fn list_resources(world: &mut World, call: &Call<'_>) -> Outcome {
     let stack = find(world, call, named(call)?)?;
     let summary = |(name, resource): (&String, &StackResource)| {
-        let mut shown = resource_shown(&stack, name, resource, "LastUpdatedTimestamp");
+        let mut shown = resource_shown(&stack, name, resource, "LastUpdatedTimestamp", world.now);
         if let Some(members) = shown.as_object_mut() {
             members.retain(|key, _| key != "StackName" && key != "StackId");
         }

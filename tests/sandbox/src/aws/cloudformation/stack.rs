@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use super::answers::Answer;
 use super::bring::Wanted;
 use super::change_sets::ChangeSet;
+use super::drift::Detection;
 use super::evaluate::{Made, Pseudo};
 use super::order::Dependencies;
 use super::parameters::{MASK, Values};
@@ -194,6 +195,8 @@ pub(super) struct Stack {
     pub(super) change_sets: Vec<ChangeSet>,
     /// The change set that made the stack or was executed last.
     pub(super) change_set_id: Option<String>,
+    /// Oldest first.
+    pub(super) detections: Vec<Detection>,
 }
 
 impl Stack {

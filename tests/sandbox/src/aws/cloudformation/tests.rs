@@ -25,7 +25,7 @@ Outputs:
 
 pub(super) struct Scene {
     pub(super) world: World,
-    caller: Caller,
+    pub(super) caller: Caller,
 }
 
 impl Scene {

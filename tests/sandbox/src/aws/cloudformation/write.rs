@@ -85,6 +85,7 @@ pub(super) fn fresh(world: &World, call: &Call<'_>, id: &str, (applied, on_failu
         operations: 0,
         change_sets: Vec::new(),
         change_set_id: None,
+        detections: Vec::new(),
     }
 }
 

@@ -3,6 +3,7 @@
 //! queues, alarms) is a plain record. Stack tags are passed on; the reserved `aws:` tags are not, since the
 //! services refuse them from every client.
 
+pub(super) mod actual;
 mod codebuild;
 mod custom;
 mod events;
