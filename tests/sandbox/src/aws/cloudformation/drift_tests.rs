@@ -5,7 +5,7 @@
 use serde_json::{Value, json};
 
 use super::tests::Scene;
-use crate::aws::{Call, Outcome, events, iam, lambda, sagemaker};
+use crate::aws::{Call, Outcome, codebuild, events, iam, lambda, sagemaker};
 use crate::world::World;
 
 const THINGS: &str = r#"
@@ -15,7 +15,7 @@ Resources:
     Properties:
       RoleName: r
       AssumeRolePolicyDocument:
-        {Version: 2012-10-17, Statement: [{Effect: Allow, Principal: {Service: lambda.amazonaws.com}, Action: 'sts:AssumeRole'}]}
+        {Version: 2012-10-17, Statement: [{Effect: Allow, Principal: {Service: [lambda.amazonaws.com, codebuild.amazonaws.com]}, Action: 'sts:AssumeRole'}]}
       Policies: [{PolicyName: p, PolicyDocument: {Version: 2012-10-17, Statement: [{Effect: Allow, Action: 'logs:*', Resource: '*'}]}}]
   Function:
     Type: AWS::Lambda::Function
@@ -23,6 +23,16 @@ Resources:
       {FunctionName: f, Runtime: python3.13, Handler: index.handler, Role: !GetAtt Role.Arn, Timeout: '10', Code: {ZipFile: 'x = 1'}, Environment: {Variables: {A: b}}}
   Rule: {Type: 'AWS::Events::Rule', Properties: {Name: e, EventPattern: {source: [aws.sagemaker]}, Targets: [{Id: '1', Arn: !GetAtt Function.Arn}]}}
   Group: {Type: 'AWS::SageMaker::ModelPackageGroup', Properties: {ModelPackageGroupName: g, Tags: [{Key: a, Value: b}]}}
+  Project:
+    Type: AWS::CodeBuild::Project
+    Properties:
+      Name: build
+      ServiceRole: !GetAtt Role.Arn
+      Source: {Type: NO_SOURCE, BuildSpec: 'version: 0.2'}
+      Artifacts: {Type: NO_ARTIFACTS}
+      Environment:
+        {Type: LINUX_CONTAINER, ComputeType: BUILD_GENERAL1_SMALL, Image: 'aws/codebuild/standard:7.0', EnvironmentVariables: [{Name: A, Value: b}]}
+      TimeoutInMinutes: 20
   Queue: {Type: 'AWS::SQS::Queue'}
 "#;
 
@@ -74,7 +84,7 @@ impl Scene {
 #[test]
 fn what_a_hand_changes_is_told_by_property() {
     type Act = fn(&mut Scene);
-    let cases: [(&str, Act, &[&str]); 8] = [
+    let cases: [(&str, Act, &[&str]); 9] = [
         ("nothing", |_| {}, &[]),
         (
             "a number",
@@ -128,6 +138,11 @@ fn what_a_hand_changes_is_told_by_property() {
             ],
         ),
         (
+            "a build's time",
+            |scene| scene.hand(codebuild::call, "UpdateProject", json!({"name": "build", "timeoutInMinutes": 30})),
+            &["Project MODIFIED /TimeoutInMinutes NOT_EQUAL 20 30"],
+        ),
+        (
             "the whole thing",
             |scene| scene.hand(sagemaker::call, "DeleteModelPackageGroup", json!({"ModelPackageGroupName": "g"})),
             &["Group DELETED"],
@@ -160,7 +175,7 @@ fn only_what_was_checked_is_told_and_the_rest_is_not_checked() {
     let all = scene.ask("DescribeStackResourceDrifts", json!({"StackName": "s"})).unwrap();
     let all = all["StackResourceDrifts"].as_array().unwrap();
     let names: Vec<&str> = all.iter().map(|one| one["LogicalResourceId"].as_str().unwrap()).collect();
-    assert_eq!(names, ["Function", "Group", "Role", "Rule"], "a queue cannot be read back here");
+    assert_eq!(names, ["Function", "Group", "Project", "Role", "Rule"], "a queue cannot be read back here");
     let page = json!({"StackName": "s", "MaxResults": "3"});
     let page = scene.ask("DescribeStackResourceDrifts", page).unwrap();
     assert_eq!((page["StackResourceDrifts"].as_array().unwrap().len(), &page["NextToken"]), (3, &json!("3")));

@@ -15,6 +15,7 @@ const LAMBDA: Service = Service { name: "Lambda", call: crate::aws::lambda::call
 const IAM: Service = Service { name: "Iam", call: crate::aws::iam::call };
 const EVENTS: Service = Service { name: "EventBridge", call: crate::aws::events::call };
 const SAGEMAKER: Service = Service { name: "SageMaker", call: crate::aws::sagemaker::call };
+const CODEBUILD: Service = Service { name: "CodeBuild", call: crate::aws::codebuild::call };
 const SECRETS: Service = Service { name: "SecretsManager", call: crate::aws::secrets_manager::call };
 
 /// How things of this type are read.
@@ -24,6 +25,7 @@ pub(in super::super) fn reader(kind: &str) -> Option<Reader> {
         "AWS::IAM::Role" => Some(role),
         "AWS::Events::Rule" => Some(rule),
         "AWS::SageMaker::ModelPackageGroup" => Some(group),
+        "AWS::CodeBuild::Project" => Some(project),
         "AWS::SecretsManager::Secret" => Some(secret),
         _ => None,
     }
@@ -121,6 +123,28 @@ fn group(world: &mut World, place: &Place<'_>, id: &str) -> Result<Option<Value>
     let tags = SAGEMAKER.send(world, place, "ListTags", &json!({"ResourceArn": answer["ModelPackageGroupArn"]}))?;
     properties.insert("Tags".into(), tags["Tags"].clone());
     Ok(Some(Value::Object(properties)))
+}
+
+fn project(world: &mut World, place: &Place<'_>, id: &str) -> Result<Option<Value>, Refusal> {
+    let answer = CODEBUILD.send(world, place, "BatchGetProjects", &json!({"names": [id]}))?;
+    Ok(answer["projects"].as_array().and_then(|projects| projects.first()).map(template_names))
+}
+
+/// Members as templates name them: `environmentVariables` is `EnvironmentVariables`, but `buildspec` is `BuildSpec`.
+fn template_names(value: &Value) -> Value {
+    let named = |name: &str| {
+        let mut signs = name.chars();
+        let first = signs.next().map(|sign| sign.to_ascii_uppercase());
+        if name == "buildspec" { "BuildSpec".to_owned() } else { first.into_iter().chain(signs).collect() }
+    };
+    match value {
+        Value::Object(members) => {
+            let there = members.iter().filter(|(_, member)| !member.is_null());
+            Value::Object(there.map(|(name, member)| (named(name), template_names(member))).collect())
+        }
+        Value::Array(items) => items.iter().map(template_names).collect(),
+        other => other.clone(),
+    }
 }
 
 /// What the secret holds is not compared.
