@@ -261,7 +261,7 @@ impl Harness {
             .method(method)
             .uri(path)
             .header("authorization", format!("Basic {basic}"))
-            .header("content-type", "application/xml")
+            .header("content-type", "application/xml; charset=utf-8")
             .body(Bytes::from(body.to_owned()))
             .unwrap();
         let answer = self.sandbox.jenkins().oneshot(request).await.unwrap();

@@ -579,7 +579,7 @@ fn item(harness: &Harness, document: &str) {
     let basic = base64::engine::general_purpose::STANDARD.encode(format!("{user}:{token}"));
     let request = http::Request::post("/createItem?name=taxi-fares")
         .header("authorization", format!("Basic {basic}"))
-        .header("content-type", "application/xml")
+        .header("content-type", "application/xml; charset=utf-8")
         .body(bytes::Bytes::from(document.to_owned()))
         .unwrap();
     let status = harness.sandbox.world(|world| mlops_sandbox::jenkins::handle(world, &request).status());

@@ -151,7 +151,7 @@ impl Harness {
             .method(method)
             .uri(format!("http://ci.example{path}"))
             .header("Authorization", format!("Basic {basic}"))
-            .header("Content-Type", "application/xml")
+            .header("Content-Type", "application/xml; charset=utf-8")
             .body(Bytes::from(xml.to_owned()))
             .unwrap();
         let answer = self.sandbox.jenkins().oneshot(request).await.unwrap();
@@ -213,7 +213,7 @@ async fn what_people_change_is_put_right_and_what_they_add_stays() {
         harness.jenkins(|jenkins| jenkins.version = version.into());
         harness.apply().await;
         let path = format!("/job/{}", job("modeldeploy"));
-        let hint = "<org.jenkinsci.plugins.workflow.job.properties.DurabilityHintJobProperty><hint>SURVIVABLE</hint></org.jenkinsci.plugins.workflow.job.properties.DurabilityHintJobProperty>";
+        let hint = "<org.jenkinsci.plugins.workflow.job.properties.DurabilityHintJobProperty><hint>MAX_SURVIVABILITY</hint></org.jenkinsci.plugins.workflow.job.properties.DurabilityHintJobProperty>";
         harness.edit(&path, |xml| xml.replace("<properties>", &format!("<properties>{hint}"))).await;
         assert!(harness.apply().await.is_empty(), "{version}: an added property is no drift");
         type Drift = (&'static str, fn(String) -> String);
@@ -229,7 +229,7 @@ async fn what_people_change_is_put_right_and_what_they_add_stays() {
             assert_eq!(done, [format!("update job \"{}\": {field} (Drifted)", job("modeldeploy"))], "{version}");
         }
         let kept = harness.by_hand("GET", &format!("{path}/config.xml"), "").await;
-        assert!(kept.contains("SURVIVABLE"), "{version}: {kept}");
+        assert!(kept.contains("MAX_SURVIVABILITY"), "{version}: {kept}");
         harness.by_hand("POST", &format!("{path}/doDelete"), "").await;
         assert_eq!(harness.apply().await, [format!("create job \"{}\" (Missing)", job("modeldeploy"))]);
     }

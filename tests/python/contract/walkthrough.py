@@ -18,10 +18,10 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 import steps_builds
-import steps_iam
 import steps_change_sets
 import steps_drift
 import steps_exports
+import steps_iam
 import steps_prerequisites
 import steps_projects
 import steps_stacks

@@ -130,11 +130,18 @@ pub(super) fn authenticate(jenkins: &Jenkins, headers: &HeaderMap) -> Result<Cal
 pub(super) fn may(jenkins: &Jenkins, caller: &Caller, permission: Permission, path: &[String]) -> bool {
     let Some(user) = caller.user.as_ref().and_then(|name| jenkins.users.get(name)) else { return false };
     let taken = |depth: usize| {
-        user.denied
-            .iter()
-            .any(|(at, what)| at.eq_ignore_ascii_case(&full_name(&path[..depth])) && what.contains(&permission))
+        user.denied.iter().any(|(at, what)| same_item(at, &full_name(&path[..depth])) && what.contains(&permission))
     };
     user.permissions.contains(&permission) && !(0..=path.len()).any(taken)
+}
+
+/// Whether two full names are those of one item: only at the root the case does not matter.
+fn same_item(one: &str, other: &str) -> bool {
+    let parts = |name: &str| {
+        name.split_once('/')
+            .map_or((name.to_lowercase(), String::new()), |(root, rest)| (root.to_lowercase(), rest.to_owned()))
+    };
+    parts(one) == parts(other)
 }
 
 /// Refuses with 403 what the caller may not do.
@@ -155,7 +162,10 @@ pub(super) fn crumb(user: &str, session: &str) -> String {
 /// The web session that a request belongs to.
 pub(super) fn session(headers: &HeaderMap) -> Option<String> {
     let cookies = headers.get(http::header::COOKIE)?.to_str().ok()?;
-    cookies.split(';').find_map(|cookie| cookie.trim().strip_prefix("JSESSIONID=")).map(str::to_owned)
+    cookies
+        .split(';')
+        .filter_map(|cookie| cookie.trim().split_once('='))
+        .find_map(|(name, value)| (name == reply::SESSION_COOKIE).then(|| value.to_owned()))
 }
 
 /// Refuses a POST that needs a crumb and has none.
@@ -166,6 +176,6 @@ pub(super) fn check_crumb(jenkins: &Jenkins, caller: &Caller, headers: &HeaderMa
     let sent = headers.get("Jenkins-Crumb").and_then(|value| value.to_str().ok()).unwrap_or_default();
     match session(headers) {
         Some(session) if sent == crumb(caller.name(), &session) => Ok(()),
-        _ => Err(reply::refused("No valid crumb was included in the request")),
+        _ => Err(reply::no_crumb()),
     }
 }

@@ -16,6 +16,9 @@ use crate::world::{Due, Part, World};
 /// How long what left the queue can still be asked for (Queue.leftItems).
 const REMEMBERED: Duration = Duration::from_secs(300);
 
+/// From where remote triggers come: whatever the transport, callers are on this machine.
+const REMOTE_HOST: &str = "127.0.0.1";
+
 fn due(id: String) -> Due {
     Due { part: Part::Jenkins, account: String::new(), region: String::new(), id }
 }
@@ -30,9 +33,9 @@ pub(super) fn trigger(world: &mut World, ask: &Ask<'_>, path: &[String], how: &s
         return Err(reply::conflict(&format!("{} is not buildable", full_name(path))));
     }
     match (with_parameters, definitions.is_empty()) {
-        (true, true) => return Err(reply::failure(&format!("{} is not parameterized", full_name(path)))),
+        (true, true) => return Err(reply::bad_request(&format!("{} is not parameterized", full_name(path)))),
         (false, false) if ask.field("json").is_none() => {
-            return Err(reply::failure("This page expects a form submission"));
+            return Err(reply::bad_request("This page expects a form submission"));
         }
         _ => {}
     }
@@ -69,7 +72,7 @@ fn authorize(world: &World, ask: &Ask<'_>, path: &[String], item: &Item) -> Resu
     match (own, ask.field("token")) {
         (Some(own), Some(given)) if own == given => {
             let note = ask.field("cause").map(|cause| format!(" with note: {cause}")).unwrap_or_default();
-            Ok(format!("Started by remote host{note}"))
+            Ok(format!("Started by remote host {REMOTE_HOST}{note}"))
         }
         (Some(_), Some(_)) => Err(reply::refused("Invalid token provided.")),
         _ => {

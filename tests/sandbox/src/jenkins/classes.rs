@@ -1,22 +1,26 @@
 //! The Java classes that this Jenkins knows, as tables: which plugin brings them, their fields in the order in which
-//! XStream writes them, and what an absent field becomes. A class that stands in no table, or whose plugin is not
-//! installed, is unknown, and what is unknown is dropped on load as RobustReflectionConverter does.
+//! XStream writes them, and what an absent field becomes. Fields that stand in no row are dropped on load, as
+//! RobustReflectionConverter drops them. Classes without a row are judged by `owners`.
 
 /// What a field holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Shape {
     /// Text; written as the default if it is absent, left out if there is none.
     Text(Option<&'static str>),
-    /// Text that is trimmed, and left out when empty.
-    Name,
+    /// One of these words; anything else is dropped, as the converter of enums drops it.
+    Word(&'static [&'static str]),
     /// Text that is encrypted when it is written.
     Sealed,
-    /// Any number of objects, each under its class name; written even when empty if true.
+    /// Any number of objects, each under its class name; written where it is absent, too, if true.
     List(bool),
     /// One object whose class stands in the attribute `class`, or this one.
     Object(&'static str),
-    /// Taken as it is; written as `empty` if absent and that is given.
-    Opaque(Option<&'static str>),
+    /// The same, only where it was posted.
+    Posted(&'static str),
+    /// Taken as it is, as far as its classes are known; written as an empty element where it is absent, too, if true.
+    Opaque(bool),
+    /// The same; where it is absent, an object of this class.
+    Made(&'static str),
 }
 
 /// A class.
@@ -28,7 +32,7 @@ pub(super) struct Class {
     pub(super) fields: &'static [(&'static str, Shape)],
 }
 
-use Shape::{List, Name, Object, Opaque, Sealed, Text};
+use Shape::{List, Made, Object, Opaque, Posted, Sealed, Text, Word};
 
 pub(super) const FOLDER: &str = "com.cloudbees.hudson.plugins.folder.Folder";
 pub(super) const PIPELINE: &str = "flow-definition";
@@ -37,11 +41,17 @@ pub(super) const PARAMETERS: &str = "hudson.model.ParametersDefinitionProperty";
 pub(super) const ONE_AT_A_TIME: &str =
     "org.jenkinsci.plugins.workflow.job.properties.DisableConcurrentBuildsJobProperty";
 pub(super) const PIPELINE_TRIGGERS: &str = "org.jenkinsci.plugins.workflow.job.properties.PipelineTriggersJobProperty";
+pub(super) const CREDENTIALS_PARAMETER: &str = "com.cloudbees.plugins.credentials.CredentialsParameterDefinition";
+pub(super) const FOLDER_VIEWS: &str = "com.cloudbees.hudson.plugins.folder.views.DefaultFolderViewHolder";
 pub(super) const FOLDER_CREDENTIALS: &str =
     "com.cloudbees.hudson.plugins.folder.properties.FolderCredentialsProvider_-FolderCredentialsProperty";
 
 const FALSE: Shape = Text(Some("false"));
+/// A Java `int`: XStream makes objects without their constructors, so what is absent is 0, whatever the default is.
+const ZERO: Shape = Text(Some("0"));
 const PLAIN: Shape = Text(None);
+const SENT: Shape = List(false);
+const AS_IT_IS: Shape = Opaque(false);
 
 /// Every class, items first.
 pub(super) const CLASSES: &[Class] = &[
@@ -49,26 +59,27 @@ pub(super) const CLASSES: &[Class] = &[
         name: FOLDER,
         plugin: "cloudbees-folder",
         fields: &[
-            ("actions", Opaque(Some(""))),
+            ("actions", SENT),
             ("description", PLAIN),
             ("displayName", PLAIN),
             ("properties", List(true)),
-            ("folderViews", Opaque(Some("com.cloudbees.hudson.plugins.folder.views.DefaultFolderViewHolder"))),
-            ("healthMetrics", Opaque(Some(""))),
-            ("icon", Opaque(Some("com.cloudbees.hudson.plugins.folder.icons.StockFolderIcon"))),
+            ("folderViews", Made(FOLDER_VIEWS)),
+            ("healthMetrics", Opaque(true)),
+            ("icon", Made("com.cloudbees.hudson.plugins.folder.icons.StockFolderIcon")),
         ],
     },
     Class {
         name: PIPELINE,
         plugin: "workflow-job",
         fields: &[
-            ("actions", List(true)),
+            ("actions", SENT),
             ("description", PLAIN),
             ("displayName", PLAIN),
+            ("logRotator", Posted("hudson.tasks.LogRotator")),
             ("keepDependencies", FALSE),
             ("properties", List(true)),
             ("definition", Object("")),
-            ("triggers", List(true)),
+            ("triggers", SENT),
             ("quietPeriod", PLAIN),
             ("authToken", Sealed),
             ("disabled", FALSE),
@@ -78,20 +89,26 @@ pub(super) const CLASSES: &[Class] = &[
         name: FREESTYLE,
         plugin: "",
         fields: &[
-            ("actions", List(true)),
+            ("actions", SENT),
             ("description", PLAIN),
             ("displayName", PLAIN),
+            ("logRotator", Posted("hudson.tasks.LogRotator")),
             ("keepDependencies", FALSE),
             ("properties", List(true)),
             ("scm", Object("hudson.scm.NullSCM")),
+            ("scmCheckoutStrategy", Object("")),
             ("quietPeriod", PLAIN),
-            ("canRoam", Text(Some("true"))),
+            ("scmCheckoutRetryCount", PLAIN),
+            ("assignedNode", PLAIN),
+            ("canRoam", FALSE),
             ("disabled", FALSE),
             ("blockBuildWhenDownstreamBuilding", FALSE),
             ("blockBuildWhenUpstreamBuilding", FALSE),
+            ("jdk", PLAIN),
             ("authToken", Sealed),
             ("triggers", List(true)),
             ("concurrentBuild", FALSE),
+            ("customWorkspace", PLAIN),
             ("builders", List(true)),
             ("publishers", List(true)),
             ("buildWrappers", List(true)),
@@ -101,19 +118,24 @@ pub(super) const CLASSES: &[Class] = &[
     Class {
         name: "org.jenkinsci.plugins.workflow.job.properties.DurabilityHintJobProperty",
         plugin: "workflow-job",
-        fields: &[("hint", PLAIN)],
+        fields: &[("hint", Word(&["PERFORMANCE_OPTIMIZED", "SURVIVABLE_NONATOMIC", "MAX_SURVIVABILITY"]))],
     },
-    Class { name: PIPELINE_TRIGGERS, plugin: "workflow-job", fields: &[("triggers", List(true))] },
+    Class {
+        name: "org.jenkinsci.plugins.workflow.job.properties.DisableResumeJobProperty",
+        plugin: "workflow-job",
+        fields: &[],
+    },
+    Class { name: PIPELINE_TRIGGERS, plugin: "workflow-job", fields: &[("triggers", SENT)] },
     Class { name: PARAMETERS, plugin: "", fields: &[("parameterDefinitions", List(true))] },
     Class { name: "jenkins.model.BuildDiscarderProperty", plugin: "", fields: &[("strategy", Object(""))] },
     Class {
         name: "hudson.tasks.LogRotator",
         plugin: "",
         fields: &[
-            ("daysToKeep", Text(Some("-1"))),
-            ("numToKeep", Text(Some("-1"))),
-            ("artifactDaysToKeep", Text(Some("-1"))),
-            ("artifactNumToKeep", Text(Some("-1"))),
+            ("daysToKeep", ZERO),
+            ("numToKeep", ZERO),
+            ("artifactDaysToKeep", PLAIN),
+            ("artifactNumToKeep", PLAIN),
             ("removeLastBuild", FALSE),
         ],
     },
@@ -133,7 +155,28 @@ pub(super) const CLASSES: &[Class] = &[
         fields: &[("name", PLAIN), ("description", PLAIN), ("defaultValue", FALSE)],
     },
     Class {
-        name: "com.cloudbees.plugins.credentials.CredentialsParameterDefinition",
+        name: "hudson.model.ChoiceParameterDefinition",
+        plugin: "",
+        fields: &[("name", PLAIN), ("description", PLAIN), ("choices", AS_IT_IS), ("defaultValue", PLAIN)],
+    },
+    Class {
+        name: "hudson.model.PasswordParameterDefinition",
+        plugin: "",
+        fields: &[("name", PLAIN), ("description", PLAIN), ("defaultValue", Sealed)],
+    },
+    Class {
+        name: "hudson.model.RunParameterDefinition",
+        plugin: "",
+        fields: &[
+            ("name", PLAIN),
+            ("description", PLAIN),
+            ("projectName", PLAIN),
+            ("runId", PLAIN),
+            ("filter", Word(&["ALL", "STABLE", "SUCCESSFUL", "COMPLETED"])),
+        ],
+    },
+    Class {
+        name: CREDENTIALS_PARAMETER,
         plugin: "credentials",
         fields: &[
             ("name", PLAIN),
@@ -146,9 +189,14 @@ pub(super) const CLASSES: &[Class] = &[
     Class {
         name: "hudson.triggers.SCMTrigger",
         plugin: "",
-        fields: &[("spec", Text(Some(""))), ("ignorePostCommitHooks", FALSE)],
+        fields: &[("spec", PLAIN), ("ignorePostCommitHooks", FALSE)],
     },
-    Class { name: "hudson.triggers.TimerTrigger", plugin: "", fields: &[("spec", Text(Some("")))] },
+    Class { name: "hudson.triggers.TimerTrigger", plugin: "", fields: &[("spec", PLAIN)] },
+    Class {
+        name: "jenkins.triggers.ReverseBuildTrigger",
+        plugin: "",
+        fields: &[("spec", PLAIN), ("upstreamProjects", PLAIN), ("threshold", AS_IT_IS)],
+    },
     Class {
         name: "org.jenkinsci.plugins.workflow.cps.CpsScmFlowDefinition",
         plugin: "workflow-cps",
@@ -163,22 +211,43 @@ pub(super) const CLASSES: &[Class] = &[
         name: "hudson.plugins.git.GitSCM",
         plugin: "git",
         fields: &[
-            ("configVersion", Text(Some("0"))),
-            ("userRemoteConfigs", List(true)),
-            ("branches", List(true)),
+            ("configVersion", ZERO),
+            ("userRemoteConfigs", SENT),
+            ("branches", SENT),
             ("doGenerateSubmoduleConfigurations", FALSE),
-            ("submoduleCfg", Opaque(Some("empty-list"))),
-            ("extensions", Opaque(Some(""))),
+            ("gitTool", PLAIN),
+            ("browser", Object("")),
+            ("submoduleCfg", AS_IT_IS),
+            ("extensions", Opaque(true)),
         ],
     },
     Class {
         name: "hudson.plugins.git.UserRemoteConfig",
         plugin: "git",
-        fields: &[("name", Name), ("refspec", Name), ("url", Name), ("credentialsId", Name)],
+        fields: &[("name", PLAIN), ("refspec", PLAIN), ("url", PLAIN), ("credentialsId", PLAIN)],
     },
-    Class { name: "hudson.plugins.git.BranchSpec", plugin: "git", fields: &[("name", Text(Some("**")))] },
+    Class { name: "hudson.plugins.git.BranchSpec", plugin: "git", fields: &[("name", PLAIN)] },
     Class { name: "hudson.scm.NullSCM", plugin: "", fields: &[] },
-    Class { name: "hudson.tasks.Shell", plugin: "", fields: &[("command", Text(Some("")))] },
+    Class {
+        name: "hudson.tasks.Shell",
+        plugin: "",
+        fields: &[("command", PLAIN), ("configuredLocalRules", AS_IT_IS), ("unstableReturn", PLAIN)],
+    },
+    Class {
+        name: "hudson.tasks.ArtifactArchiver",
+        plugin: "",
+        fields: &[
+            ("artifacts", PLAIN),
+            ("excludes", PLAIN),
+            ("latestOnly", PLAIN),
+            ("allowEmptyArchive", PLAIN),
+            ("onlyIfSuccessful", FALSE),
+            ("fingerprint", FALSE),
+            ("defaultExcludes", PLAIN),
+            ("caseSensitive", PLAIN),
+            ("followSymlinks", PLAIN),
+        ],
+    },
     Class {
         name: "org.jenkinsci.plugins.pipeline.modeldefinition.actions.DeclarativeJobAction",
         plugin: "pipeline-model-definition",

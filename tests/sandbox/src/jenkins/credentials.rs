@@ -79,6 +79,9 @@ pub(super) fn answer(world: &mut World, ask: &Ask<'_>, path: &[String], rest: &[
                 return Err(reply::conflict("a credential with this id exists"));
             }
             store.insert(id, posted);
+            if let Some(folder) = world.jenkins.find_mut(path) {
+                folder.has_store = true;
+            }
             Ok(reply::empty(StatusCode::OK))
         }
         ["credential", id, tail @ ..] => {

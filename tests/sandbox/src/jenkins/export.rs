@@ -25,9 +25,7 @@ const FIRST_LEVEL: &str = "mode,nodeName,nodeDescription,numExecutors,quietingDo
 pub(super) fn answer(ask: &Ask<'_>, value: &Value) -> Answer {
     let deep = ask.field("depth").and_then(|depth| depth.parse::<u32>().ok()).unwrap_or(0) > 0;
     match ask.field("tree") {
-        Some(tree) => {
-            tree::pick(value, tree).map(|picked| reply::json(&picked)).map_err(|error| reply::failure(&error))
-        }
+        Some(tree) => tree::pick(value, tree).map(|picked| reply::json(&picked)).map_err(|error| reply::broken(&error)),
         None if deep => Ok(reply::json(value)),
         None => {
             tree::pick(value, FIRST_LEVEL).map(|picked| reply::json(&picked)).map_err(|error| reply::broken(&error))

@@ -10,8 +10,8 @@ use super::classes::{FOLDER, FOLDER_CREDENTIALS, FREESTYLE, PIPELINE, PIPELINE_T
 use super::names::check_good_name;
 use super::reply::{self, Answer, Reply};
 use super::route::{Ask, url_path};
-use super::xml::Element;
-use super::{Item, ItemKind, builds, config, credentials, export, full_name};
+use super::xml::{self, Element};
+use super::{Item, ItemKind, builds, config, credentials, export, full_name, key};
 use crate::world::{Due, Part, World};
 
 /// Creates an item in a folder, or at the root.
@@ -21,15 +21,16 @@ pub(super) fn create(world: &mut World, ask: &Ask<'_>, folder: &[String]) -> Ans
     let name = ask.field("name").ok_or_else(|| reply::failure("Query parameter 'name' is required"))?;
     let name = check_good_name(name).map_err(|error| reply::failure(&error))?.to_owned();
     let siblings = world.jenkins.siblings(folder).ok_or_else(reply::not_found)?;
-    if let Some(taken) = siblings.get(&name.to_lowercase()) {
+    if let Some(taken) = siblings.get(&key(folder, &name)) {
         let path = [folder, std::slice::from_ref(&taken.name)].concat();
         if !access::may(&world.jenkins, &ask.caller, Permission::ItemRead, &path) {
             return Err(hidden(world, ask, &path));
         }
-        return Err(reply::failure(&format!("A job already exists with the name ‘{}’", taken.name)));
+        return Err(reply::failure(&format!("A job already exists with the name ‘{name}’")));
     }
     let copied = ask.field("mode") == Some("copy");
-    let (config, raw) = if copied { copy_source(world, ask, folder)? } else { posted(world, ask)? };
+    let (mut config, raw) = if copied { copy_source(world, ask, folder)? } else { posted(world, ask)? };
+    config::stamp(&mut config, &mut || world.jenkins.next_serial());
     let kind = kind_of(&config).ok_or_else(|| reply::broken("Failed to persist config.xml"))?;
     let path = [folder, std::slice::from_ref(&name)].concat();
     let serial = world.jenkins.next_serial();
@@ -40,13 +41,14 @@ pub(super) fn create(world: &mut World, ask: &Ask<'_>, folder: &[String]) -> Ans
         raw,
         children: Default::default(),
         credentials: Default::default(),
+        has_store: false,
         builds: Vec::new(),
         next_build: 1,
         serial,
     };
     let polled = world.jenkins.polling && polls(&item);
     let siblings = world.jenkins.siblings_mut(folder).ok_or_else(reply::not_found)?;
-    siblings.insert(name.to_lowercase(), item);
+    siblings.insert(key(folder, &name), item);
     if polled {
         let wait = 60 - world.now.as_second().rem_euclid(60).unsigned_abs();
         let id = format!("poll {serial} {}", full_name(&path));
@@ -61,12 +63,13 @@ pub(super) fn create(world: &mut World, ask: &Ask<'_>, folder: &[String]) -> Ans
     Ok(reply::empty(StatusCode::OK))
 }
 
-/// Items.verifyItemDoesNotAlreadyExist: to those who may not discover the item, no reason is given.
+/// An item of that name which the caller may not read: whoever may discover it is told so by ItemGroup.getItem, all
+/// others get no reason from Items.verifyItemDoesNotAlreadyExist.
 fn hidden(world: &World, ask: &Ask<'_>, path: &[String]) -> Reply {
     if access::may(&world.jenkins, &ask.caller, Permission::ItemDiscover, path) {
-        return reply::broken(&format!("{} already exists", full_name(path)));
+        return reply::refused(&format!("Please login to access job {}", full_name(path)));
     }
-    reply::failure("")
+    reply::failure_without_reason()
 }
 
 fn copy_source(world: &World, ask: &Ask<'_>, folder: &[String]) -> Result<(Element, Option<String>), Reply> {
@@ -87,7 +90,7 @@ fn posted(world: &World, ask: &Ask<'_>) -> Result<(Element, Option<String>), Rep
     let source = ask.require_xml("No mode given")?;
     let loaded = config::load(&source, &world.jenkins.plugins)
         .map_err(|error| reply::broken(&format!("Failed to persist config.xml: {error}")))?;
-    let raw = (!config::moves_triggers(&source)).then_some(source);
+    let raw = if config::is_saved_on_load(&source) { None } else { xml::transformed(&source).ok() };
     Ok((loaded, raw))
 }
 
@@ -115,7 +118,7 @@ pub(super) fn answer(world: &mut World, ask: &Ask<'_>, path: &[String], rest: &[
         ["api", "json"] => export::answer(ask, &export::item(world, ask, path, item)),
         ["config.xml"] if ask.method == Method::GET => read_config(world, ask, path),
         ["config.xml"] if ask.method == Method::POST => update_config(world, ask, path),
-        ["config.xml"] => Err(reply::failure(&format!("Unexpected request method {}", ask.method))),
+        ["config.xml"] => Err(reply::empty(StatusCode::BAD_REQUEST)),
         ["doDelete"] => {
             ask.require_post()?;
             delete(world, ask, path, StatusCode::FOUND)
@@ -139,6 +142,7 @@ fn configure(world: &mut World, ask: &Ask<'_>, path: &[String], change: impl FnO
     access::require(&world.jenkins, &ask.caller, Permission::ItemConfigure, path)?;
     let item = world.jenkins.find_mut(path).ok_or_else(reply::not_found)?;
     change(item);
+    config::ensure_actions(&mut item.config);
     item.saved();
     Ok(reply::located(StatusCode::FOUND, "."))
 }
@@ -153,7 +157,7 @@ fn read_config(world: &World, ask: &Ask<'_>, path: &[String]) -> Answer {
         return Ok(reply::xml(raw));
     }
     let mut shown = item.config.clone();
-    if !item.credentials.is_empty() {
+    if item.has_store || !item.credentials.is_empty() {
         let property = credentials::as_property(&item.credentials);
         match shown.child_mut("properties") {
             Some(list) => list.children.push(property),
@@ -179,24 +183,28 @@ fn mask(text: &str) -> String {
 
 fn update_config(world: &mut World, ask: &Ask<'_>, path: &[String]) -> Answer {
     access::require(&world.jenkins, &ask.caller, Permission::ItemConfigure, path)?;
-    let source = String::from_utf8(ask.body.to_vec()).map_err(|_| reply::broken("Failed to process config.xml"))?;
+    let source = ask.text().ok_or_else(|| reply::broken("Failed to process config.xml"))?;
     let mut loaded = config::load(&source, &world.jenkins.plugins)
         .map_err(|error| reply::broken(&format!("Failed to process config.xml: {error}")))?;
+    config::stamp(&mut loaded, &mut || world.jenkins.next_serial());
     let item = world.jenkins.find_mut(path).ok_or_else(reply::not_found)?;
     if kind_of(&loaded) != Some(item.kind) {
         return Err(reply::broken(&format!("Expecting class {} but got {}", item.config.name, loaded.name)));
     }
     // The store of a folder is one of its properties: what the new document does not hold is gone.
     let mut kept = std::collections::BTreeMap::new();
+    let mut has_store = false;
     if let Some(list) = loaded.child_mut("properties") {
         for property in list.children.iter().filter(|property| property.name == FOLDER_CREDENTIALS) {
             kept.extend(credentials::from_property(property, &item.credentials));
+            has_store = true;
         }
         list.children.retain(|property| property.name != FOLDER_CREDENTIALS);
     }
-    item.credentials = kept;
+    (item.credentials, item.has_store) = (kept, has_store);
     item.config = loaded;
-    item.raw = (!config::moves_triggers(&source)).then_some(source);
+    // Before SECURITY-3744 the posted document took the place of whatever the load had saved.
+    item.raw = xml::transformed(&source).ok();
     Ok(reply::empty(StatusCode::OK))
 }
 
@@ -208,19 +216,20 @@ fn rename(world: &mut World, ask: &Ask<'_>, path: &[String]) -> Answer {
     let (old, folder) = path.split_last().ok_or_else(reply::not_found)?;
     let item = world.jenkins.find(path).ok_or_else(reply::not_found)?;
     if item.name == new {
-        return Err(reply::failure("The new name is the same as the current name"));
+        return Err(reply::failure("The new name is the same as the current name."));
     }
     if item.builds.iter().any(|build| build.result.is_none()) {
-        return Err(reply::failure("Unable to rename a job while it is building"));
+        return Err(reply::failure("Unable to rename a job while it is building."));
     }
     let siblings = world.jenkins.siblings_mut(folder).ok_or_else(reply::not_found)?;
-    if new.to_lowercase() != old.to_lowercase() && siblings.contains_key(&new.to_lowercase()) {
+    // At the root this holds for the item itself under another case, too (AbstractItem.checkIfNameIsUsed).
+    if siblings.contains_key(&key(folder, &new)) {
         return Err(reply::failure(&format!("The name “{new}” is already in use.")));
     }
-    if let Some(mut item) = siblings.remove(&old.to_lowercase()) {
+    if let Some(mut item) = siblings.remove(&key(folder, old)) {
         item.name = new.clone();
         item.saved();
-        siblings.insert(new.to_lowercase(), item);
+        siblings.insert(key(folder, &new), item);
     }
     let encoded = url_path("", &[new]).replace("/job/", "");
     Ok(reply::located(StatusCode::FOUND, &format!("../{encoded}")))
@@ -231,7 +240,7 @@ pub(super) fn delete(world: &mut World, ask: &Ask<'_>, path: &[String], status: 
     access::require(&world.jenkins, &ask.caller, Permission::ItemDelete, path)?;
     let (name, folder) = path.split_last().ok_or_else(reply::not_found)?;
     let siblings = world.jenkins.siblings_mut(folder).ok_or_else(reply::not_found)?;
-    siblings.remove(&name.to_lowercase()).ok_or_else(reply::not_found)?;
+    siblings.remove(&key(folder, name)).ok_or_else(reply::not_found)?;
     builds::forget(world, path);
     match status {
         StatusCode::NO_CONTENT => Ok(reply::empty(status)),

@@ -1,12 +1,12 @@
 //! Jenkins as far as pipeline jobs, folders, builds and folder credentials need it. It is a fake, and its fidelity
-//! comes from reading Jenkins' source; a real server must work with the operator too.
+//! comes from reading Jenkins' source and from what 2.568.3 and 2.567 answered; a real server must work with the operator too.
 //!
 //! ```text
 //!   handle ─▶ route (mode, context path, user, crumb, path) ─▶ server   whoAmI, plugins, crumbs, quiet-down
 //!                                                          ├─▶ items    create, read, update, delete
 //!                                                          ├─▶ builds   queue, parameters, runs      ◀─ wake
 //!                                                          └─▶ credentials
-//!   config (what Jenkins makes of config.xml)   export + tree (api/json)   access (who may what)
+//!   config + owners (what Jenkins makes of config.xml)   export + tree (api/json)   access (who may what)
 //! ```
 //!
 //! Jenkins is one process with one memory, so the settings for lagging reads and lists do not concern it.
@@ -28,15 +28,19 @@ mod builds;
 mod classes;
 pub mod config;
 mod credentials;
+mod cron;
 mod export;
 mod items;
 pub mod names;
+mod owners;
 mod reply;
 mod route;
 mod server;
 mod tree;
 pub mod xml;
 
+#[cfg(test)]
+mod seen_tests;
 #[cfg(test)]
 mod tests;
 
@@ -69,7 +73,7 @@ pub enum ItemKind {
 /// A folder or job.
 #[derive(Clone, Debug)]
 pub struct Item {
-    /// Its name as it was created: looked up without regard to case.
+    /// Its name as it was created.
     pub name: String,
     /// Folder or job.
     pub kind: ItemKind,
@@ -77,10 +81,12 @@ pub struct Item {
     pub config: Element,
     /// The file on disk, where it is not what Jenkins would write: as posted, until the next save.
     pub raw: Option<String>,
-    /// The items in a folder by lower-case name.
+    /// The items in a folder by name, which is one of its own in each case: only the root looks up without regard to it.
     pub children: BTreeMap<String, Item>,
     /// The folder's credentials by id.
     pub credentials: BTreeMap<String, Element>,
+    /// Whether the folder has had credentials: the property that holds them stays when they are gone.
+    pub has_store: bool,
     /// The job's builds, oldest first.
     pub builds: Vec<Build>,
     /// The number of the next build.
@@ -210,6 +216,11 @@ fn token_of(user: &str) -> String {
     format!("11{}", &hex::encode(Sha256::digest(format!("jenkins/{user}")))[..32])
 }
 
+/// Under which key an item of that name stands in a folder, or at the root.
+fn key(folder: &[String], name: &str) -> String {
+    if folder.is_empty() { name.to_lowercase() } else { name.to_owned() }
+}
+
 /// `A/B/C`.
 fn full_name(path: &[String]) -> String {
     path.join("/")
@@ -248,7 +259,7 @@ impl Jenkins {
         let (first, rest) = path.split_first()?;
         let mut item = self.items.get(&first.to_lowercase())?;
         for name in rest {
-            item = item.children.get(&name.to_lowercase())?;
+            item = item.children.get(name)?;
         }
         Some(item)
     }
@@ -257,7 +268,7 @@ impl Jenkins {
         let (first, rest) = path.split_first()?;
         let mut item = self.items.get_mut(&first.to_lowercase())?;
         for name in rest {
-            item = item.children.get_mut(&name.to_lowercase())?;
+            item = item.children.get_mut(name)?;
         }
         Some(item)
     }
@@ -340,9 +351,7 @@ impl Item {
 
 fn dump_item(item: &Item) -> Value {
     let mut config = item.config.clone();
-    if let Some(token) = config.child_mut("authToken") {
-        token.text = sealed(&token.text);
-    }
+    config::hide(&mut config);
     let builds: Vec<Value> = item
         .builds
         .iter()

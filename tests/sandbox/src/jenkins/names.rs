@@ -8,18 +8,16 @@ pub fn check_good_name(name: &str) -> Result<&str, String> {
     let name = name.trim();
     match name {
         "" => return Err("No name is specified".into()),
-        "." | ".." => return Err(format!("‘{name}’ is not an allowed name")),
+        "." | ".." => return Err(format!("“{name}” is not an allowed name")),
         _ => {}
     }
-    if name.ends_with('.') {
-        return Err("A name cannot end with ‘.’".into());
-    }
-    if let Some(control) = name.chars().find(|c| c.is_control()) {
-        let shown: String = name.chars().map(|c| if c.is_control() { '?' } else { c }).collect();
-        return Err(format!("No control characters are allowed: U+{:04X} in {shown}", u32::from(control)));
-    }
-    match name.chars().find(|c| "?*/\\%!@#$^&|<>[]:;".contains(*c)) {
+    match name.chars().find(|c| c.is_control() || "?*/\\%!@#$^&|<>[]:;".contains(*c)) {
+        Some(control) if control.is_control() => {
+            let shown = |c: char| if c.is_control() { format!("\\u{};", u32::from(c)) } else { c.to_string() };
+            Err(format!("No control code is allowed: {}", name.chars().map(shown).collect::<String>()))
+        }
         Some(unsafe_sign) => Err(format!("‘{unsafe_sign}’ is an unsafe character")),
+        None if name.ends_with('.') => Err("A name cannot end with ‘.’".into()),
         None => Ok(name),
     }
 }
@@ -38,5 +36,6 @@ mod tests {
         for bad in ["", " ", ".", "..", "ends.", "a/b", "a?b", "a\u{7}b", "a;b", "a%b"] {
             assert!(check_good_name(bad).is_err(), "{bad:?}");
         }
+        assert_eq!(check_good_name("a\u{7}b").unwrap_err(), "No control code is allowed: a\\u7;b");
     }
 }

@@ -22,9 +22,18 @@ fn reply(status: StatusCode, content_type: &'static str, body: impl Into<Bytes>)
     response
 }
 
-/// Sets a header; Jetty writes ISO-8859-1 and a question mark for what that lacks.
+/// Marks an answer that no part of Jenkins made, but the servlet container or a filter before it: it lacks `X-Jenkins`.
+#[derive(Clone, Copy)]
+pub(super) struct OfTheContainer;
+
+fn of_the_container(mut response: Reply) -> Reply {
+    response.extensions_mut().insert(OfTheContainer);
+    response
+}
+
+/// Sets a header; Jetty writes ISO-8859-1 and a blank for what that lacks.
 pub(super) fn set(response: &mut Reply, name: HeaderName, value: &str) {
-    let latin: Vec<u8> = value.chars().map(|c| u8::try_from(u32::from(c)).unwrap_or(b'?')).collect();
+    let latin: Vec<u8> = value.chars().map(|c| u8::try_from(u32::from(c)).unwrap_or(b' ')).collect();
     if let Ok(value) = HeaderValue::from_bytes(&latin) {
         response.headers_mut().insert(name, value);
     }
@@ -60,7 +69,7 @@ pub(super) fn empty(status: StatusCode) -> Reply {
     response
 }
 
-/// A redirect, or 201, with its Location.
+/// A redirect, or 201, with its Location: relative, or with scheme and host, which the way out takes from a 302.
 pub(super) fn located(status: StatusCode, location: &str) -> Reply {
     let mut response = empty(status);
     set(&mut response, LOCATION, location);
@@ -74,11 +83,26 @@ pub(super) fn failure(message: &str) -> Reply {
     response
 }
 
+/// 400 that keeps its reason to itself.
+pub(super) fn failure_without_reason() -> Reply {
+    page(StatusCode::BAD_REQUEST, "Error", "")
+}
+
+/// 400 of the servlet container, with a sentence.
+pub(super) fn bad_request(message: &str) -> Reply {
+    of_the_container(page(StatusCode::BAD_REQUEST, "Bad Request", message))
+}
+
 /// 401 for a wrong password or token.
 pub(super) fn unauthorized() -> Reply {
     let mut response = page(StatusCode::UNAUTHORIZED, "Unauthorized", "Invalid password/token for user");
     set(&mut response, WWW_AUTHENTICATE, "Basic realm=\"Jenkins\"");
-    response
+    of_the_container(response)
+}
+
+/// 403 of CrumbFilter.
+pub(super) fn no_crumb() -> Reply {
+    of_the_container(page(StatusCode::FORBIDDEN, "Forbidden", "No valid crumb was included in the request"))
 }
 
 /// 403 that names what is missing.
@@ -113,7 +137,7 @@ pub(super) fn post_required() -> Reply {
 
 /// 409 with a sentence.
 pub(super) fn conflict(message: &str) -> Reply {
-    page(StatusCode::CONFLICT, "Conflict", message)
+    of_the_container(page(StatusCode::CONFLICT, "Conflict", message))
 }
 
 /// 500: bad XML, a wrong type, a race.
@@ -126,8 +150,11 @@ pub(super) fn loading() -> Reply {
     page(StatusCode::SERVICE_UNAVAILABLE, "Starting Jenkins", "Please wait while Jenkins is getting ready to work")
 }
 
+/// Name of the session cookie: Jenkins adds eight hex digits, so that several on one host do not take it from each other.
+pub(super) const SESSION_COOKIE: &str = "JSESSIONID.4c4e4d47";
+
 /// Adds a session cookie.
 pub(super) fn with_cookie(mut response: Reply, session: &str) -> Reply {
-    set(&mut response, SET_COOKIE, &format!("JSESSIONID={session}; Path=/; HttpOnly"));
+    set(&mut response, SET_COOKIE, &format!("{SESSION_COOKIE}={session}; Path=/; HttpOnly"));
     response
 }

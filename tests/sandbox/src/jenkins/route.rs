@@ -41,6 +41,21 @@ impl Ask<'_> {
         self.headers.get(http::header::CONTENT_TYPE).and_then(|value| value.to_str().ok())
     }
 
+    /// The body as a servlet's reader gives it: in the charset of the content type, else as ISO-8859-1. Only
+    /// `application/xml` without one is taken for something that UTF-8 beyond ASCII breaks, as a real server shows.
+    pub(super) fn text(&self) -> Option<String> {
+        let content_type = self.content_type().unwrap_or_default().to_lowercase();
+        let charset = content_type.split(';').find_map(|part| part.trim().strip_prefix("charset="));
+        let latin = || self.body.iter().map(|byte| char::from(*byte)).collect();
+        match charset.map(|charset| charset.trim_matches('"')) {
+            Some("utf-8" | "utf8") => String::from_utf8(self.body.to_vec()).ok(),
+            Some("iso-8859-1" | "us-ascii") => Some(latin()),
+            Some(_) => None,
+            None if content_type.starts_with("application/xml") && !self.body.is_ascii() => None,
+            None => Some(latin()),
+        }
+    }
+
     /// Refuses a body that does not say that it is XML, in the words given for another type.
     pub(super) fn require_xml(&self, otherwise: &str) -> Result<String, Reply> {
         let content_type = self.content_type().ok_or_else(|| reply::failure("No Content-Type header set"))?;
@@ -62,14 +77,46 @@ pub(super) fn answer(world: &mut World, request: &Request<Bytes>) -> Reply {
     }
     let mut response =
         take_apart(world, request, path).and_then(|ask| dispatch(world, &ask)).unwrap_or_else(|refusal| refusal);
+    shorten_redirect(&mut response, request.uri().path());
+    let of_jenkins = response.extensions_mut().remove::<reply::OfTheContainer>().is_none();
     let content_type = response.headers().get(http::header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     // Functions.advertiseHeaders: pages and the remote API carry them, files and bare redirects do not.
-    if content_type.is_some_and(|kind| kind.starts_with("text/html") || kind.starts_with("application/json")) {
+    if of_jenkins
+        && content_type.is_some_and(|kind| kind.starts_with("text/html") || kind.starts_with("application/json"))
+    {
         let session = format!("{:08x}", world.jenkins.session.wrapping_mul(0x9e37_79b1));
         reply::set(&mut response, HeaderName::from_static("x-jenkins"), &world.jenkins.version);
         reply::set(&mut response, HeaderName::from_static("x-jenkins-session"), &session);
     }
     response
+}
+
+/// Jetty answers a 302 with the path alone, whatever was asked for; 201 and 303 keep scheme and host.
+fn shorten_redirect(response: &mut Reply, from: &str) {
+    if response.status() != StatusCode::FOUND {
+        return;
+    }
+    let location = response
+        .headers()
+        .get(http::header::LOCATION)
+        .map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
+    let Some(location) = location else { return };
+    let path = match location.split_once("://") {
+        Some((_, rest)) => rest.find('/').map_or("/", |at| &rest[at..]).to_owned(),
+        None if location.starts_with('/') => location,
+        None => {
+            let mut parts: Vec<&str> = from.split('/').collect();
+            parts.pop();
+            let mut relative = location.as_str();
+            while let Some(rest) = relative.strip_prefix("../") {
+                parts.pop();
+                relative = rest;
+            }
+            parts.push(if relative == "." { "" } else { relative });
+            parts.join("/")
+        }
+    };
+    reply::set(response, http::header::LOCATION, &path);
 }
 
 fn take_apart<'a>(world: &World, request: &'a Request<Bytes>, path: &str) -> Result<Ask<'a>, Reply> {
@@ -140,11 +187,11 @@ fn walk(world: &mut World, ask: &Ask<'_>, path: &[&str]) -> Answer {
         if !access::may(&world.jenkins, &ask.caller, access::Permission::ItemRead, &names) {
             access::require(&world.jenkins, &ask.caller, access::Permission::ItemDiscover, &names)
                 .map_err(|_| reply::not_found())?;
-            return Err(reply::forbidden(ask.caller.name(), access::Permission::ItemRead.id()));
+            return Err(reply::refused(&format!("Please login to access job {name}")));
         }
     }
     match rest {
-        [] if ask.method == Method::DELETE => items::delete(world, ask, &names, StatusCode::NO_CONTENT),
+        [] if ask.method == Method::DELETE && ask.slash => items::delete(world, ask, &names, StatusCode::NO_CONTENT),
         [] if ask.slash => Ok(reply::html("job")),
         [] => Ok(reply::located(StatusCode::FOUND, &format!("{}/", url_path(&ask.base, &names)))),
         ["build" | "buildWithParameters"] => builds::trigger(world, ask, &names, rest[0]),

@@ -19,6 +19,8 @@ pub struct Element {
     pub children: Vec<Element>,
     /// The text of an element without children.
     pub text: String,
+    /// Whether it is a text, or was sent as a pair of tags: empty, it is written as a pair of tags then.
+    pub is_text: bool,
 }
 
 impl Element {
@@ -29,7 +31,7 @@ impl Element {
 
     /// An element that holds text.
     pub fn leaf(name: &str, text: &str) -> Self {
-        Self { text: text.to_owned(), ..Self::new(name) }
+        Self { text: text.to_owned(), is_text: true, ..Self::new(name) }
     }
 
     /// The first child of that name.
@@ -90,7 +92,7 @@ pub fn parse(source: &str) -> Result<Element, String> {
                 if open.len() >= MAX_DEPTH || (open.is_empty() && root.is_some()) {
                     return Err("markup in the document following the root element must be well-formed".into());
                 }
-                open.push(element(&start, version)?);
+                open.push(Element { is_text: true, ..element(&start, version)? });
             }
             Event::Empty(start) => close(element(&start, version)?, &mut open, &mut root)?,
             Event::End(_) => {
@@ -124,6 +126,7 @@ fn element(start: &quick_xml::events::BytesStart<'_>, version: XmlVersion) -> Re
 fn close(mut done: Element, open: &mut [Element], root: &mut Option<Element>) -> Result<(), String> {
     if !done.children.is_empty() {
         done.text.clear();
+        done.is_text = false;
     }
     match open.last_mut() {
         Some(parent) => parent.children.push(done),
@@ -168,7 +171,8 @@ fn resolve(reference: &str, version: XmlVersion) -> Result<String, String> {
     Ok(character.to_string())
 }
 
-/// Writes a document as XStream does: two blanks per level, `<x/>` for what is empty, entities for both quotes.
+/// Writes a document as XStream does: two blanks per level, `<x/>` for an empty object, `<x></x>` for an empty text,
+/// entities for both quotes.
 pub fn write(root: &Element, declaration: &str) -> String {
     let mut text = declaration.to_owned();
     text.push('\n');
@@ -182,7 +186,7 @@ fn write_element(element: &Element, level: usize, out: &mut String) {
     for (name, value) in &element.attributes {
         out.push_str(&format!(" {name}=\"{}\"", escape(value)));
     }
-    if element.children.is_empty() && element.text.is_empty() {
+    if element.children.is_empty() && element.text.is_empty() && !element.is_text {
         out.push_str("/>");
     } else if element.children.is_empty() {
         out.push_str(&format!(">{}</{}>", escape(&element.text), element.name));
@@ -196,6 +200,7 @@ fn write_element(element: &Element, level: usize, out: &mut String) {
     }
 }
 
+/// What XStream's PrettyPrintWriter makes of a text. It leaves U+2028 raw, which a reader of XML 1.1 takes for a line end.
 fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for character in text.chars() {
@@ -206,8 +211,76 @@ fn escape(text: &str) -> String {
             '"' => escaped.push_str("&quot;"),
             '\'' => escaped.push_str("&apos;"),
             '\n' | '\t' => escaped.push(character),
-            '\u{2028}' => escaped.push_str("&#x2028;"),
             control if control.is_control() => escaped.push_str(&format!("&#x{:x};", u32::from(control))),
+            other => escaped.push(other),
+        }
+    }
+    escaped
+}
+
+/// A posted document as Java's identity transformation puts it on disk (XMLUtils.safeTransform): the same document with
+/// its blanks and comments, but quotes raw, signs beyond the basic plane as references, and nothing as a pair of tags.
+///
+/// # Errors
+/// As [`parse`].
+pub fn transformed(source: &str) -> Result<String, String> {
+    parse(source)?;
+    let mut version = XmlVersion::Implicit1_0;
+    let mut reader = Reader::from_str(source.trim_start_matches('\u{feff}'));
+    let mut out = String::new();
+    let (mut depth, mut open) = (0_usize, false);
+    loop {
+        let event = reader.read_event().map_err(|error| error.to_string())?;
+        if std::mem::take(&mut open) {
+            if let Event::End(_) = event {
+                out.push_str("/>");
+                depth -= 1;
+                continue;
+            }
+            out.push('>');
+        }
+        match event {
+            Event::Decl(declaration) => version = declaration.xml_version().map_err(|error| error.to_string())?,
+            Event::Start(start) => {
+                out.push_str(&tag(&element(&start, version)?));
+                (depth, open) = (depth + 1, true);
+            }
+            Event::Empty(start) => out.push_str(&format!("{}/>", tag(&element(&start, version)?))),
+            Event::End(end) => {
+                out.push_str(&format!("</{}>", end.name().as_ref()));
+                depth -= 1;
+            }
+            Event::Text(text) if depth > 0 => out.push_str(&reference(&text.xml_content(version))),
+            Event::CData(text) => out.push_str(&reference(&text.xml_content(version))),
+            Event::GeneralRef(name) => out.push_str(&reference(&resolve(&name, version)?)),
+            Event::Comment(comment) => out.push_str(&format!("<!--{}-->", &*comment)),
+            Event::Eof => break,
+            Event::Text(_) | Event::PI(_) | Event::DocType(_) => {}
+        }
+    }
+    let number = if version == XmlVersion::Explicit1_1 { "1.1" } else { "1.0" };
+    Ok(format!("<?xml version=\"{number}\" encoding=\"UTF-8\"?>{out}"))
+}
+
+/// A start tag without its end.
+fn tag(element: &Element) -> String {
+    let attribute =
+        |(name, value): &(String, String)| format!(" {name}=\"{}\"", reference(value).replace('"', "&quot;"));
+    format!("<{}{}", element.name, element.attributes.iter().map(attribute).collect::<String>())
+}
+
+/// What Java's transformer makes of a text.
+fn reference(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            '&' => escaped.push_str("&amp;"),
+            '\n' | '\t' => escaped.push(character),
+            odd if odd.is_control() || odd == '\u{2028}' || odd > '\u{ffff}' => {
+                escaped.push_str(&format!("&#{};", u32::from(odd)));
+            }
             other => escaped.push(other),
         }
     }
@@ -221,13 +294,46 @@ mod tests {
 
     #[test]
     fn what_is_written_reads_back_the_same() {
-        for text in ["]]>", "<a href='x'>\"&amp;", "line\nline\r\nend", "\u{1}\u{1f}", "🚀 \u{85}\u{2028}", "  kept  "]
+        for text in
+            ["]]>", "<a href='x'>\"&amp;", "line\nline\r\nend", "\u{1}\u{1f}", "🚀 \u{85}\u{2029}", "  kept  ", ""]
         {
             let mut root = Element::new("r");
             root.children.push(Element::leaf("t", text));
             let written = write(&root, "<?xml version='1.1' encoding='UTF-8'?>");
             assert_eq!(parse(&written).unwrap(), root, "{text:?}");
         }
+    }
+
+    #[test]
+    fn a_line_separator_is_written_raw_and_read_as_a_line_break() {
+        let root = Element { children: vec![Element::leaf("t", "a\u{2028}b")], ..Element::new("r") };
+        let written = write(&root, "<?xml version='1.1' encoding='UTF-8'?>");
+        assert!(written.contains("a\u{2028}b"), "{written}");
+        assert_eq!(parse(&written).unwrap().child_text("t"), Some("a\nb"));
+    }
+
+    #[test]
+    fn a_transformer_writes_the_file_in_a_form_of_its_own() {
+        let head = "<?xml version=\"1.1\" encoding=\"UTF-8\"?>";
+        let rows = [
+            ("entities of quotes become signs", "<a><b>it&apos;s &quot;so&quot;</b></a>", "<a><b>it's \"so\"</b></a>"),
+            ("signs beyond the basic plane become references", "<a>🚀</a>", "<a>&#128640;</a>"),
+            ("others stay", "<a>ü 中</a>", "<a>ü 中</a>"),
+            ("a pair of tags around nothing becomes one", "<a><b></b></a>", "<a><b/></a>"),
+            (
+                "blanks and comments stay",
+                "<a>\n  <!-- c -->\n  <b x='1'/>\n</a>",
+                "<a>\n  <!-- c -->\n  <b x=\"1\"/>\n</a>",
+            ),
+            ("markup stays escaped", "<a>&lt;&amp;&gt;</a>", "<a>&lt;&amp;&gt;</a>"),
+            ("control characters are references", "<?xml version='1.1'?><a>&#x1;&#13;</a>", "<a>&#1;&#13;</a>"),
+        ];
+        for (name, posted, expected) in rows {
+            let posted =
+                if posted.starts_with("<?") { posted.to_owned() } else { format!("<?xml version='1.1'?>{posted}") };
+            assert_eq!(transformed(&posted).unwrap(), format!("{head}{expected}"), "{name}");
+        }
+        assert!(transformed("<a/>").unwrap().starts_with("<?xml version=\"1.0\""), "without a declaration it is 1.0");
     }
 
     #[test]
