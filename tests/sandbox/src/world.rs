@@ -45,6 +45,13 @@ pub struct Settings {
     /// How long a Jenkins build runs.
     #[serde(with = "seconds")]
     pub jenkins_build: Duration,
+    /// How long Jenkins answers 503 before and after it takes nobody's token while it restarts; with both at zero it is
+    /// back at once.
+    #[serde(with = "seconds")]
+    pub jenkins_restart: Duration,
+    /// How long valid tokens are answered with 401 while it restarts.
+    #[serde(with = "seconds")]
+    pub jenkins_unauthorized: Duration,
     /// How long a custom resource's function takes to answer where it does not run: in process, or by a script.
     #[serde(with = "seconds")]
     pub custom_resource: Duration,
@@ -69,6 +76,8 @@ impl Default for Settings {
             iam_propagation: Duration::ZERO,
             jenkins_queue: Duration::from_millis(200),
             jenkins_build: Duration::from_secs(1),
+            jenkins_restart: Duration::ZERO,
+            jenkins_unauthorized: Duration::ZERO,
             custom_resource: Duration::from_secs(1),
             lambda_retry: Duration::from_secs(1),
             lambda_update: Duration::ZERO,

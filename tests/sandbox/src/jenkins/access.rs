@@ -9,7 +9,7 @@ use http::HeaderMap;
 use sha2::{Digest, Sha256};
 
 use super::reply::{self, Reply};
-use super::{Jenkins, full_name};
+use super::{Jenkins, full_name, matrix};
 
 /// What a user may be allowed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -132,7 +132,11 @@ pub(super) fn may(jenkins: &Jenkins, caller: &Caller, permission: Permission, pa
     let taken = |depth: usize| {
         user.denied.iter().any(|(at, what)| same_item(at, &full_name(&path[..depth])) && what.contains(&permission))
     };
-    user.permissions.contains(&permission) && !(0..=path.len()).any(taken)
+    if user.permissions.contains(&Permission::OverallAdminister) && user.permissions.contains(&permission) {
+        return !(0..=path.len()).any(taken);
+    }
+    let everywhere = user.permissions.contains(&permission);
+    matrix::grants(jenkins, caller.name(), permission, path, everywhere) && !(0..=path.len()).any(taken)
 }
 
 /// Whether two full names are those of one item: only at the root the case does not matter.

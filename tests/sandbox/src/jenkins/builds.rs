@@ -202,6 +202,7 @@ pub fn wake(world: &mut World, due: &Due) {
     let parts: Vec<&str> = due.id.splitn(4, ' ').collect();
     let path = |name: &str| name.split('/').map(str::to_owned).collect::<Vec<_>>();
     match parts[..] {
+        ["mode", word, session] => super::server::step(world, word, session),
         ["queue", id] => start(world, id.parse().unwrap_or_default()),
         ["forget", id] => {
             world.jenkins.queue.remove(&id.parse().unwrap_or_default());
@@ -231,12 +232,12 @@ pub(super) fn queue(world: &mut World, ask: &Ask<'_>, rest: &[&str]) -> Answer {
     let visible =
         |world: &World, queued: &QueueItem| access::may(&world.jenkins, &ask.caller, Permission::ItemRead, &queued.job);
     match rest {
-        ["api", "json"] => {
+        ["api", "json" | "python"] => {
             let waiting = world.jenkins.queue.values().filter(|queued| !has_left(queued) && visible(world, queued));
             let items: Vec<Value> = waiting.map(|queued| export::queue_item(world, ask, queued)).collect();
             export::answer(ask, &json!({"_class": "hudson.model.Queue", "items": items}))
         }
-        ["item", id, "api", "json"] => {
+        ["item", id, "api", "json" | "python"] => {
             let queued = id.parse().ok().and_then(|id: u64| world.jenkins.queue.get(&id));
             let queued = queued.filter(|queued| visible(world, queued)).ok_or_else(reply::not_found)?;
             export::answer(ask, &export::queue_item(world, ask, queued))
@@ -259,6 +260,12 @@ pub(super) fn queue(world: &mut World, ask: &Ask<'_>, rest: &[&str]) -> Answer {
     }
 }
 
+/// What a build has written: nothing runs, so it is why it started and, once it has ended, how.
+fn console(build: &Build) -> String {
+    let ended = build.result.iter().map(|result| format!("Finished: {result}\n"));
+    build.causes.iter().map(|cause| format!("{cause}\n")).chain(ended).collect()
+}
+
 /// `/job/X/N/...` and `/job/X/lastBuild/...`.
 pub(super) fn answer(world: &mut World, ask: &Ask<'_>, path: &[String], which: &str, rest: &[&str]) -> Answer {
     let item = world.jenkins.find(path).ok_or_else(reply::not_found)?;
@@ -272,7 +279,8 @@ pub(super) fn answer(world: &mut World, ask: &Ask<'_>, path: &[String], which: &
     let build = item.builds.iter().rev().find(wanted).ok_or_else(reply::not_found)?;
     let number = build.number;
     match rest {
-        ["api", "json"] => export::answer(ask, &export::build(ask, path, build)),
+        ["api", "json" | "python"] => export::answer(ask, &export::build(ask, path, item, build)),
+        ["consoleText"] => Ok(reply::text(console(build))),
         ["stop"] => {
             ask.require_post()?;
             access::require(&world.jenkins, &ask.caller, Permission::ItemCancel, path)?;

@@ -61,13 +61,16 @@ pub(super) fn answer(world: &mut World, ask: &Ask<'_>, path: &[String], rest: &[
         return Err(reply::not_found());
     }
     match rest {
-        ["api", "json"] => {
+        ["api", "json" | "python"] => {
             may(world, Permission::CredentialsView)?;
-            let list: Vec<_> = store(world, path)?.values().map(describe).collect();
-            export::answer(
-                ask,
-                &json!({"_class": "com.cloudbees.plugins.credentials.CredentialsStoreAction$DomainWrapper", "credentials": list}),
-            )
+            let list: Vec<_> = world.jenkins.credentials_of(path).values().map(describe).collect();
+            // CredentialsStoreAction.DomainWrapper of the global domain.
+            let domain = json!({
+                "_class": "com.cloudbees.plugins.credentials.CredentialsStoreAction$DomainWrapper",
+                "credentials": list, "description": "Credentials that should be available everywhere.",
+                "displayName": "Global", "global": true, "urlName": "_",
+            });
+            export::answer(ask, &domain)
         }
         ["createCredentials"] => {
             ask.require_post()?;

@@ -7,7 +7,7 @@ use super::access::{self, Permission};
 use super::builds;
 use super::reply::{self, Answer};
 use super::route::{Ask, url_path};
-use super::{Build, Item, ItemKind, QueueItem, Stage, classes, full_name, tree};
+use super::{Build, Item, ItemKind, QueueItem, Stage, classes, full_name, python, tree, views};
 use crate::world::World;
 
 /// What is exported without `tree` and `depth`.
@@ -17,20 +17,21 @@ const FIRST_LEVEL: &str = "mode,nodeName,nodeDescription,numExecutors,quietingDo
     cancelled,anonymous,authenticated,authorities,crumb,crumbRequestField,typeName,plugins[shortName],\
     jobs[name,url,color],builds[number,url],lastBuild[number,url],lastCompletedBuild[number,url],\
     lastSuccessfulBuild[number,url],lastFailedBuild[number,url],queueItem[id],items[*],task[name,url,color],\
-    executable[number,url],actions[parameters[name,value],causes[shortDescription]],\
+    executable[number,url],actions[parameters[name,value],causes[shortDescription,userId,userName,addr,note]],\
     property[parameterDefinitions[name,type,description,defaultParameterValue[name,value]]],\
-    credentials[id,typeName,description,displayName]";
+    credentials[id,typeName,description,displayName],global,urlName,views[name,url],primaryView[name,url],\
+    busyExecutors,totalExecutors,computer[displayName,numExecutors,idle,offline,offlineCauseReason,temporarilyOffline,jnlpAgent]";
 
 /// Sends a value as its request asks for it.
 pub(super) fn answer(ask: &Ask<'_>, value: &Value) -> Answer {
     let deep = ask.field("depth").and_then(|depth| depth.parse::<u32>().ok()).unwrap_or(0) > 0;
-    match ask.field("tree") {
-        Some(tree) => tree::pick(value, tree).map(|picked| reply::json(&picked)).map_err(|error| reply::broken(&error)),
-        None if deep => Ok(reply::json(value)),
-        None => {
-            tree::pick(value, FIRST_LEVEL).map(|picked| reply::json(&picked)).map_err(|error| reply::broken(&error))
-        }
-    }
+    let picked = match ask.field("tree") {
+        None if deep => Ok(value.clone()),
+        tree => tree::pick(value, tree.unwrap_or(FIRST_LEVEL)),
+    };
+    let picked = picked.map_err(|error| reply::broken(&error))?;
+    let python = ask.path.last().is_some_and(|last| last == "python");
+    Ok(if python { reply::python(python::write(&picked)) } else { reply::json(&picked) })
 }
 
 /// The items in a folder (or at the root) that the caller may see.
@@ -61,17 +62,23 @@ pub(super) fn item(world: &World, ask: &Ask<'_>, path: &[String], item: &Item) -
         "description": item.config.child_text("description"),
         "url": format!("{}/", url_path(&ask.base, path)),
     });
-    let more = if item.is_folder() { json!({"jobs": items(world, ask, path)}) } else { job(world, ask, path, item) };
+    let more = if item.is_folder() { folder(world, ask, path) } else { job(world, ask, path, item) };
     if let (Some(value), Value::Object(more)) = (value.as_object_mut(), more) {
         value.extend(more);
     }
     value
 }
 
+fn folder(world: &World, ask: &Ask<'_>, path: &[String]) -> Value {
+    let mut members = views::members(ask, path);
+    members["jobs"] = items(world, ask, path).into();
+    members
+}
+
 fn job(world: &World, ask: &Ask<'_>, path: &[String], item: &Item) -> Value {
     let queued = world.jenkins.queue.values().find(|queued| queued.job == path && !builds::has_left(queued));
     let last = |wanted: &dyn Fn(&Build) -> bool| {
-        item.builds.iter().rev().find(|found| wanted(found)).map(|found| build(ask, path, found))
+        item.builds.iter().rev().find(|found| wanted(found)).map(|found| build(ask, path, item, found))
     };
     let color = match item.builds.iter().rev().find_map(|build| build.result.as_deref()) {
         _ if item.disabled() => "disabled",
@@ -91,7 +98,7 @@ fn job(world: &World, ask: &Ask<'_>, path: &[String], item: &Item) -> Value {
         "inQueue": queued.is_some(),
         "queueItem": queued.map(|queued| queue_item(world, ask, queued)),
         "nextBuildNumber": item.next_build,
-        "builds": item.builds.iter().rev().map(|found| build(ask, path, found)).collect::<Vec<_>>(),
+        "builds": item.builds.iter().rev().map(|found| build(ask, path, item, found)).collect::<Vec<_>>(),
         "lastBuild": last(&|_| true),
         "lastCompletedBuild": last(&|build| build.result.is_some()),
         "lastSuccessfulBuild": last(&|build| matches!(build.result.as_deref(), Some("SUCCESS" | "UNSTABLE"))),
@@ -104,9 +111,13 @@ fn properties(item: &Item) -> Vec<Value> {
     let parameter = |definition: &super::Element| {
         let text = |name: &str| definition.child_text(name).unwrap_or_default().to_owned();
         let kind = definition.name.rsplit('.').next().unwrap_or_default();
+        let default = match definition.name == classes::CREDENTIALS_PARAMETER {
+            true => json!({"name": text("name")}),
+            false => json!({"name": text("name"), "value": text("defaultValue")}),
+        };
         json!({
             "_class": definition.name, "name": text("name"), "type": kind, "description": text("description"),
-            "defaultParameterValue": {"name": text("name"), "value": text("defaultValue")},
+            "defaultParameterValue": default,
         })
     };
     let all = item.config.child("properties").map(|list| list.children.as_slice()).unwrap_or_default();
@@ -120,23 +131,44 @@ fn properties(item: &Item) -> Vec<Value> {
     all.iter().map(one).collect()
 }
 
-fn actions(parameters: &[(String, String)], causes: &[String]) -> Value {
+/// Why something was built, from the sentence that is kept of it: Cause.UserIdCause, Cause.RemoteCause, SCMTriggerCause.
+fn cause(sentence: &str) -> Value {
+    if let Some(user) = sentence.strip_prefix("Started by user ") {
+        let id = (user != "anonymous").then_some(user);
+        return json!({"_class": "hudson.model.Cause$UserIdCause", "shortDescription": sentence, "userId": id, "userName": user});
+    }
+    if let Some(remote) = sentence.strip_prefix("Started by remote host ") {
+        let (host, note) = remote.split_once(" with note: ").map_or((remote, None), |(host, note)| (host, Some(note)));
+        return json!({"_class": "hudson.model.Cause$RemoteCause", "shortDescription": sentence, "addr": host, "note": note});
+    }
+    json!({"_class": "hudson.triggers.SCMTrigger$SCMTriggerCause", "shortDescription": sentence})
+}
+
+fn actions(item: Option<&Item>, parameters: &[(String, String)], causes: &[String]) -> Value {
     let mut actions = Vec::new();
     if !parameters.is_empty() {
-        let parameters: Vec<Value> = parameters
-            .iter()
-            .map(|(name, value)| json!({"_class": "hudson.model.StringParameterValue", "name": name, "value": value}))
-            .collect();
+        // CredentialsParameterValue exports no value.
+        let parameter = |(name, value): &(String, String)| match item.is_some_and(|item| is_credentials(item, name)) {
+            true => json!({"_class": "com.cloudbees.plugins.credentials.CredentialsParameterValue", "name": name}),
+            false => json!({"_class": "hudson.model.StringParameterValue", "name": name, "value": value}),
+        };
+        let parameters: Vec<Value> = parameters.iter().map(parameter).collect();
         actions.push(json!({"_class": "hudson.model.ParametersAction", "parameters": parameters}));
     }
-    let causes: Vec<Value> =
-        causes.iter().map(|cause| json!({"_class": "hudson.model.Cause", "shortDescription": cause})).collect();
+    let causes: Vec<Value> = causes.iter().map(|sentence| cause(sentence)).collect();
     actions.push(json!({"_class": "hudson.model.CauseAction", "causes": causes}));
     Value::Array(actions)
 }
 
+/// Whether a job's parameter is the id of credentials.
+fn is_credentials(item: &Item, name: &str) -> bool {
+    let list = item.property(classes::PARAMETERS).and_then(|property| property.child("parameterDefinitions"));
+    let mut all = list.iter().flat_map(|list| &list.children);
+    all.any(|one| one.name == classes::CREDENTIALS_PARAMETER && one.child_text("name") == Some(name))
+}
+
 /// One build.
-pub(super) fn build(ask: &Ask<'_>, path: &[String], build: &Build) -> Value {
+pub(super) fn build(ask: &Ask<'_>, path: &[String], item: &Item, build: &Build) -> Value {
     let duration = build.ended.map_or(0, |ended| ended.as_millisecond() - build.started.as_millisecond());
     json!({
         "_class": "org.jenkinsci.plugins.workflow.job.WorkflowRun",
@@ -149,7 +181,7 @@ pub(super) fn build(ask: &Ask<'_>, path: &[String], build: &Build) -> Value {
         "result": build.result,
         "timestamp": build.started.as_millisecond(),
         "duration": duration,
-        "actions": actions(&build.parameters, &build.causes),
+        "actions": actions(Some(item), &build.parameters, &build.causes),
     })
 }
 
@@ -173,7 +205,7 @@ pub(super) fn queue_item(world: &World, ask: &Ask<'_>, queued: &QueueItem) -> Va
         "params": params,
         "url": format!("queue/item/{}/", queued.id),
         "task": {"_class": "org.jenkinsci.plugins.workflow.job.WorkflowJob", "name": queued.job.last(), "url": format!("{job}/")},
-        "actions": actions(&queued.parameters, &queued.causes),
+        "actions": actions(world.jenkins.find(&queued.job), &queued.parameters, &queued.causes),
     });
     match queued.stage {
         Stage::Waiting { until } => value["timestamp"] = json!(until.as_millisecond()),

@@ -11,7 +11,7 @@ use super::names::check_good_name;
 use super::reply::{self, Answer, Reply};
 use super::route::{Ask, url_path};
 use super::xml::{self, Element};
-use super::{Item, ItemKind, builds, config, credentials, export, full_name, key};
+use super::{Item, ItemKind, builds, config, credentials, export, full_name, key, matrix, views};
 use crate::world::{Due, Part, World};
 
 /// Creates an item in a folder, or at the root.
@@ -46,6 +46,11 @@ pub(super) fn create(world: &mut World, ask: &Ask<'_>, folder: &[String]) -> Ans
         next_build: 1,
         serial,
     };
+    let mut item = item;
+    let missing = [Permission::ItemRead, Permission::ItemConfigure];
+    let missing: Vec<Permission> =
+        missing.into_iter().filter(|what| !access::may(&world.jenkins, &ask.caller, *what, &path)).collect();
+    matrix::give_to_creator(&world.jenkins, ask.caller.name(), &missing, &mut item);
     let polled = world.jenkins.polling && polls(&item);
     let siblings = world.jenkins.siblings_mut(folder).ok_or_else(reply::not_found)?;
     siblings.insert(key(folder, &name), item);
@@ -115,7 +120,7 @@ pub(super) fn answer(world: &mut World, ask: &Ask<'_>, path: &[String], rest: &[
     let item = world.jenkins.find(path).ok_or_else(reply::not_found)?;
     let is_folder = item.is_folder();
     match rest {
-        ["api", "json"] => export::answer(ask, &export::item(world, ask, path, item)),
+        ["api", "json" | "python"] => export::answer(ask, &export::item(world, ask, path, item)),
         ["config.xml"] if ask.method == Method::GET => read_config(world, ask, path),
         ["config.xml"] if ask.method == Method::POST => update_config(world, ask, path),
         ["config.xml"] => Err(reply::empty(StatusCode::BAD_REQUEST)),
@@ -133,6 +138,7 @@ pub(super) fn answer(world: &mut World, ask: &Ask<'_>, path: &[String], rest: &[
         ["confirmRename"] => rename(world, ask, path),
         ["doRename"] if !is_folder => rename(world, ask, path),
         ["createItem"] if is_folder => create(world, ask, path),
+        ["view", which, "api", "json" | "python"] if is_folder => views::answer(world, ask, path, which),
         _ => Err(reply::not_found()),
     }
 }

@@ -14,7 +14,7 @@
 // A refusal is a whole HTTP answer here, on purpose: `?` ends a request with it.
 #![allow(clippy::result_large_err)]
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 
 use bytes::Bytes;
 use jiff::Timestamp;
@@ -29,14 +29,18 @@ mod classes;
 pub mod config;
 mod credentials;
 mod cron;
+mod dump;
 mod export;
 mod items;
+mod matrix;
 pub mod names;
 mod owners;
+mod python;
 mod reply;
 mod route;
 mod server;
 mod tree;
+mod views;
 pub mod xml;
 
 #[cfg(test)]
@@ -46,7 +50,10 @@ mod tests;
 
 pub use access::{Permission, User};
 pub use builds::wake;
+pub use dump::item_names;
+pub use server::restart;
 
+use dump::{dump_credentials, dump_item};
 use xml::Element;
 
 /// What Jenkins is doing as a whole.
@@ -57,6 +64,8 @@ pub enum Mode {
     Normal,
     /// It starts: 503 for everything.
     Loading,
+    /// It has read who there is, but not yet begun to take them: 401 for each token, and no POST has a valid crumb.
+    Initializing,
     /// It prepares for a shutdown: configuration works, builds do not start.
     QuietDown,
 }
@@ -264,6 +273,11 @@ impl Jenkins {
         Some(item)
     }
 
+    /// The credentials of a folder, or of the root.
+    fn credentials_of(&self, folder: &[String]) -> &BTreeMap<String, Element> {
+        self.find(folder).map_or(&self.credentials, |folder| &folder.credentials)
+    }
+
     fn find_mut(&mut self, path: &[String]) -> Option<&mut Item> {
         let (first, rest) = path.split_first()?;
         let mut item = self.items.get_mut(&first.to_lowercase())?;
@@ -349,27 +363,6 @@ impl Item {
     }
 }
 
-fn dump_item(item: &Item) -> Value {
-    let mut config = item.config.clone();
-    config::hide(&mut config);
-    let builds: Vec<Value> = item
-        .builds
-        .iter()
-        .map(|build| json!({"number": build.number, "parameters": build.parameters, "causes": build.causes, "result": build.result}))
-        .collect();
-    json!({
-        "name": item.name,
-        "config": xml::write(&config, ""),
-        "credentials": dump_credentials(&item.credentials),
-        "builds": builds,
-        "items": item.children.values().map(dump_item).collect::<Vec<_>>(),
-    })
-}
-
-fn dump_credentials(store: &BTreeMap<String, Element>) -> Value {
-    store.iter().map(|(id, credential)| (id.clone(), Value::from(sealed(&xml::write(credential, ""))))).collect()
-}
-
 fn sealed(text: &str) -> String {
     format!("sha256:{}", hex::encode(Sha256::digest(text)))
 }
@@ -377,22 +370,4 @@ fn sealed(text: &str) -> String {
 /// Users, plugins and modes that tests and the control interface change go by these fields; requests come here.
 pub fn handle(world: &mut World, request: &http::Request<Bytes>) -> http::Response<Bytes> {
     route::answer(world, request)
-}
-
-/// The names of all items, folders with a trailing slash: what tests look at first.
-pub fn item_names(jenkins: &Jenkins) -> BTreeSet<String> {
-    fn below(items: &BTreeMap<String, Item>, prefix: &str, names: &mut BTreeSet<String>) {
-        for item in items.values() {
-            let name = format!("{prefix}{}", item.name);
-            if item.is_folder() {
-                below(&item.children, &format!("{name}/"), names);
-                names.insert(format!("{name}/"));
-            } else {
-                names.insert(name);
-            }
-        }
-    }
-    let mut names = BTreeSet::new();
-    below(&jenkins.items, "", &mut names);
-    names
 }

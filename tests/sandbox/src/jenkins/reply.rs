@@ -52,6 +52,16 @@ pub(super) fn json(value: &Value) -> Reply {
     reply(StatusCode::OK, "application/json;charset=utf-8", value.to_string())
 }
 
+/// 200 with a literal of Python's.
+pub(super) fn python(text: String) -> Reply {
+    reply(StatusCode::OK, "text/x-python;charset=utf-8", text)
+}
+
+/// 200 with plain text.
+pub(super) fn text(text: String) -> Reply {
+    reply(StatusCode::OK, "text/plain;charset=utf-8", text)
+}
+
 /// 200 with XML.
 pub(super) fn xml(text: String) -> Reply {
     reply(StatusCode::OK, "application/xml", text)

@@ -7,7 +7,7 @@ use percent_encoding::percent_decode_str;
 
 use super::access::{self, Caller};
 use super::reply::{self, Answer, Reply};
-use super::{Mode, builds, credentials, items, server};
+use super::{Mode, builds, credentials, items, server, views};
 use crate::world::World;
 
 /// A request, taken apart.
@@ -82,7 +82,9 @@ pub(super) fn answer(world: &mut World, request: &Request<Bytes>) -> Reply {
     let content_type = response.headers().get(http::header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     // Functions.advertiseHeaders: pages and the remote API carry them, files and bare redirects do not.
     if of_jenkins
-        && content_type.is_some_and(|kind| kind.starts_with("text/html") || kind.starts_with("application/json"))
+        && content_type.is_some_and(|kind| {
+            ["text/html", "application/json", "text/x-python"].iter().any(|one| kind.starts_with(one))
+        })
     {
         let session = format!("{:08x}", world.jenkins.session.wrapping_mul(0x9e37_79b1));
         reply::set(&mut response, HeaderName::from_static("x-jenkins"), &world.jenkins.version);
@@ -120,6 +122,13 @@ fn shorten_redirect(response: &mut Reply, from: &str) {
 }
 
 fn take_apart<'a>(world: &World, request: &'a Request<Bytes>, path: &str) -> Result<Ask<'a>, Reply> {
+    let starting = world.jenkins.mode == Mode::Initializing;
+    if starting && request.method() == Method::POST {
+        return Err(reply::no_crumb());
+    }
+    if starting && request.headers().contains_key(http::header::AUTHORIZATION) {
+        return Err(reply::unauthorized());
+    }
     let caller = access::authenticate(&world.jenkins, request.headers())?;
     if request.method() == Method::POST {
         access::check_crumb(&world.jenkins, &caller, request.headers())?;
@@ -157,7 +166,7 @@ fn pairs(text: &str) -> Vec<(String, String)> {
 
 fn dispatch(world: &mut World, ask: &Ask<'_>) -> Answer {
     let path: Vec<&str> = ask.path.iter().map(String::as_str).collect();
-    if let ["whoAmI", "api", "json"] = path[..] {
+    if let ["whoAmI", "api", "json" | "python"] = path[..] {
         return server::who_am_i(ask);
     }
     if let ["login"] = path[..] {
@@ -168,6 +177,10 @@ fn dispatch(world: &mut World, ask: &Ask<'_>) -> Answer {
         [] => Ok(reply::html("Welcome to Jenkins!")),
         ["job", ..] => walk(world, ask, &path),
         ["createItem"] => items::create(world, ask, &[]),
+        ["view", which, "api", "json" | "python"] => views::answer(world, ask, &[], which),
+        ["view", which, ref rest @ ..] if which == views::name(&[]) && rest.first() == Some(&"job") => {
+            walk(world, ask, rest)
+        }
         ["queue", ref rest @ ..] => builds::queue(world, ask, rest),
         ["credentials", "store", "system", "domain", "_", ref rest @ ..] => credentials::answer(world, ask, &[], rest),
         _ => server::answer(world, ask, &path),

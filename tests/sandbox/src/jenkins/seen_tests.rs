@@ -2,6 +2,8 @@
 //! sources alone does not tell.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+use std::time::Duration;
+
 use http::Response;
 
 use super::tests::*;
@@ -225,4 +227,241 @@ fn the_store_of_a_folder_stays_when_its_last_credential_is_gone() {
     assert!(folder.contains("<java.util.concurrent.CopyOnWriteArrayList/>"), "{folder}");
     send(&mut world, "POST /job/A/config.xml", &folder);
     assert_eq!(send(&mut world, "GET /job/A/config.xml", "").1, folder, "sent back, it is the same");
+}
+
+#[test]
+fn a_restart_takes_nobody_for_whom_they_are_between_two_times_of_503() {
+    let settings = crate::world::Settings {
+        jenkins_restart: Duration::from_secs(2),
+        jenkins_unauthorized: Duration::from_secs(1),
+        ..crate::world::Settings::default()
+    };
+    let mut world = World::new(settings, Timestamp::from_second(1_700_000_000).unwrap());
+    let [token, ..] = callers(&mut world);
+    let before = send_as(&mut world, token.as_deref(), "GET /api/json", "");
+    restart(&mut world);
+    let rows = [
+        ("at first it loads", 0, "GET /api/json", 503),
+        ("then tokens are refused", 2500, "GET /api/json", 401),
+        ("and posts lack a crumb", 2500, "POST /createItem?name=x", 403),
+        ("then it loads again", 4000, "GET /api/json", 503),
+        ("then it serves", 5500, "GET /api/json", 200),
+    ];
+    let begun = world.now;
+    for (name, millis, call, status) in rows {
+        world.advance(begun.checked_add(Duration::from_millis(millis)).unwrap());
+        let body = if call.starts_with("POST") { PLAIN_JOB } else { "" };
+        let answer = send_as(&mut world, token.as_deref(), call, body);
+        assert_eq!(answer.status().as_u16(), status, "{name}");
+        if status == 403 {
+            assert!(String::from_utf8_lossy(answer.body()).contains("No valid crumb"), "{name}");
+        }
+    }
+    let after = send_as(&mut world, token.as_deref(), "GET /api/json", "");
+    assert_ne!(header(&before, "x-jenkins-session"), header(&after, "x-jenkins-session"));
+}
+
+#[test]
+fn a_job_with_permissions_of_its_own_is_hidden_and_goes_with_its_folder() {
+    let matrix = |strategy: &str, line: &str| {
+        format!(
+            "<flow-definition><properties><hudson.security.AuthorizationMatrixProperty><inheritanceStrategy class=\"org.jenkinsci.plugins.matrixauth.inheritance.{strategy}\"/><permission>{line}</permission></hudson.security.AuthorizationMatrixProperty></properties></flow-definition>"
+        )
+    };
+    let rows = [
+        ("inherits nothing", matrix("NonInheritingStrategy", "USER:hudson.model.Item.Read:other"), true, false),
+        (
+            "inherits nothing, but names the user",
+            matrix("NonInheritingStrategy", "USER:hudson.model.Item.Read:operator"),
+            true,
+            true,
+        ),
+        (
+            "names the user in the old way",
+            matrix("NonInheritingStrategy", "hudson.model.Item.Read:operator"),
+            true,
+            true,
+        ),
+        ("inherits from its folder", matrix("InheritParentStrategy", "USER:hudson.model.Item.Read:other"), true, true),
+        ("inherits from the root", matrix("InheritGlobalStrategy", "USER:hudson.model.Item.Read:other"), true, true),
+        ("the plugin is missing", matrix("NonInheritingStrategy", "USER:hudson.model.Item.Read:other"), false, true),
+    ];
+    for (name, source, installed, seen) in rows {
+        let mut world = world();
+        if installed {
+            world.jenkins.plugins.insert("matrix-auth".into(), "3.2".into());
+        }
+        send(&mut world, "POST /createItem?name=A", FOLDER);
+        assert_eq!(send(&mut world, "POST /job/A/createItem?name=x", &source).0, 200, "{name}");
+        let listed = json_of(&mut world, "/job/A/api/json?tree=jobs[name]")["jobs"].as_array().unwrap().len();
+        assert_eq!(listed == 1, seen, "{name}");
+        assert_eq!(send(&mut world, "GET /job/A/job/x/api/json", "").0 == 200, seen, "{name}");
+        assert_eq!(send(&mut world, "POST /job/A/doDelete", "").0, 302, "{name}");
+        assert!(item_names(&world.jenkins).is_empty(), "{name}: it goes with its folder");
+    }
+}
+
+#[test]
+fn a_creator_who_lacks_rights_is_given_them_by_the_matrix() {
+    let mut world = world();
+    world.jenkins.plugins.insert("matrix-auth".into(), "3.2".into());
+    send(&mut world, "POST /createItem?name=full", FOLDER);
+    assert!(!send(&mut world, "GET /job/full/config.xml", "").1.contains("AuthorizationMatrixProperty"));
+    let user = world.jenkins.users.get_mut("operator").unwrap();
+    user.permissions.remove(&Permission::ItemConfigure);
+    user.permissions.insert(Permission::ItemExtendedRead);
+    send(&mut world, "POST /createItem?name=x", FOLDER);
+    let shown = send(&mut world, "GET /job/x/config.xml", "").1;
+    assert!(shown.contains("<permission>USER:hudson.model.Item.Configure:operator</permission>"), "{shown}");
+    assert_eq!(send(&mut world, "POST /job/x/submitDescription?description=d", "").0, 302, "and may use them");
+    assert_eq!(send(&mut world, "POST /job/full/submitDescription?description=d", "").0, 403, "there alone");
+}
+
+#[test]
+fn the_remote_api_tells_more_than_jobs() {
+    let mut world = world();
+    let [token, ..] = callers(&mut world);
+    send(&mut world, "POST /createItem?name=A", FOLDER);
+    send(&mut world, "POST /job/A/createItem?name=p", JOB);
+    let secret = "<org.jenkinsci.plugins.plaincredentials.impl.StringCredentialsImpl><scope>GLOBAL</scope><id>i</id><secret>s</secret></org.jenkinsci.plugins.plaincredentials.impl.StringCredentialsImpl>";
+    send(&mut world, "POST /job/A/credentials/store/folder/domain/_/createCredentials", secret);
+    let view = |name: &str, url: &str| json!({"_class": "hudson.model.AllView", "name": name, "url": url});
+    let rows = [
+        ("the root's views", "/api/json", "/views/0", view("all", "http://ci.example/")),
+        ("a folder's views", "/job/A/api/json", "/primaryView", view("All", "http://ci.example/job/A/")),
+        ("a view's jobs", "/view/all/api/json?tree=jobs[name]", "/jobs/0/name", json!("A")),
+        ("a folder's view's jobs", "/job/A/view/All/api/json", "/jobs/0/name", json!("p")),
+        ("a job through a view", "/view/all/job/A/job/p/api/json", "/name", json!("p")),
+        ("the only node", "/computer/api/json", "/computer/0/displayName", json!("Built-In Node")),
+        ("free executors", "/computer/api/json", "/busyExecutors", json!(0)),
+        ("a plugin's name", "/pluginManager/api/json?depth=1", "/plugins/1/longName", json!("Folders Plugin")),
+        ("credentials", "/job/A/credentials/store/folder/domain/_/api/json", "/credentials/0/id", json!("i")),
+        ("their domain", "/job/A/credentials/store/folder/domain/_/api/json", "/urlName", json!("_")),
+    ];
+    for (name, path, pointer, expected) in rows {
+        assert_eq!(json_of(&mut world, path).pointer(pointer), Some(&expected), "{name}");
+    }
+    assert_eq!(send(&mut world, "GET /view/none/api/json", "").0, 404, "a view that is not there");
+    assert!(!world.jenkins.item("A/p").unwrap().config.children.is_empty());
+    let python = send_as(&mut world, token.as_deref(), "GET /whoAmI/api/python?tree=anonymous,name", "");
+    assert_eq!(header(&python, "content-type").as_deref(), Some("text/x-python;charset=utf-8"));
+    assert!(header(&python, "x-jenkins").is_some());
+    let text = String::from_utf8_lossy(python.body()).into_owned();
+    assert!(text.contains("\"anonymous\":False"), "{text}");
+}
+
+#[test]
+fn a_build_says_who_started_it_and_keeps_credentials_to_itself() {
+    let mut world = world();
+    let parameter = "<com.cloudbees.plugins.credentials.CredentialsParameterDefinition><name>C</name><defaultValue>id</defaultValue></com.cloudbees.plugins.credentials.CredentialsParameterDefinition>";
+    let job = JOB.replace("<parameterDefinitions>", &format!("<parameterDefinitions>{parameter}"));
+    let job = job.replace("<properties>", "<authToken>t</authToken><properties>");
+    send(&mut world, "POST /createItem?name=p", &job);
+    send(&mut world, "POST /job/p/buildWithParameters?delay=0sec", "");
+    let later = world.after(Duration::from_secs(3));
+    world.advance(later);
+    send(&mut world, "GET /job/p/buildWithParameters?token=t&cause=why&delay=0sec", "");
+    let later = world.after(Duration::from_secs(3));
+    world.advance(later);
+    let causes = |world: &mut World, number: u32| {
+        json_of(world, &format!("/job/p/{number}/api/json?tree=actions[causes[*]]"))["actions"][1]["causes"][0].clone()
+    };
+    let by_user = json!({"_class": "hudson.model.Cause$UserIdCause", "shortDescription": "Started by user operator", "userId": "operator", "userName": "operator"});
+    assert_eq!(causes(&mut world, 1), by_user);
+    let remote = causes(&mut world, 2);
+    assert_eq!((&remote["addr"], &remote["note"]), (&json!("127.0.0.1"), &json!("why")), "{remote}");
+    assert_eq!(remote["shortDescription"], "Started by remote host 127.0.0.1 with note: why");
+    let parameters =
+        json_of(&mut world, "/job/p/1/api/json?tree=actions[parameters[name,value]]")["actions"][0]["parameters"]
+            .clone();
+    assert_eq!(
+        parameters[0],
+        json!({"_class": "com.cloudbees.plugins.credentials.CredentialsParameterValue", "name": "C"})
+    );
+    assert_eq!(parameters[1]["value"], "d");
+    let (status, console) = send(&mut world, "GET /job/p/1/consoleText", "");
+    assert_eq!((status, console.as_str()), (200, "Started by user operator\nFinished: SUCCESS\n"));
+}
+
+#[test]
+fn copies_and_new_names_are_judged_as_on_a_real_server() {
+    let mut world = world();
+    send(&mut world, "POST /createItem?name=A", FOLDER);
+    for name in ["a", "b"] {
+        send(&mut world, &format!("POST /job/A/createItem?name={name}"), JOB);
+    }
+    let rows = [
+        ("a copy", "POST /job/A/createItem?name=c&mode=copy&from=a", 302, ""),
+        ("a copy from anywhere", "POST /createItem?name=d&mode=copy&from=/A/a", 302, ""),
+        ("a copy of nothing", "POST /createItem?name=e&mode=copy&from=none", 400, "No such job: none"),
+        ("a copy that names nothing", "POST /createItem?name=e&mode=copy", 400, "Specify which job to copy"),
+        (
+            "a copy under a taken name",
+            "POST /job/A/createItem?name=b&mode=copy&from=a",
+            400,
+            "A job already exists with the name  b ",
+        ),
+        ("a new name", "POST /job/A/job/c/confirmRename?newName=c2", 302, ""),
+        ("a new name in the old way", "POST /job/A/job/c2/doRename?newName=c3", 302, ""),
+        (
+            "the same name",
+            "POST /job/A/job/a/confirmRename?newName=a",
+            400,
+            "The new name is the same as the current name.",
+        ),
+        ("a taken name", "POST /job/A/job/a/confirmRename?newName=b", 400, "The name  b  is already in use."),
+        ("another case inside a folder", "POST /job/A/job/a/confirmRename?newName=B", 302, ""),
+        ("another case at the root", "POST /job/d/confirmRename?newName=D", 400, "The name  D  is already in use."),
+        ("a bad name", "POST /job/d/confirmRename?newName=a%3Fb", 400, " ?  is an unsafe character"),
+    ];
+    let who = callers(&mut world)[0].clone();
+    for (name, call, status, reason) in rows {
+        let answer = send_as(&mut world, who.as_deref(), call, "");
+        assert_eq!(answer.status().as_u16(), status, "{name}");
+        assert_eq!(header(&answer, "x-error").unwrap_or_default(), reason, "{name}");
+    }
+    let expected = ["A/", "A/B", "A/b", "A/c3", "d"];
+    assert_eq!(item_names(&world.jenkins).into_iter().collect::<Vec<_>>(), expected);
+    assert_eq!(world.jenkins.item("d").unwrap().config, world.jenkins.item("A/b").unwrap().config, "a copy is alike");
+}
+
+/// A job as the operator writes it, in short: what is read and sent back stays byte for byte, after a restart, too.
+#[test]
+fn a_job_that_is_sent_back_is_the_same() {
+    let git = "<scm class=\"hudson.plugins.git.GitSCM\"><configVersion>2</configVersion><userRemoteConfigs><hudson.plugins.git.UserRemoteConfig><url>https://h/r.git</url></hudson.plugins.git.UserRemoteConfig></userRemoteConfigs><branches><hudson.plugins.git.BranchSpec><name>*/main</name></hudson.plugins.git.BranchSpec></branches><submoduleCfg class=\"empty-list\"/><extensions/></scm>";
+    let job = JOB.replace(
+        "</flow-definition>",
+        &format!("<description>it&apos;s 🚀</description><definition class=\"org.jenkinsci.plugins.workflow.cps.CpsScmFlowDefinition\">{git}<scriptPath>f</scriptPath></definition></flow-definition>"),
+    );
+    for version in ["2.567", "2.568.3"] {
+        let mut world = world();
+        world.jenkins.version = version.into();
+        let [token, ..] = callers(&mut world);
+        send(&mut world, "POST /createItem?name=x", &job);
+        let first = send(&mut world, "GET /job/x/config.xml", "").1;
+        let request = http::Request::post("/job/x/config.xml")
+            .header("Authorization", token.unwrap())
+            .header("Content-Type", "application/xml; charset=utf-8")
+            .body(Bytes::from(first.clone()))
+            .unwrap();
+        assert_eq!(handle(&mut world, &request).status(), 200, "{version}");
+        assert_eq!(send(&mut world, "GET /job/x/config.xml", "").1, first, "{version}");
+        restart(&mut world);
+        assert_eq!(send(&mut world, "GET /job/x/config.xml", "").1, first, "{version} after a restart");
+    }
+}
+
+#[test]
+fn before_the_change_an_update_leaves_root_triggers_in_the_file_where_a_create_moves_them() {
+    let source = "<flow-definition><triggers><hudson.triggers.TimerTrigger><spec>@daily</spec></hudson.triggers.TimerTrigger></triggers></flow-definition>";
+    for (version, after_update) in [("2.567", false), ("2.568.3", true)] {
+        let mut world = world();
+        world.jenkins.version = version.into();
+        send(&mut world, "POST /createItem?name=x", source);
+        let moved =
+            |world: &mut World| send(world, "GET /job/x/config.xml", "").1.contains("PipelineTriggersJobProperty");
+        assert!(moved(&mut world), "{version}: created");
+        send(&mut world, "POST /job/x/config.xml", source);
+        assert_eq!(moved(&mut world), after_update, "{version}: updated");
+    }
 }

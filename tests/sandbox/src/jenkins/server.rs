@@ -1,13 +1,18 @@
 //! What concerns Jenkins as a whole: who the caller is, crumbs, plugins, quiet-down and the root's own JSON.
 
+use std::time::Duration;
+
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use super::access::{self, Permission};
 use super::reply::{self, Answer};
 use super::route::Ask;
-use super::{Mode, Stage, builds, export};
-use crate::world::World;
+use super::{Mode, Stage, builds, export, views};
+use crate::world::{Due, Part, World};
+
+/// Builds that the controller runs at once, as far as it says; nothing here waits for them.
+const EXECUTORS: usize = 2;
 
 /// `whoAmI`: unprotected. An anonymous caller counts as authenticated, with an authority of that name.
 pub(super) fn who_am_i(ask: &Ask<'_>) -> Answer {
@@ -22,39 +27,95 @@ pub(super) fn who_am_i(ask: &Ask<'_>) -> Answer {
 /// Everything below the root that is no item.
 pub(super) fn answer(world: &mut World, ask: &Ask<'_>, path: &[&str]) -> Answer {
     match path {
-        ["api", "json"] => export::answer(ask, &root(world, ask)),
-        ["crumbIssuer", "api", "json"] => crumb(world, ask),
-        ["pluginManager", "api", "json"] => {
+        ["api", "json" | "python"] => export::answer(ask, &root(world, ask)),
+        ["crumbIssuer", "api", "json" | "python"] => crumb(world, ask),
+        ["pluginManager", "api", "json" | "python"] => {
             // Jenkins.checkAnyPermission names the last one: the others are off unless somebody switches them on.
             if !access::may(&world.jenkins, &ask.caller, Permission::OverallSystemRead, &[]) {
                 access::require(&world.jenkins, &ask.caller, Permission::OverallAdminister, &[])?;
             }
             export::answer(ask, &plugins(world))
         }
+        ["computer", "api", "json" | "python"] => export::answer(ask, &computers(world)),
         ["quietDown"] => switch(world, ask, Mode::QuietDown),
         ["cancelQuietDown"] => switch(world, ask, Mode::Normal),
         ["restart" | "safeRestart"] => {
             administer(world, ask)?;
-            world.jenkins.restart();
+            restart(world);
             Ok(reply::located(StatusCode::FOUND, &format!("{}/", ask.base)))
         }
         _ => Err(reply::not_found()),
     }
 }
 
+/// Starts Jenkins anew. With the settings `jenkinsRestart` and `jenkinsUnauthorized` it takes time: 503, then 401 for
+/// valid tokens, then 503 again, as a real one answers between "System config loaded" and its last step.
+pub fn restart(world: &mut World) {
+    world.jenkins.restart();
+    let (dark, closed) = (world.settings.jenkins_restart, world.settings.jenkins_unauthorized);
+    if dark + closed == Duration::ZERO {
+        return;
+    }
+    world.jenkins.mode = Mode::Loading;
+    let session = world.jenkins.session;
+    for (after, word) in [(dark, "initializing"), (dark + closed, "loading"), (dark * 2 + closed, "normal")] {
+        let id = format!("mode {word} {session}");
+        world.schedule(after, Due { part: Part::Jenkins, account: String::new(), region: String::new(), id });
+    }
+}
+
+/// One step of a restart, unless another restart came after it.
+pub(super) fn step(world: &mut World, word: &str, session: &str) {
+    if world.jenkins.session.to_string() != session {
+        return;
+    }
+    match word {
+        "initializing" => world.jenkins.mode = Mode::Initializing,
+        "loading" => world.jenkins.mode = Mode::Loading,
+        _ => set_mode(world, Mode::Normal),
+    }
+}
+
+/// ComputerSet: the controller's own node, which is all there is.
+fn computers(world: &World) -> Value {
+    let builds = world.jenkins.items.values().map(running).sum::<usize>();
+    let node = json!({
+        "_class": "hudson.model.Hudson$MasterComputer",
+        "displayName": "Built-In Node",
+        "numExecutors": EXECUTORS,
+        "idle": builds == 0,
+        "offline": false,
+        "offlineCauseReason": "",
+        "temporarilyOffline": false,
+        "jnlpAgent": false,
+    });
+    json!({
+        "_class": "hudson.model.ComputerSet", "displayName": "Nodes", "totalExecutors": EXECUTORS,
+        "busyExecutors": builds.min(EXECUTORS), "computer": [node],
+    })
+}
+
+fn running(item: &super::Item) -> usize {
+    let own = item.builds.iter().filter(|build| build.result.is_none()).count();
+    own + item.children.values().map(running).sum::<usize>()
+}
+
 fn root(world: &World, ask: &Ask<'_>) -> Value {
     let jenkins = &world.jenkins;
+    let views = views::members(ask, &[]);
     json!({
         "_class": "hudson.model.Hudson",
         "mode": "NORMAL",
         "nodeName": "",
         "nodeDescription": "the Jenkins controller's built-in node",
-        "numExecutors": 2,
+        "numExecutors": EXECUTORS,
         "quietingDown": jenkins.mode == Mode::QuietDown,
         "useCrumbs": jenkins.use_crumbs,
         "useSecurity": true,
         "url": format!("{}/", ask.base),
         "jobs": export::items(world, ask, &[]),
+        "views": views["views"],
+        "primaryView": views["primaryView"],
     })
 }
 
@@ -74,11 +135,23 @@ fn crumb(world: &World, ask: &Ask<'_>) -> Answer {
 fn plugins(world: &World) -> Value {
     let plugin = |(name, version): (&String, &String)| {
         json!({
-            "shortName": name, "version": version, "active": true, "enabled": true, "deleted": false,
+            "shortName": name, "longName": long_name(name), "version": version, "active": true, "enabled": true, "deleted": false,
             "hasUpdate": false, "requiredCoreVersion": "2.479", "dependencies": [],
         })
     };
     json!({"_class": "hudson.LocalPluginManager", "plugins": world.jenkins.plugins.iter().map(plugin).collect::<Vec<_>>()})
+}
+
+/// The name in a plugin's manifest. PluginWrapper.getLongName falls back on the short one, and so does this for plugins
+/// that the operator does not rely on.
+fn long_name(name: &str) -> &str {
+    match name {
+        "cloudbees-folder" => "Folders Plugin",
+        "credentials" => "Credentials Plugin",
+        "git" => "Git plugin",
+        "workflow-job" => "Pipeline: Job",
+        other => other,
+    }
 }
 
 fn administer(world: &World, ask: &Ask<'_>) -> Result<(), reply::Reply> {
