@@ -178,9 +178,10 @@ async fn the_stack_is_made_kept_changed_and_deleted() {
     assert_eq!(scene.settle(true).await, ["Update: SpecChanged", "wait: Progressing", "in sync"]);
 
     assert_eq!(scene.settle(false).await, ["Delete: Deleting", "wait: Deleting", "gone"]);
+    let now = scene.sandbox.now();
     let left = scene.sandbox.world(|world| {
         let region = world.region(ACCOUNT, REGION);
-        [region.cloudformation.dump(), region.lambda.dump()["functions"].clone(), region.events.dump()]
+        [region.cloudformation.dump(), region.lambda.dump(now)["functions"].clone(), region.events.dump()]
     });
     assert_eq!(left[0], json!({"stacks": [], "records": {}}));
     assert_eq!(left[1], json!([]));
