@@ -55,6 +55,18 @@ impl Permission {
     }
 }
 
+impl Permission {
+    /// The permission that suffices where this one is off, as both are unless somebody switches them on
+    /// (`jenkins.security.SystemReadPermission`, `hudson.security.ExtendedReadPermission`).
+    pub(super) fn stands_for(self) -> Option<Self> {
+        match self {
+            Self::OverallSystemRead => Some(Self::OverallAdminister),
+            Self::ItemExtendedRead => Some(Self::ItemConfigure),
+            _ => None,
+        }
+    }
+}
+
 /// A user.
 #[derive(Clone, Debug)]
 pub struct User {
@@ -126,8 +138,13 @@ pub(super) fn authenticate(jenkins: &Jenkins, headers: &HeaderMap) -> Result<Cal
     Err(reply::unauthorized())
 }
 
-/// Whether the caller may do that to the item at `path` (empty: everywhere).
+/// Whether the caller may do that to the item at `path` (empty: everywhere), or what stands for it.
 pub(super) fn may(jenkins: &Jenkins, caller: &Caller, permission: Permission, path: &[String]) -> bool {
+    let other = permission.stands_for();
+    may_itself(jenkins, caller, permission, path) || other.is_some_and(|other| may_itself(jenkins, caller, other, path))
+}
+
+fn may_itself(jenkins: &Jenkins, caller: &Caller, permission: Permission, path: &[String]) -> bool {
     let Some(user) = caller.user.as_ref().and_then(|name| jenkins.users.get(name)) else { return false };
     let taken = |depth: usize| {
         user.denied.iter().any(|(at, what)| same_item(at, &full_name(&path[..depth])) && what.contains(&permission))
@@ -155,7 +172,11 @@ pub(super) fn require(
     permission: Permission,
     path: &[String],
 ) -> Result<(), Reply> {
-    if may(jenkins, caller, permission, path) { Ok(()) } else { Err(reply::forbidden(caller.name(), permission.id())) }
+    if may(jenkins, caller, permission, path) {
+        return Ok(());
+    }
+    // ACL.checkPermission names the permission that stands for one which is off by default.
+    Err(reply::forbidden(caller.name(), permission.stands_for().unwrap_or(permission).id()))
 }
 
 /// The crumb of a user's web session.

@@ -29,9 +29,7 @@ pub(super) fn trigger(world: &mut World, ask: &Ask<'_>, path: &[String], how: &s
     let cause = authorize(world, ask, path, item)?;
     let definitions = parameters(item);
     let with_parameters = how == "buildWithParameters";
-    if item.disabled() {
-        return Err(reply::conflict(&format!("{} is not buildable", full_name(path))));
-    }
+    super::copy::check_buildable(item, path)?;
     match (with_parameters, definitions.is_empty()) {
         (true, true) => return Err(reply::bad_request(&format!("{} is not parameterized", full_name(path)))),
         (false, false) if ask.field("json").is_none() => {
@@ -218,7 +216,7 @@ pub fn wake(world: &mut World, due: &Due) {
             let path = path(due.id.splitn(3, ' ').nth(2).unwrap_or_default());
             let Some(item) = world.jenkins.find(&path).filter(|item| item.serial.to_string() == serial) else { return };
             // WorkflowJob.poll: without a last build, build now.
-            if item.builds.is_empty() && !item.disabled() && super::items::polls(item) {
+            if item.builds.is_empty() && item.buildable() && super::items::polls(item) {
                 let values = parameters(item);
                 enqueue(world, &path, values, "Started by an SCM change".into(), Duration::ZERO);
             }

@@ -90,7 +90,7 @@ fn job(world: &World, ask: &Ask<'_>, path: &[String], item: &Item) -> Value {
     };
     let running = item.builds.iter().any(|build| build.result.is_none());
     json!({
-        "buildable": !item.disabled(),
+        "buildable": item.buildable(),
         "disabled": item.disabled(),
         "concurrentBuild": item.property(classes::ONE_AT_A_TIME).is_none(),
         "keepDependencies": false,

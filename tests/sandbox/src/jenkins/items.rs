@@ -11,7 +11,7 @@ use super::names::check_good_name;
 use super::reply::{self, Answer, Reply};
 use super::route::{Ask, url_path};
 use super::xml::{self, Element};
-use super::{Item, ItemKind, builds, config, credentials, export, full_name, key, matrix, views};
+use super::{Item, ItemKind, builds, config, copy, credentials, export, full_name, key, matrix, views};
 use crate::world::{Due, Part, World};
 
 /// Creates an item in a folder, or at the root.
@@ -29,24 +29,9 @@ pub(super) fn create(world: &mut World, ask: &Ask<'_>, folder: &[String]) -> Ans
         return Err(reply::failure(&format!("A job already exists with the name ‘{name}’")));
     }
     let copied = ask.field("mode") == Some("copy");
-    let (mut config, raw) = if copied { copy_source(world, ask, folder)? } else { posted(world, ask)? };
-    config::stamp(&mut config, &mut || world.jenkins.next_serial());
-    let kind = kind_of(&config).ok_or_else(|| reply::broken("Failed to persist config.xml"))?;
+    let mut item = if copied { copy::item(world, ask, folder, &name)? } else { posted(world, ask, &name)? };
     let path = [folder, std::slice::from_ref(&name)].concat();
-    let serial = world.jenkins.next_serial();
-    let item = Item {
-        name: name.clone(),
-        kind,
-        config,
-        raw,
-        children: Default::default(),
-        credentials: Default::default(),
-        has_store: false,
-        builds: Vec::new(),
-        next_build: 1,
-        serial,
-    };
-    let mut item = item;
+    let serial = item.serial;
     let missing = [Permission::ItemRead, Permission::ItemConfigure];
     let missing: Vec<Permission> =
         missing.into_iter().filter(|what| !access::may(&world.jenkins, &ask.caller, *what, &path)).collect();
@@ -77,26 +62,26 @@ fn hidden(world: &World, ask: &Ask<'_>, path: &[String]) -> Reply {
     reply::failure_without_reason()
 }
 
-fn copy_source(world: &World, ask: &Ask<'_>, folder: &[String]) -> Result<(Element, Option<String>), Reply> {
-    let from =
-        ask.field("from").filter(|from| !from.is_empty()).ok_or_else(|| reply::failure("Specify which job to copy"))?;
-    let path: Vec<String> = match from.strip_prefix('/') {
-        Some(absolute) => absolute.split('/').map(str::to_owned).collect(),
-        None => [folder, &from.split('/').map(str::to_owned).collect::<Vec<_>>()].concat(),
-    };
-    let visible = access::may(&world.jenkins, &ask.caller, Permission::ItemRead, &path);
-    let source = world.jenkins.find(&path).filter(|_| visible);
-    let source = source.ok_or_else(|| reply::failure(&format!("No such job: {from}")))?;
-    access::require(&world.jenkins, &ask.caller, Permission::ItemExtendedRead, &path)?;
-    Ok((source.config.clone(), None))
-}
-
-fn posted(world: &World, ask: &Ask<'_>) -> Result<(Element, Option<String>), Reply> {
+fn posted(world: &mut World, ask: &Ask<'_>, name: &str) -> Result<Item, Reply> {
     let source = ask.require_xml("No mode given")?;
-    let loaded = config::load(&source, &world.jenkins.plugins)
-        .map_err(|error| reply::broken(&format!("Failed to persist config.xml: {error}")))?;
+    let broken = |error: &str| reply::broken(&format!("Failed to persist config.xml: {error}"));
+    let mut config = config::load(&source, &world.jenkins.plugins).map_err(|error| broken(&error))?;
     let raw = if config::is_saved_on_load(&source) { None } else { xml::transformed(&source).ok() };
-    Ok((loaded, raw))
+    config::stamp(&mut config, &mut || world.jenkins.next_serial());
+    let kind = kind_of(&config).ok_or_else(|| broken("it is no item"))?;
+    Ok(Item {
+        name: name.to_owned(),
+        kind,
+        config,
+        raw,
+        children: Default::default(),
+        credentials: Default::default(),
+        has_store: false,
+        builds: Vec::new(),
+        next_build: 1,
+        held_until_saved: false,
+        serial: world.jenkins.next_serial(),
+    })
 }
 
 fn kind_of(config: &Element) -> Option<ItemKind> {
@@ -149,6 +134,7 @@ fn configure(world: &mut World, ask: &Ask<'_>, path: &[String], change: impl FnO
     let item = world.jenkins.find_mut(path).ok_or_else(reply::not_found)?;
     change(item);
     config::ensure_actions(&mut item.config);
+    item.held_until_saved = false;
     item.saved();
     Ok(reply::located(StatusCode::FOUND, "."))
 }

@@ -27,6 +27,7 @@ pub mod access;
 mod builds;
 mod classes;
 pub mod config;
+mod copy;
 mod credentials;
 mod cron;
 mod dump;
@@ -100,6 +101,8 @@ pub struct Item {
     pub builds: Vec<Build>,
     /// The number of the next build.
     pub next_build: u32,
+    /// Whether it is a copy that nobody has saved yet: it takes no builds.
+    pub held_until_saved: bool,
     /// Tells an item from one of the same name before it.
     pub serial: u64,
 }
@@ -350,6 +353,11 @@ impl Item {
     /// Whether it is disabled.
     pub fn disabled(&self) -> bool {
         self.config.child_text("disabled") == Some("true")
+    }
+
+    /// Whether it takes builds.
+    pub fn buildable(&self) -> bool {
+        !self.disabled() && !self.held_until_saved
     }
 
     /// A property of the configuration by its class.

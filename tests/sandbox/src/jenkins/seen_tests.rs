@@ -465,3 +465,64 @@ fn before_the_change_an_update_leaves_root_triggers_in_the_file_where_a_create_m
         assert_eq!(moved(&mut world), after_update, "{version}: updated");
     }
 }
+
+#[test]
+fn a_copy_has_all_of_its_source_but_builds_and_takes_none_until_it_is_saved() {
+    let mut world = world();
+    send(&mut world, "POST /createItem?name=A", FOLDER);
+    let secret = "<org.jenkinsci.plugins.plaincredentials.impl.StringCredentialsImpl><scope>GLOBAL</scope><id>i</id><secret>s</secret></org.jenkinsci.plugins.plaincredentials.impl.StringCredentialsImpl>";
+    send(&mut world, "POST /job/A/credentials/store/folder/domain/_/createCredentials", secret);
+    for name in ["p", "hidden"] {
+        send(&mut world, &format!("POST /job/A/createItem?name={name}"), JOB);
+    }
+    send(&mut world, "POST /job/A/job/p/buildWithParameters", "");
+    let later = world.after(Duration::from_secs(9));
+    world.advance(later);
+    let user = world.jenkins.users.get_mut("operator").unwrap();
+    user.denied.insert("A/hidden".into(), [Permission::ItemRead].into());
+    assert_eq!(send(&mut world, "POST /createItem?name=B&mode=copy&from=A", "").0, 302);
+    let names: Vec<String> = item_names(&world.jenkins).into_iter().collect();
+    assert_eq!(names, ["A/", "A/hidden", "A/p", "B/", "B/p"], "what is hidden is not copied");
+    assert!(world.jenkins.item("B").unwrap().credentials.contains_key("i"), "the store is copied");
+    assert_eq!(json_of(&mut world, "/job/A/job/p/api/json")["nextBuildNumber"], json!(2));
+    let copy = json_of(&mut world, "/job/B/job/p/api/json");
+    assert_eq!(
+        (&copy["nextBuildNumber"], &copy["buildable"], &copy["lastBuild"]),
+        (&json!(1), &json!(false), &json!(null))
+    );
+    let rows = [
+        ("a build of the copy", "POST /job/B/job/p/buildWithParameters", 409),
+        ("somebody saves it", "POST /job/B/job/p/enable", 302),
+        ("a build of the saved copy", "POST /job/B/job/p/buildWithParameters", 201),
+    ];
+    for (name, call, status) in rows {
+        assert_eq!(send(&mut world, call, "").0, status, "{name}");
+    }
+}
+
+#[test]
+fn who_may_configure_may_read_what_is_configured() {
+    let rows = [
+        ("both", [true, true], 200),
+        ("Configure alone", [true, false], 200),
+        ("ExtendedRead alone", [false, true], 200),
+        ("neither", [false, false], 403),
+    ];
+    for (name, [configures, reads], status) in rows {
+        let mut world = world();
+        let [token, ..] = callers(&mut world);
+        send(&mut world, "POST /createItem?name=x", PLAIN_JOB);
+        let user = world.jenkins.users.get_mut("operator").unwrap();
+        for (permission, has) in [(Permission::ItemConfigure, configures), (Permission::ItemExtendedRead, reads)] {
+            if has {
+                user.permissions.insert(permission)
+            } else {
+                user.permissions.remove(&permission)
+            };
+        }
+        let answer = send_as(&mut world, token.as_deref(), "GET /job/x/config.xml", "");
+        assert_eq!(answer.status().as_u16(), status, "{name}");
+        let named = header(&answer, "x-required-permission");
+        assert_eq!(named.as_deref(), (status == 403).then_some("hudson.model.Item.Configure"), "{name}");
+    }
+}
