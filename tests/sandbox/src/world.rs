@@ -62,6 +62,8 @@ pub struct Settings {
     /// How long a new function is Pending and a changed one's update InProgress, except in stacks, which wait for it.
     #[serde(with = "seconds")]
     pub lambda_update: Duration,
+    /// How fast AWS may be called; as fast as one likes by default.
+    pub rate_limits: aws::rate_limits::RateLimits,
 }
 
 impl Default for Settings {
@@ -81,6 +83,7 @@ impl Default for Settings {
             custom_resource: Duration::from_secs(1),
             lambda_retry: Duration::from_secs(1),
             lambda_update: Duration::ZERO,
+            rate_limits: aws::rate_limits::RateLimits::default(),
         }
     }
 }
@@ -230,6 +233,8 @@ pub struct World {
     pub repositories: Repositories,
     /// Where AWS is, if the HTTP transport is open: then what the world wants done outside itself is done. `None` in process.
     pub live: Option<String>,
+    /// How many calls are left to whom, where the settings limit them.
+    pub rates: aws::rate_limits::State,
     /// Work for the transport.
     pub effects: Vec<Effect>,
     timeline: BTreeMap<(Timestamp, u64), Due>,
@@ -250,6 +255,7 @@ impl World {
             jenkins: Jenkins::default(),
             repositories: Repositories::default(),
             live: None,
+            rates: aws::rate_limits::State::default(),
             effects: Vec::new(),
             timeline: BTreeMap::new(),
             scheduled: 0,

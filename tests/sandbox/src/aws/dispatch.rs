@@ -24,7 +24,7 @@ pub struct Answer {
 pub fn answer(world: &mut World, address: &Address, request: &Request<Bytes>, id: &str) -> Answer {
     let input = wire::decode(address, request);
     let read = input.clone().unwrap_or_default();
-    let outcome = match admit(world, address) {
+    let outcome = match let_in(world, address, request) {
         Ok((service, caller, region)) => {
             if service == Service::S3 {
                 let response = super::s3::handle(world, &caller, &region, request);
@@ -56,6 +56,9 @@ pub fn invocation(
     }
     let (_, caller, region) = admit(world, address).ok()?;
     let input = wire::decode(address, request).ok()?;
+    if let Err(refusal) = super::rate_limits::take(world, &caller, &region, address, request) {
+        return Some(Err(refusal));
+    }
     super::lambda::asked(world, &Call { operation: "Invoke", input: &input, caller: &caller, region: &region })
 }
 
@@ -95,6 +98,17 @@ pub fn allowed(world: &World, caller: &Caller, service: Service, operation: &str
         Some(refusal) => Err(refusal),
         None => Ok(()),
     }
+}
+
+/// The same for a request that takes one of the caller's calls.
+fn let_in(
+    world: &mut World,
+    address: &Address,
+    request: &Request<Bytes>,
+) -> Result<(Service, Caller, String), Refusal> {
+    let (service, caller, region) = admit(world, address)?;
+    super::rate_limits::take(world, &caller, &region, address, request)?;
+    Ok((service, caller, region))
 }
 
 /// The service, the caller and the region of a request, if it may go in.

@@ -11,6 +11,7 @@ pub mod events;
 pub mod iam;
 pub mod lambda;
 mod page;
+pub mod rate_limits;
 pub mod s3;
 pub mod sagemaker;
 pub mod secrets_manager;
@@ -56,18 +57,27 @@ pub struct Refusal {
     pub code: String,
     /// The sentence.
     pub message: String,
+    /// In how many seconds to come back, where the service says it: only its model's `Retry-After`.
+    pub retry_after: Option<u64>,
 }
 
 impl Refusal {
     /// A refusal of what the client sent: status 400.
     pub fn new(code: &str, message: impl Into<String>) -> Self {
-        Self { status: 400, code: code.to_owned(), message: message.into() }
+        Self { status: 400, code: code.to_owned(), message: message.into(), retry_after: None }
     }
 
     /// The same with another HTTP status.
     #[must_use]
     pub fn with_status(mut self, status: u16) -> Self {
         self.status = status;
+        self
+    }
+
+    /// The same with the seconds after which to come back.
+    #[must_use]
+    pub fn with_retry_after(mut self, seconds: u64) -> Self {
+        self.retry_after = Some(seconds);
         self
     }
 }

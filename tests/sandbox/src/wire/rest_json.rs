@@ -119,6 +119,9 @@ pub(super) fn refuse(refusal: &Refusal, id: &str) -> Response<Bytes> {
     if let Ok(code) = http::HeaderValue::try_from(&refusal.code) {
         response.headers_mut().insert("x-amzn-errortype", code);
     }
+    if let Some(seconds) = refusal.retry_after {
+        response.headers_mut().insert("retry-after", seconds.into());
+    }
     response
 }
 
