@@ -465,6 +465,13 @@ async fn over_a_real_socket_strangers_are_told_from_jenkins() {
             head("HTTP/1.1 200 OK\nX-Jenkins: 2.570\nContent-Length: 23\n\n{\"authenticated\":false}"),
             "JenkinsCredentialsInvalid",
         ),
+        (
+            "somebody anonymous, as Jenkins itself says it",
+            head(
+                "HTTP/1.1 200 OK\nX-Jenkins: 2.570\nContent-Length: 39\n\n{\"anonymous\":true,\"authenticated\":true}",
+            ),
+            "JenkinsCredentialsInvalid",
+        ),
     ];
     for (name, answer, expected) in rows {
         let mut project = project(&[]);

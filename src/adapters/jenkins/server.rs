@@ -57,7 +57,7 @@ impl JenkinsClient {
     /// Whether Jenkins answers, which, and as whom it takes us.
     async fn server(&self) -> Result<Observed, Fault> {
         let attempt = "ask Jenkins who we are";
-        let answer = self.read(attempt, "/whoAmI/api/json", &[("tree", "name,authenticated")]).await?;
+        let answer = self.read(attempt, "/whoAmI/api/json", &[("tree", "name,authenticated,anonymous")]).await?;
         match answer.status {
             StatusCode::OK => {}
             // Every Jenkins has this page: what is gone is not the page, but Jenkins at this path.
@@ -68,7 +68,9 @@ impl JenkinsClient {
         }
         let Some(version) = answer.header("x-jenkins") else { return Ok(Observed::default()) };
         let value = errors::json(attempt, &answer)?;
-        let authenticated = value.get("authenticated").and_then(Value::as_bool).unwrap_or(false);
+        // Jenkins takes the anonymous visitor for authenticated too (seen on 2.568).
+        let is = |member: &str| value.get(member).and_then(Value::as_bool).unwrap_or(false);
+        let authenticated = is("authenticated") && !is("anonymous");
         Ok(Observed { authenticated, version: Some(one_line(&version)), ..Observed::default() })
     }
 
