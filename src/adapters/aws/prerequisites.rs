@@ -118,11 +118,22 @@ fn trusted_services(document: &str) -> BTreeSet<String> {
         .filter(|statement| statement["Effect"] == "Allow")
         .filter(|statement| {
             let actions = many(&statement["Action"]);
-            actions.iter().filter_map(Value::as_str).any(|action| ["sts:AssumeRole", "sts:*", "*"].contains(&action))
+            actions.iter().filter_map(Value::as_str).any(covers_assume_role)
         })
         .flat_map(|statement| many(&statement["Principal"]["Service"]))
         .filter_map(|service| text(&service))
         .collect()
+}
+
+/// Whether an action of a policy is AssumeRole. IAM compares without case and knows `*` (IAM user guide, policy element
+/// Action); one in the middle is not understood here, and reads as another action.
+fn covers_assume_role(action: &str) -> bool {
+    const ASSUME_ROLE: &str = "sts:assumerole";
+    let action = action.to_ascii_lowercase();
+    match action.strip_suffix('*') {
+        Some(begin) => ASSUME_ROLE.starts_with(begin),
+        None => action == ASSUME_ROLE,
+    }
 }
 
 impl Actuator<Prerequisites> for PrerequisitesActuator {
@@ -188,6 +199,21 @@ mod tests {
             (
                 "another action",
                 r#"{"Statement":{"Effect":"Allow","Principal":{"Service":"a"},"Action":"sts:TagSession"}}"#,
+                "",
+            ),
+            (
+                "all actions that begin so",
+                r#"{"Statement":{"Effect":"Allow","Principal":{"Service":"a"},"Action":"sts:Assume*"}}"#,
+                "a",
+            ),
+            (
+                "in other letters",
+                r#"{"Statement":{"Effect":"Allow","Principal":{"Service":"a"},"Action":["STS:assumerole"]}}"#,
+                "a",
+            ),
+            (
+                "actions that begin otherwise",
+                r#"{"Statement":{"Effect":"Allow","Principal":{"Service":"a"},"Action":"sts:Tag*"}}"#,
                 "",
             ),
             ("no policy", "", ""),
