@@ -2,8 +2,7 @@
 //! because several take documents; what a document allows is decided elsewhere.
 //!
 //! The sentences are those that IAM gives in github.com/aws/aws-cdk/issues/7615 (actions), aws-samples/aws-health-aware#1
-//! (resources), 18F and others ("Has prohibited field Resource"); IAM words a broken trust policy and a broken identity
-//! policy differently.
+//! (resources); IAM words a broken trust policy and a broken identity policy differently.
 
 use serde_json::{Map, Value};
 
