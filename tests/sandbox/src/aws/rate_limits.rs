@@ -206,15 +206,23 @@ mod tests {
         let builder = Request::builder().header("authorization", scope);
         match (service, words.as_slice()) {
             ("s3" | "lambda", [_, method, path]) => builder.method(*method).uri(*path).body(Bytes::new()),
-            ("iam" | "cloudformation", [_, operation]) => {
-                builder.method("POST").uri("/").body(Bytes::from(format!("Action={operation}&RoleName=r&StackName=s")))
+            ("iam", [_, operation]) => form(builder, format!("Action={operation}&Version=2010-05-08&RoleName=r")),
+            ("cloudformation", [_, operation]) => {
+                form(builder, format!("Action={operation}&Version=2010-05-15&StackName=s"))
             }
             (_, words) => {
-                let target = format!("any.{}", words[1]);
-                builder.method("POST").uri("/").header("x-amz-target", target).body(Bytes::from_static(b"{}"))
+                let prefix = if service == "servicecatalog" { "AWS242ServiceCatalogService" } else { service };
+                let builder = builder.header("content-type", "application/x-amz-json-1.1");
+                let builder = builder.header("x-amz-target", format!("{prefix}.{}", words[1]));
+                builder.method("POST").uri("/").body(Bytes::from_static(b"{}"))
             }
         }
         .unwrap()
+    }
+
+    fn form(builder: http::request::Builder, body: String) -> http::Result<Request<Bytes>> {
+        let builder = builder.header("content-type", "application/x-www-form-urlencoded");
+        builder.method("POST").uri("/").body(Bytes::from(body))
     }
 
     fn limited(limits: Value) -> Settings {
