@@ -52,7 +52,7 @@ pub fn status(object: &DynamicObject) -> MlopsProjectStatus {
     MlopsProjectStatus {
         observed_generation: field(raw, "observedGeneration"),
         conditions: field(raw, "conditions").unwrap_or_default(),
-        placement: field(raw, "placement"),
+        placement: placement(raw).unwrap_or_default(),
         intents: field(raw, "intents").unwrap_or_default(),
         artifacts: field(raw, "artifacts"),
         catalog: field(raw, "catalog"),

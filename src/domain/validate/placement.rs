@@ -38,13 +38,10 @@ pub fn placement_of_raw(owner: &OwnerKey, raw_spec: &Value) -> Result<Placement,
     let ca_bundle =
         raw_spec.pointer("/platform/jenkins/caBundleRef").and_then(|raw| typed::<CaBundleRef>("", raw).ok());
     Ok(Placement {
-        partition: region.partition().to_owned(),
         external_id: role_arn.as_ref().map(|_| external_id(owner)),
         role_arn,
         bucket_owned: bucket.is_none(),
         bucket: bucket.unwrap_or_else(|| Identity::own_bucket_name(owner, &account_id, &region)),
-        account_id,
-        region,
         project_name,
         jenkins_url: jenkins_url.trim_end_matches('/').to_owned(),
         jenkins_shared_folders: i32::try_from(shared.len()).unwrap_or(0),
@@ -57,6 +54,7 @@ pub fn placement_of_raw(owner: &OwnerKey, raw_spec: &Value) -> Result<Placement,
         username_key: text("/platform/jenkins/credentialsSecretRef/usernameKey").unwrap_or_else(|| "username".into()),
         token_key: text("/platform/jenkins/credentialsSecretRef/tokenKey").unwrap_or_else(|| "token".into()),
         ca_bundle: ca_bundle.map(|reference| ca_reference(&reference)),
+        ..Placement::new(account_id, region)
     })
 }
 
@@ -83,14 +81,11 @@ pub(super) fn placement(
     let shared = folder_parts(server.folder.as_deref());
     let bucket = spec.platform.artifacts.bucket.clone();
     Ok(Placement {
-        partition: region.partition().to_owned(),
         external_id: role_arn.as_ref().map(|_| external_id(owner)),
         role_arn,
         project_name,
         bucket_owned: bucket.is_none(),
         bucket: bucket.unwrap_or_else(|| Identity::own_bucket_name(owner, &account_id, &region)),
-        account_id,
-        region,
         jenkins_url: server.url.trim_end_matches('/').to_owned(),
         jenkins_shared_folders: i32::try_from(shared.len()).unwrap_or(0),
         jenkins_folder: [shared, folder_parts(spec.jenkins.folder.as_deref())].concat(),
@@ -99,6 +94,7 @@ pub(super) fn placement(
         username_key: server.credentials_secret_ref.username_key.clone(),
         token_key: server.credentials_secret_ref.token_key.clone(),
         ca_bundle: server.ca_bundle_ref.as_ref().map(ca_reference),
+        ..Placement::new(account_id, region)
     })
 }
 
