@@ -52,9 +52,18 @@ pub(super) fn refusal(attempt: &str, answer: &Answer) -> Fault {
 pub(super) fn done(answer: &Answer) -> bool {
     let location = answer.header("location").unwrap_or_default();
     // Only the path counts: behind a proxy, Jenkins names itself by an inner host.
-    let path = location.split(['?', '#']).next().unwrap_or_default().to_owned();
-    let to_login = path.contains("/login") || path.contains("/securityRealm");
+    let path = location.split(['?', '#']).next().unwrap_or_default();
+    let to_login = leads_to_login(path);
     answer.status.is_success() || (matches!(answer.status, StatusCode::FOUND | StatusCode::SEE_OTHER) && !to_login)
+}
+
+/// Whether a path is that of the login page or of a security realm's own: those are no items, which stand behind `job`
+/// or `view` and end in a slash.
+fn leads_to_login(path: &str) -> bool {
+    let segments: Vec<&str> = path.split('/').collect();
+    let page = |at: usize| at.checked_sub(1).is_none_or(|before| !["job", "view"].contains(&segments[before]));
+    let is_login = |at: usize| segments[at] == "login" && at + 1 == segments.len();
+    (0..segments.len()).any(|at| page(at) && (is_login(at) || segments[at] == "securityRealm"))
 }
 
 /// The JSON of a 200.
@@ -147,7 +156,11 @@ mod tests {
             ("created", answer(200, &[]), true),
             ("to the parent", answer(302, &[("location", "http://internal:8080/job/a/")]), true),
             ("to the login", answer(302, &[("location", "https://h/login?from=%2F")]), false),
+            ("to the login of a Jenkins below a path", answer(302, &[("location", "/jenkins/login")]), false),
             ("to the identity provider", answer(302, &[("location", "/securityRealm/commenceLogin")]), false),
+            ("to a folder whose name begins so", answer(302, &[("location", "https://h/job/login-risk/")]), true),
+            ("to a folder of that name", answer(302, &[("location", "https://h/jenkins/job/login/")]), true),
+            ("to a job of that name", answer(302, &[("location", "/job/securityRealm/job/login")]), true),
             ("a failure", answer(400, &[]), false),
         ];
         for (name, answer, expected) in rows {
