@@ -102,38 +102,61 @@ fn session_role(caller: &str) -> Option<&str> {
     caller.split(':').nth(5)?.strip_prefix("assumed-role/")?.split('/').next()
 }
 
-/// The services that a trust policy (URL-encoded JSON) lets assume the role. Conditions are not judged: they are
-/// about callers that only the service knows.
+/// The services that a trust policy (URL-encoded JSON) lets assume the role. Conditions are not judged, as they are
+/// about callers that only the service knows: with one, an Allow counts and a Deny does not.
 fn trusted_services(document: &str) -> BTreeSet<String> {
     let text = percent_decode_str(document).decode_utf8_lossy();
     let policy: Value = serde_json::from_str(&text).unwrap_or_default();
-    let many = |value: &Value| match value {
-        Value::Array(items) => items.clone(),
-        Value::Null => Vec::new(),
-        one => vec![one.clone()],
+    let statements: Vec<&Value> = many(&policy["Statement"]).filter(|one| is_about_assume_role(one)).collect();
+    let services = |effect: &str, conditional: bool| -> BTreeSet<&str> {
+        let of_effect = statements.iter().filter(|one| one["Effect"] == effect);
+        let counted = of_effect.filter(|one| conditional || one["Condition"].is_null());
+        counted.flat_map(|one| named_services(one)).collect()
     };
-    let text = |value: &Value| value.as_str().map(str::to_owned);
-    many(&policy["Statement"])
-        .iter()
-        .filter(|statement| statement["Effect"] == "Allow")
-        .filter(|statement| {
-            let actions = many(&statement["Action"]);
-            actions.iter().filter_map(Value::as_str).any(covers_assume_role)
-        })
-        .flat_map(|statement| many(&statement["Principal"]["Service"]))
-        .filter_map(|service| text(&service))
-        .collect()
+    let denied = services("Deny", false);
+    let allowed = services("Allow", true);
+    if denied.contains("*") {
+        return BTreeSet::new();
+    }
+    allowed.difference(&denied).filter(|service| **service != "*").map(|service| (*service).to_owned()).collect()
 }
 
-/// Whether an action of a policy is AssumeRole. IAM compares without case and knows `*` (IAM user guide, policy element
-/// Action); one in the middle is not understood here, and reads as another action.
+/// A value of a policy: one, or a list of them.
+fn many(value: &Value) -> impl Iterator<Item = &Value> {
+    let list = value.as_array().map_or(std::slice::from_ref(value), Vec::as_slice);
+    list.iter().filter(|item| !item.is_null())
+}
+
+/// The services of a statement's principal; `*` for everybody.
+fn named_services(statement: &Value) -> impl Iterator<Item = &str> {
+    let principal = &statement["Principal"];
+    let everybody = Some("*").filter(|everybody| principal == everybody);
+    many(&principal["Service"]).filter_map(Value::as_str).chain(everybody)
+}
+
+/// Whether a statement is about AssumeRole, by its `Action` or its `NotAction`.
+fn is_about_assume_role(statement: &Value) -> bool {
+    let covers = |element: &str| many(&statement[element]).filter_map(Value::as_str).any(covers_assume_role);
+    if statement["NotAction"].is_null() { covers("Action") } else { !covers("NotAction") }
+}
+
+/// Whether an action of a policy is AssumeRole. IAM compares without case, `*` stands for any letters and `?` for one (IAM
+/// user guide, policy element Action).
 fn covers_assume_role(action: &str) -> bool {
-    const ASSUME_ROLE: &str = "sts:assumerole";
-    let action = action.to_ascii_lowercase();
-    match action.strip_suffix('*') {
-        Some(begin) => ASSUME_ROLE.starts_with(begin),
-        None => action == ASSUME_ROLE,
+    let name = b"sts:AssumeRole";
+    // How much of the name each beginning of the pattern can cover: bounded, however many stars there are.
+    let mut reached = vec![false; name.len() + 1];
+    reached[0] = true;
+    for sign in action.bytes() {
+        if sign == b'*' {
+            let first = reached.iter().position(|covered| *covered).unwrap_or(reached.len());
+            reached[first..].fill(true);
+            continue;
+        }
+        let covers = |at: usize| at > 0 && (sign == b'?' || sign.eq_ignore_ascii_case(&name[at - 1]));
+        reached = (0..reached.len()).map(|at| covers(at) && reached[at - 1]).collect();
     }
+    reached[name.len()]
 }
 
 impl Actuator<Prerequisites> for PrerequisitesActuator {
@@ -215,6 +238,49 @@ mod tests {
                 "actions that begin otherwise",
                 r#"{"Statement":{"Effect":"Allow","Principal":{"Service":"a"},"Action":"sts:Tag*"}}"#,
                 "",
+            ),
+            (
+                "with a wildcard in the middle",
+                r#"{"Statement":{"Effect":"Allow","Principal":{"Service":"a"},"Action":"sts:*Role"}}"#,
+                "a",
+            ),
+            (
+                "one letter that may be any",
+                r#"{"Statement":{"Effect":"Allow","Principal":{"Service":"a"},"Action":"sts:AssumeRol?"}}"#,
+                "a",
+            ),
+            (
+                "everything but another action",
+                r#"{"Statement":{"Effect":"Allow","Principal":{"Service":"a"},"NotAction":"sts:TagSession"}}"#,
+                "a",
+            ),
+            (
+                "everything but this action",
+                r#"{"Statement":{"Effect":"Allow","Principal":{"Service":"a"},"NotAction":"sts:Assume*"}}"#,
+                "",
+            ),
+            (
+                "allowed, and one of two denied",
+                r#"{"Statement":[{"Effect":"Allow","Principal":{"Service":["a","b"]},"Action":"sts:AssumeRole"},
+                    {"Effect":"Deny","Principal":{"Service":"a"},"Action":"sts:*"}]}"#,
+                "b",
+            ),
+            (
+                "allowed, and denied to everybody",
+                r#"{"Statement":[{"Effect":"Allow","Principal":{"Service":"a"},"Action":"sts:AssumeRole"},
+                    {"Effect":"Deny","Principal":"*","Action":"sts:AssumeRole"}]}"#,
+                "",
+            ),
+            (
+                "allowed, and denied under a condition that only the service knows",
+                r#"{"Statement":[{"Effect":"Allow","Principal":{"Service":"a"},"Action":"sts:AssumeRole"},
+                    {"Effect":"Deny","Principal":"*","Action":"sts:AssumeRole","Condition":{"Bool":{"x":"y"}}}]}"#,
+                "a",
+            ),
+            (
+                "many stars",
+                r#"{"Statement":{"Effect":"Allow","Principal":{"Service":"a"},"Action":"*s*t*s*:**ole*"}}"#,
+                "a",
             ),
             ("no policy", "", ""),
         ];
