@@ -97,6 +97,25 @@ fn first(events: &[StackEvent], stack_id: &str) -> Option<FirstFailure> {
     Some(FirstFailure { cause, at: timestamp(newest.timestamp()), token })
 }
 
+/// The first failure in the list of reasons that Service Catalog puts into the record of a failed launch: those of the
+/// stack's events, newest first (seen in public reports). `None`: the text is no such list, or holds no failure.
+pub(super) fn first_of_record(text: &str) -> Option<String> {
+    let (_, list) = text.split_once("Errors from CloudFormation: [{LogicalResourceId : ")?;
+    let list = list.strip_suffix("}]").unwrap_or(list);
+    let entries = list.split("}, {LogicalResourceId : ").filter_map(|entry| {
+        let (resource, rest) = entry.split_once(", ResourceType : ")?;
+        let (kind, reason) = rest.split_once(", StatusReason : ")?;
+        Some((resource, kind, reason))
+    });
+    let entries: Vec<_> = entries.collect();
+    let of_resources = entries.iter().rev().filter(|(_, kind, _)| *kind != "AWS::CloudFormation::Stack");
+    let of_stack = entries.iter().filter(|(_, kind, _)| *kind == "AWS::CloudFormation::Stack");
+    let (resource, _, reason) = of_resources.chain(of_stack).find(|(.., reason)| {
+        !["", "User Initiated", "Resource creation Initiated"].contains(reason) && !reason.ends_with("cancelled")
+    })?;
+    Some(one_line(&format!("{resource}: {}", plain(reason))))
+}
+
 /// The sentence of the service or of the custom resource out of what CloudFormation wraps around it: request ids differ
 /// from try to try. Any other text as it is.
 fn plain(reason: &str) -> String {
@@ -183,6 +202,41 @@ mod tests {
         let cause = |events: &[StackEvent]| first(events, "arn:stack").and_then(|failure| failure.cause);
         assert_eq!(cause(&events), Some("Queue: in use".into()));
         assert_eq!(cause(&events[2..]), Some("Function: no such role".into()));
+    }
+
+    #[test]
+    fn the_list_of_a_record_is_read_from_its_oldest_end() {
+        let entry = |id: &str, kind: &str, reason: &str| {
+            format!("{{LogicalResourceId : {id}, ResourceType : {kind}, StatusReason : {reason}}}")
+        };
+        let stack = |reason: &str| entry("SC-1-pp-1", "AWS::CloudFormation::Stack", reason);
+        let list = |entries: &[String]| format!("Errors from CloudFormation: [{}]", entries.join(", "));
+        let failed = "Resource handler returned message: \"{\"a\": 1}, no such role (Service: Lambda, Status Code: 400)\" (RequestToken: y)";
+        let rows = [
+            (
+                "the oldest failure",
+                list(&[
+                    stack("The following resource(s) failed to create: [Function]."),
+                    entry("Queue", "AWS::SQS::Queue", "Resource creation cancelled"),
+                    entry("Rule", "AWS::Events::Rule", "of later"),
+                    entry("Function", "AWS::Lambda::Function", failed),
+                    entry("Function", "AWS::Lambda::Function", "Resource creation Initiated"),
+                    stack("User Initiated"),
+                ]),
+                Some("Function: {\"a\": 1}, no such role"),
+            ),
+            (
+                "the stack's own words where no resource failed",
+                list(&[stack("Template error"), stack("User Initiated")]),
+                Some("SC-1-pp-1: Template error"),
+            ),
+            ("no failure", list(&[stack("User Initiated")]), None),
+            ("other words", "the role cannot be assumed".to_owned(), None),
+            ("a list that breaks off", "Errors from CloudFormation: [{LogicalResourceId : a".to_owned(), None),
+        ];
+        for (name, text, cause) in rows {
+            assert_eq!(first_of_record(&text).as_deref(), cause, "{name}");
+        }
     }
 
     #[test]

@@ -5,7 +5,7 @@
 use aws_sdk_sagemaker::operation::describe_project::DescribeProjectOutput;
 
 use crate::adapters::aws::clients::Aws;
-use crate::adapters::aws::stack_events::{self, custom_answer};
+use crate::adapters::aws::stack_events::{self, custom_answer, first_of_record};
 use crate::domain::text::one_line;
 
 /// The first cause, on one line; empty if nobody says.
@@ -24,7 +24,7 @@ pub(super) async fn first(aws: &Aws, project: &DescribeProjectOutput) -> String 
     // The words of Service Catalog and SageMaker stay whole: the code and request id in them are what AWS support asks for.
     event.unwrap_or_else(|| {
         let text = record.and_then(|record| record.error).unwrap_or_else(|| said.to_owned());
-        one_line(&custom_answer(&text).unwrap_or(text))
+        one_line(&first_of_record(&text).or_else(|| custom_answer(&text)).unwrap_or(text))
     })
 }
 
