@@ -18,7 +18,7 @@ use mlops_operator::domain::fault::FaultKind;
 use mlops_operator::domain::problem::Problem;
 use mlops_operator::domain::project::{ModelTriggerSettings as Wanted, Project, RepositoryRole};
 use mlops_operator::domain::secret::{SealedSecret, Secret};
-use mlops_operator::resources::model_trigger::{ModelTrigger, template};
+use mlops_operator::resources::model_trigger::{ModelTrigger, SECRET_PARAMETER, template};
 use mlops_sandbox::aws::Call;
 use mlops_sandbox::{Sandbox, Settings};
 use serde_json::{Value, json};
@@ -286,6 +286,28 @@ async fn an_update_that_is_rolled_back_is_not_tried_again_before_something_chang
     assert_eq!(scene.reconcile(true).await, stuck);
     scene.project.model_trigger.as_mut().unwrap().approval_statuses = vec!["Rejected".into()];
     assert_eq!(scene.settle(true).await, ["Update: SpecChanged", "wait: Progressing", "in sync"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_update_of_somebody_that_failed_without_rollback_is_put_right() {
+    let mut scene = Scene::new().await;
+    scene.settle(true).await;
+    scene.fail_next("Rule", "no");
+    let name = scene.project.identity.trigger_stack_name();
+    let kept = |name: &str| json!({"ParameterKey": name, "UsePreviousValue": "true"});
+    let desired = ModelTrigger::desired(&scene.project, &project_ref("p-1"));
+    let names = desired.parameters.keys().map(String::as_str).chain([SECRET_PARAMETER]);
+    let mut parameters: Vec<Value> = names.filter(|name| *name != "ApprovalStatuses").map(kept).collect();
+    parameters.push(json!({"ParameterKey": "ApprovalStatuses", "ParameterValue": "Rejected"}));
+    let tags: Vec<Value> = desired.tags.iter().map(|(key, value)| json!({"Key": key, "Value": value})).collect();
+    let input = json!({"StackName": name, "UsePreviousTemplate": "true", "Parameters": parameters, "Tags": tags,
+        "Capabilities": ["CAPABILITY_IAM"], "DisableRollback": "true"});
+    scene.ask(mlops_sandbox::aws::cloudformation::call, "UpdateStack", &input);
+    let told = scene.settle(true).await;
+    assert!(told[1].starts_with("stuck: StackFailed"), "a token that is not the operator's rests: {told:?}");
+    assert!(told[1].contains("was not rolled back: Rule: no"), "{told:?}");
+    scene.attempts.asked_anew = true;
+    assert_eq!(scene.settle(true).await, ["Update: Drifted", "wait: Progressing", "in sync"]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -106,6 +106,7 @@ impl ModelTriggerActuator {
             .capabilities(Capability::CapabilityIam)
             .set_tags(Some(tags(request)))
             .set_role_arn(request.role_arn.as_ref().map(String::from))
+            .set_disable_rollback(request.keep_what_succeeds.then_some(true))
             .client_request_token(&request.token);
         match call.send().await {
             Err(error) if said(&error, "No updates are to be performed") => Ok(()),

@@ -50,8 +50,8 @@ pub(super) fn present(id: &Identity, desired: &Desired, stack: &Stack, now: Time
     let name = id.trigger_stack_name();
     match stack.status.as_str() {
         "CREATE_COMPLETE" | "UPDATE_COMPLETE" | "IMPORT_COMPLETE" => settled(id, desired, stack),
-        "UPDATE_ROLLBACK_COMPLETE" => rolled_back(id, desired, stack, now, attempts, Reason::StackRolledBack),
-        "UPDATE_FAILED" => rolled_back(id, desired, stack, now, attempts, Reason::StackFailed),
+        "UPDATE_ROLLBACK_COMPLETE" => rolled_back(id, desired, stack, now, attempts),
+        "UPDATE_FAILED" => failed_update(id, desired, stack, now, attempts),
         "CREATE_FAILED" | "ROLLBACK_COMPLETE" | "ROLLBACK_FAILED" => failed_creation(id, stack, now, attempts),
         "UPDATE_ROLLBACK_FAILED" => continue_rollback(id, stack, now, attempts),
         "DELETE_FAILED" => failed_deletion(id, stack, now, attempts),
@@ -132,7 +132,11 @@ fn update(id: &Identity, desired: &Desired, stack: &Stack, reason: Reason, what:
         return stuck;
     }
     let name = id.trigger_stack_name();
-    let request = request(id, desired, &format!("{} {}", stack.id, stack.since));
+    let request = Request {
+        // A stack whose last update failed and was not rolled back takes no other update.
+        keep_what_succeeds: stack.status == "UPDATE_FAILED",
+        ..request(id, desired, &format!("{} {}", stack.id, stack.since))
+    };
     Decision::Act(vec![Step::new(
         Action::Update(request),
         Change::Update,
@@ -168,29 +172,40 @@ fn difference(desired: &Desired, stack: &Stack) -> Option<(Reason, &'static str)
     None
 }
 
-/// An update failed and the stack is as it was before. The same update is not tried again before something changes,
-/// or an hour has passed.
-fn rolled_back(
-    id: &Identity,
-    desired: &Desired,
-    stack: &Stack,
-    now: Timestamp,
-    attempts: &Attempts,
-    shown: Reason,
-) -> Move {
-    let Some((reason, what)) = difference(desired, stack) else {
+/// An update failed and the stack is as it was before.
+fn rolled_back(id: &Identity, desired: &Desired, stack: &Stack, now: Timestamp, attempts: &Attempts) -> Move {
+    match difference(desired, stack) {
         // What is declared now is what the stack went back to.
-        return Decision::InSync(Trigger { stack_id: stack.id.clone() });
-    };
+        None => Decision::InSync(Trigger { stack_id: stack.id.clone() }),
+        Some((reason, what)) if worth_another_try(desired, stack, now, attempts) => {
+            update(id, desired, stack, reason, what)
+        }
+        Some(_) => not_updated(id, stack, Reason::StackRolledBack, "is as before"),
+    }
+}
+
+/// An update failed that somebody began without rollback: the stack shows the new parameters and tags, whatever its
+/// resources are.
+fn failed_update(id: &Identity, desired: &Desired, stack: &Stack, now: Timestamp, attempts: &Attempts) -> Move {
+    if !worth_another_try(desired, stack, now, attempts) {
+        return not_updated(id, stack, Reason::StackFailed, "was not rolled back");
+    }
+    let (reason, what) = difference(desired, stack).unwrap_or((Reason::StackFailed, "its last update failed"));
+    update(id, desired, stack, reason, what)
+}
+
+/// The same update is not tried again before something changes, or an hour has passed.
+fn worth_another_try(desired: &Desired, stack: &Stack, now: Timestamp, attempts: &Attempts) -> bool {
     let same = attempted(stack).is_none_or(|fingerprint| fingerprint == desired.fingerprint);
     let ended = stack.failure.as_ref().map_or(stack.since, |failure| failure.at);
-    if !same || attempts.asked_anew || elapsed(ended, now) >= ROLLED_BACK_REST {
-        return update(id, desired, stack, reason, what);
-    }
+    !same || attempts.asked_anew || elapsed(ended, now) >= ROLLED_BACK_REST
+}
+
+fn not_updated(id: &Identity, stack: &Stack, shown: Reason, state: &str) -> Move {
     let name = id.trigger_stack_name();
     Decision::stuck(
         shown,
-        format!("the stack \"{name}\" could not be updated and is as before: {}", cause(stack)),
+        format!("the stack \"{name}\" could not be updated and {state}: {}", cause(stack)),
         "remove the cause, or change the spec; the update is tried again every hour",
     )
 }
@@ -270,6 +285,7 @@ fn request(id: &Identity, desired: &Desired, from: &str) -> Request {
         secret: desired.secret.clone(),
         tags: desired.tags.clone(),
         role_arn: desired.role_arn.clone(),
+        keep_what_succeeds: false,
         token: token(id, &desired.fingerprint, from),
     }
 }

@@ -108,6 +108,9 @@ pub struct Request {
     pub tags: BTreeMap<String, String>,
     /// The role that CloudFormation acts as.
     pub role_arn: Option<RoleArn>,
+    /// Whether an update that fails leaves what succeeded in place: the only kind that a stack in UPDATE_FAILED takes
+    /// (CloudFormation user guide, "Stack failure options").
+    pub keep_what_succeeds: bool,
     /// Client token: it carries the fingerprint, so that a failed operation tells what it tried.
     pub token: String,
 }

@@ -109,7 +109,8 @@ fn every_status_has_its_move() {
     let importing = "wait (Progressing): the stack \"NAME\" takes part in somebody's import";
     let blocked = "stuck (StackDeleteFailed): the stack \"NAME\" could not be deleted: Function: no";
     let stays = "stuck (StackRolledBack): the stack \"NAME\" could not be updated and is as before: Function: no";
-    let stays_failed = "stuck (StackFailed): the stack \"NAME\" could not be updated and is as before: Function: no";
+    let stays_failed =
+        "stuck (StackFailed): the stack \"NAME\" could not be updated and was not rolled back: Function: no";
     let unknown = "stuck (Unexpected): the stack \"NAME\" is in a status that the operator does not know: NEW_STATUS";
     let goes_on = "Update (StackRollbackFailed): continue the rollback of stack \"NAME\"";
     // Status of a stack made from an older spec; what to do if it should exist, and if not.
@@ -249,6 +250,13 @@ fn the_past_decides_where_the_status_alone_does_not() {
             1,
             none(),
             format!("in sync: {STACK_ID}"),
+        ),
+        (
+            "somebody's update without rollback failed, and the stack shows what is declared",
+            Some(tried_to_reach(stack("UPDATE_FAILED"), "aa.bb")),
+            1,
+            none(),
+            "Update (StackFailed): update stack \"NAME\" (its last update failed)".into(),
         ),
         (
             "the continued rollback failed too",
