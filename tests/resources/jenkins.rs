@@ -292,6 +292,49 @@ async fn folders_of_others_and_what_they_hold_survive() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_plugins_leave_in_a_folder_of_ours_does_not_keep_it() {
+    let credential = "<org.jenkinsci.plugins.plaincredentials.impl.StringCredentialsImpl><scope>GLOBAL</scope><id>i</id><secret>s</secret></org.jenkinsci.plugins.plaincredentials.impl.StringCredentialsImpl>";
+    let store = "/job/ours/credentials/store/folder/domain/_";
+    let harness = Harness::new(&["ours"]);
+    harness.apply().await;
+    harness.by_hand("POST", &format!("{store}/createCredentials"), credential).await;
+    harness.by_hand("POST", &format!("{store}/credential/i/doDelete"), "").await;
+    let left = harness.by_hand("GET", "/job/ours/config.xml", "").await;
+    assert!(left.contains("FolderCredentialsProperty"), "the plugin leaves its property: {left}");
+    assert_eq!(harness.settle(&Goal::Absent).await.unwrap().1, "gone");
+    assert!(harness.names().is_empty(), "a list of credentials that is empty again");
+
+    let harness = Harness::new(&["ours"]);
+    harness.jenkins(|jenkins| {
+        jenkins.plugins.insert("matrix-auth".into(), "3.2".into());
+        jenkins.users.get_mut("operator").unwrap().permissions.remove(&Permission::ItemConfigure);
+    });
+    harness.apply().await;
+    let left = harness.by_hand("GET", "/job/ours/config.xml", "").await;
+    assert!(left.contains("AuthorizationMatrixProperty"), "the plugin adds its property: {left}");
+    assert_eq!(harness.settle(&Goal::Absent).await.unwrap().1, "gone");
+    assert!(harness.names().is_empty(), "the rights that the plugin gave to the creator");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_jenkins_reads_otherwise_than_it_was_sent_is_written_once() {
+    for version in ["2.567", "2.570"] {
+        let mut harness = Harness::new(&[]);
+        harness.jenkins(|jenkins| jenkins.version = version.into());
+        harness.project.description = "one\u{2028}two".into();
+        harness.project.jenkins.extra_parameters = BTreeMap::from([("EXTRA".to_owned(), "a\u{2028}b".to_owned())]);
+        harness.apply().await;
+        assert!(harness.apply().await.is_empty(), "{version}: a line separator, which Jenkins reads as a line end");
+
+        let path = format!("/job/{}", job("modelbuild"));
+        harness.edit(&path, |xml| xml.replace("<configVersion>2</configVersion>", "")).await;
+        let done = harness.apply().await;
+        assert_eq!(done, [format!("update job \"{}\": branch (Drifted)", job("modelbuild"))], "{version}");
+        assert!(harness.apply().await.is_empty(), "{version}: without configVersion, Jenkins doubles each `*`");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn jobs_of_an_earlier_project_id_and_of_another_type_make_place() {
     let harness = Harness::new(&["ml"]);
     let earlier = Goal::Present(JenkinsJobs::desired(&harness.project, &project_ref("p-0")));
@@ -348,6 +391,18 @@ async fn every_refusal_has_its_kind_and_reason() {
             |jenkins| {
                 let denied = [(job("preprocess"), [Permission::ItemRead].into())];
                 jenkins.users.get_mut("operator").unwrap().denied = denied.into();
+            },
+            FaultKind::Rejected,
+            Reason::JenkinsItemNotVisible,
+            "may not see it",
+        ),
+        (
+            "an item that the user may discover and not read",
+            |jenkins| {
+                let denied = [(job("preprocess"), [Permission::ItemRead].into())];
+                let operator = jenkins.users.get_mut("operator").unwrap();
+                operator.denied = denied.into();
+                operator.permissions.insert(Permission::ItemDiscover);
             },
             FaultKind::Rejected,
             Reason::JenkinsItemNotVisible,

@@ -152,22 +152,23 @@ impl JenkinsClient {
             return Ok(());
         }
         let refused = errors::refusal(&attempt, &answer);
-        if !matches!(answer.status, StatusCode::BAD_REQUEST | StatusCode::INTERNAL_SERVER_ERROR) {
+        let may_exist = [StatusCode::BAD_REQUEST, StatusCode::INTERNAL_SERVER_ERROR].contains(&answer.status);
+        if !may_exist && !forbidden_without_permission(&answer) {
             return Err(refused);
         }
         // It may exist: by an earlier call whose answer was lost, by somebody else, or where the user may not read.
-        match self.json(&attempt, &item_path(path), "description").await? {
-            Some(item) if is_ours(id, text(&item, "description")) => Ok(()),
-            Some(_) => Err(moved(&attempt)),
+        let look = self.read(&attempt, &format!("{}/api/json", item_path(path)), &[("tree", "description")]).await?;
+        match look.status {
+            StatusCode::OK if is_ours(id, text(&errors::json(&attempt, &look)?, "description")) => Ok(()),
+            StatusCode::OK => Err(moved(&attempt)),
             // For a user who may not even discover it, Jenkins gives no reason at all (Items.verifyItemDoesNotAlreadyExist).
-            None if says_exists(&answer) => {
-                let what =
-                    format!("could not {attempt}: Jenkins has an item of that name, and the user may not see it");
-                Err(Fault::new(FaultKind::Rejected, what)
-                    .with_reason(Reason::JenkinsItemNotVisible)
-                    .hint("give the user Item/Read there, or choose another folder"))
+            StatusCode::NOT_FOUND if says_exists(&answer) => Err(not_visible(&attempt)),
+            StatusCode::NOT_FOUND => Err(refused),
+            // Who may discover and not read it is refused without the name of a permission (seen on 2.568).
+            _ if forbidden_without_permission(&answer) && forbidden_without_permission(&look) => {
+                Err(not_visible(&attempt))
             }
-            None => Err(refused),
+            _ => Err(errors::refusal(&attempt, &look)),
         }
     }
 
@@ -197,6 +198,19 @@ impl JenkinsClient {
 fn says_exists(answer: &Answer) -> bool {
     let said = answer.header("x-error").unwrap_or_default();
     said.contains("already exists") || (answer.status == StatusCode::BAD_REQUEST && said.trim().is_empty())
+}
+
+/// Whether Jenkins forbids something and names no permission that would allow it.
+fn forbidden_without_permission(answer: &Answer) -> bool {
+    let of_jenkins = answer.header("x-jenkins").is_some();
+    answer.status == StatusCode::FORBIDDEN && of_jenkins && answer.header("x-required-permission").is_none()
+}
+
+fn not_visible(attempt: &str) -> Fault {
+    let what = format!("could not {attempt}: Jenkins has an item of that name, and the user may not see it");
+    Fault::new(FaultKind::Rejected, what)
+        .with_reason(Reason::JenkinsItemNotVisible)
+        .hint("give the user Item/Read there, or choose another folder")
 }
 
 /// Why it is not known whether a folder is gone.

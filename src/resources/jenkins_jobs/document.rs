@@ -94,9 +94,15 @@ impl Element {
     }
 }
 
-/// Text without what no XML document can hold (U+0000, U+FFFE, U+FFFF).
+/// Text as Jenkins can give it back: without what no XML document can hold (U+0000, U+FFFE, U+FFFF), and with a line end
+/// for U+2028, which Jenkins writes raw into its files and which XML 1.1 reads as a line end (seen on 2.568).
 pub fn representable(text: &str) -> String {
-    text.chars().map(|c| if matches!(c, '\0' | '\u{fffe}' | '\u{ffff}') { '\u{fffd}' } else { c }).collect()
+    let kept = |character| match character {
+        '\0' | '\u{fffe}' | '\u{ffff}' => '\u{fffd}',
+        '\u{2028}' => '\n',
+        other => other,
+    };
+    text.chars().map(kept).collect()
 }
 
 /// Reads a document.
@@ -257,6 +263,6 @@ mod tests {
         for bad in ["", "text", "<a>", "<a></b>", "<a>&nbsp;</a>", "<!DOCTYPE a><a/>", &"<a>".repeat(200)] {
             assert!(parse(bad).is_err(), "{bad:.20}");
         }
-        assert_eq!(representable("a\0b\u{ffff}"), "a\u{fffd}b\u{fffd}");
+        assert_eq!(representable("a\0b\u{ffff}c\u{2028}d"), "a\u{fffd}b\u{fffd}c\nd");
     }
 }

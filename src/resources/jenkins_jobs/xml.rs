@@ -23,6 +23,10 @@ const DEFINITION: &str = "org.jenkinsci.plugins.workflow.cps.CpsScmFlowDefinitio
 const GIT: &str = "hudson.plugins.git.GitSCM";
 const REMOTE: &str = "hudson.plugins.git.UserRemoteConfig";
 const BRANCH: &str = "hudson.plugins.git.BranchSpec";
+const FOLDER_RIGHTS: &str = "com.cloudbees.hudson.plugins.folder.properties.AuthorizationMatrixProperty";
+const FOLDER_CREDENTIALS: &str =
+    "com.cloudbees.hudson.plugins.folder.properties.FolderCredentialsProvider_-FolderCredentialsProperty";
+const CREDENTIALS_LIST: &str = "java.util.concurrent.CopyOnWriteArrayList";
 
 pub fn render(job: &PipelineJob, marker: &Marker) -> Element {
     let mut root = Element::new(PIPELINE);
@@ -100,9 +104,8 @@ fn patch_definition(definition: &mut Element, job: &PipelineJob) {
     }
     let scm = definition.ensure("scm");
     if scm.attribute("class") != GIT {
-        // Without configVersion 2, GitSCM turns each `*` of a branch into `**`.
         *scm = Element::new("scm").with_attribute("class", GIT).with([
-            Element::leaf("configVersion", "2"),
+            Element::new("configVersion"),
             Element::new("userRemoteConfigs"),
             Element::new("branches"),
             Element::leaf("doGenerateSubmoduleConfigurations", "false"),
@@ -110,6 +113,8 @@ fn patch_definition(definition: &mut Element, job: &PipelineJob) {
             Element::new("extensions"),
         ]);
     }
+    // With another one, or none, GitSCM doubles each `*` of a branch whenever the job is read.
+    scm.put(Element::leaf("configVersion", "2"));
     let remotes = job.repositories.iter().map(|url| {
         let remote = Element::new(REMOTE).with([Element::leaf("url", url)]);
         let credentials = (!job.credentials_id.is_empty()).then(|| Element::leaf("credentialsId", &job.credentials_id));
@@ -145,13 +150,21 @@ pub fn read(root: &Element) -> (PipelineJob, Option<Marker>) {
         parameters: read_parameters(properties),
         poll_schedule: poll_schedule(root, properties),
         repositories: remotes.iter().map(|remote| remote.text_at(&["url"]).trim().to_owned()).collect(),
-        branches: branches.iter().map(|branch| branch.text_at(&["name"]).to_owned()).collect(),
+        branches: branches.iter().map(|branch| branch_pattern(scm, branch)).collect(),
         credentials_id: remotes.first().map_or("", |remote| remote.text_at(&["credentialsId"])).to_owned(),
         script_path: definition.text_at(&["scriptPath"]).to_owned(),
         lightweight: definition.text_at(&["lightweight"]) == "true",
         remote_token: !root.text_at(&["authToken"]).is_empty(),
     };
     (job, marker)
+}
+
+/// What GitSCM takes for a branch: before configVersion 1 each `*` meant any path, and is doubled when the job is read
+/// (GitSCM.readResolve).
+fn branch_pattern(scm: &Element, branch: &Element) -> String {
+    let name = branch.text_at(&["name"]);
+    let old = scm.text_at(&["configVersion"]).trim().parse::<i32>().unwrap_or(0) < 1;
+    if old { name.replace('*', "**") } else { name.to_owned() }
 }
 
 fn read_parameters(properties: &Element) -> std::collections::BTreeMap<String, Parameter> {
@@ -177,8 +190,20 @@ fn poll_schedule(root: &Element, properties: &Element) -> String {
     if of_root.is_empty() { of_property.to_owned() } else { of_root.to_owned() }
 }
 
-/// Whether a folder's document holds more than the folder itself: credentials of users, above all.
+/// Whether a folder's document holds more than the folder itself: credentials of users, above all. What plugins leave
+/// there by themselves is nothing: an empty list of credentials, and the rights of who made the folder.
 pub fn folder_holds_more(root: &Element) -> bool {
     let properties = root.child("properties").map_or(&[] as &[Element], |list| &list.children);
-    properties.iter().any(|property| !property.children.is_empty())
+    properties.iter().any(|property| match property.name.as_str() {
+        FOLDER_RIGHTS => false,
+        FOLDER_CREDENTIALS => {
+            let domains = property.child("domainCredentialsMap").map_or(&[] as &[Element], |map| &map.children);
+            domains.iter().flat_map(|entry| &entry.children).any(|list| list.name == CREDENTIALS_LIST && holds(list))
+        }
+        _ => holds(property),
+    })
+}
+
+fn holds(element: &Element) -> bool {
+    !element.children.is_empty()
 }
