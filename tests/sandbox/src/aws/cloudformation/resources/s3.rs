@@ -100,6 +100,14 @@ fn create_bucket(world: &mut World, place: &Place<'_>, properties: &Value) -> Re
             "<CreateBucketConfiguration xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"><LocationConstraint>{region}</LocationConstraint></CreateBucketConfiguration>"
         ),
     };
+    // The handler looks first and fails, though S3 lets the owner create it again in us-east-1. The message as stacks
+    // of CDKToolkit got it (events in public bug reports of `cdk bootstrap`).
+    if world.s3.bucket(&name).is_some() {
+        let token = world.ids.uuid();
+        return Err(format!(
+            "Resource handler returned message: \"{name} already exists (Service: S3, Status Code: 0, Request ID: null)\" (RequestToken: {token}, HandlerErrorCode: AlreadyExists)"
+        ));
+    }
     put(world, place, &format!("/{name}"), body)?;
     if let Err(reason) = settings(world, place, &name, &json!({}), properties) {
         retire(world, place, &format!("/{name}"))?;
@@ -238,4 +246,57 @@ fn put_policy(world: &mut World, place: &Place<'_>, properties: &Value) -> Resul
     let name = text(properties, "Bucket").unwrap_or_default();
     put(world, place, &format!("/{name}?policy"), document(properties, "PolicyDocument").unwrap_or_default())?;
     Ok(made(name, &[]))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::time::Duration;
+
+    use super::*;
+    use crate::aws::{Call, cloudformation, dispatch::administrator};
+    use crate::world::Settings;
+
+    const ACCOUNT: &str = "111122223333";
+    const TEMPLATE: &str = "Resources: {Data: {Type: AWS::S3::Bucket, Properties: {BucketName: data, Tags: [{Key: stack, Value: \"1\"}]}}}";
+
+    fn ask(world: &mut World, region: &str, operation: &str, input: &Value) -> Value {
+        let caller = administrator(ACCOUNT);
+        cloudformation::call(world, &Call { operation, input, caller: &caller, region }).unwrap()
+    }
+
+    /// A world with the bucket `data` of this account, which has a tag of its own.
+    fn with_bucket(owner: &str, region: &str) -> World {
+        let mut world = World::new(Settings::default(), "2026-01-01T00:00:00Z".parse().unwrap());
+        let caller = administrator(owner);
+        let place = Place { account: owner, region, stack_name: "", stack_id: "", logical_id: "", caller: &caller };
+        let properties = json!({"BucketName": "data", "Tags": [{"Key": "owner", "Value": "me"}]});
+        create_bucket(&mut world, &place, &properties).unwrap();
+        world
+    }
+
+    #[test]
+    fn a_bucket_that_exists_already_fails_the_stack_and_stays_as_it_is() {
+        let rows = [
+            ("one's own in us-east-1", ACCOUNT, "us-east-1"),
+            ("one's own in another region", ACCOUNT, "eu-west-1"),
+            ("another account's", "999999999999", "us-east-1"),
+        ];
+        for (name, owner, region) in rows {
+            let mut world = with_bucket(owner, region);
+            ask(&mut world, region, "CreateStack", &json!({"StackName": "s", "TemplateBody": TEMPLATE}));
+            let later = world.after(Duration::from_secs(60));
+            world.advance(later);
+            let stack = ask(&mut world, region, "DescribeStacks", &json!({"StackName": "s"}));
+            assert_eq!(stack["Stacks"][0]["StackStatus"], "ROLLBACK_COMPLETE", "{name}");
+            let events = ask(&mut world, region, "DescribeStackEvents", &json!({"StackName": "s"})).to_string();
+            assert!(events.contains("data already exists (Service: S3, Status Code: 0, Request ID: null)"), "{name}");
+            assert!(events.contains("HandlerErrorCode: AlreadyExists"), "{name}");
+            ask(&mut world, region, "DeleteStack", &json!({"StackName": "s"}));
+            let later = world.after(Duration::from_secs(60));
+            world.advance(later);
+            let kept = world.s3.bucket("data").unwrap();
+            assert_eq!(kept.tags().iter().next(), Some((&"owner".into(), &"me".into())), "{name}");
+        }
+    }
 }
