@@ -59,18 +59,27 @@ pub struct Refusal {
     pub message: String,
     /// In how many seconds to come back, where the service says it: only its model's `Retry-After`.
     pub retry_after: Option<u64>,
+    /// Members of the error beside code and sentence, which S3 alone has.
+    pub details: Vec<(&'static str, String)>,
 }
 
 impl Refusal {
     /// A refusal of what the client sent: status 400.
     pub fn new(code: &str, message: impl Into<String>) -> Self {
-        Self { status: 400, code: code.to_owned(), message: message.into(), retry_after: None }
+        Self { status: 400, code: code.to_owned(), message: message.into(), retry_after: None, details: Vec::new() }
     }
 
     /// The same with another HTTP status.
     #[must_use]
     pub fn with_status(mut self, status: u16) -> Self {
         self.status = status;
+        self
+    }
+
+    /// The same with one more member.
+    #[must_use]
+    pub fn with_detail(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.details.push((name, value.into()));
         self
     }
 

@@ -16,11 +16,14 @@ use crate::world::World;
 
 mod buckets;
 mod checksum;
+mod conditions;
 mod listing;
 mod objects;
 mod settings;
 mod xml;
 
+#[cfg(test)]
+mod condition_tests;
 #[cfg(test)]
 mod tests;
 

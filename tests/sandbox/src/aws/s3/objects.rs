@@ -9,6 +9,7 @@ use percent_encoding::percent_decode_str;
 
 use super::super::Refusal;
 use super::buckets::{of, of_mut};
+use super::conditions::{self, Read};
 use super::xml::{self, leaf};
 use super::{Asked, Reply, checksum, settings};
 use crate::world::World;
@@ -34,7 +35,7 @@ pub struct Version {
     pub modified: Timestamp,
 }
 
-fn no_such_key() -> Refusal {
+pub(super) fn no_such_key() -> Refusal {
     Refusal::new("NoSuchKey", "The specified key does not exist.").with_status(404)
 }
 
@@ -49,6 +50,7 @@ pub(super) fn operation(world: &mut World, asked: &Asked<'_>, method: &Method) -
         (&Method::GET | &Method::HEAD, false) if !asked.has("acl") => get(world, asked),
         (&Method::PUT, false) if !asked.has("acl") && asked.header("x-amz-copy-source").is_empty() => put(world, asked),
         (&Method::DELETE, false) => {
+            conditions::delete(of(world, asked)?, &asked.key, asked.header("if-match"))?;
             let (marker, id) = delete(world, &asked.bucket, &asked.key, asked.query.get("versionId"))?;
             let marker = if marker { "true" } else { "" };
             Ok(xml::reply(204, &[("x-amz-version-id", &id), ("x-amz-delete-marker", marker)], Bytes::new()))
@@ -83,13 +85,7 @@ fn stack(world: &mut World, bucket: &str, key: &str, mut version: Version) -> Re
 
 fn put(world: &mut World, asked: &Asked<'_>) -> Reply {
     let kept = checksum::verify(asked)?;
-    if asked.header("if-none-match") == "*" {
-        let last = of(world, asked)?.versions(&asked.key).last();
-        if last.is_some_and(|version| version.body.is_some()) {
-            let message = "At least one of the pre-conditions you specified did not hold";
-            return Err(Refusal::new("PreconditionFailed", message).with_status(412));
-        }
-    }
+    conditions::write(of(world, asked)?, &asked.key, asked.header("if-match"), asked.header("if-none-match"))?;
     let decoded = |text: &str| percent_decode_str(&text.replace('+', " ")).decode_utf8_lossy().into_owned();
     let pairs = asked.header("x-amz-tagging").split('&').filter(|pair| !pair.is_empty());
     let pairs = pairs.map(|pair| pair.split_once('=').unwrap_or((pair, "")));
@@ -140,13 +136,21 @@ fn asked_version<'w>(world: &'w World, asked: &Asked<'_>) -> Result<&'w Version,
 fn get(world: &World, asked: &Asked<'_>) -> Reply {
     let bucket = of(world, asked)?;
     let version = asked_version(world, asked)?;
+    let modified = version.modified.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string();
+    match conditions::read(version, world.now, |name| asked.header(name)) {
+        Read::Met => {}
+        Read::Failed(condition) => return Err(conditions::failed(condition)),
+        Read::Unchanged(_) => {
+            let headers = [("etag", version.etag.as_str()), ("last-modified", &modified)];
+            return Ok(xml::reply(304, &headers, Bytes::new()));
+        }
+    }
     if !asked.header("range").is_empty() {
         let message = "A header you provided implies functionality that is not implemented: Range";
         return Err(Refusal::new("NotImplemented", message).with_status(501));
     }
     let body = version.body.clone().unwrap_or_default();
     let shown = if bucket.settings.versioning.is_empty() { "" } else { version.id.as_str() };
-    let modified = version.modified.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string();
     let tags = if version.tags.is_empty() { String::new() } else { version.tags.len().to_string() };
     let length = body.len().to_string();
     let mut headers: Vec<(String, String)> = [
@@ -212,9 +216,14 @@ pub(super) fn delete_many(world: &mut World, asked: &Asked<'_>) -> Reply {
     if wanted.is_empty() || wanted.len() > 1000 {
         return Err(xml::malformed());
     }
-    let mut entries = String::new();
+    let (mut entries, mut errors) = (String::new(), String::new());
     for object in wanted {
         let (key, id) = (object.at(&["Key"]), object.at(&["VersionId"]).to_owned());
+        if let Err(refusal) = conditions::delete(of(world, asked)?, key, object.at(&["ETag"])) {
+            let why = leaf("Code", &refusal.code) + &leaf("Message", &refusal.message);
+            errors += &format!("<Error>{}{why}</Error>", leaf("Key", key));
+            continue;
+        }
         let given = Some(&id).filter(|id| !id.is_empty());
         let (marker, made) = delete(world, &asked.bucket, key, given)?;
         let version = if id.is_empty() { String::new() } else { leaf("VersionId", &id) };
@@ -225,7 +234,7 @@ pub(super) fn delete_many(world: &mut World, asked: &Asked<'_>) -> Reply {
         entries += &format!("<Deleted>{}{version}{marked}</Deleted>", leaf("Key", key));
     }
     let quiet = root.at(&["Quiet"]) == "true";
-    Ok(xml::document("DeleteResult", if quiet { "" } else { &entries }))
+    Ok(xml::document("DeleteResult", &(if quiet { errors } else { entries + &errors })))
 }
 
 fn get_tags(world: &World, asked: &Asked<'_>) -> Reply {

@@ -6,12 +6,12 @@ use jiff::Timestamp;
 use super::*;
 use crate::world::Settings;
 
-fn world() -> World {
+pub(super) fn world() -> World {
     World::new(Settings::default(), Timestamp::from_second(1_800_000_000).unwrap())
 }
 
 /// One request of an account; the status, the code of a refusal, and the body.
-fn ask(
+pub(super) fn ask(
     world: &mut World,
     account: &str,
     region: &str,
@@ -33,21 +33,21 @@ fn ask(
     (response.status().as_u16(), code.unwrap_or_default(), response)
 }
 
-const HOME: &str = "111122223333";
-const EU: &str = "<CreateBucketConfiguration xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"><LocationConstraint>eu-west-1</LocationConstraint></CreateBucketConfiguration>";
-const VERSIONING: &str = "<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>";
+pub(super) const HOME: &str = "111122223333";
+pub(super) const EU: &str = "<CreateBucketConfiguration xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"><LocationConstraint>eu-west-1</LocationConstraint></CreateBucketConfiguration>";
+pub(super) const VERSIONING: &str = "<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>";
 
-fn ours(world: &mut World, line: &str, body: &str) -> (u16, String, Response<Bytes>) {
+pub(super) fn ours(world: &mut World, line: &str, body: &str) -> (u16, String, Response<Bytes>) {
     ask(world, HOME, "eu-west-1", line, &[], body)
 }
 
-fn with_bucket() -> World {
+pub(super) fn with_bucket() -> World {
     let mut world = world();
     assert_eq!(ours(&mut world, "PUT /ours", EU).0, 200);
     world
 }
 
-fn text(answer: &(u16, String, Response<Bytes>)) -> String {
+pub(super) fn text(answer: &(u16, String, Response<Bytes>)) -> String {
     String::from_utf8_lossy(answer.2.body()).into_owned()
 }
 

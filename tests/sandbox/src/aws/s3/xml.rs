@@ -157,8 +157,9 @@ pub(super) fn refuse(refusal: &Refusal, bucket: &str, key: &str, home: Option<&s
         return reply(refusal.status, &headers, Bytes::new());
     }
     let resource = if key.is_empty() { leaf("BucketName", bucket) } else { leaf("Key", key) };
+    let details: String = refusal.details.iter().map(|(name, value)| leaf(name, value)).collect();
     let text = format!(
-        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error>{}{}{resource}<RequestId>SANDBOX</RequestId></Error>",
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error>{}{}{details}{resource}<RequestId>SANDBOX</RequestId></Error>",
         leaf("Code", &refusal.code),
         leaf("Message", &refusal.message),
     );
