@@ -38,6 +38,8 @@ pub(super) struct Settings {
     pub(super) tags: BTreeMap<String, String>,
     /// `AES256` or `aws:kms`, and the key.
     pub(super) encryption: (String, String),
+    /// Whether keys of the bucket's own spare calls of KMS, as the encryption rule says.
+    bucket_key: bool,
     /// In the order of [`BLOCKS`]; new buckets block everything (since April 2023).
     public_access: Option<[bool; 4]>,
     policy: Option<String>,
@@ -54,6 +56,7 @@ impl Default for Settings {
             versioning: String::new(),
             tags: BTreeMap::new(),
             encryption: ("AES256".into(), String::new()),
+            bucket_key: false,
             public_access: Some([true; 4]),
             policy: None,
             documents: BTreeMap::from([("ownershipControls".to_owned(), ownership)]),
@@ -66,6 +69,7 @@ impl Settings {
         let documents: BTreeMap<&String, String> = self.documents.iter().map(|(name, it)| (name, it.write())).collect();
         json!({
             "versioning": self.versioning, "tags": self.tags, "encryption": self.encryption.0, "kmsKey": self.encryption.1,
+            "bucketKey": self.bucket_key,
             "publicAccessBlock": self.public_access, "policy": self.policy, "documents": documents,
         })
     }
@@ -174,7 +178,7 @@ fn encryption(settings: &Settings) -> http::Response<Bytes> {
         "<ApplyServerSideEncryptionByDefault>{}{key}</ApplyServerSideEncryptionByDefault>",
         leaf("SSEAlgorithm", algorithm)
     );
-    let rule = format!("<Rule>{by_default}{}</Rule>", leaf("BucketKeyEnabled", "false"));
+    let rule = format!("<Rule>{by_default}{}</Rule>", leaf("BucketKeyEnabled", &settings.bucket_key.to_string()));
     xml::document("ServerSideEncryptionConfiguration", &rule)
 }
 
@@ -200,7 +204,7 @@ pub(super) fn put(world: &mut World, asked: &Asked<'_>, name: &str) -> Reply {
             status @ ("Enabled" | "Suspended") => settings.versioning = status.to_owned(),
             _ => return Err(xml::malformed()),
         },
-        "encryption" => settings.encryption = read_encryption(text)?,
+        "encryption" => (settings.encryption, settings.bucket_key) = read_encryption(text)?,
         "publicAccessBlock" => {
             let root = xml::parse(text, "PublicAccessBlockConfiguration")?;
             settings.public_access = Some(BLOCKS.map(|name| root.at(&[name]) == "true"));
@@ -230,17 +234,19 @@ fn keep(settings: &mut Settings, name: &str, document: Element) -> Result<(), Re
     Ok(())
 }
 
-fn read_encryption(text: &str) -> Result<(String, String), Refusal> {
+/// The algorithm with its key, and whether the bucket has a key of its own.
+fn read_encryption(text: &str) -> Result<((String, String), bool), Refusal> {
     let root = xml::parse(text, "ServerSideEncryptionConfiguration")?;
     let by_default = ["Rule", "ApplyServerSideEncryptionByDefault"];
     let at = |name: &str| root.at(&[by_default[0], by_default[1], name]).to_owned();
+    let bucket_key = root.at(&["Rule", "BucketKeyEnabled"]) == "true";
     match (at("SSEAlgorithm").as_str(), at("KMSMasterKeyID")) {
-        ("AES256", key) if key.is_empty() => Ok(("AES256".into(), key)),
+        ("AES256", key) if key.is_empty() => Ok((("AES256".into(), key), bucket_key)),
         ("AES256", _) => Err(Refusal::new(
             "InvalidArgument",
             "a KMSMasterKeyID is not applicable if the default sse algorithm is not aws:kms or aws:kms:dsse",
         )),
-        (algorithm @ ("aws:kms" | "aws:kms:dsse"), key) => Ok((algorithm.to_owned(), key)),
+        (algorithm @ ("aws:kms" | "aws:kms:dsse"), key) => Ok(((algorithm.to_owned(), key), bucket_key)),
         _ => Err(xml::malformed()),
     }
 }
@@ -276,7 +282,7 @@ fn read_policy(text: &str, bucket: &str) -> Result<String, Refusal> {
 pub(super) fn delete(world: &mut World, asked: &Asked<'_>, name: &str) -> Reply {
     let settings = &mut of_mut(world, asked)?.settings;
     match name {
-        "encryption" => settings.encryption = Settings::default().encryption,
+        "encryption" => (settings.encryption, settings.bucket_key) = (Settings::default().encryption, false),
         "publicAccessBlock" => settings.public_access = None,
         "policy" => settings.policy = None,
         "tagging" => settings.tags.clear(),
