@@ -162,6 +162,8 @@ pub fn s3_action(operation: &str) -> &str {
         "PutBucketEncryption" | "DeleteBucketEncryption" => "PutEncryptionConfiguration",
         "GetPublicAccessBlock" => "GetBucketPublicAccessBlock",
         "PutPublicAccessBlock" | "DeletePublicAccessBlock" => "PutBucketPublicAccessBlock",
+        "GetObjectLockConfiguration" => "GetBucketObjectLockConfiguration",
+        "PutObjectLockConfiguration" => "PutBucketObjectLockConfiguration",
         "DeleteBucketTagging" => "PutBucketTagging",
         "DeleteBucketOwnershipControls" => "PutBucketOwnershipControls",
         "GetBucketLifecycleConfiguration" => "GetLifecycleConfiguration",

@@ -22,6 +22,7 @@ const SUBRESOURCES: &[(&str, &str, &str, &str)] = &[
     ("notification", "GetBucketNotificationConfiguration", "PutBucketNotificationConfiguration", ""),
     ("logging", "GetBucketLogging", "PutBucketLogging", ""),
     ("policyStatus", "GetBucketPolicyStatus", "", ""),
+    ("object-lock", "GetObjectLockConfiguration", "PutObjectLockConfiguration", ""),
     ("location", "GetBucketLocation", "", ""),
     ("versions", "ListObjectVersions", "", ""),
     ("uploads", "ListMultipartUploads", "", ""),

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::super::Refusal;
 use super::objects::Version;
-use super::settings::Settings;
+use super::settings::{self, Settings};
 use super::xml::{self, leaf};
 use super::{Asked, Reply};
 use crate::world::World;
@@ -102,14 +102,17 @@ fn well_named(name: &str) -> bool {
         && !["-s3alias", "--ol-s3", ".mrap", "--x-s3", "--table-s3"].iter().any(|suffix| name.ends_with(suffix))
 }
 
+/// What the body of CreateBucket asks for; it may be left out.
+fn configuration(asked: &Asked<'_>) -> Result<xml::Element, Refusal> {
+    match asked.text()? {
+        text if text.trim().is_empty() => Ok(xml::Element::default()),
+        text => xml::parse(text, "CreateBucketConfiguration"),
+    }
+}
+
 /// The region that the body asks for. us-east-1 takes none and gives `us-east-1`; other regions take their own only.
-fn wanted_region(asked: &Asked<'_>) -> Result<String, Refusal> {
-    let text = asked.text()?;
-    let constraint = match text.trim().is_empty() {
-        true => String::new(),
-        false => xml::parse(text, "CreateBucketConfiguration")?.at(&["LocationConstraint"]).to_owned(),
-    };
-    match (constraint.as_str(), asked.region) {
+fn wanted_region(asked: &Asked<'_>, configuration: &xml::Element) -> Result<String, Refusal> {
+    match (configuration.at(&["LocationConstraint"]), asked.region) {
         ("", "us-east-1") => Ok("us-east-1".into()),
         ("us-east-1", "us-east-1") => {
             Err(Refusal::new("InvalidLocationConstraint", "The specified location-constraint is not valid"))
@@ -132,7 +135,9 @@ pub(super) fn create(world: &mut World, asked: &Asked<'_>) -> Reply {
     if !well_named(&asked.bucket) {
         return Err(Refusal::new("InvalidBucketName", "The specified bucket is not valid."));
     }
-    let region = wanted_region(asked)?;
+    let configuration = configuration(asked)?;
+    let region = wanted_region(asked, &configuration)?;
+    let tags = configuration.child("Tags").map(|tags| settings::tags_in(tags, 50)).transpose()?;
     let location = format!("/{}", asked.bucket);
     let created = || Ok(xml::reply(200, &[("location", &location)], Bytes::new()));
     if let Some(bucket) = world.s3.bucket(&asked.bucket) {
@@ -150,11 +155,16 @@ pub(super) fn create(world: &mut World, asked: &Asked<'_>) -> Reply {
         };
         return Err(Refusal::new(code, message).with_status(409));
     }
+    let mut settings = Settings::default();
+    settings.tags = tags.unwrap_or_default();
+    if asked.header("x-amz-bucket-object-lock-enabled") == "true" {
+        settings.lock_objects();
+    }
     let bucket = Bucket {
         account: asked.caller.account.clone(),
         region,
         created: world.now,
-        settings: Settings::default(),
+        settings,
         objects: BTreeMap::new(),
     };
     world.s3.buckets.insert(asked.bucket.clone(), bucket);
@@ -201,8 +211,13 @@ pub(super) fn list(world: &World, asked: &Asked<'_>) -> Reply {
         })
         .map(entry)
         .collect();
-    let owner = format!("<Owner>{}</Owner>", leaf("ID", &super::sha256(asked.caller.account.as_bytes())));
+    let owner = owner("Owner", &asked.caller.account);
     Ok(xml::document("ListAllMyBucketsResult", &format!("{owner}<Buckets>{buckets}</Buckets>")))
+}
+
+/// An account as lists name it: by its canonical id alone.
+pub(super) fn owner(element: &str, account: &str) -> String {
+    format!("<{element}>{}</{element}>", leaf("ID", &super::sha256(account.as_bytes())))
 }
 
 /// A moment as S3 writes it in lists: with exactly three digits of the second's fraction.

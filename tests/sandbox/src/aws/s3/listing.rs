@@ -1,11 +1,12 @@
 //! Lists of a bucket's objects and versions, page by page. S3 lists objects without a lag (since December 2020).
 
 use std::collections::BTreeSet;
+use std::ops::Bound;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::super::Refusal;
-use super::buckets::{millis, of};
+use super::buckets::{Bucket, millis, of, owner};
 use super::objects::Version;
 use super::xml::{self, leaf};
 use super::{Asked, Reply};
@@ -72,6 +73,15 @@ fn common(groups: &BTreeSet<String>, range: &Range<'_>) -> String {
         .collect()
 }
 
+/// The keys with their versions from where a list goes on to the end of its prefix.
+fn keys<'b>(bucket: &'b Bucket, prefix: &'b str, after: &str) -> impl Iterator<Item = (&'b String, &'b Vec<Version>)> {
+    let from = if after > prefix { after } else { prefix };
+    bucket
+        .objects
+        .range::<str, _>((Bound::Included(from), Bound::Unbounded))
+        .take_while(move |(key, _)| key.starts_with(prefix))
+}
+
 fn entry(range: &Range<'_>, key: &str, version: &Version) -> String {
     let size = version.body.as_ref().map_or(0, bytes::Bytes::len);
     let mut text = leaf("Key", &range.shown(key)) + &leaf("LastModified", &millis(version.modified));
@@ -92,35 +102,56 @@ pub(super) fn objects(world: &World, asked: &Asked<'_>) -> Reply {
     };
     let (mut entries, mut groups, mut count, mut last) = (String::new(), BTreeSet::new(), 0, String::new());
     let mut truncated = false;
-    for (key, versions) in &of(world, asked)?.objects {
+    let bucket = of(world, asked)?;
+    // The older list always tells whose the objects are, the newer on demand (API references of both).
+    let told = !newer || asked.parameter("fetch-owner") == "true";
+    let owner = if told { owner("Owner", &bucket.account) } else { String::new() };
+    for (key, versions) in keys(bucket, range.prefix, &after) {
         let Some(version) = versions.last().filter(|version| version.body.is_some()) else { continue };
         let group = range.group(key);
         let place = group.as_ref().unwrap_or(key);
-        if !key.starts_with(range.prefix) || *place <= after || groups.contains(place) {
+        if *place <= after || groups.contains(place) {
             continue;
         }
         if count == range.most {
-            truncated = true;
+            // A list of no keys is whole (S3 was seen to say so).
+            truncated = range.most > 0;
             break;
         }
         count += 1;
         last.clone_from(place);
         match group {
             Some(group) => _ = groups.insert(group),
-            None => entries += &format!("<Contents>{}</Contents>", entry(&range, key, version)),
+            None => entries += &format!("<Contents>{}{owner}</Contents>", entry(&range, key, version)),
         }
     }
     let mut text = range.echo(asked) + &leaf("IsTruncated", &truncated.to_string());
-    if newer {
-        text += &leaf("KeyCount", &count.to_string());
-    }
-    if truncated && newer {
-        text += &leaf("NextContinuationToken", &hex::encode(&last));
-    }
-    if truncated && !newer {
-        text += &leaf("NextMarker", &range.shown(&last));
+    match newer {
+        true => text += &newer_echo(asked, &range, count, truncated.then_some(last.as_str())),
+        false => {
+            text += &leaf("Marker", &range.shown(&after));
+            // Without a delimiter the last key is the marker (API reference of ListObjects).
+            if truncated && !range.delimiter.is_empty() {
+                text += &leaf("NextMarker", &range.shown(&last));
+            }
+        }
     }
     Ok(xml::document("ListBucketResult", &(text + &entries + &common(&groups, &range))))
+}
+
+/// What ListObjectsV2 alone says of a page.
+fn newer_echo(asked: &Asked<'_>, range: &Range<'_>, count: usize, last: Option<&str>) -> String {
+    let mut text = leaf("KeyCount", &count.to_string());
+    if asked.has("continuation-token") {
+        text += &leaf("ContinuationToken", asked.parameter("continuation-token"));
+    }
+    if asked.has("start-after") {
+        text += &leaf("StartAfter", &range.shown(asked.parameter("start-after")));
+    }
+    if let Some(last) = last {
+        text += &leaf("NextContinuationToken", &hex::encode(last));
+    }
+    text
 }
 
 /// ListObjectVersions: the newest version of each key first.
@@ -129,11 +160,13 @@ pub(super) fn versions(world: &World, asked: &Asked<'_>) -> Reply {
     let (key_marker, id_marker) = (asked.parameter("key-marker"), asked.parameter("version-id-marker"));
     let (mut entries, mut groups, mut count) = (String::new(), BTreeSet::new(), 0);
     let (mut last, mut truncated) = ((String::new(), String::new()), false);
-    'keys: for (key, versions) in &of(world, asked)?.objects {
+    let bucket = of(world, asked)?;
+    let owner = owner("Owner", &bucket.account);
+    'keys: for (key, versions) in keys(bucket, range.prefix, key_marker) {
         let group = range.group(key);
         let place = group.as_deref().unwrap_or(key);
         let passed = place < key_marker || (place == key_marker && id_marker.is_empty() && !key_marker.is_empty());
-        if !key.starts_with(range.prefix) || passed || groups.contains(place) {
+        if passed || groups.contains(place) {
             continue;
         }
         // Inside the marker's key the list goes on behind the marker's version.
@@ -144,7 +177,7 @@ pub(super) fn versions(world: &World, asked: &Asked<'_>) -> Reply {
                 continue;
             }
             if count == range.most {
-                truncated = true;
+                truncated = range.most > 0;
                 break 'keys;
             }
             count += 1;
@@ -154,7 +187,7 @@ pub(super) fn versions(world: &World, asked: &Asked<'_>) -> Reply {
                 last.1.clear();
                 break;
             }
-            entries += &version_entry(&range, key, version, at == 0);
+            entries += &version_entry(&range, key, version, at == 0, &owner);
         }
     }
     let mut text = range.echo(asked) + &leaf("IsTruncated", &truncated.to_string());
@@ -165,8 +198,8 @@ pub(super) fn versions(world: &World, asked: &Asked<'_>) -> Reply {
     Ok(xml::document("ListVersionsResult", &(text + &entries + &common(&groups, &range))))
 }
 
-fn version_entry(range: &Range<'_>, key: &str, version: &Version, latest: bool) -> String {
-    let id = leaf("VersionId", &version.id) + &leaf("IsLatest", &latest.to_string());
+fn version_entry(range: &Range<'_>, key: &str, version: &Version, latest: bool, owner: &str) -> String {
+    let id = leaf("VersionId", &version.id) + &leaf("IsLatest", &latest.to_string()) + owner;
     match version.body {
         Some(_) => format!("<Version>{}{id}</Version>", entry(range, key, version)),
         None => {

@@ -25,6 +25,8 @@ mod xml;
 #[cfg(test)]
 mod condition_tests;
 #[cfg(test)]
+mod list_tests;
+#[cfg(test)]
 mod tests;
 
 pub use buckets::Bucket;
@@ -130,7 +132,6 @@ const NOT_PLAYED: &[&str] = &[
     "inventory",
     "legal-hold",
     "metrics",
-    "object-lock",
     "replication",
     "requestPayment",
     "restore",

@@ -83,7 +83,20 @@ fn stack(world: &mut World, bucket: &str, key: &str, mut version: Version) -> Re
     Ok(shown)
 }
 
+/// Retention and legal holds of single objects are not played: an object that asks for one is not taken.
+fn refuse_locks(asked: &Asked<'_>) -> Result<(), Refusal> {
+    let locks = |name: &&http::HeaderName| name.as_str().starts_with("x-amz-object-lock-");
+    match asked.request.headers().keys().find(locks) {
+        Some(name) => {
+            let message = format!("A header you provided implies functionality that is not implemented: {name}");
+            Err(Refusal::new("NotImplemented", message).with_status(501))
+        }
+        None => Ok(()),
+    }
+}
+
 fn put(world: &mut World, asked: &Asked<'_>) -> Reply {
+    refuse_locks(asked)?;
     let kept = checksum::verify(asked)?;
     conditions::write(of(world, asked)?, &asked.key, asked.header("if-match"), asked.header("if-none-match"))?;
     let decoded = |text: &str| percent_decode_str(&text.replace('+', " ")).decode_utf8_lossy().into_owned();

@@ -26,6 +26,7 @@ pub(super) const NAMES: &[&str] = &[
     "acl",
     "notification",
     "logging",
+    "object-lock",
 ];
 
 const BLOCKS: [&str; 4] = ["BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets"];
@@ -65,6 +66,15 @@ impl Default for Settings {
 }
 
 impl Settings {
+    /// Turns object lock on as CreateBucket may, which turns versioning on for good (API reference of CreateBucket,
+    /// `ObjectLockEnabledForBucket`).
+    pub(super) fn lock_objects(&mut self) {
+        let on = Element { name: "ObjectLockEnabled".into(), text: "Enabled".into(), children: Vec::new() };
+        let document = Element { name: "ObjectLockConfiguration".into(), text: String::new(), children: vec![on] };
+        self.versioning = "Enabled".into();
+        self.documents.insert("object-lock".into(), document);
+    }
+
     pub(super) fn dump(&self) -> Value {
         let documents: BTreeMap<&String, String> = self.documents.iter().map(|(name, it)| (name, it.write())).collect();
         json!({
@@ -87,10 +97,13 @@ pub(super) fn tag_set(tags: &BTreeMap<String, String>) -> String {
 /// Reads a `<Tagging>` document with at most `most` tags.
 pub(super) fn read_tags(text: &str, most: usize) -> Result<BTreeMap<String, String>, Refusal> {
     let root = xml::parse(text, "Tagging")?;
-    let set = root.child("TagSet").ok_or_else(xml::malformed)?;
-    let given: Vec<(String, String)> =
-        set.all("Tag").map(|tag| (tag.at(&["Key"]).to_owned(), tag.at(&["Value"]).to_owned())).collect();
-    checked_tags(given, most)
+    tags_in(root.child("TagSet").ok_or_else(xml::malformed)?, most)
+}
+
+/// The tags in an element, at most `most`.
+pub(super) fn tags_in(set: &Element, most: usize) -> Result<BTreeMap<String, String>, Refusal> {
+    let given = set.all("Tag").map(|tag| (tag.at(&["Key"]).to_owned(), tag.at(&["Value"]).to_owned()));
+    checked_tags(given.collect(), most)
 }
 
 /// The rules for tags of buckets (50) and objects (10).
@@ -165,6 +178,10 @@ pub(super) fn get(world: &World, asked: &Asked<'_>, name: &str) -> Reply {
             None => Err(match name {
                 "lifecycle" => missing("NoSuchLifecycleConfiguration", "The lifecycle configuration does not exist"),
                 "cors" => missing("NoSuchCORSConfiguration", "The CORS configuration does not exist"),
+                "object-lock" => missing(
+                    "ObjectLockConfigurationNotFoundError",
+                    "Object Lock configuration does not exist for this bucket",
+                ),
                 _ => missing("OwnershipControlsNotFoundError", "The bucket ownership controls were not found"),
             }),
         },
@@ -201,6 +218,10 @@ pub(super) fn put(world: &mut World, asked: &Asked<'_>, name: &str) -> Reply {
     let settings = &mut bucket.settings;
     match name {
         "versioning" => match xml::parse(text, "VersioningConfiguration")?.at(&["Status"]) {
+            "Suspended" if settings.documents.contains_key("object-lock") => {
+                let message = "An Object Lock configuration is present on this bucket, so the versioning state cannot be changed.";
+                return Err(Refusal::new("InvalidBucketState", message).with_status(409));
+            }
             status @ ("Enabled" | "Suspended") => settings.versioning = status.to_owned(),
             _ => return Err(xml::malformed()),
         },
