@@ -1,6 +1,7 @@
 //! Buckets themselves: create, look, list and delete, who may enter them and from which region.
 
 use std::collections::BTreeMap;
+use std::ops::Bound;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -194,25 +195,54 @@ pub(super) fn delete(world: &mut World, asked: &Asked<'_>) -> Reply {
     Ok(xml::reply(204, &[], Bytes::new()))
 }
 
+/// How many buckets a page may hold (API reference of ListBuckets).
+const MOST_BUCKETS: usize = 10_000;
+
+fn page_size(asked: &Asked<'_>) -> Result<usize, Refusal> {
+    match asked.parameter("max-buckets") {
+        "" => Ok(MOST_BUCKETS),
+        text => text.parse().ok().filter(|size| (1..=MOST_BUCKETS).contains(size)).ok_or_else(|| {
+            let message = format!("max-buckets must be a number from 1 to {MOST_BUCKETS}");
+            Refusal::new("InvalidArgument", message).with_detail("ArgumentName", "max-buckets")
+        }),
+    }
+}
+
+/// The name that a list goes on behind; empty for the first page.
+fn listed_until(asked: &Asked<'_>) -> Result<String, Refusal> {
+    let token = hex::decode(asked.parameter("continuation-token")).ok().and_then(|raw| String::from_utf8(raw).ok());
+    token.ok_or_else(|| {
+        Refusal::new("InvalidArgument", "The continuation token provided is incorrect")
+            .with_detail("ArgumentName", "continuation-token")
+    })
+}
+
 pub(super) fn list(world: &World, asked: &Asked<'_>) -> Reply {
+    let (size, after) = (page_size(asked)?, listed_until(asked)?);
+    let narrowed = ["max-buckets", "continuation-token", "prefix", "bucket-region"].iter().any(|name| asked.has(name));
     let entry = |(name, bucket): (&String, &Bucket)| {
+        // The region is told where the request has any of these parameters (API reference of ListBuckets, `Bucket`).
+        let region = if narrowed { leaf("BucketRegion", &bucket.region) } else { String::new() };
         let created = leaf("CreationDate", &millis(bucket.created));
-        format!("<Bucket>{}{created}{}</Bucket>", leaf("Name", name), leaf("BucketRegion", &bucket.region))
+        format!("<Bucket>{}{created}{region}</Bucket>", leaf("Name", name))
     };
-    let buckets: String = world
-        .s3
-        .buckets
-        .iter()
-        .filter(|(name, bucket)| {
+    let mut wanted = world.s3.buckets.range::<str, _>((Bound::Excluded(after.as_str()), Bound::Unbounded)).filter(
+        |(name, bucket)| {
             bucket.account == asked.caller.account
                 && !younger(world, bucket, world.settings.list_lag)
                 && name.starts_with(asked.parameter("prefix"))
                 && (!asked.has("bucket-region") || asked.parameter("bucket-region") == bucket.region)
-        })
-        .map(entry)
-        .collect();
-    let owner = owner("Owner", &asked.caller.account);
-    Ok(xml::document("ListAllMyBucketsResult", &format!("{owner}<Buckets>{buckets}</Buckets>")))
+        },
+    );
+    let page: Vec<_> = wanted.by_ref().take(size).collect();
+    let last = page.last().filter(|_| wanted.next().is_some()).map(|(name, _)| hex::encode(name));
+    let mut text = owner("Owner", &asked.caller.account);
+    text += &format!("<Buckets>{}</Buckets>", page.into_iter().map(entry).collect::<String>());
+    text += &last.map(|last| leaf("ContinuationToken", &last)).unwrap_or_default();
+    if asked.has("prefix") {
+        text += &leaf("Prefix", asked.parameter("prefix"));
+    }
+    Ok(xml::document("ListAllMyBucketsResult", &text))
 }
 
 /// An account as lists name it: by its canonical id alone.

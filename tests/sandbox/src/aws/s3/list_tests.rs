@@ -76,3 +76,42 @@ fn a_new_bucket_has_the_tags_and_the_lock_that_it_was_made_with() {
         assert!(text(&answer).contains(wanted), "{name}: {}", text(&answer));
     }
 }
+
+/// The names in a list of buckets.
+fn names(told: &str) -> Vec<&str> {
+    told.split("<Name>").skip(1).filter_map(|rest| Some(rest.split_once('<')?.0)).collect()
+}
+
+#[test]
+fn buckets_are_listed_by_prefix_and_region_and_page_by_page() {
+    let mut world = world();
+    for name in ["a-one", "a-two", "b-one"] {
+        ours(&mut world, &format!("PUT /{name}"), EU);
+    }
+    ask(&mut world, HOME, "us-east-1", "PUT /a-east", &[], "");
+    ask(&mut world, "999999999999", "eu-west-1", "PUT /a-other", &[], EU);
+    let rows: [(&str, &str, &[&str], &str); 5] = [
+        ("all", "GET /", &["a-east", "a-one", "a-two", "b-one"], ""),
+        ("a prefix", "GET /?prefix=a-", &["a-east", "a-one", "a-two"], "<Prefix>a-</Prefix>"),
+        ("a region", "GET /?bucket-region=eu-west-1", &["a-one", "a-two", "b-one"], "<BucketRegion>eu-west-1"),
+        ("a page", "GET /?max-buckets=3", &["a-east", "a-one", "a-two"], "<ContinuationToken>"),
+        ("a page that is the last", "GET /?max-buckets=4", &["a-east", "a-one", "a-two", "b-one"], ""),
+    ];
+    for (name, line, wanted, also) in rows {
+        let told = text(&ours(&mut world, line, ""));
+        assert_eq!(names(&told), wanted, "{name}");
+        assert!(told.contains(also) && (also.contains("Token") || !told.contains("Token")), "{name}: {told}");
+    }
+    assert!(!text(&ours(&mut world, "GET /", "")).contains("BucketRegion"), "no region without a parameter");
+    let (mut found, mut token) = (Vec::new(), String::new());
+    loop {
+        let told = text(&ours(&mut world, &format!("GET /?max-buckets=1{token}"), ""));
+        found.extend(names(&told).into_iter().map(str::to_owned));
+        let Some((_, rest)) = told.split_once("<ContinuationToken>") else { break };
+        token = format!("&continuation-token={}", rest.split_once('<').unwrap().0);
+    }
+    assert_eq!(found, ["a-east", "a-one", "a-two", "b-one"]);
+    for line in ["GET /?max-buckets=0", "GET /?max-buckets=10001", "GET /?continuation-token=zz"] {
+        assert_eq!(ours(&mut world, line, "").1, "InvalidArgument", "{line}");
+    }
+}
