@@ -2,7 +2,7 @@
 //! and chunked requests become plain ones, and refusals become XML.
 
 use bytes::{Bytes, BytesMut};
-use http::{Method, Request, Response};
+use http::{HeaderName, HeaderValue, Method, Request, Response};
 
 use super::{form, query::escaped, reply};
 use crate::aws::Refusal;
@@ -51,7 +51,9 @@ pub(super) fn operation(request: &Request<Bytes>) -> &'static str {
         ("GET", ..) if has("attributes") => "GetObjectAttributes",
         ("POST", ..) if has("uploads") => "CreateMultipartUpload",
         ("POST", ..) if has("uploadId") => "CompleteMultipartUpload",
+        ("PUT", ..) if has("uploadId") && request.headers().contains_key("x-amz-copy-source") => "UploadPartCopy",
         ("PUT", ..) if has("uploadId") => "UploadPart",
+        ("GET", ..) if has("uploadId") => "ListParts",
         ("DELETE", ..) if has("uploadId") => "AbortMultipartUpload",
         ("GET", ..) => "GetObject",
         ("HEAD", ..) => "HeadObject",
@@ -94,13 +96,16 @@ pub fn plain(request: Request<Bytes>) -> Request<Bytes> {
     }
     let encoding = header("content-encoding").to_owned();
     if header("x-amz-content-sha256").starts_with("STREAMING-") || encoding.contains("aws-chunked") {
-        body = unframed(&body).unwrap_or(body);
+        let (bare, trailers) = unframed(&body).unwrap_or((body, Vec::new()));
+        body = bare;
         let rest: Vec<&str> = encoding.split(',').map(str::trim).filter(|one| *one != "aws-chunked").collect();
         parts.headers.remove("content-encoding");
         parts.headers.remove("x-amz-content-sha256");
         if let (false, Ok(value)) = (rest.concat().is_empty(), rest.join(",").parse()) {
             parts.headers.insert("content-encoding", value);
         }
+        // A checksum behind the body counts as one before it.
+        parts.headers.extend(trailers);
     }
     Request::from_parts(parts, body)
 }
@@ -111,18 +116,26 @@ fn virtual_bucket(host: &str) -> Option<&str> {
     Some(&name[..at])
 }
 
-fn unframed(mut framed: &[u8]) -> Option<Bytes> {
+/// The body out of its chunks, and the checksums that follow the last one.
+fn unframed(mut framed: &[u8]) -> Option<(Bytes, Vec<(HeaderName, HeaderValue)>)> {
     let mut body = BytesMut::new();
     loop {
         let end = framed.windows(2).position(|pair| pair == b"\r\n")?;
         let size = std::str::from_utf8(&framed[..end]).ok()?.split(';').next()?;
         let size = usize::from_str_radix(size, 16).ok()?;
         if size == 0 {
-            return Some(body.freeze());
+            return Some((body.freeze(), trailers(&framed[end + 2..])));
         }
         body.extend_from_slice(framed.get(end + 2..end + 2 + size)?);
         framed = framed.get(end + 2 + size + 2..)?;
     }
+}
+
+fn trailers(behind: &[u8]) -> Vec<(HeaderName, HeaderValue)> {
+    let lines = std::str::from_utf8(behind).unwrap_or_default().lines();
+    let pairs = lines.filter_map(|line| line.split_once(':')).map(|(name, value)| (name.trim(), value.trim()));
+    let checksums = pairs.filter(|(name, _)| name.to_ascii_lowercase().starts_with("x-amz-checksum-"));
+    checksums.filter_map(|(name, value)| Some((name.parse().ok()?, value.parse().ok()?))).collect()
 }
 
 pub(super) fn refuse(refusal: &Refusal, id: &str) -> Response<Bytes> {
@@ -153,6 +166,12 @@ mod tests {
             ("PUT", "/b/some/key?x-id=PutObject", "PutObject"),
             ("HEAD", "/b/some/key", "HeadObject"),
             ("DELETE", "/b/some/key?versionId=1", "DeleteObject"),
+            ("POST", "/b/some/key?uploads", "CreateMultipartUpload"),
+            ("PUT", "/b/some/key?uploadId=1&partNumber=1", "UploadPart"),
+            ("GET", "/b/some/key?uploadId=1", "ListParts"),
+            ("DELETE", "/b/some/key?uploadId=1", "AbortMultipartUpload"),
+            ("GET", "/b?uploads", "ListMultipartUploads"),
+            ("GET", "/b?object-lock", "GetObjectLockConfiguration"),
             ("PATCH", "/b/some/key", ""),
         ];
         for (method, uri, name) in rows {
@@ -175,5 +194,6 @@ mod tests {
         assert_eq!(plain.body().as_ref(), b"hello!");
         assert_eq!(plain.uri().to_string(), "/my-bucket/key?x-id=PutObject");
         assert_eq!(plain.headers()["content-encoding"], "gzip");
+        assert_eq!(plain.headers()["x-amz-checksum-crc32"], "AAAA", "what follows the body");
     }
 }

@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::super::Refusal;
+use super::multipart::Upload;
 use super::objects::Version;
 use super::settings::{self, Settings};
 use super::xml::{self, leaf};
@@ -29,6 +30,9 @@ pub struct Bucket {
     pub(super) settings: Settings,
     /// The versions of each key, oldest first.
     pub(super) objects: BTreeMap<String, Vec<Version>>,
+    /// Uploads in parts that are under way, by key and in the order in which they began. They go with the bucket: S3
+    /// deletes a bucket that has nothing else (seen in github.com/ceph/ceph/pull/15630).
+    pub(super) uploads: BTreeMap<(String, u64), Upload>,
 }
 
 impl Bucket {
@@ -45,7 +49,9 @@ impl Bucket {
     pub(super) fn dump(&self) -> Value {
         let versions = |all: &Vec<Version>| all.iter().map(super::dump_version).collect::<Value>();
         let objects: BTreeMap<&String, Value> = self.objects.iter().map(|(key, all)| (key, versions(all))).collect();
-        json!({"account": self.account, "region": self.region, "settings": self.settings.dump(), "objects": objects})
+        let uploads = self.uploads.iter().map(|((key, _), upload)| upload.dump(key)).collect::<Value>();
+        let settings = self.settings.dump();
+        json!({"account": self.account, "region": self.region, "settings": settings, "objects": objects, "uploads": uploads})
     }
 }
 
@@ -53,7 +59,7 @@ pub(super) fn no_such_bucket() -> Refusal {
     Refusal::new("NoSuchBucket", "The specified bucket does not exist").with_status(404)
 }
 
-fn denied() -> Refusal {
+pub(super) fn denied() -> Refusal {
     Refusal::new("AccessDenied", "Access Denied").with_status(403)
 }
 
@@ -167,6 +173,7 @@ pub(super) fn create(world: &mut World, asked: &Asked<'_>) -> Reply {
         created: world.now,
         settings,
         objects: BTreeMap::new(),
+        uploads: BTreeMap::new(),
     };
     world.s3.buckets.insert(asked.bucket.clone(), bucket);
     created()

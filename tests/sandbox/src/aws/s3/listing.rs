@@ -9,17 +9,17 @@ use super::super::Refusal;
 use super::buckets::{Bucket, millis, of, owner};
 use super::objects::Version;
 use super::xml::{self, leaf};
-use super::{Asked, Reply};
+use super::{Asked, Reply, checksum};
 use crate::world::World;
 
 /// Keys are URL-encoded on demand, but for these.
-const IN_LISTS: &AsciiSet = &NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'_').remove(b'.');
+pub(super) const IN_LISTS: &AsciiSet = &NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'_').remove(b'.');
 
 /// What the parameters of a list ask for.
-struct Range<'a> {
-    prefix: &'a str,
+pub(super) struct Range<'a> {
+    pub(super) prefix: &'a str,
     delimiter: &'a str,
-    most: usize,
+    pub(super) most: usize,
     encoded: bool,
 }
 
@@ -30,16 +30,23 @@ fn range<'a>(asked: &'a Asked<'_>) -> Result<Range<'a>, Refusal> {
             .parse::<usize>()
             .map_err(|_| Refusal::new("InvalidArgument", "Provided max-keys not an integer or within integer range"))?,
     };
-    Ok(Range {
-        prefix: asked.parameter("prefix"),
-        delimiter: asked.parameter("delimiter"),
-        most: most.min(1000),
-        encoded: asked.parameter("encoding-type") == "url",
-    })
+    Ok(Range::new(asked, most.min(1000)))
+}
+
+impl<'a> Range<'a> {
+    /// What the parameters ask for, with this size of a page.
+    pub(super) fn new(asked: &'a Asked<'_>, most: usize) -> Self {
+        Self {
+            prefix: asked.parameter("prefix"),
+            delimiter: asked.parameter("delimiter"),
+            most,
+            encoded: asked.parameter("encoding-type") == "url",
+        }
+    }
 }
 
 impl Range<'_> {
-    fn shown(&self, key: &str) -> String {
+    pub(super) fn shown(&self, key: &str) -> String {
         match self.encoded {
             true => utf8_percent_encode(key, IN_LISTS).to_string(),
             false => key.to_owned(),
@@ -47,7 +54,7 @@ impl Range<'_> {
     }
 
     /// The common prefix that stands for this key, if a delimiter follows the prefix in it.
-    fn group(&self, key: &str) -> Option<String> {
+    pub(super) fn group(&self, key: &str) -> Option<String> {
         let rest = key.strip_prefix(self.prefix)?;
         let at = rest.find(self.delimiter).filter(|_| !self.delimiter.is_empty())?;
         Some(format!("{}{}", self.prefix, &rest[..at + self.delimiter.len()]))
@@ -55,7 +62,13 @@ impl Range<'_> {
 
     fn echo(&self, asked: &Asked<'_>) -> String {
         let mut text = leaf("Name", &asked.bucket) + &leaf("Prefix", &self.shown(self.prefix));
-        text += &leaf("MaxKeys", &self.most.to_string());
+        text += &(leaf("MaxKeys", &self.most.to_string()) + &self.told());
+        text
+    }
+
+    /// The delimiter and the encoding, where they were asked for.
+    pub(super) fn told(&self) -> String {
+        let mut text = String::new();
         if !self.delimiter.is_empty() {
             text += &leaf("Delimiter", &self.shown(self.delimiter));
         }
@@ -66,7 +79,7 @@ impl Range<'_> {
     }
 }
 
-fn common(groups: &BTreeSet<String>, range: &Range<'_>) -> String {
+pub(super) fn common(groups: &BTreeSet<String>, range: &Range<'_>) -> String {
     groups
         .iter()
         .map(|group| format!("<CommonPrefixes>{}</CommonPrefixes>", leaf("Prefix", &range.shown(group))))
@@ -86,6 +99,10 @@ fn entry(range: &Range<'_>, key: &str, version: &Version) -> String {
     let size = version.body.as_ref().map_or(0, bytes::Bytes::len);
     let mut text = leaf("Key", &range.shown(key)) + &leaf("LastModified", &millis(version.modified));
     text += &(leaf("ETag", &version.etag) + &leaf("Size", &size.to_string()) + &leaf("StorageClass", "STANDARD"));
+    if let Some((algorithm, sum)) = &version.checksum {
+        text += &leaf("ChecksumAlgorithm", &algorithm.to_uppercase());
+        text += &leaf("ChecksumType", checksum::kind(sum));
+    }
     text
 }
 

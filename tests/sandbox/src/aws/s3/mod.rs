@@ -17,8 +17,12 @@ use crate::world::World;
 mod buckets;
 mod checksum;
 mod conditions;
+mod copy;
 mod listing;
+mod multipart;
 mod objects;
+mod part_lists;
+mod read;
 mod settings;
 mod xml;
 
@@ -26,6 +30,8 @@ mod xml;
 mod condition_tests;
 #[cfg(test)]
 mod list_tests;
+#[cfg(test)]
+mod multipart_tests;
 #[cfg(test)]
 mod tests;
 
@@ -124,8 +130,6 @@ fn take_apart<'a>(caller: &'a Caller, region: &'a str, request: &'a Request<Byte
 
 /// Query names that stand for operations which are not played here.
 const NOT_PLAYED: &[&str] = &[
-    "uploads",
-    "uploadId",
     "accelerate",
     "analytics",
     "intelligent-tiering",
@@ -194,6 +198,7 @@ fn bucket_operation(world: &mut World, asked: &Asked<'_>, method: &Method) -> Re
         Method::POST if asked.has("delete") => objects::delete_many(world, asked),
         Method::GET if asked.has("location") => buckets::location(world, asked),
         Method::GET if asked.has("versions") => listing::versions(world, asked),
+        Method::GET if asked.has("uploads") => part_lists::uploads(world, asked),
         Method::GET => listing::objects(world, asked),
         _ => Err(not_allowed()),
     }

@@ -1,17 +1,16 @@
-//! Objects and their versions: put, get, head, delete, tags.
+//! Objects and their versions: put, delete, tags. `read` gives them back, `copy` and `multipart` make them otherwise.
 
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use http::{Method, Response};
+use http::Method;
 use jiff::Timestamp;
 use percent_encoding::percent_decode_str;
 
 use super::super::Refusal;
-use super::buckets::{of, of_mut};
-use super::conditions::{self, Read};
+use super::buckets::{Bucket, of, of_mut};
 use super::xml::{self, leaf};
-use super::{Asked, Reply, checksum, settings};
+use super::{Asked, Reply, checksum, conditions, copy, multipart, read, settings};
 use crate::world::World;
 
 /// One version of an object, or a delete marker.
@@ -29,8 +28,12 @@ pub struct Version {
     pub tags: BTreeMap<String, String>,
     /// `x-amz-meta-…` by name.
     pub metadata: BTreeMap<String, String>,
-    /// Algorithm and checksum, if the client sent or asked for one.
+    /// Headers that are kept and given back as they came.
+    pub headers: BTreeMap<String, String>,
+    /// Algorithm and checksum; only a delete marker has none.
     pub checksum: Option<(String, String)>,
+    /// The sizes of the parts that it was put together from; none where it came in one piece.
+    pub parts: Vec<usize>,
     /// When it came.
     pub modified: Timestamp,
 }
@@ -39,16 +42,25 @@ pub(super) fn no_such_key() -> Refusal {
     Refusal::new("NoSuchKey", "The specified key does not exist.").with_status(404)
 }
 
+/// Headers that belong to the object beside its media type.
+const KEPT: [&str; 5] = ["cache-control", "content-disposition", "content-encoding", "content-language", "expires"];
+
 pub(super) fn operation(world: &mut World, asked: &Asked<'_>, method: &Method) -> Reply {
     if asked.key.len() > 1024 {
         return Err(Refusal::new("KeyTooLongError", "Your key is too long"));
+    }
+    if asked.has("uploads") || asked.has("uploadId") {
+        return multipart::operation(world, asked, method);
     }
     match (method, asked.has("tagging")) {
         (&Method::GET, true) => get_tags(world, asked),
         (&Method::PUT, true) => put_tags(world, asked),
         (&Method::DELETE, true) => set_tags(world, asked, BTreeMap::new(), 204),
-        (&Method::GET | &Method::HEAD, false) if !asked.has("acl") => get(world, asked),
-        (&Method::PUT, false) if !asked.has("acl") && asked.header("x-amz-copy-source").is_empty() => put(world, asked),
+        (&Method::GET | &Method::HEAD, false) if !asked.has("acl") => read::get(world, asked),
+        (&Method::PUT, false) if !asked.has("acl") && !asked.header("x-amz-copy-source").is_empty() => {
+            copy::object(world, asked)
+        }
+        (&Method::PUT, false) if !asked.has("acl") => put(world, asked),
         (&Method::DELETE, false) => {
             conditions::delete(of(world, asked)?, &asked.key, asked.header("if-match"))?;
             let (marker, id) = delete(world, &asked.bucket, &asked.key, asked.query.get("versionId"))?;
@@ -56,7 +68,7 @@ pub(super) fn operation(world: &mut World, asked: &Asked<'_>, method: &Method) -
             Ok(xml::reply(204, &[("x-amz-version-id", &id), ("x-amz-delete-marker", marker)], Bytes::new()))
         }
         (&Method::PUT, false) | (&Method::GET, false) => {
-            let message = "A header or query you provided implies functionality that is not implemented: copy or acl";
+            let message = "A header or query you provided implies functionality that is not implemented: acl";
             Err(Refusal::new("NotImplemented", message).with_status(501))
         }
         _ => Err(super::not_allowed()),
@@ -64,13 +76,13 @@ pub(super) fn operation(world: &mut World, asked: &Asked<'_>, method: &Method) -
 }
 
 /// The id of the next version written: it follows from the count of writes.
-fn next_version(world: &mut World) -> String {
+pub(super) fn next_version(world: &mut World) -> String {
     world.s3.writes += 1;
     super::sha256(format!("version/{}", world.s3.writes).as_bytes())[..32].to_owned()
 }
 
 /// Puts a version on top. Where versioning is not enabled it takes the place of the version `null`.
-fn stack(world: &mut World, bucket: &str, key: &str, mut version: Version) -> Result<String, Refusal> {
+pub(super) fn stack(world: &mut World, bucket: &str, key: &str, mut version: Version) -> Result<String, Refusal> {
     let fresh = next_version(world);
     let bucket = world.s3.buckets.get_mut(bucket).ok_or_else(super::buckets::no_such_bucket)?;
     let versions = bucket.objects.entry(key.to_owned()).or_default();
@@ -84,7 +96,7 @@ fn stack(world: &mut World, bucket: &str, key: &str, mut version: Version) -> Re
 }
 
 /// Retention and legal holds of single objects are not played: an object that asks for one is not taken.
-fn refuse_locks(asked: &Asked<'_>) -> Result<(), Refusal> {
+pub(super) fn refuse_locks(asked: &Asked<'_>) -> Result<(), Refusal> {
     let locks = |name: &&http::HeaderName| name.as_str().starts_with("x-amz-object-lock-");
     match asked.request.headers().keys().find(locks) {
         Some(name) => {
@@ -95,29 +107,49 @@ fn refuse_locks(asked: &Asked<'_>) -> Result<(), Refusal> {
     }
 }
 
-fn put(world: &mut World, asked: &Asked<'_>) -> Reply {
-    refuse_locks(asked)?;
-    let kept = checksum::verify(asked)?;
-    conditions::write(of(world, asked)?, &asked.key, asked.header("if-match"), asked.header("if-none-match"))?;
+/// The object's tags in the header of a request.
+pub(super) fn header_tags(asked: &Asked<'_>) -> Result<BTreeMap<String, String>, Refusal> {
     let decoded = |text: &str| percent_decode_str(&text.replace('+', " ")).decode_utf8_lossy().into_owned();
     let pairs = asked.header("x-amz-tagging").split('&').filter(|pair| !pair.is_empty());
     let pairs = pairs.map(|pair| pair.split_once('=').unwrap_or((pair, "")));
-    let tags = settings::checked_tags(pairs.map(|(key, value)| (decoded(key), decoded(value))).collect(), 10)?;
+    settings::checked_tags(pairs.map(|(key, value)| (decoded(key), decoded(value))).collect(), 10)
+}
+
+/// A version as the headers of a request describe it, without content, checksum and tags.
+pub(super) fn described(asked: &Asked<'_>, modified: Timestamp) -> Version {
     let metadata = asked.request.headers().iter().filter_map(|(name, value)| {
         let name = name.as_str().strip_prefix("x-amz-meta-")?;
         Some((name.to_owned(), value.to_str().ok()?.to_owned()))
     });
-    let etag = checksum::etag(asked.body());
+    let kept = KEPT.iter().map(|name| ((*name).to_owned(), asked.header(name).to_owned()));
     let given = asked.header("content-type");
-    let version = Version {
+    Version {
         id: "null".into(),
+        body: None,
+        etag: String::new(),
+        content_type: if given.is_empty() { "binary/octet-stream".into() } else { given.to_owned() },
+        tags: BTreeMap::new(),
+        metadata: metadata.collect(),
+        headers: kept.filter(|(_, value)| !value.is_empty()).collect(),
+        checksum: None,
+        parts: Vec::new(),
+        modified,
+    }
+}
+
+fn put(world: &mut World, asked: &Asked<'_>) -> Reply {
+    refuse_locks(asked)?;
+    let kept = checksum::verify(asked)?;
+    conditions::write(of(world, asked)?, &asked.key, asked.header("if-match"), asked.header("if-none-match"))?;
+    let by_default = || Some((checksum::DEFAULT.to_owned(), checksum::of(checksum::DEFAULT, asked.body())?));
+    let kept = kept.or_else(by_default);
+    let etag = checksum::etag(asked.body());
+    let version = Version {
         body: Some(asked.body().clone()),
         etag: etag.clone(),
-        content_type: if given.is_empty() { "binary/octet-stream".into() } else { given.to_owned() },
-        tags,
-        metadata: metadata.collect(),
+        tags: header_tags(asked)?,
         checksum: kept.clone(),
-        modified: world.now,
+        ..described(asked, world.now)
     };
     let id = stack(world, &asked.bucket, &asked.key, version)?;
     let encryption = of(world, asked)?.settings.encryption.0.clone();
@@ -128,64 +160,28 @@ fn put(world: &mut World, asked: &Asked<'_>) -> Reply {
         ("x-amz-version-id", &id),
         ("x-amz-server-side-encryption", &encryption),
         (&checksum, &sum),
+        ("x-amz-checksum-type", checksum::kind(&sum)),
     ];
     Ok(xml::reply(200, &headers, Bytes::new()))
 }
 
 /// The version asked for, or the last one; a delete marker counts as absent.
-fn asked_version<'w>(world: &'w World, asked: &Asked<'_>) -> Result<&'w Version, Refusal> {
-    let versions = of(world, asked)?.versions(&asked.key);
-    match asked.query.get("versionId") {
+pub(super) fn asked_version<'w>(world: &'w World, asked: &Asked<'_>) -> Result<&'w Version, Refusal> {
+    found(of(world, asked)?, &asked.key, asked.query.get("versionId").map(String::as_str))
+}
+
+/// The version of a key with this id, or the last one; a delete marker counts as absent.
+pub(super) fn found<'b>(bucket: &'b Bucket, key: &str, id: Option<&str>) -> Result<&'b Version, Refusal> {
+    let versions = bucket.versions(key);
+    match id {
         Some(id) => {
             let message = "The specified version does not exist.";
-            let version = versions.iter().find(|version| version.id == *id);
+            let version = versions.iter().find(|version| version.id == id);
             let version = version.ok_or_else(|| Refusal::new("NoSuchVersion", message).with_status(404))?;
             version.body.as_ref().map(|_| version).ok_or_else(super::not_allowed)
         }
         None => versions.last().filter(|version| version.body.is_some()).ok_or_else(no_such_key),
     }
-}
-
-fn get(world: &World, asked: &Asked<'_>) -> Reply {
-    let bucket = of(world, asked)?;
-    let version = asked_version(world, asked)?;
-    let modified = version.modified.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string();
-    match conditions::read(version, world.now, |name| asked.header(name)) {
-        Read::Met => {}
-        Read::Failed(condition) => return Err(conditions::failed(condition)),
-        Read::Unchanged(_) => {
-            let headers = [("etag", version.etag.as_str()), ("last-modified", &modified)];
-            return Ok(xml::reply(304, &headers, Bytes::new()));
-        }
-    }
-    if !asked.header("range").is_empty() {
-        let message = "A header you provided implies functionality that is not implemented: Range";
-        return Err(Refusal::new("NotImplemented", message).with_status(501));
-    }
-    let body = version.body.clone().unwrap_or_default();
-    let shown = if bucket.settings.versioning.is_empty() { "" } else { version.id.as_str() };
-    let tags = if version.tags.is_empty() { String::new() } else { version.tags.len().to_string() };
-    let length = body.len().to_string();
-    let mut headers: Vec<(String, String)> = [
-        ("etag", version.etag.as_str()),
-        ("content-type", &version.content_type),
-        ("content-length", &length),
-        ("last-modified", &modified),
-        ("x-amz-version-id", shown),
-        ("x-amz-tagging-count", &tags),
-        ("x-amz-server-side-encryption", &bucket.settings.encryption.0),
-        ("accept-ranges", "bytes"),
-    ]
-    .map(|(name, value)| (name.to_owned(), value.to_owned()))
-    .to_vec();
-    headers.extend(version.metadata.iter().map(|(name, value)| (format!("x-amz-meta-{name}"), value.clone())));
-    if let (Some((algorithm, sum)), "ENABLED") = (&version.checksum, asked.header("x-amz-checksum-mode")) {
-        headers.push((format!("x-amz-checksum-{algorithm}"), sum.clone()));
-    }
-    let head = asked.request.method() == Method::HEAD;
-    let headers: Vec<(&str, &str)> = headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-    let response: Response<Bytes> = xml::reply(200, &headers, if head { Bytes::new() } else { body });
-    Ok(response)
 }
 
 /// Deletes a version for good, or puts a delete marker on top; gives whether a marker is concerned, and its id.
@@ -212,7 +208,9 @@ fn delete(world: &mut World, name: &str, key: &str, version: Option<&String>) ->
         content_type: String::new(),
         tags: BTreeMap::new(),
         metadata: BTreeMap::new(),
+        headers: BTreeMap::new(),
         checksum: None,
+        parts: Vec::new(),
         modified: now,
     };
     Ok((true, stack(world, name, key, marker)?))

@@ -146,6 +146,16 @@ pub(super) fn document(root: &str, inner: &str) -> Response<Bytes> {
     reply(200, &[("content-type", "application/xml")], text)
 }
 
+/// A reply with more headers, as far as they have a value.
+pub(super) fn with(mut reply: Response<Bytes>, headers: &[(&'static str, &str)]) -> Response<Bytes> {
+    for (name, value) in headers.iter().filter(|(_, value)| !value.is_empty()) {
+        if let Ok(value) = http::HeaderValue::try_from(*value) {
+            reply.headers_mut().insert(*name, value);
+        }
+    }
+    reply
+}
+
 /// A refusal as S3 writes it; a HEAD request gets no body. `home` is the region of the bucket, if there is one.
 pub(super) fn refuse(refusal: &Refusal, bucket: &str, key: &str, home: Option<&str>, head: bool) -> Response<Bytes> {
     let region = home.filter(|_| matches!(refusal.status, 301 | 403)).unwrap_or_default();
