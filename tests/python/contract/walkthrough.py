@@ -24,6 +24,7 @@ import steps_exports
 import steps_iam
 import steps_prerequisites
 import steps_projects
+import steps_s3
 import steps_stacks
 from expect import Wrong, until
 
@@ -46,6 +47,7 @@ def walkthrough(aws):
     """All steps."""
     role = steps_prerequisites.identities(aws)
     steps_prerequisites.buckets(aws)
+    steps_s3.storage(aws)
     steps_prerequisites.connections(aws)
     steps_prerequisites.secrets(aws)
     steps_stacks.stacks(aws, role)
