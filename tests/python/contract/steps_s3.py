@@ -58,6 +58,8 @@ def locked(s3):
     eventually(lambda: s3.get_object_lock_configuration(Bucket=name))
     refused("InvalidBucketState", s3.put_bucket_versioning, Bucket=name, VersioningConfiguration={"Status": "Suspended"})
     refused("NotImplemented", s3.put_object, Bucket=name, Key="a", Body=b"", ObjectLockLegalHoldStatus="ON")
+    refused("NotImplemented", s3.get_object_legal_hold, Bucket=name, Key="a")
+    refused("NotImplemented", s3.put_object_retention, Bucket=name, Key="a", Retention={"Mode": "GOVERNANCE"})
     s3.delete_bucket(Bucket=name)
 
 

@@ -111,11 +111,30 @@ pub(super) fn differs(algorithm: &str) -> Refusal {
     Refusal::new("BadDigest", message)
 }
 
+/// Refuses a body in chunks that could not be taken apart, and one without the checksum that was to follow it (S3 was
+/// seen to answer so: github.com/versity/versitygw/issues/1666 and 1600). A checksum that was announced for the end may
+/// come in a header as well (github.com/pgsty/silo/pull/143).
+fn framed(asked: &Asked<'_>) -> Result<(), Refusal> {
+    if asked.header("x-amz-content-sha256").starts_with("STREAMING-") {
+        return Err(Refusal::new("IncompleteBody", "The request body terminated unexpectedly"));
+    }
+    let mut announced = asked.header("x-amz-trailer").split(',').map(str::trim).filter(|name| !name.is_empty());
+    match announced.all(|name| asked.request.headers().contains_key(name.to_ascii_lowercase())) {
+        true => Ok(()),
+        false => {
+            let message = "The request contained trailing data that was not well-formed or did not conform to our published schema.";
+            Err(Refusal::new("MalformedTrailerError", message))
+        }
+    }
+}
+
 /// Verifies every checksum that came with the body; gives (algorithm, checksum) of the one that S3 would keep.
 ///
 /// # Errors
-/// `BadDigest` where one differs, `InvalidRequest` where its algorithm is not known.
+/// `BadDigest` where one differs, `InvalidRequest` where its algorithm is not known, `IncompleteBody` and
+/// `MalformedTrailerError` where the body's chunks are not as they should be.
 pub(super) fn verify(asked: &Asked<'_>) -> Result<Option<(String, String)>, Refusal> {
+    framed(asked)?;
     let body = asked.body();
     let digest = asked.header("content-md5");
     if !digest.is_empty() && digest != STANDARD.encode(Md5::digest(body)) {

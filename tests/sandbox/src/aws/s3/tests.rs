@@ -184,6 +184,38 @@ fn checksums_are_verified() {
 }
 
 #[test]
+fn a_body_in_chunks_is_held_to_the_checksum_behind_it() {
+    let chunks = |behind: &str| format!("5\r\n12345\r\n4\r\n6789\r\n0\r\n{behind}\r\n");
+    let rows = [
+        ("the checksum behind it", "", chunks("x-amz-checksum-crc32:y/Q5Jg==\r\n"), 200, ""),
+        ("a wrong one", "", chunks("x-amz-checksum-crc32:AAAAAA==\r\n"), 400, "BadDigest"),
+        ("none, though one was announced", "", chunks(""), 400, "MalformedTrailerError"),
+        ("the checksum before it", "y/Q5Jg==", chunks(""), 200, ""),
+        ("a chunk that is too short", "", "9\r\n12345".to_owned(), 400, "IncompleteBody"),
+    ];
+    for (name, before, body, status, code) in rows {
+        let mut world = with_bucket();
+        let key = world.iam.add_user(HOME, "tester");
+        let caller = world.iam.caller(&key).unwrap();
+        let mut request = Request::put("/ours/key")
+            .header("content-encoding", "aws-chunked")
+            .header("x-amz-content-sha256", "STREAMING-UNSIGNED-PAYLOAD-TRAILER")
+            .header("x-amz-trailer", "x-amz-checksum-crc32");
+        if !before.is_empty() {
+            request = request.header("x-amz-checksum-crc32", before);
+        }
+        let request = crate::wire::plain(request.body(Bytes::from(body)).unwrap());
+        let response = handle(&mut world, &caller, "eu-west-1", &request);
+        assert_eq!(response.status(), status, "{name}");
+        let told = String::from_utf8_lossy(response.body()).into_owned();
+        assert!(told.contains(code), "{name}: {told}");
+        if status == 200 {
+            assert_eq!(text(&ours(&mut world, "GET /ours/key", "")), "123456789", "{name}");
+        }
+    }
+}
+
+#[test]
 fn an_object_in_a_versioned_bucket_leaves_versions_and_markers_that_must_go_first() {
     let mut world = with_bucket();
     ours(&mut world, "PUT /ours?versioning", VERSIONING);
