@@ -112,6 +112,7 @@ fn writes_and_deletions_hold_to_their_conditions() {
         ("a deletion of the content it knows", One, "DELETE", &[("if-match", ONE)], 204, ""),
         ("a deletion of whatever is there", One, "DELETE", &[("if-match", "*")], 204, ""),
         ("a deletion of other content", One, "DELETE", &[("if-match", OTHER)], 412, "<Condition>If-Match</Condition>"),
+        ("a deletion by size", One, "DELETE", &[("x-amz-if-match-size", "3")], 501, "x-amz-if-match-size"),
         ("a deletion of nothing", Nothing, "DELETE", &[("if-match", "*")], 404, "NoSuchKey"),
         ("a deletion of what is deleted", Marker, "DELETE", &[("if-match", "*")], 412, "PreconditionFailed"),
     ]);
@@ -132,4 +133,17 @@ fn a_deletion_of_many_leaves_what_is_no_longer_as_it_was() {
         "{told}"
     );
     assert_eq!((ours(&mut world, "HEAD /ours/a", "").0, ours(&mut world, "HEAD /ours/b", "").0), (404, 200));
+}
+
+#[test]
+fn who_compares_the_entity_tag_of_a_deletion_must_be_allowed_to_get_the_object() {
+    let rows = [("no condition", "", 204), ("whatever is there", "*", 204), ("the entity tag", ONE, 403)];
+    for (name, wanted, status) in rows {
+        let mut world = with_bucket();
+        ours(&mut world, "PUT /ours/key", "one");
+        world.iam.deny("*", "s3:GetObject");
+        let headers = [("if-match", wanted)];
+        let headers = if wanted.is_empty() { &headers[..0] } else { &headers };
+        assert_eq!(ask(&mut world, HOME, "eu-west-1", "DELETE /ours/key", headers, "").0, status, "{name}");
+    }
 }

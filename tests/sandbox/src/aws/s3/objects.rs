@@ -62,7 +62,7 @@ pub(super) fn operation(world: &mut World, asked: &Asked<'_>, method: &Method) -
         }
         (&Method::PUT, false) if !asked.has("acl") => put(world, asked),
         (&Method::DELETE, false) => {
-            conditions::delete(of(world, asked)?, &asked.key, asked.header("if-match"))?;
+            may_delete(world, asked)?;
             let (marker, id) = delete(world, &asked.bucket, &asked.key, asked.query.get("versionId"))?;
             let marker = if marker { "true" } else { "" };
             Ok(xml::reply(204, &[("x-amz-version-id", &id), ("x-amz-delete-marker", marker)], Bytes::new()))
@@ -73,6 +73,22 @@ pub(super) fn operation(world: &mut World, asked: &Asked<'_>, method: &Method) -
         }
         _ => Err(super::not_allowed()),
     }
+}
+
+/// Whether the conditions of a deletion hold. Who compares the entity tag must be allowed to get the object (S3 user
+/// guide, "Conditional deletes"); time and size are conditions in directory buckets only (API reference of DeleteObject).
+fn may_delete(world: &World, asked: &Asked<'_>) -> Result<(), Refusal> {
+    let elsewhere = ["x-amz-if-match-last-modified-time", "x-amz-if-match-size"];
+    if let Some(name) = elsewhere.iter().find(|name| !asked.header(name).is_empty()) {
+        let message = format!("A header you provided implies functionality that is not implemented: {name}");
+        return Err(Refusal::new("NotImplemented", message).with_status(501));
+    }
+    let wanted = asked.header("if-match");
+    let compares = !matches!(wanted, "" | "*");
+    if let Some(refusal) = world.iam.denied(&asked.caller.principal, "s3:GetObject").filter(|_| compares) {
+        return Err(refusal);
+    }
+    conditions::delete(of(world, asked)?, &asked.key, wanted)
 }
 
 /// The id of the next version written: it follows from the count of writes.
