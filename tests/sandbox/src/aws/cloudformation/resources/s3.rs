@@ -299,4 +299,30 @@ mod tests {
             assert_eq!(kept.tags().iter().next(), Some((&"owner".into(), &"me".into())), "{name}");
         }
     }
+
+    #[test]
+    fn a_templates_encryption_rule_says_whether_the_bucket_has_a_key_of_its_own() {
+        let rows = [
+            ("with one", json!(true), "true"),
+            ("written as text", json!("true"), "true"),
+            ("without", Value::Null, "false"),
+        ];
+        for (name, given, wanted) in rows {
+            let mut world = World::new(Settings::default(), "2026-01-01T00:00:00Z".parse().unwrap());
+            let caller = administrator(ACCOUNT);
+            let region = "eu-west-1";
+            let place =
+                Place { account: ACCOUNT, region, stack_name: "", stack_id: "", logical_id: "", caller: &caller };
+            let mut rule = json!({"ServerSideEncryptionByDefault": {"SSEAlgorithm": "aws:kms"}});
+            if !given.is_null() {
+                rule["BucketKeyEnabled"] = given;
+            }
+            let encryption = json!({"ServerSideEncryptionConfiguration": [rule]});
+            create_bucket(&mut world, &place, &json!({"BucketName": "data", "BucketEncryption": encryption})).unwrap();
+            let request = Request::get("/data?encryption").body(Bytes::new()).unwrap();
+            let response = crate::aws::s3::handle(&mut world, &caller, region, &request);
+            let told = String::from_utf8_lossy(response.body()).into_owned();
+            assert_eq!(element(&told, "BucketKeyEnabled").as_deref(), Some(wanted), "{name}: {told}");
+        }
+    }
 }
