@@ -96,6 +96,14 @@ _OF_SERVICE = {
     ("sagemaker", "ValidationException"): 4,
     # DeleteRule of a rule that has targets (API reference of DeleteRule: remove the targets first).
     ("events", "ValidationException"): 4,
+    # Parameters that lack or cannot be: LocalStack's snapshots of AWS's answers (tests/aws/services/sqs).
+    ("sqs", "InvalidParameterValueException"): 4,
+    ("sqs", "MissingRequiredParameterException"): 4,
+}
+# Statuses that botocore's model leaves out: `httpError` in the Smithy model of SQS, and the same snapshots.
+STATUSES = {
+    ("sqs", "PurgeQueueInProgress"): 403,
+    ("sqs", "ResourceNotFoundException"): 404,
 }
 # What the framework of the JSON services answers before an operation sees a request that breaks its model.
 _BROKEN_MODEL = re.compile(r"\d+ validation errors? detected: .*", re.DOTALL)

@@ -20,12 +20,12 @@ from shapes import Problem, problems
 from wire import FormReader, JsonReader, XmlReader, form, form_tree, tag, xml
 
 SERVICES = (
-    "servicecatalog sagemaker cloudformation s3 sts iam codeconnections codestar-connections secretsmanager events lambda codebuild"
+    "servicecatalog sagemaker cloudformation s3 sts iam codeconnections codestar-connections secretsmanager events lambda codebuild sqs"
 ).split()
 # Headers that belong to AWS's signing, the SDKs or the transport, to no operation.
 PLUMBING = re.compile(
     r"x-amz-(date|content-sha256|security-token|user-agent|target|decoded-content-length|trailer|region-set|id-2"
-    r"|request-id|apigw-id|cf-id)|x-amzn-(requestid|trace-id|errortype)|x-amz-sdk-.*"
+    r"|request-id|apigw-id|cf-id)|x-amzn-(requestid|trace-id|errortype|query-error)|x-amz-sdk-.*"
 )
 # What a refusal's body holds beside the members of the error's shape, in lower case.
 ENVELOPE = {"__type", "code", "type", "message", "requestid", "hostid"}
@@ -336,7 +336,8 @@ def refused(protocol, service, one, reply):
     """Everything wrong with an error: its code, its status, its members."""
     try:
         error = create_parser(protocol).parse(http(reply), one.output_shape)["Error"]
-        code, message = error["Code"], error.get("Message") or ""
+        # SQS gives its older code in a header, which botocore puts first.
+        code, message = error.get("QueryErrorCode", error["Code"]), error.get("Message") or ""
     except (ResponseParserError, KeyError, ValueError) as unreadable:
         return [Problem("botocore cannot read the error", "", str(unreadable)[:80])]
     root = {"query": "ErrorResponse", "rest-xml": "Error"}.get(protocol)
@@ -346,7 +347,7 @@ def refused(protocol, service, one, reply):
     shape = next((shape for shape in one.error_shapes if shape.error_code == code), None)
     # The statuses of the few errors that S3's model declares stand in S3's documentation alone.
     if shape is not None and not (protocol == "rest-xml" and common):
-        return declared(protocol, shape, reply)
+        return declared(protocol, service.service_name, shape, reply)
     if common is None:
         return [Problem("error that neither the operation nor the service declares", "", code)]
     if common not in (reply["status"], reply["status"] // 100):
@@ -355,10 +356,11 @@ def refused(protocol, service, one, reply):
     return []
 
 
-def declared(protocol, shape, reply):
+def declared(protocol, service, shape, reply):
     """An error of the operation's own."""
     error, found, reader = shape.metadata.get("error", {}), [], JsonReader()
     status = error.get("httpStatusCode", 500 if shape.metadata.get("fault") else 400)
+    status = known.STATUSES.get((service, shape.name), status)
     if reply["status"] != status:
         found.append(Problem(f"status of {shape.name} other than {status}", "", str(reply["status"])))
     if protocol in ("json", "rest-json"):

@@ -20,6 +20,7 @@ from botocore.exceptions import ClientError
 import steps_builds
 import steps_change_sets
 import steps_drift
+import steps_events
 import steps_exports
 import steps_iam
 import steps_prerequisites
@@ -57,6 +58,7 @@ def walkthrough(aws):
     steps_drift.drift(aws)
     steps_stacks.functions(aws, role)
     steps_stacks.events(aws)
+    steps_events.queues(aws)
     steps_builds.builds(aws, role)
     steps_builds.asking(aws, role)
     steps_iam.pages(aws)

@@ -29,6 +29,7 @@ mod record;
 pub mod repositories;
 pub mod sandbox;
 pub mod transport;
+mod waiting;
 pub mod wire;
 pub mod world;
 

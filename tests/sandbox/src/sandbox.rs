@@ -235,7 +235,7 @@ impl Sandbox {
             Asked::Aws(address) => {
                 let answer = match self.run(address, request, id).await {
                     Some(answer) => answer,
-                    None => self.world(|world| dispatch::answer(world, address, request, id)),
+                    None => self.patient(address, request, id).await,
                 };
                 if let Some(entry) = lock(&self.inner.journal).entry(number) {
                     entry.input = answer.input;

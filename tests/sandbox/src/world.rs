@@ -158,6 +158,7 @@ pub enum Part {
     ServiceCatalog,
     SageMaker,
     CloudFormation,
+    Sqs,
     Jenkins,
 }
 
@@ -210,6 +211,8 @@ pub struct Region {
     pub lambda: aws::lambda::State,
     /// CodeBuild.
     pub codebuild: aws::codebuild::State,
+    /// SQS.
+    pub sqs: aws::sqs::State,
 }
 
 /// Everything that exists.
@@ -289,6 +292,7 @@ impl World {
                 Part::ServiceCatalog => aws::service_catalog::wake(self, &due),
                 Part::SageMaker => aws::sagemaker::wake(self, &due),
                 Part::CloudFormation => aws::cloudformation::wake(self, &due),
+                Part::Sqs => aws::sqs::wake(self, &due),
                 Part::Jenkins => crate::jenkins::wake(self, &due),
             }
         }
@@ -330,6 +334,7 @@ impl Region {
             "events": self.events.dump(),
             "lambda": self.lambda.dump(now),
             "codebuild": self.codebuild.dump(),
+            "sqs": self.sqs.dump(),
         })
     }
 }

@@ -75,7 +75,21 @@ pub fn serve(world: &mut World, service: Service, call: &Call<'_>) -> Outcome {
         Service::Events => super::events::call(world, call),
         Service::Lambda => super::lambda::call(world, call),
         Service::CodeBuild => super::codebuild::call(world, call),
+        Service::Sqs => super::sqs::call(world, call),
         Service::S3 => Err(Refusal::new("UnknownOperationException", "S3 is asked by HTTP requests only")),
+    }
+}
+
+/// How long the request waits for messages of a queue, if it was answered with none. No other request waits.
+pub fn patience(world: &mut World, address: &Address, answer: &Answer) -> std::time::Duration {
+    let waits = address.service == Some(Service::Sqs) && address.operation == "ReceiveMessage";
+    let empty = answer.response.status().is_success() && answer.output["Messages"].is_null();
+    match admit(world, address) {
+        Ok((_, caller, region)) if waits && empty => {
+            let call = Call { operation: &address.operation, input: &answer.input, caller: &caller, region: &region };
+            super::sqs::patience(world, &call)
+        }
+        _ => std::time::Duration::ZERO,
     }
 }
 
@@ -92,6 +106,8 @@ pub fn allowed(world: &World, caller: &Caller, service: Service, operation: &str
     let action = match service {
         Service::S3 => format!("s3:{}", s3_action(operation)),
         Service::Lambda if operation == "Invoke" => "lambda:InvokeFunction".to_owned(),
+        // A batch needs the permission of its single call ("Amazon SQS API permissions" in the developer guide).
+        Service::Sqs => format!("sqs:{}", operation.strip_suffix("Batch").unwrap_or(operation)),
         _ => format!("{}:{operation}", service.name()),
     };
     match world.iam.denied(&caller.principal, &action) {

@@ -16,6 +16,7 @@ pub mod s3;
 pub mod sagemaker;
 pub mod secrets_manager;
 pub mod service_catalog;
+pub mod sqs;
 pub mod sts;
 
 /// Who makes a call, as STS would say.

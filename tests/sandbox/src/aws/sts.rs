@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 
 use super::iam::Session;
-use super::{Call, Outcome, Refusal};
+use super::{Call, Caller, Outcome, Refusal};
 use crate::world::World;
 
 /// Answers one call.
@@ -13,7 +13,7 @@ pub fn call(world: &mut World, call: &Call<'_>) -> Outcome {
         "GetCallerIdentity" => Ok(json!({
             "Account": call.caller.account,
             "Arn": call.caller.arn,
-            "UserId": user_id(world, call),
+            "UserId": user_id(world, call.caller),
         })),
         "AssumeRole" => assume_role(world, call),
         other => Err(Refusal::new("InvalidAction", format!("Could not find operation {other} for version 2011-06-15"))),
@@ -21,11 +21,11 @@ pub fn call(world: &mut World, call: &Call<'_>) -> Outcome {
 }
 
 /// `AROA…:session` for a session, `AIDA…` for a user.
-fn user_id(world: &World, call: &Call<'_>) -> String {
-    let session = call.caller.arn.rsplit('/').next().unwrap_or_default();
-    match world.iam.role_by_arn(&call.caller.principal) {
+pub(super) fn user_id(world: &World, caller: &Caller) -> String {
+    let session = caller.arn.rsplit('/').next().unwrap_or_default();
+    match world.iam.role_by_arn(&caller.principal) {
         Some(role) => format!("{}:{session}", role.id),
-        None => super::iam::user_id(&call.caller.arn),
+        None => super::iam::user_id(&caller.arn),
     }
 }
 

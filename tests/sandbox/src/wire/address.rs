@@ -22,6 +22,7 @@ pub enum Service {
     Events,
     Lambda,
     CodeBuild,
+    Sqs,
 }
 
 /// How a service's requests and replies are written.
@@ -80,6 +81,7 @@ impl Service {
             Self::Events => "events",
             Self::Lambda => "lambda",
             Self::CodeBuild => "codebuild",
+            Self::Sqs => "sqs",
         }
     }
 
@@ -97,6 +99,7 @@ impl Service {
             "events" => Self::Events,
             "lambda" => Self::Lambda,
             "codebuild" => Self::CodeBuild,
+            "sqs" => Self::Sqs,
             _ => return None,
         })
     }
@@ -108,6 +111,7 @@ impl Service {
             "secretsmanager" => Self::SecretsManager,
             "AWSEvents" => Self::Events,
             "CodeBuild_20161006" => Self::CodeBuild,
+            "AmazonSQS" => Self::Sqs,
             _ if prefix.ends_with("CodeConnections_20231201") => Self::CodeConnections,
             _ if prefix.ends_with("CodeStar_connections_20191201") => Self::CodeConnections,
             _ => return None,

@@ -28,7 +28,16 @@ pub(super) fn refuse(headers: &HeaderMap, refusal: &Refusal, id: &str) -> Respon
     // The model of CodeConnections gives its errors an HTTP status; that of its older name does not: 400.
     let target = headers.get("x-amz-target").and_then(|value| value.to_str().ok()).unwrap_or_default();
     let older = target.contains("CodeStar_connections") && refusal.status == 404;
-    reply(if older { 400 } else { refusal.status }, content_type(headers), "x-amzn-requestid", id, body)
+    let status = if older { 400 } else { refusal.status };
+    let mut response = reply(status, content_type(headers), "x-amzn-requestid", id, body);
+    // Smithy's `awsQueryCompatible`: only SQS bears it here.
+    if target.starts_with("AmazonSQS.")
+        && let Some(older) = crate::aws::sqs::query_code(&refusal.code)
+        && let Ok(code) = http::HeaderValue::try_from(format!("{older};Sender"))
+    {
+        response.headers_mut().insert("x-amzn-query-error", code);
+    }
+    response
 }
 
 /// A reply is written in the version of the protocol that was asked in.
@@ -49,5 +58,46 @@ pub(super) fn without_nulls(value: &Value) -> Value {
         ),
         Value::Array(members) => Value::Array(members.iter().map(without_nulls).collect()),
         other => other.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_of_sqs_bear_their_older_names_as_well() {
+        let rows = [
+            (
+                "a queue that is not there",
+                "AmazonSQS.GetQueueUrl",
+                "QueueDoesNotExist",
+                "AWS.SimpleQueueService.NonExistentQueue;Sender",
+            ),
+            (
+                "an empty batch",
+                "AmazonSQS.SendMessageBatch",
+                "EmptyBatchRequest",
+                "AWS.SimpleQueueService.EmptyBatchRequest;Sender",
+            ),
+            (
+                "a value that cannot be",
+                "AmazonSQS.ReceiveMessage",
+                "InvalidParameterValueException",
+                "InvalidParameterValue;Sender",
+            ),
+            ("one with one name", "AmazonSQS.CreateQueue", "InvalidAttributeName", "InvalidAttributeName;Sender"),
+            ("one that any service gives", "AmazonSQS.CreateQueue", "AccessDeniedException", ""),
+            ("another service", "SageMaker.ListProjects", "QueueDoesNotExist", ""),
+        ];
+        for (case, target, code, expected) in rows {
+            let headers = HeaderMap::from_iter([(
+                http::HeaderName::from_static("x-amz-target"),
+                http::HeaderValue::from_static(target),
+            )]);
+            let response = refuse(&headers, &Refusal::new(code, "m"), "ID");
+            let seen = response.headers().get("x-amzn-query-error").map_or("", |value| value.to_str().unwrap_or("?"));
+            assert_eq!(seen, expected, "{case}");
+        }
     }
 }

@@ -63,6 +63,8 @@ pub fn refuse(address: &Address, headers: &HeaderMap, refusal: &Refusal, id: &st
 /// The words in which a service says that calls come too fast.
 pub fn throttled(address: &Address) -> Refusal {
     match address.protocol {
+        // The only JSON service whose model declares another code for it.
+        Protocol::Json if address.service == Some(Service::Sqs) => Refusal::new("RequestThrottled", "Rate exceeded"),
         Protocol::Query => Refusal::new("Throttling", "Rate exceeded"),
         Protocol::RestXml => Refusal::new("SlowDown", "Please reduce your request rate.").with_status(503),
         Protocol::RestJson => Refusal::new("TooManyRequestsException", "Rate exceeded").with_status(429),

@@ -74,7 +74,7 @@ pub(super) fn pieces(text: &str) -> Vec<Piece> {
 }
 
 /// The domain of the partition that a region belongs to, and the partition.
-pub(super) fn partition(region: &str) -> (&'static str, &'static str) {
+pub(in crate::aws) fn partition(region: &str) -> (&'static str, &'static str) {
     match region {
         _ if region.starts_with("cn-") => ("aws-cn", "amazonaws.com.cn"),
         _ if region.starts_with("us-gov-") => ("aws-us-gov", "amazonaws.com"),

@@ -57,6 +57,7 @@ use sha2::{Digest, Sha256};
 use super::{Call, Outcome, Refusal};
 use crate::world::{Due, World};
 pub use answers::Answer;
+pub(in crate::aws) use evaluate::partition;
 use resources::Records;
 use stack::Stack;
 
