@@ -1,6 +1,6 @@
 //! The resource types that this CloudFormation can make, one entry each. A handler makes its thing through the
 //! other service's own API, as the caller that the stack acts for; what a service has no module for here (logs,
-//! queues, alarms) is a plain record. Stack tags are passed on; the reserved `aws:` tags are not, since the
+//! alarms) is a plain record. Stack tags are passed on; the reserved `aws:` tags are not, since the
 //! services refuse them from every client.
 
 pub(super) mod actual;
@@ -10,6 +10,7 @@ mod events;
 mod iam;
 mod lambda;
 mod plain;
+mod queues;
 mod s3;
 mod sagemaker;
 mod secrets;
@@ -71,6 +72,7 @@ const KINDS: &[&[Kind]] = &[
     events::KINDS,
     secrets::KINDS,
     plain::KINDS,
+    queues::KINDS,
     setup::KINDS,
 ];
 
@@ -127,8 +129,14 @@ impl Service {
 }
 
 fn missing(refusal: &Refusal) -> bool {
-    let by_code =
-        ["ResourceNotFoundException", "ResourceNotFound", "NoSuchEntity", "NoSuchBucket", "NoSuchBucketPolicy"];
+    let by_code = [
+        "ResourceNotFoundException",
+        "ResourceNotFound",
+        "NoSuchEntity",
+        "NoSuchBucket",
+        "NoSuchBucketPolicy",
+        "QueueDoesNotExist",
+    ];
     by_code.contains(&refusal.code.as_str())
         || (refusal.code == "ValidationException"
             && (refusal.message.contains("does not exist") || refusal.message.contains("Cannot find")))

@@ -1,11 +1,11 @@
-//! Things whose services have no module here: log groups, queues, their policies, alarms and wait handles are plain
+//! Things whose services have no module here: log groups, alarms and wait handles are plain
 //! records of CloudFormation's own. Their names are checked as their services would.
 
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::{Kind, Place, generated, made, named, text};
+use super::{Kind, Place, made, named, text};
 use crate::aws::cloudformation::evaluate::{Made, partition};
 use crate::world::World;
 
@@ -13,8 +13,6 @@ use crate::world::World;
 pub(in super::super) type Records = BTreeMap<(&'static str, String), Value>;
 
 const LOG_GROUP: &str = "AWS::Logs::LogGroup";
-const QUEUE: &str = "AWS::SQS::Queue";
-const QUEUE_POLICY: &str = "AWS::SQS::QueuePolicy";
 const ALARM: &str = "AWS::CloudWatch::Alarm";
 const HANDLE: &str = "AWS::CloudFormation::WaitConditionHandle";
 
@@ -36,54 +34,6 @@ pub(super) const KINDS: &[Kind] = &[
             Ok(log_group(place, name))
         },
         delete: |world, place, name, _| forget(world, place, LOG_GROUP, name),
-    },
-    Kind {
-        name: QUEUE,
-        properties: &[
-            "QueueName",
-            "MessageRetentionPeriod",
-            "VisibilityTimeout",
-            "DelaySeconds",
-            "SqsManagedSseEnabled",
-            "KmsMasterKeyId",
-            "ReceiveMessageWaitTimeSeconds",
-            "RedrivePolicy",
-            "Tags",
-        ],
-        required: &[],
-        replaced_by: &["QueueName"],
-        attributes: &["Arn", "QueueName", "QueueUrl"],
-        tagged: true,
-        create: |world, place, properties| {
-            let name = named(world, place, properties, "QueueName", 80);
-            record(world, place, QUEUE, &name, properties, 80, "_-")?;
-            Ok(queue(place, &name))
-        },
-        update: |world, place, url, _, new| {
-            replace(world, place, QUEUE, queue_name(url), new);
-            Ok(queue(place, queue_name(url)))
-        },
-        delete: |world, place, url, _| forget(world, place, QUEUE, queue_name(url)),
-    },
-    Kind {
-        name: QUEUE_POLICY,
-        properties: &["PolicyDocument", "Queues"],
-        required: &["PolicyDocument", "Queues"],
-        replaced_by: &[],
-        attributes: &["Id"],
-        tagged: false,
-        create: |world, place, properties| {
-            let id = generated(world, place, 255);
-            queues_exist(world, place, properties)?;
-            record(world, place, QUEUE_POLICY, &id, properties, 255, "-")?;
-            Ok(made(id.clone(), &[("Id", json!(id))]))
-        },
-        update: |world, place, id, _, new| {
-            queues_exist(world, place, new)?;
-            replace(world, place, QUEUE_POLICY, id, new);
-            Ok(made(id, &[("Id", json!(id))]))
-        },
-        delete: |world, place, id, _| forget(world, place, QUEUE_POLICY, id),
     },
     Kind {
         name: ALARM,
@@ -181,7 +131,7 @@ pub(super) fn forget(world: &mut World, place: &Place<'_>, kind: &'static str, n
     Ok(())
 }
 
-fn arn(place: &Place<'_>, service: &str, rest: &str) -> Value {
+pub(super) fn arn(place: &Place<'_>, service: &str, rest: &str) -> Value {
     json!(format!("arn:{}:{service}:{}:{}:{rest}", partition(place.region).0, place.region, place.account))
 }
 
@@ -191,30 +141,6 @@ fn log_group(place: &Place<'_>, name: &str) -> Made {
 
 fn alarm(place: &Place<'_>, name: &str) -> Made {
     made(name, &[("Arn", arn(place, "cloudwatch", &format!("alarm:{name}")))])
-}
-
-/// SetQueueAttributes, which puts the policy on each queue, knows a queue by its URL.
-fn queues_exist(world: &mut World, place: &Place<'_>, properties: &Value) -> Result<(), String> {
-    let urls = properties["Queues"].as_array().cloned().unwrap_or_default();
-    for url in urls.iter().filter_map(Value::as_str) {
-        let name = queue_name(url);
-        let known = records(world, place).contains_key(&(QUEUE, name.to_owned()));
-        if !known || queue(place, name).physical_id != url {
-            return Err(format!(
-                "Resource handler returned message: \"The specified queue does not exist: {url}\" (HandlerErrorCode: NotFound)"
-            ));
-        }
-    }
-    Ok(())
-}
-
-fn queue_name(url: &str) -> &str {
-    url.rsplit('/').next().unwrap_or(url)
-}
-
-fn queue(place: &Place<'_>, name: &str) -> Made {
-    let url = format!("https://sqs.{}.{}/{}/{name}", place.region, partition(place.region).1, place.account);
-    made(url.clone(), &[("Arn", arn(place, "sqs", name)), ("QueueName", json!(name)), ("QueueUrl", json!(url))])
 }
 
 /// For the dump: text of a record's properties.
