@@ -1,4 +1,8 @@
-"""The walkthrough's calls to SQS."""
+"""The walkthrough's calls to SQS, and what comes to queues from other services."""
+
+import io
+import json
+import zipfile
 
 from expect import Wrong, refused, until
 
@@ -45,3 +49,58 @@ def queues(aws):
     for one in (url, dead):
         sqs.delete_queue(QueueUrl=one)
     refused("AWS.SimpleQueueService.QueueDeletedRecently", sqs.create_queue, QueueName="example")
+
+
+def rules(aws):
+    """An event that a rule sends to a queue, and one that goes to the dead letters."""
+    events, sqs = aws.client("events"), aws.client("sqs")
+    arn = events.put_rule(Name="to-queue", EventPattern='{"source": ["example"]}')["RuleArn"]
+    statement = {
+        "Effect": "Allow",
+        "Principal": {"Service": "events.amazonaws.com"},
+        "Action": "sqs:SendMessage",
+        "Resource": "*",
+        "Condition": {"ArnEquals": {"aws:SourceArn": arn}},
+    }
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    urls = {name: sqs.create_queue(QueueName=name, Attributes={"Policy": policy})["QueueUrl"] for name in ("to", "undelivered")}
+    arns = {name: sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"] for name, url in urls.items()}
+    targets = [
+        {"Id": "queue", "Arn": arns["to"]},
+        {"Id": "none", "Arn": arns["to"] + "-none", "DeadLetterConfig": {"Arn": arns["undelivered"]}},
+    ]
+    events.put_targets(Rule="to-queue", Targets=targets)
+    events.put_events(Entries=[{"Source": "example", "DetailType": "example", "Detail": "{}"}])
+    for name, url in urls.items():
+        got = sqs.receive_message(QueueUrl=url, MessageAttributeNames=["All"], WaitTimeSeconds=5)["Messages"][0]
+        code = got.get("MessageAttributes", {}).get("ERROR_CODE", {}).get("StringValue")
+        if json.loads(got["Body"])["source"] != "example" or code != {"undelivered": "NO_RESOURCE"}.get(name):
+            raise Wrong(f"the event must be in the queue {name}, not {got}")
+        sqs.delete_queue(QueueUrl=url)
+    events.remove_targets(Rule="to-queue", Ids=["queue", "none"])
+    events.delete_rule(Name="to-queue")
+
+
+def dead_letters(aws, role):
+    """An asynchronous invocation that fails, whose event goes to the dead letters."""
+    functions, sqs = aws.client("lambda"), aws.client("sqs")
+    url = sqs.create_queue(QueueName="failed-events")["QueueUrl"]
+    queue = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    create(functions, "fails", role, "def handler(event, context):\n    raise ValueError('on purpose')\n", DeadLetterConfig={"TargetArn": queue})
+    functions.put_function_event_invoke_config(FunctionName="fails", MaximumRetryAttempts=0)
+    functions.invoke(FunctionName="fails", InvocationType="Event", Payload=b'{"a": 1}')
+    got = sqs.receive_message(QueueUrl=url, MessageAttributeNames=["All"], WaitTimeSeconds=20)["Messages"][0]
+    seen = {name: value["StringValue"] for name, value in got["MessageAttributes"].items() if name != "RequestID"}
+    if json.loads(got["Body"]) != {"a": 1} or seen != {"ErrorCode": "200", "ErrorMessage": "on purpose"}:
+        raise Wrong(f"the event must be a dead letter that says why, not {got}")
+    functions.delete_function(FunctionName="fails")
+    sqs.delete_queue(QueueUrl=url)
+
+
+def create(functions, name, role, code, **members):
+    """A function of one file."""
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as file:
+        file.writestr("index.py", code)
+    members = {"Runtime": "python3.13", "Handler": "index.handler", "Timeout": 20} | members
+    functions.create_function(FunctionName=name, Role=role, Code={"ZipFile": archive.getvalue()}, **members)

@@ -59,6 +59,8 @@ def walkthrough(aws):
     steps_stacks.functions(aws, role)
     steps_stacks.events(aws)
     steps_events.queues(aws)
+    steps_events.rules(aws)
+    steps_events.dead_letters(aws, role)
     steps_builds.builds(aws, role)
     steps_builds.asking(aws, role)
     steps_iam.pages(aws)

@@ -64,6 +64,27 @@ pub struct Refusal {
     pub details: Vec<(&'static str, String)>,
 }
 
+/// Why an event did not come to where it was sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Undelivered {
+    /// As EventBridge names it in the dead letter (its user guide, "Using dead-letter queues").
+    pub code: &'static str,
+    /// The sentence.
+    pub reason: String,
+}
+
+impl Undelivered {
+    /// What it was sent to is not there.
+    pub fn no_resource(reason: impl Into<String>) -> Self {
+        Self { code: "NO_RESOURCE", reason: reason.into() }
+    }
+
+    /// What it was sent to does not let the sender in.
+    pub fn no_permissions(reason: impl Into<String>) -> Self {
+        Self { code: "NO_PERMISSIONS", reason: reason.into() }
+    }
+}
+
 impl Refusal {
     /// A refusal of what the client sent: status 400.
     pub fn new(code: &str, message: impl Into<String>) -> Self {

@@ -16,7 +16,7 @@ use tokio::sync::Semaphore;
 
 use super::process_environment::{self, Actor};
 use crate::aws::Outcome;
-use crate::aws::lambda::{Asked, Attempt, Function, Status};
+use crate::aws::lambda::{Asked, Attempt, Function, SWITCHED_OFF, Status, dead_letter};
 use crate::sandbox::Sandbox;
 use crate::world::{Effect, World};
 
@@ -92,12 +92,17 @@ impl Functions {
                 let retries = function(world, asked).map_or(0, |function| function.retries);
                 (retries, world.settings.lambda_retry)
             });
-            let status = match (attempt.error.is_null(), u64::from(tried) < retries) {
+            // What is switched off is not tried again ("Retaining records of asynchronous invocations").
+            let again = u64::from(tried) < retries && attempt.error["errorType"] != SWITCHED_OFF;
+            let status = match (attempt.error.is_null(), again) {
                 (true, _) => Status::Succeeded,
                 (false, true) => Status::Running,
                 (false, false) => Status::Failed,
             };
             note(sandbox, asked, status, Some(attempt));
+            if status == Status::Failed {
+                sandbox.world(|world| dead_letter(world, &asked.account, &asked.region, &asked.id));
+            }
             if status != Status::Running {
                 return;
             }
@@ -113,9 +118,7 @@ impl Functions {
         let _place = if limit == Some(0) { None } else { lane.acquire().await.ok() };
         let started = sandbox.now();
         let ended = match (limit, sandbox.world(|world| self.job(world, asked))) {
-            (Some(0), _) => {
-                failure("TooManyRequestsException", "the function's reserved concurrency is 0: it is switched off")
-            }
+            (Some(0), _) => failure(SWITCHED_OFF, "the function's reserved concurrency is 0: it is switched off"),
             (_, Ok(job)) => execute(&job).await,
             (_, Err(reason)) => failure("Sandbox.NotRun", &reason),
         };

@@ -1,4 +1,4 @@
-//! EventBridge: rules on the default event bus, matched for real, with Lambda functions as targets. Schedules,
+//! EventBridge: rules on the default event bus, matched for real, with Lambda functions and queues as targets. Schedules,
 //! other buses and other targets are refused. What happens to an invocation is Lambda's and the transport's business.
 
 use std::collections::BTreeMap;
@@ -6,12 +6,14 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::{Call, Outcome, Refusal};
+use super::{Call, Outcome, Refusal, Undelivered};
 use crate::world::World;
 
 pub mod pattern;
 mod rules;
 
+/// Who sends, in the words of resource policies.
+const SENDER: &str = "events.amazonaws.com";
 /// The only event bus.
 const DEFAULT_BUS: &str = "default";
 /// Rules per event bus (EventBridge quotas).
@@ -105,15 +107,41 @@ pub fn publish(world: &mut World, account: &str, region: &str, event: &Value) {
         .collect();
     for (rule, target) in hits {
         let arn = target.get("Arn").and_then(Value::as_str).unwrap_or_default();
-        let input = target.get("Input").and_then(Value::as_str).and_then(|input| serde_json::from_str(input).ok());
-        let sent = input.unwrap_or_else(|| event.clone());
-        let result = super::lambda::deliver(world, arn, "events.amazonaws.com", &rule, sent);
+        let input = target.get("Input").and_then(Value::as_str).filter(|input| !input.is_empty());
+        let result = if arn.split(':').nth(2) == Some("sqs") {
+            let body = input.map_or_else(|| event.to_string(), str::to_owned);
+            super::sqs::deliver(world, arn, SENDER, &rule, &body, &[])
+        } else {
+            let given = input.and_then(|input| serde_json::from_str(input).ok());
+            super::lambda::deliver(world, arn, SENDER, &rule, given.unwrap_or_else(|| event.clone()))
+        };
+        if let Err(why) = &result {
+            dead_letter(world, &rule, &target, &event, why);
+        }
         let now = world.now;
         let events = &mut world.region(account, region).events;
         match result {
             Ok(()) => events.counts.1 += 1,
-            Err(reason) => events.failures.push(Failure { at: now, rule, target: arn.to_owned(), reason }),
+            Err(why) => events.failures.push(Failure { at: now, rule, target: arn.to_owned(), reason: why.reason }),
         }
+    }
+}
+
+/// Sends an event that was not delivered to the target's dead-letter queue. What is not there or not allowed is not tried
+/// again, so that no condition of the retry policy was met ("Using dead-letter queues to process undelivered events").
+fn dead_letter(world: &mut World, rule: &str, target: &Value, event: &Value, why: &Undelivered) {
+    let Some(queue) = target["DeadLetterConfig"]["Arn"].as_str() else { return };
+    let attributes = [
+        ("RULE_ARN", rule.to_owned()),
+        ("TARGET_ARN", target["Arn"].as_str().unwrap_or_default().to_owned()),
+        ("ERROR_CODE", why.code.to_owned()),
+        ("ERROR_MESSAGE", why.reason.clone()),
+        ("RETRY_ATTEMPTS", "0".to_owned()),
+    ];
+    if let Err(lost) = super::sqs::deliver(world, queue, SENDER, rule, &event.to_string(), &attributes) {
+        let [_, _, _, region, account, ..] = rule.split(':').collect::<Vec<_>>()[..] else { return };
+        let failure = Failure { at: world.now, rule: rule.to_owned(), target: queue.to_owned(), reason: lost.reason };
+        world.region(account, region).events.failures.push(failure);
     }
 }
 

@@ -111,10 +111,19 @@ fn target_is_valid(target: &Value) -> Result<String, Refusal> {
         )));
     }
     let arn = text("Arn");
-    if !arn.starts_with("arn:aws:lambda:") {
+    let queue = arn.starts_with("arn:aws:sqs:");
+    if !arn.starts_with("arn:aws:lambda:") && !queue {
         return Err(invalid(format!(
-            "Provided Arn is not in correct format, or not one the sandbox serves (only Lambda functions): '{arn}'"
+            "Provided Arn is not in correct format, or not one the sandbox serves (only Lambda functions and queues): '{arn}'"
         )));
+    }
+    if arn.ends_with(".fifo") || target.get("SqsParameters").is_some_and(|value| !value.is_null()) {
+        return Err(invalid("The sandbox has no FIFO queues, which SqsParameters are for"));
+    }
+    if queue && !text("RoleArn").is_empty() {
+        return Err(invalid(
+            "The sandbox sends to queues as their policies let it: a queue as a target has no RoleArn here",
+        ));
     }
     for member in ["InputPath", "InputTransformer"] {
         if target.get(member).is_some_and(|value| !value.is_null()) {

@@ -15,11 +15,13 @@ mod access;
 mod boundary;
 mod conditions;
 mod documents;
+mod grants;
 mod roles;
 mod trust;
 mod users;
 
 pub use access::{Session, user_id};
+pub use grants::lets_in;
 pub use trust::{Source, Trust};
 pub(in crate::aws) use users::Person;
 

@@ -35,7 +35,7 @@ pub struct Source<'a> {
 }
 
 impl Source<'_> {
-    fn facts(self) -> Facts {
+    pub(super) fn facts(self) -> Facts {
         let mut facts = Facts::from([("aws:sourceaccount", Some(self.account.to_owned()))]);
         if let Some(arn) = self.arn {
             facts.insert("aws:sourcearn", Some(arn.to_owned()));

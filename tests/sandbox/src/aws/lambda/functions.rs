@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
+use super::dead_letters::may_be_sent;
 use super::progress::{LATEST, Progress, qualifier};
 use super::runtimes::runtime;
 use super::{Function, arn, find, invalid};
@@ -86,6 +87,7 @@ pub(super) fn create(world: &mut World, call: &Call<'_>) -> Outcome {
         policy: Vec::new(),
     };
     configure(&mut function, call)?;
+    may_be_sent(world, &function)?;
     let shown = function.configuration(world.now);
     world.region(&account, call.region).lambda.functions.insert(name, function);
     Ok(shown)
@@ -158,6 +160,7 @@ pub(super) fn update_configuration(world: &mut World, call: &Call<'_>) -> Outcom
     let (now, progress) = (world.now, Progress::change(world));
     let mut changed = find(world, call)?.clone();
     configure(&mut changed, call)?;
+    may_be_sent(world, &changed)?;
     (changed.modified, changed.progress) = (now, progress);
     let function = find(world, call)?;
     *function = changed;

@@ -5,7 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use super::{Function, Invocation, Status, find, invalid, missing, name_of, permissions};
-use crate::aws::{Call, Outcome, Refusal};
+use crate::aws::{Call, Outcome, Refusal, Undelivered};
 use crate::world::{Effect, World};
 
 /// Concurrent runs of an account (Lambda quotas), and how many of them stay unreserved.
@@ -16,16 +16,17 @@ const LEAST_UNRESERVED: u64 = 100;
 ///
 /// # Errors
 /// The reason why the function cannot be invoked: it is not there, or its resource policy does not allow it.
-pub fn deliver(world: &mut World, arn: &str, service: &str, source: &str, event: Value) -> Result<(), String> {
+pub fn deliver(world: &mut World, arn: &str, service: &str, source: &str, event: Value) -> Result<(), Undelivered> {
     let parts: Vec<&str> = arn.split(':').collect();
     let [_, _, _, region, account, _, name, ..] = parts.as_slice() else {
-        return Err(format!("{arn} is not the ARN of a function"));
+        return Err(Undelivered::no_resource(format!("{arn} is not the ARN of a function")));
     };
     let function = world.region(account, region).lambda.functions.get(*name);
-    let function = function.ok_or_else(|| format!("the function {name} does not exist"))?;
+    let function = function.ok_or_else(|| Undelivered::no_resource(format!("the function {name} does not exist")))?;
     let owner = source.split(':').nth(4).unwrap_or_default();
     if !permissions::lets_in(&function.policy, service, source, owner) {
-        return Err(format!("the resource policy of {name} does not let {service} invoke it for {source}"));
+        let reason = format!("the resource policy of {name} does not let {service} invoke it for {source}");
+        return Err(Undelivered::no_permissions(reason));
     }
     queue(world, account, region, name, source, event);
     Ok(())

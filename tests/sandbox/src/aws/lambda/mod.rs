@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use super::{Call, Outcome, Refusal};
 use crate::world::World;
 
+mod dead_letters;
 mod functions;
 mod invocations;
 mod permissions;
@@ -22,8 +23,12 @@ mod runtimes;
 mod tests;
 mod versions;
 
+pub use dead_letters::dead_letter;
 pub use invocations::{Asked, asked, deliver};
 use progress::{LATEST, Progress, qualifier};
+
+/// The type of the error of a run that a reserved concurrency of 0 did not let begin.
+pub const SWITCHED_OFF: &str = "TooManyRequestsException";
 
 /// What exists.
 #[derive(Clone, Debug, Default)]

@@ -5,7 +5,7 @@ use base64::Engine;
 use serde_json::{Value, json};
 
 use crate::aws::dispatch::administrator;
-use crate::aws::{Call, Caller, Outcome, events, lambda};
+use crate::aws::{Call, Caller, Outcome, events, lambda, sqs};
 use crate::world::{Effect, Settings, World};
 
 const REGION: &str = "eu-west-1";
@@ -217,4 +217,58 @@ fn functions_are_listed_in_pages_of_fifty_at_most() {
     for (name, input) in [("a wrong marker", json!({"Marker": "f03"})), ("no items", json!({"MaxItems": "0"}))] {
         assert_eq!(bench.lambda("ListFunctions", &input).unwrap_err().code, "InvalidParameterValueException", "{name}");
     }
+}
+
+#[test]
+fn an_event_that_no_run_served_goes_to_the_functions_dead_letter_queue() {
+    let queue = "arn:aws:sqs:eu-west-1:111122223333:dead";
+    #[rustfmt::skip]
+    let rows = [
+        ("an error", json!({"errorType": "Exception", "errorMessage": "no"}), json!({"TargetArn": queue}), Some(("200", json!("no")))),
+        ("a long error", json!({"errorType": "Exception", "errorMessage": "\u{e4}".repeat(2_000)}), json!({"TargetArn": queue}), Some(("200", json!("\u{e4}".repeat(512))))),
+        ("an error without words", json!({"errorType": "Exception"}), json!({"TargetArn": queue}), Some(("200", Value::Null))),
+        ("a function that is switched off", json!({"errorType": lambda::SWITCHED_OFF, "errorMessage": "off"}), json!({"TargetArn": queue}), Some(("429", json!("off")))),
+        ("no dead-letter queue", json!({"errorType": "Exception", "errorMessage": "no"}), Value::Null, None),
+        ("a queue that is not there", json!({"errorType": "Exception"}), json!({"TargetArn": format!("{queue}2")}), None),
+    ];
+    for (case, error, config, expected) in rows {
+        let mut bench = Bench::new();
+        bench.lambda("CreateFunction", &bench.with("DeadLetterConfig", config)).unwrap();
+        let create = json!({"QueueName": "dead"});
+        let call = Call { operation: "CreateQueue", input: &create, caller: &bench.caller, region: REGION };
+        let url = sqs::call(&mut bench.world, &call).unwrap()["QueueUrl"].clone();
+        let payload = base64::engine::general_purpose::STANDARD.encode(b"{\"a\":1}");
+        let asked = json!({"FunctionName": "f", "InvocationType": "Event", "Payload": payload});
+        bench.lambda("Invoke", &asked).unwrap();
+        let now = bench.world.now;
+        let invocation = bench.world.region(ACCOUNT, REGION).lambda.invocations.last_mut().unwrap();
+        let attempt = lambda::Attempt { started: now, ended: now, result: Value::Null, error, log: String::new() };
+        invocation.attempts.push(attempt);
+        let id = invocation.id.clone();
+        lambda::dead_letter(&mut bench.world, ACCOUNT, REGION, &id);
+        let receive = json!({"QueueUrl": url, "MessageAttributeNames": ["All"]});
+        let call = Call { operation: "ReceiveMessage", input: &receive, caller: &bench.caller, region: REGION };
+        let got = sqs::call(&mut bench.world, &call).unwrap()["Messages"][0].clone();
+        let seen = got["Body"].is_string().then(|| {
+            assert_eq!(got["Body"], "{\"a\":1}", "{case}");
+            let attributes = &got["MessageAttributes"];
+            assert_eq!(attributes["RequestID"], json!({"DataType": "String", "StringValue": id}), "{case}");
+            assert_eq!(attributes["ErrorCode"]["DataType"], "Number", "{case}");
+            (
+                attributes["ErrorCode"]["StringValue"].as_str().unwrap().to_owned(),
+                attributes["ErrorMessage"]["StringValue"].clone(),
+            )
+        });
+        assert_eq!(seen, expected.map(|(status, message)| (status.to_owned(), message)), "{case}");
+    }
+}
+
+#[test]
+fn a_role_that_may_not_send_has_no_function_with_a_dead_letter_queue() {
+    let mut bench = Bench::new();
+    bench.world.iam.deny("*", "sqs:SendMessage");
+    let config = json!({"TargetArn": "arn:aws:sqs:eu-west-1:111122223333:dead"});
+    let refused = bench.lambda("CreateFunction", &bench.with("DeadLetterConfig", config)).unwrap_err();
+    assert_eq!(refused.message, "The provided execution role does not have permissions to call SendMessage on SQS");
+    bench.lambda("CreateFunction", &bench.function("f")).unwrap();
 }

@@ -13,6 +13,7 @@ use super::{Call, Outcome, Refusal};
 use crate::world::World;
 
 mod attributes;
+mod deliver;
 mod digest;
 mod messages;
 mod moves;
@@ -20,6 +21,7 @@ mod queues;
 #[cfg(test)]
 mod tests;
 
+pub use deliver::{deliver, put};
 pub use messages::patience;
 pub use moves::wake;
 
