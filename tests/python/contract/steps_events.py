@@ -5,6 +5,7 @@ import json
 import zipfile
 
 from expect import Wrong, refused, until
+from steps_prerequisites import TRUST
 
 
 def queues(aws):
@@ -104,3 +105,45 @@ def create(functions, name, role, code, **members):
         file.writestr("index.py", code)
     members = {"Runtime": "python3.13", "Handler": "index.handler", "Timeout": 20} | members
     functions.create_function(FunctionName=name, Role=role, Code={"ZipFile": archive.getvalue()}, **members)
+
+
+def mappings(aws):
+    """A function that gets its events from a queue: one message is served, one becomes a dead letter."""
+    functions, sqs, iam = aws.client("lambda"), aws.client("sqs"), aws.client("iam")
+    dead = sqs.create_queue(QueueName="never-served")["QueueUrl"]
+    redrive = json.dumps({"deadLetterTargetArn": arn_of(sqs, dead), "maxReceiveCount": 1})
+    url = sqs.create_queue(QueueName="to-serve", Attributes={"VisibilityTimeout": "1", "RedrivePolicy": redrive})["QueueUrl"]
+    queue, code = arn_of(sqs, url), "import json\ndef handler(event, context):\n    json.loads(event['Records'][0]['body'])\n"
+    role = iam.create_role(RoleName="reads", AssumeRolePolicyDocument=json.dumps(TRUST))["Role"]["Arn"]
+    create(functions, "serves", role, code, Timeout=1)
+    mapping = {"FunctionName": "serves", "EventSourceArn": queue, "BatchSize": 1}
+    refused("InvalidParameterValueException", functions.create_event_source_mapping, **mapping)
+    statement = {"Effect": "Allow", "Action": "sqs:*", "Resource": queue}
+    document = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    iam.put_role_policy(RoleName="reads", PolicyName="reads", PolicyDocument=document)
+    made = functions.create_event_source_mapping(**mapping, Tags={"team": "example"})["UUID"]
+    refused("ResourceConflictException", functions.create_event_source_mapping, **mapping)
+    until(lambda: functions.get_event_source_mapping(UUID=made)["State"], "Enabled", "the mapping")
+    sqs.send_message_batch(QueueUrl=url, Entries=[{"Id": "1", "MessageBody": "{}"}, {"Id": "2", "MessageBody": "none"}])
+    got = sqs.receive_message(QueueUrl=dead, WaitTimeSeconds=20)["Messages"][0]
+    names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+    look = lambda: set(sqs.get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"].values())
+    until(look, {"0"}, "the messages of the queue")
+    if got["Body"] != "none":
+        raise Wrong(f"what cannot be served must be a dead letter, not {got}")
+    functions.update_event_source_mapping(UUID=made, Enabled=False, ScalingConfig={"MaximumConcurrency": 2})
+    listed = functions.list_event_source_mappings(FunctionName="serves", MaxItems=1)["EventSourceMappings"]
+    if [one["UUID"] for one in listed] != [made]:
+        raise Wrong("one mapping must be listed")
+    functions.delete_event_source_mapping(UUID=made)
+    refused("ResourceNotFoundException", functions.get_event_source_mapping, UUID=made)
+    iam.delete_role_policy(RoleName="reads", PolicyName="reads")
+    iam.delete_role(RoleName="reads")
+    functions.delete_function(FunctionName="serves")
+    for one in (url, dead):
+        sqs.delete_queue(QueueUrl=one)
+
+
+def arn_of(sqs, url):
+    """The ARN of a queue."""
+    return sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]

@@ -159,6 +159,7 @@ pub enum Part {
     SageMaker,
     CloudFormation,
     Sqs,
+    Lambda,
     Jenkins,
 }
 
@@ -292,6 +293,7 @@ impl World {
                 Part::ServiceCatalog => aws::service_catalog::wake(self, &due),
                 Part::SageMaker => aws::sagemaker::wake(self, &due),
                 Part::CloudFormation => aws::cloudformation::wake(self, &due),
+                Part::Lambda => aws::lambda::wake(self, &due),
                 Part::Sqs => aws::sqs::wake(self, &due),
                 Part::Jenkins => crate::jenkins::wake(self, &due),
             }

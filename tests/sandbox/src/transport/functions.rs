@@ -16,7 +16,7 @@ use tokio::sync::Semaphore;
 
 use super::process_environment::{self, Actor};
 use crate::aws::Outcome;
-use crate::aws::lambda::{Asked, Attempt, Function, SWITCHED_OFF, Status, dead_letter};
+use crate::aws::lambda::{Asked, Attempt, Function, SWITCHED_OFF, Status, dead_letter, polled, served};
 use crate::sandbox::Sandbox;
 use crate::world::{Effect, World};
 
@@ -90,7 +90,9 @@ impl Functions {
             let attempt = self.attempt(sandbox, asked).await;
             let (retries, pause) = sandbox.world(|world| {
                 let retries = function(world, asked).map_or(0, |function| function.retries);
-                (retries, world.settings.lambda_retry)
+                // What came from a queue is not tried again here: its messages come again.
+                let once = polled(world, &asked.account, &asked.region, &asked.id);
+                (if once { 0 } else { retries }, world.settings.lambda_retry)
             });
             // What is switched off is not tried again ("Retaining records of asynchronous invocations").
             let again = u64::from(tried) < retries && attempt.error["errorType"] != SWITCHED_OFF;
@@ -100,9 +102,7 @@ impl Functions {
                 (false, false) => Status::Failed,
             };
             note(sandbox, asked, status, Some(attempt));
-            if status == Status::Failed {
-                sandbox.world(|world| dead_letter(world, &asked.account, &asked.region, &asked.id));
-            }
+            sandbox.world(|world| ended(world, asked, status));
             if status != Status::Running {
                 return;
             }
@@ -170,6 +170,16 @@ impl Functions {
 
 fn function<'a>(world: &'a mut World, asked: &Asked) -> Option<&'a Function> {
     world.region(&asked.account, &asked.region).lambda.function(&asked.function)
+}
+
+/// What follows when an invocation is over.
+fn ended(world: &mut World, asked: &Asked, status: Status) {
+    let (account, region, id) = (&asked.account, &asked.region, &asked.id);
+    if polled(world, account, region, id) {
+        served(world, account, region, id);
+    } else if status == Status::Failed {
+        dead_letter(world, account, region, id);
+    }
 }
 
 /// Writes down how an invocation stands.

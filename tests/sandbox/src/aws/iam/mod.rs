@@ -1,7 +1,8 @@
 //! IAM: roles with their trust policies, users with access keys, sessions, and a list of what is denied. It stands
 //! apart from STS because other services ask it directly (who calls, may this role be passed). Identity policies are
-//! kept and given back, never evaluated: everything not on the deny list is allowed, except what a role's permissions
-//! boundary does not allow, and assuming and passing roles, which the trust policies decide.
+//! kept and given back, and evaluated only where Lambda asks what a role may (`grants`): everything not on the deny list
+//! is allowed, except what a role's permissions boundary does not allow, and assuming and passing roles, which the trust
+//! policies decide.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -176,21 +176,29 @@ pub(super) fn delete(world: &mut World, call: &Call<'_>) -> Outcome {
     Ok(Value::Null)
 }
 
+/// The tags of a function, or of an event source mapping.
+fn tags<'w>(world: &'w mut World, call: &Call<'_>) -> Result<&'w mut BTreeMap<String, String>, Refusal> {
+    if call.text("Resource").contains(":event-source-mapping:") {
+        return super::mappings::tagged(world, call).map(|mapping| &mut mapping.tags);
+    }
+    Ok(&mut find(world, call)?.tags)
+}
+
 pub(super) fn tag(world: &mut World, call: &Call<'_>) -> Outcome {
-    find(world, call)?.tags.extend(tags_of(call));
+    tags(world, call)?.extend(tags_of(call));
     Ok(Value::Null)
 }
 
 pub(super) fn untag(world: &mut World, call: &Call<'_>) -> Outcome {
-    let function = find(world, call)?;
+    let tags = tags(world, call)?;
     for key in call.list("TagKeys").iter().filter_map(Value::as_str) {
-        function.tags.remove(key);
+        tags.remove(key);
     }
     Ok(Value::Null)
 }
 
 pub(super) fn list_tags(world: &mut World, call: &Call<'_>) -> Outcome {
-    Ok(json!({"Tags": find(world, call)?.tags}))
+    Ok(json!({"Tags": tags(world, call)?}))
 }
 
 /// Writes the members that CreateFunction and UpdateFunctionConfiguration share, as far as they are given.

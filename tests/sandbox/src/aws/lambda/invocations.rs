@@ -32,7 +32,14 @@ pub fn deliver(world: &mut World, arn: &str, service: &str, source: &str, event:
     Ok(())
 }
 
-fn record(world: &mut World, account: &str, region: &str, name: &str, source: &str, event: &Value) -> String {
+pub(super) fn record(
+    world: &mut World,
+    account: &str,
+    region: &str,
+    name: &str,
+    source: &str,
+    event: &Value,
+) -> String {
     let id = world.ids.uuid();
     let invocation = Invocation {
         id: id.clone(),
@@ -42,6 +49,7 @@ fn record(world: &mut World, account: &str, region: &str, name: &str, source: &s
         at: world.now,
         status: Status::Queued,
         attempts: Vec::new(),
+        batch: None,
     };
     world.region(account, region).lambda.invocations.push(invocation);
     id

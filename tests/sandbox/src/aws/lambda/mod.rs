@@ -14,7 +14,11 @@ use crate::world::World;
 mod dead_letters;
 mod functions;
 mod invocations;
+mod mappings;
+#[cfg(test)]
+mod mappings_tests;
 mod permissions;
+mod polling;
 mod progress;
 #[cfg(test)]
 mod progress_tests;
@@ -25,6 +29,8 @@ mod versions;
 
 pub use dead_letters::dead_letter;
 pub use invocations::{Asked, asked, deliver};
+use mappings::Mapping;
+pub use polling::{Batch, polled, rouse, served, wake};
 use progress::{LATEST, Progress, qualifier};
 
 /// The type of the error of a run that a reserved concurrency of 0 did not let begin.
@@ -34,6 +40,8 @@ pub const SWITCHED_OFF: &str = "TooManyRequestsException";
 #[derive(Clone, Debug, Default)]
 pub struct State {
     functions: BTreeMap<String, Function>,
+    /// Event source mappings by their ids.
+    mappings: BTreeMap<String, Mapping>,
     /// Every invocation that a rule or a caller asked for, oldest first.
     pub invocations: Vec<Invocation>,
 }
@@ -94,6 +102,9 @@ pub struct Invocation {
     pub status: Status,
     /// The runs so far; the first, and what was tried again.
     pub attempts: Vec<Attempt>,
+    /// The messages of a queue that it got, if it did.
+    #[serde(skip)]
+    pub batch: Option<Batch>,
 }
 
 /// How an invocation stands.
@@ -140,6 +151,13 @@ impl State {
         }
     }
 
+    /// The same for event source mappings.
+    pub(in crate::aws) fn settle_mapping(&mut self, id: &str) {
+        if let Some(mapping) = self.mappings.get_mut(id) {
+            mapping.settle();
+        }
+    }
+
     /// Names of all functions.
     pub fn function_names(&self) -> impl Iterator<Item = &String> {
         self.functions.keys()
@@ -159,7 +177,8 @@ impl State {
                 shown
             })
             .collect();
-        json!({"functions": functions, "invocations": self.invocations})
+        let mappings: Vec<Value> = self.mappings.values().map(|mapping| mapping.dump(now)).collect();
+        json!({"functions": functions, "eventSourceMappings": mappings, "invocations": self.invocations})
     }
 }
 
@@ -192,6 +211,11 @@ pub fn call(world: &mut World, call: &Call<'_>) -> Outcome {
         "GetFunctionEventInvokeConfig" => invocations::get_invoke_config(world, call),
         "DeleteFunctionEventInvokeConfig" => invocations::delete_invoke_config(world, call),
         "Invoke" => invocations::invoke(world, call),
+        "CreateEventSourceMapping" => mappings::create(world, call),
+        "GetEventSourceMapping" => mappings::get(world, call),
+        "ListEventSourceMappings" => mappings::list(world, call),
+        "UpdateEventSourceMapping" => mappings::update(world, call),
+        "DeleteEventSourceMapping" => mappings::delete(world, call),
         other => Err(Refusal::new("UnknownOperationException", format!("The sandbox's Lambda has no {other}"))),
     }
 }

@@ -67,11 +67,45 @@ pub fn put(world: &mut World, arn: &str, body: &str, attributes: &[(&str, String
         received: 0,
         source: None,
     });
+    stir(world, arn);
     Ok(())
 }
 
+/// How long a queue hides messages that were received; `None` where there is no such queue.
+pub fn visibility(world: &mut World, account: &str, region: &str, arn: &str) -> Option<std::time::Duration> {
+    own(world, account, region, arn).map(|queue| queue.seconds("VisibilityTimeout"))
+}
+
+/// How many messages of a queue can be received now.
+pub fn waiting(world: &mut World, account: &str, region: &str, arn: &str) -> u64 {
+    let now = world.now;
+    own(world, account, region, arn)
+        .map_or(0, |queue| queue.messages.iter().filter(|one| one.visible <= now).count() as u64)
+}
+
+/// When the next message of a queue can be received, if there is one.
+pub fn next_visible(world: &mut World, account: &str, region: &str, arn: &str) -> Option<Timestamp> {
+    own(world, account, region, arn)?.messages.iter().map(|message| message.visible).min()
+}
+
+/// The URL of a queue; empty where there is no such queue.
+pub fn url(world: &mut World, account: &str, region: &str, arn: &str) -> String {
+    own(world, account, region, arn).map(|queue| queue.url.clone()).unwrap_or_default()
+}
+
+fn own<'w>(world: &'w mut World, account: &str, region: &str, arn: &str) -> Option<&'w mut Queue> {
+    find(world, arn).ok().filter(|queue| queue.arn.contains(&format!(":sqs:{region}:{account}:")))
+}
+
+/// Whoever reads from a queue looks when its next message can be received.
+pub(super) fn stir(world: &mut World, arn: &str) {
+    let [_, _, _, region, account, _] = arn.split(':').collect::<Vec<_>>()[..] else { return };
+    let Some(at) = next_visible(world, account, region, arn) else { return };
+    crate::aws::lambda::rouse(world, account, region, arn, at);
+}
+
 /// The queue of an ARN, in any account.
-pub(super) fn find<'w>(world: &'w mut World, arn: &str) -> Result<&'w mut Queue, Undelivered> {
+fn find<'w>(world: &'w mut World, arn: &str) -> Result<&'w mut Queue, Undelivered> {
     let missing = || Undelivered::no_resource(format!("the queue {arn} does not exist"));
     let [_, _, "sqs", region, account, name] = arn.split(':').collect::<Vec<_>>()[..] else { return Err(missing()) };
     let now = world.now;

@@ -21,7 +21,7 @@ mod queues;
 #[cfg(test)]
 mod tests;
 
-pub use deliver::{deliver, put};
+pub use deliver::{deliver, next_visible, put, url, visibility, waiting};
 pub use messages::patience;
 pub use moves::wake;
 
@@ -93,8 +93,20 @@ impl State {
     }
 }
 
-/// Answers one call.
+/// Answers one call. Whoever reads from a queue whose messages it moved looks at it again.
 pub fn call(world: &mut World, call: &Call<'_>) -> Outcome {
+    let outcome = answer(world, call);
+    if outcome.is_ok() && call.operation.contains("Message") {
+        let queue = find(world, call).ok().map(|queue| (queue.arn.clone(), queue.redrive()));
+        let (arn, redrive) = queue.unzip();
+        for arn in arn.into_iter().chain(redrive.flatten().map(|redrive| redrive.target)) {
+            deliver::stir(world, &arn);
+        }
+    }
+    outcome
+}
+
+fn answer(world: &mut World, call: &Call<'_>) -> Outcome {
     match call.operation {
         "CreateQueue" => queues::create(world, call),
         "GetQueueUrl" => queues::url(world, call),

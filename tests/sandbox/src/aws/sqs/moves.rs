@@ -100,6 +100,11 @@ pub fn wake(world: &mut World, due: &Due) {
         }
     }
     world.ids = ids;
+    let queues = world.region(&due.account, &due.region).sqs.queues.values();
+    let arns: Vec<String> = queues.filter(|queue| !queue.messages.is_empty()).map(|queue| queue.arn.clone()).collect();
+    for arn in arns {
+        super::deliver::stir(world, &arn);
+    }
     if again {
         world.schedule(Duration::from_secs(1), due.clone());
     }

@@ -9,6 +9,7 @@ mod custom;
 mod events;
 mod iam;
 mod lambda;
+mod mappings;
 mod plain;
 mod queues;
 mod s3;
@@ -68,6 +69,7 @@ const KINDS: &[&[Kind]] = &[
     iam::KINDS,
     sagemaker::KINDS,
     lambda::KINDS,
+    mappings::KINDS,
     codebuild::KINDS,
     events::KINDS,
     secrets::KINDS,
