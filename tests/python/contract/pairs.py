@@ -21,6 +21,7 @@ from wire import FormReader, JsonReader, XmlReader, form, form_tree, tag, xml
 
 SERVICES = (
     "servicecatalog sagemaker cloudformation s3 sts iam codeconnections codestar-connections secretsmanager events lambda codebuild sqs"
+    " resourcegroupstaggingapi"
 ).split()
 # Headers that belong to AWS's signing, the SDKs or the transport, to no operation.
 PLUMBING = re.compile(

@@ -147,3 +147,21 @@ def mappings(aws):
 def arn_of(sqs, url):
     """The ARN of a queue."""
     return sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+
+
+def tags(aws):
+    """Everything of a team, by its tags."""
+    tagging, sqs = aws.client("resourcegroupstaggingapi"), aws.client("sqs")
+    urls = [sqs.create_queue(QueueName=f"tagged-{number}", tags={"purpose": "walkthrough"})["QueueUrl"] for number in range(2)]
+    wanted = {"TagFilters": [{"Key": "purpose", "Values": ["walkthrough"]}], "ResourceTypeFilters": ["sqs"]}
+    pages = list(tagging.get_paginator("get_resources").paginate(**wanted, ResourcesPerPage=1))
+    found = [one["ResourceARN"] for page in pages for one in page["ResourceTagMappingList"]]
+    if found != [arn_of(sqs, url) for url in urls]:
+        raise Wrong(f"both queues must be found, not {found}")
+    tagging.get_resources(ResourceARNList=found)
+    refused("InvalidParameterException", tagging.get_resources, ResourceARNList=found, ResourcesPerPage=1)
+    values = tagging.get_tag_values(Key="purpose")["TagValues"]
+    if "purpose" not in tagging.get_tag_keys()["TagKeys"] or values != ["walkthrough"]:
+        raise Wrong(f"the key purpose must have one value, not {values}")
+    for url in urls:
+        sqs.delete_queue(QueueUrl=url)

@@ -62,6 +62,7 @@ def walkthrough(aws):
     steps_events.rules(aws)
     steps_events.dead_letters(aws, role)
     steps_events.mappings(aws)
+    steps_events.tags(aws)
     steps_builds.builds(aws, role)
     steps_builds.asking(aws, role)
     steps_iam.pages(aws)

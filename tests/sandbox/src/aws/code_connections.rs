@@ -40,6 +40,11 @@ pub struct Connection {
 }
 
 impl State {
+    /// What bears tags here.
+    pub(in crate::aws) fn tagged(&self) -> crate::aws::tagging::Tagged {
+        self.connections.values().map(|one| (one.arn.clone(), one.tags.clone())).collect()
+    }
+
     /// Puts a connection in that has been there for ever; gives its ARN.
     pub fn add(&mut self, account: &str, region: &str, uuid: &str, name: &str, status: &str) -> String {
         let arn = format!("arn:aws:codeconnections:{region}:{account}:connection/{uuid}");

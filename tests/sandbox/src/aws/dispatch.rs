@@ -76,6 +76,7 @@ pub fn serve(world: &mut World, service: Service, call: &Call<'_>) -> Outcome {
         Service::Lambda => super::lambda::call(world, call),
         Service::CodeBuild => super::codebuild::call(world, call),
         Service::Sqs => super::sqs::call(world, call),
+        Service::Tagging => super::tagging::call(world, call),
         Service::S3 => Err(Refusal::new("UnknownOperationException", "S3 is asked by HTTP requests only")),
     }
 }

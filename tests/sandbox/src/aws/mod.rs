@@ -18,6 +18,7 @@ pub mod secrets_manager;
 pub mod service_catalog;
 pub mod sqs;
 pub mod sts;
+pub mod tagging;
 
 /// Who makes a call, as STS would say.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -23,6 +23,7 @@ pub enum Service {
     Lambda,
     CodeBuild,
     Sqs,
+    Tagging,
 }
 
 /// How a service's requests and replies are written.
@@ -82,6 +83,7 @@ impl Service {
             Self::Lambda => "lambda",
             Self::CodeBuild => "codebuild",
             Self::Sqs => "sqs",
+            Self::Tagging => "tagging",
         }
     }
 
@@ -100,6 +102,7 @@ impl Service {
             "lambda" => Self::Lambda,
             "codebuild" => Self::CodeBuild,
             "sqs" => Self::Sqs,
+            "tagging" => Self::Tagging,
             _ => return None,
         })
     }
@@ -112,6 +115,7 @@ impl Service {
             "AWSEvents" => Self::Events,
             "CodeBuild_20161006" => Self::CodeBuild,
             "AmazonSQS" => Self::Sqs,
+            "ResourceGroupsTaggingAPI_20170126" => Self::Tagging,
             _ if prefix.ends_with("CodeConnections_20231201") => Self::CodeConnections,
             _ if prefix.ends_with("CodeStar_connections_20191201") => Self::CodeConnections,
             _ => return None,
@@ -222,10 +226,11 @@ mod tests {
             &'static str,
         );
         #[rustfmt::skip]
-        let rows: [Row; 9] = [
+        let rows: [Row; 10] = [
             ("awsJson with a target", "servicecatalog", "/", "AWS242ServiceCatalogService.CreatePortfolio", "{}", Some(Service::ServiceCatalog), Protocol::Json, "CreatePortfolio"),
             ("a form with an action", "sts", "/", "", "Action=GetCallerIdentity&Version=2011-06-15", Some(Service::Sts), Protocol::Query, "GetCallerIdentity"),
             ("an rpc path", "codeconnections", "/service/CodeConnections_20231201/operation/GetConnection", "", "", Some(Service::CodeConnections), Protocol::Cbor, "GetConnection"),
+            ("the Resource Groups Tagging API, signed as tagging", "tagging", "/service/ResourceGroupsTaggingAPI_20170126/operation/GetResources", "", "", Some(Service::Tagging), Protocol::Cbor, "GetResources"),
             ("the older name of CodeConnections", "codestar-connections", "/", "com.amazonaws.codestar.connections.CodeStar_connections_20191201.GetConnection", "{}", Some(Service::CodeConnections), Protocol::Json, "GetConnection"),
             ("S3 by path and method", "s3", "/bucket/key", "", "", Some(Service::S3), Protocol::RestXml, "GetObject"),
             ("Lambda by path and method", "lambda", "/2015-03-31/functions/f", "", "", Some(Service::Lambda), Protocol::RestJson, "GetFunction"),

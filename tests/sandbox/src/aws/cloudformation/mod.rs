@@ -73,6 +73,12 @@ pub struct State {
 }
 
 impl State {
+    /// What bears tags here.
+    pub(in crate::aws) fn tagged(&self) -> crate::aws::tagging::Tagged {
+        let stacks = self.stacks.values().filter(|stack| !stack.gone());
+        stacks.map(|stack| (stack.id.clone(), stack.applied.tags.clone())).collect()
+    }
+
     /// Lets the next creation, update or deletion of this resource, in whichever stack, fail for this reason.
     /// Several calls for one resource line up.
     pub fn fail_next(&mut self, logical_id: &str, reason: &str) {

@@ -30,6 +30,11 @@ pub struct State {
 }
 
 impl State {
+    /// What bears tags here.
+    pub(in crate::aws) fn tagged(&self) -> crate::aws::tagging::Tagged {
+        self.projects.values().map(|project| (project.arn(), project.tags())).collect()
+    }
+
     /// A project by its name.
     pub fn project(&self, name: &str) -> Option<&Project> {
         self.projects.get(name)

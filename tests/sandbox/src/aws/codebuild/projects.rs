@@ -1,5 +1,7 @@
 //! Build projects: create, look, update, delete.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
@@ -26,6 +28,13 @@ impl Project {
     /// Its own ARN.
     pub fn arn(&self) -> String {
         self.document["arn"].as_str().unwrap_or_default().to_owned()
+    }
+
+    /// Its tags.
+    pub(super) fn tags(&self) -> BTreeMap<String, String> {
+        let text = |tag: &Value, member: &str| tag[member].as_str().unwrap_or_default().to_owned();
+        let tags = self.document["tags"].as_array().into_iter().flatten();
+        tags.map(|tag| (text(tag, "key"), text(tag, "value"))).collect()
     }
 
     /// Where the source is: `bucket/key`.

@@ -52,6 +52,11 @@ struct Failure {
 }
 
 impl State {
+    /// What bears tags here.
+    pub(in crate::aws) fn tagged(&self) -> crate::aws::tagging::Tagged {
+        self.rules.values().map(|one| (one.arn.clone(), one.tags.clone())).collect()
+    }
+
     /// All of it, in a stable order.
     pub fn dump(&self) -> Value {
         let rules: Vec<Value> = self

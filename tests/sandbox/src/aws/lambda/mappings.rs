@@ -22,7 +22,7 @@ const PAGE: usize = 100;
 #[derive(Clone, Debug)]
 pub(super) struct Mapping {
     pub(super) id: String,
-    arn: String,
+    pub(super) arn: String,
     /// ARN of the queue.
     pub(super) queue: String,
     /// Name of the function.

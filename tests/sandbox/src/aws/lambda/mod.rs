@@ -158,6 +158,12 @@ impl State {
         }
     }
 
+    /// What bears tags here.
+    pub(in crate::aws) fn tagged(&self) -> crate::aws::tagging::Tagged {
+        let functions = self.functions.values().map(|one| (one.arn.clone(), one.tags.clone()));
+        functions.chain(self.mappings.values().map(|one| (one.arn.clone(), one.tags.clone()))).collect()
+    }
+
     /// Names of all functions.
     pub fn function_names(&self) -> impl Iterator<Item = &String> {
         self.functions.keys()

@@ -47,6 +47,12 @@ pub struct State {
 }
 
 impl State {
+    /// The buckets of an account and region that bear tags.
+    pub(in crate::aws) fn tagged(&self, account: &str, region: &str) -> crate::aws::tagging::Tagged {
+        let here = self.buckets.iter().filter(|(_, bucket)| bucket.account == account && bucket.region == region);
+        here.map(|(name, bucket)| (format!("arn:aws:s3:::{name}"), bucket.settings.tags.clone())).collect()
+    }
+
     /// A bucket by its name.
     pub fn bucket(&self, name: &str) -> Option<&Bucket> {
         self.buckets.get(name)

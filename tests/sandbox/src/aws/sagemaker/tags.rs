@@ -18,6 +18,14 @@ fn exists(state: &State, arn: &str) -> bool {
         || state.packages.get(arn).is_some_and(|package| package.truth().is_some())
 }
 
+impl State {
+    /// What bears tags here.
+    pub(in crate::aws) fn tagged(&self) -> crate::aws::tagging::Tagged {
+        let there = self.tags.iter().filter(|(arn, _)| exists(self, arn));
+        there.map(|(arn, tags)| (arn.clone(), tags.clone())).collect()
+    }
+}
+
 fn tagged<'w>(world: &'w mut World, call: &Call<'_>) -> Result<&'w mut State, Refusal> {
     let arn = call.text("ResourceArn");
     let state = state(world, call);

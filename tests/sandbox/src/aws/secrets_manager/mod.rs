@@ -66,6 +66,12 @@ impl SecretEntry {
 }
 
 impl State {
+    /// What bears tags here, without secrets that are to be deleted.
+    pub(in crate::aws) fn tagged(&self) -> crate::aws::tagging::Tagged {
+        let kept = self.secrets.values().filter(|secret| secret.deletion.is_none());
+        kept.map(|secret| (secret.arn.clone(), secret.tags.clone())).collect()
+    }
+
     /// Everything that exists, for the dump; the current value as its SHA-256.
     pub fn dump(&self) -> Value {
         let shown = |secret: &SecretEntry| {

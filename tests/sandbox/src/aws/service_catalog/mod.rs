@@ -60,6 +60,15 @@ pub struct State {
 }
 
 impl State {
+    /// What bears tags here: portfolios, products and provisioned products.
+    pub(in crate::aws) fn tagged(&self) -> crate::aws::tagging::Tagged {
+        let portfolios =
+            self.portfolios.values().filter_map(Kept::truth).map(|one| (one.arn.clone(), one.tags.clone()));
+        let products = self.products.values().filter_map(Kept::truth).map(|one| (one.arn.clone(), one.tags.clone()));
+        let launched = self.provisioned.values().filter_map(Kept::truth).map(|one| (one.arn.clone(), one.tags.clone()));
+        portfolios.chain(products).chain(launched).collect()
+    }
+
     /// Everything that exists, without times and without what is remembered of deleted things.
     pub fn dump(&self) -> Value {
         dump::dump(self)

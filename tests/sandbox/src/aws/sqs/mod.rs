@@ -72,6 +72,11 @@ struct Message {
 }
 
 impl State {
+    /// What bears tags here.
+    pub(in crate::aws) fn tagged(&self) -> crate::aws::tagging::Tagged {
+        self.queues.values().map(|one| (one.arn.clone(), one.tags.clone())).collect()
+    }
+
     /// All of it, in a stable order; bodies are those of messages that nobody has deleted.
     pub fn dump(&self) -> Value {
         let queues: Map<String, Value> = self
