@@ -160,6 +160,10 @@ def tags(aws):
         raise Wrong(f"both queues must be found, not {found}")
     tagging.get_resources(ResourceARNList=found)
     refused("InvalidParameterException", tagging.get_resources, ResourceARNList=found, ResourcesPerPage=1)
+    failed = tagging.tag_resources(ResourceARNList=[*found, found[0] + "-none"], Tags={"also": "this"})["FailedResourcesMap"]
+    if list(failed) != [found[0] + "-none"]:
+        raise Wrong(f"only the queue that is not there must fail, not {failed}")
+    tagging.untag_resources(ResourceARNList=found, TagKeys=["also"])
     values = tagging.get_tag_values(Key="purpose")["TagValues"]
     if "purpose" not in tagging.get_tag_keys()["TagKeys"] or values != ["walkthrough"]:
         raise Wrong(f"the key purpose must have one value, not {values}")

@@ -12,6 +12,7 @@ pub mod iam;
 pub mod lambda;
 mod page;
 pub mod rate_limits;
+mod retagging;
 pub mod s3;
 pub mod sagemaker;
 pub mod secrets_manager;

@@ -1,5 +1,5 @@
 //! The Resource Groups Tagging API: what in a region bears which tags. It stands alone because it asks all services. It must
-//! not change a tag: TagResources and UntagResources are refused, since each service has an operation of its own.
+//! not change a tag; `retagging` does.
 //!
 //! Rules: the API reference of GetResources, GetTagKeys and GetTagValues; they know all types but IAM's users and roles
 //! ("Services that support the Resource Groups Tagging API"). Where AWS also lists what bore tags once, here only what bears
@@ -39,6 +39,8 @@ pub fn call(world: &mut World, call: &Call<'_>) -> Outcome {
             let values = all(world, call).into_iter().filter_map(|(_, mut tags)| tags.remove(key));
             texts(call, "TagValues", values.collect())
         }
+        "TagResources" => super::retagging::tag(world, call),
+        "UntagResources" => super::retagging::untag(world, call),
         other => {
             let message = format!("The sandbox's Resource Groups Tagging API has no {other}");
             Err(Refusal::new("UnknownOperationException", message))
