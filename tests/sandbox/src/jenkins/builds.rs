@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::access::{self, Permission};
 use super::classes::{ONE_AT_A_TIME, PARAMETERS};
 use super::reply::{self, Answer, Reply};
-use super::route::{Ask, url_path};
+use super::route::Ask;
 use super::{Build, Item, ItemKind, Mode, QueueItem, Stage, export, full_name};
 use crate::world::{Due, Part, World};
 
@@ -162,6 +162,7 @@ pub(super) fn start(world: &mut World, id: u64) {
             started: now,
             ended: None,
             result: None,
+            description: None,
         });
         let serial = item.serial;
         world.schedule(runs_for, due(format!("build {serial} {number} {}", full_name(&queued.job))));
@@ -173,7 +174,8 @@ pub(super) fn start(world: &mut World, id: u64) {
     }
 }
 
-fn finish(world: &mut World, path: &[String], number: u32, result: Option<&str>) {
+/// Ends a build: with that result, with the scripted one, or well.
+pub(super) fn finish(world: &mut World, path: &[String], number: u32, result: Option<&str>) {
     let name = full_name(path);
     let now = world.now;
     let scripted = world.jenkins.scripted.get_mut(&name);
@@ -254,38 +256,6 @@ pub(super) fn queue(world: &mut World, ask: &Ask<'_>, rest: &[&str]) -> Answer {
             world.schedule(REMEMBERED, due(format!("forget {id}")));
             Ok(reply::empty(StatusCode::NO_CONTENT))
         }
-        _ => Err(reply::not_found()),
-    }
-}
-
-/// What a build has written: nothing runs, so it is why it started and, once it has ended, how.
-fn console(build: &Build) -> String {
-    let ended = build.result.iter().map(|result| format!("Finished: {result}\n"));
-    build.causes.iter().map(|cause| format!("{cause}\n")).chain(ended).collect()
-}
-
-/// `/job/X/N/...` and `/job/X/lastBuild/...`.
-pub(super) fn answer(world: &mut World, ask: &Ask<'_>, path: &[String], which: &str, rest: &[&str]) -> Answer {
-    let item = world.jenkins.find(path).ok_or_else(reply::not_found)?;
-    let wanted = |build: &&Build| match (which, build.result.as_deref()) {
-        ("lastBuild", _) => true,
-        ("lastCompletedBuild", result) => result.is_some(),
-        ("lastSuccessfulBuild", result) => matches!(result, Some("SUCCESS" | "UNSTABLE")),
-        ("lastFailedBuild", result) => result == Some("FAILURE"),
-        (number, _) => number.parse() == Ok(build.number),
-    };
-    let build = item.builds.iter().rev().find(wanted).ok_or_else(reply::not_found)?;
-    let number = build.number;
-    match rest {
-        ["api", "json" | "python"] => export::answer(ask, &export::build(ask, path, item, build)),
-        ["consoleText"] => Ok(reply::text(console(build))),
-        ["stop"] => {
-            ask.require_post()?;
-            access::require(&world.jenkins, &ask.caller, Permission::ItemCancel, path)?;
-            finish(world, path, number, Some("ABORTED"));
-            Ok(reply::located(StatusCode::FOUND, &format!("{}/", url_path(&ask.base, path))))
-        }
-        [] => Ok(reply::html("build")),
         _ => Err(reply::not_found()),
     }
 }

@@ -63,14 +63,7 @@ pub(super) fn answer(world: &mut World, ask: &Ask<'_>, path: &[String], rest: &[
     match rest {
         ["api", "json" | "python"] => {
             may(world, Permission::CredentialsView)?;
-            let list: Vec<_> = world.jenkins.credentials_of(path).values().map(describe).collect();
-            // CredentialsStoreAction.DomainWrapper of the global domain.
-            let domain = json!({
-                "_class": "com.cloudbees.plugins.credentials.CredentialsStoreAction$DomainWrapper",
-                "credentials": list, "description": "Credentials that should be available everywhere.",
-                "displayName": "Global", "global": true, "urlName": "_",
-            });
-            export::answer(ask, &domain)
+            export::answer(ask, &domain(world, path))
         }
         ["createCredentials"] => {
             ask.require_post()?;
@@ -97,9 +90,41 @@ pub(super) fn answer(world: &mut World, ask: &Ask<'_>, path: &[String], rest: &[
     }
 }
 
+/// CredentialsStoreAction.DomainWrapper of the global domain.
+fn domain(world: &World, path: &[String]) -> serde_json::Value {
+    let list: Vec<_> = world.jenkins.credentials_of(path).values().map(describe).collect();
+    json!({
+        "_class": "com.cloudbees.plugins.credentials.CredentialsStoreAction$DomainWrapper",
+        "credentials": list, "description": "Credentials that should be available everywhere.",
+        "displayName": "Global", "global": true, "urlName": "_",
+    })
+}
+
+/// A store as a whole: its domains, of which the global one is all there is.
+pub(super) fn store_answer(world: &World, ask: &Ask<'_>, path: &[String]) -> Answer {
+    if !path.is_empty() && !world.jenkins.find(path).is_some_and(super::Item::is_folder) {
+        return Err(reply::not_found());
+    }
+    access::require(&world.jenkins, &ask.caller, Permission::CredentialsView, path)?;
+    let class = match path.is_empty() {
+        true => "com.cloudbees.plugins.credentials.SystemCredentialsProvider$UserFacingAction",
+        false => concat!(
+            "com.cloudbees.hudson.plugins.folder.properties.FolderCredentialsProvider",
+            "$FolderCredentialsProperty$CredentialsStoreActionImpl"
+        ),
+    };
+    export::answer(ask, &json!({"_class": class, "domains": {"_": domain(world, path)}}))
+}
+
 fn one(world: &mut World, ask: &Ask<'_>, path: &[String], id: &str, tail: &[&str]) -> Answer {
     let may = |world: &World, permission| access::require(&world.jenkins, &ask.caller, permission, path);
     match tail {
+        ["api", "json" | "python"] => {
+            may(world, Permission::CredentialsView)?;
+            let credential = store(world, path)?.get(id).ok_or_else(reply::not_found)?;
+            let shown = describe(credential);
+            export::answer(ask, &shown)
+        }
         ["config.xml"] if ask.method == Method::GET => {
             may(world, Permission::CredentialsView)?;
             let credential = store(world, path)?.get(id).ok_or_else(reply::not_found)?;

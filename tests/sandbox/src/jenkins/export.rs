@@ -7,7 +7,7 @@ use super::access::{self, Permission};
 use super::builds;
 use super::reply::{self, Answer};
 use super::route::{Ask, url_path};
-use super::{Build, Item, ItemKind, QueueItem, Stage, classes, full_name, python, tree, views};
+use super::{Build, Item, ItemKind, QueueItem, Stage, classes, full_name, python, runs, tree, views};
 use crate::world::World;
 
 /// What is exported without `tree` and `depth`.
@@ -16,22 +16,41 @@ const FIRST_LEVEL: &str = "mode,nodeName,nodeDescription,numExecutors,quietingDo
     nextBuildNumber,resumeBlocked,number,result,building,timestamp,duration,queueId,id,why,blocked,stuck,inQueueSince,params,\
     cancelled,anonymous,authenticated,authorities,crumb,crumbRequestField,typeName,plugins[shortName],\
     jobs[name,url,color],builds[number,url],lastBuild[number,url],lastCompletedBuild[number,url],\
-    lastSuccessfulBuild[number,url],lastFailedBuild[number,url],queueItem[id],items[*],task[name,url,color],\
-    executable[number,url],actions[parameters[name,value],causes[shortDescription,userId,userName,addr,note]],\
+    lastSuccessfulBuild[number,url],lastFailedBuild[number,url],firstBuild[number,url],lastStableBuild[number,url],\
+    lastUnstableBuild[number,url],lastUnsuccessfulBuild[number,url],previousBuild[number,url],nextBuild[number,url],\
+    inProgress,keepLog,artifacts,absoluteUrl,domains[*],queueItem[id],items[*],task[name,url,color],\
+    executable[number,url],actions[parameterDefinitions[name,type,description,defaultParameterValue[name,value]],\
+    parameters[name,value],causes[shortDescription,userId,userName,addr,note]],\
     property[parameterDefinitions[name,type,description,defaultParameterValue[name,value]]],\
     credentials[id,typeName,description,displayName],global,urlName,views[name,url],primaryView[name,url],\
-    busyExecutors,totalExecutors,computer[displayName,numExecutors,idle,offline,offlineCauseReason,temporarilyOffline,jnlpAgent]";
+    busyExecutors,totalExecutors,computer[displayName,description,numExecutors,executors,oneOffExecutors,assignedLabels[name],\
+    idle,offline,offlineCauseReason,temporarilyOffline,jnlpAgent],executors,oneOffExecutors,assignedLabels[name],idle,offline,\
+    offlineCauseReason,temporarilyOffline,jnlpAgent,\
+    shortName,longName,version,active,enabled,deleted,hasUpdate,requiredCoreVersion";
 
 /// Sends a value as its request asks for it.
 pub(super) fn answer(ask: &Ask<'_>, value: &Value) -> Answer {
     let deep = ask.field("depth").and_then(|depth| depth.parse::<u32>().ok()).unwrap_or(0) > 0;
     let picked = match ask.field("tree") {
-        None if deep => Ok(value.clone()),
+        None if deep => Ok(without_all_builds(value.clone())),
         tree => tree::pick(value, tree.unwrap_or(FIRST_LEVEL)),
     };
     let picked = picked.map_err(|error| reply::broken(&error))?;
     let python = ask.path.last().is_some_and(|last| last == "python");
     Ok(if python { reply::python(python::write(&picked)) } else { reply::json(&picked) })
+}
+
+/// A list of all builds is shown only where it is asked for by its name.
+fn without_all_builds(mut value: Value) -> Value {
+    match &mut value {
+        Value::Object(members) => {
+            members.remove("allBuilds");
+            members.values_mut().for_each(|member| *member = without_all_builds(member.take()));
+        }
+        Value::Array(values) => values.iter_mut().for_each(|inner| *inner = without_all_builds(inner.take())),
+        _ => {}
+    }
+    value
 }
 
 /// The items in a folder (or at the root) that the caller may see.
@@ -70,16 +89,13 @@ pub(super) fn item(world: &World, ask: &Ask<'_>, path: &[String], item: &Item) -
 }
 
 fn folder(world: &World, ask: &Ask<'_>, path: &[String]) -> Value {
-    let mut members = views::members(ask, path);
+    let mut members = views::members(world, ask, path);
     members["jobs"] = items(world, ask, path).into();
     members
 }
 
 fn job(world: &World, ask: &Ask<'_>, path: &[String], item: &Item) -> Value {
     let queued = world.jenkins.queue.values().find(|queued| queued.job == path && !builds::has_left(queued));
-    let last = |wanted: &dyn Fn(&Build) -> bool| {
-        item.builds.iter().rev().find(|found| wanted(found)).map(|found| build(ask, path, item, found))
-    };
     let color = match item.builds.iter().rev().find_map(|build| build.result.as_deref()) {
         _ if item.disabled() => "disabled",
         None => "notbuilt",
@@ -89,7 +105,9 @@ fn job(world: &World, ask: &Ask<'_>, path: &[String], item: &Item) -> Value {
         Some(_) => "aborted",
     };
     let running = item.builds.iter().any(|build| build.result.is_none());
-    json!({
+    let builds: Vec<Value> = item.builds.iter().rev().map(|found| build(ask, path, item, found)).collect();
+    let mut members = json!({
+        "actions": property_actions(item),
         "buildable": item.buildable(),
         "disabled": item.disabled(),
         "concurrentBuild": item.property(classes::ONE_AT_A_TIME).is_none(),
@@ -98,13 +116,20 @@ fn job(world: &World, ask: &Ask<'_>, path: &[String], item: &Item) -> Value {
         "inQueue": queued.is_some(),
         "queueItem": queued.map(|queued| queue_item(world, ask, queued)),
         "nextBuildNumber": item.next_build,
-        "builds": item.builds.iter().rev().map(|found| build(ask, path, item, found)).collect::<Vec<_>>(),
-        "lastBuild": last(&|_| true),
-        "lastCompletedBuild": last(&|build| build.result.is_some()),
-        "lastSuccessfulBuild": last(&|build| matches!(build.result.as_deref(), Some("SUCCESS" | "UNSTABLE"))),
-        "lastFailedBuild": last(&|build| build.result.as_deref() == Some("FAILURE")),
+        // Job.getNewBuilds gives a hundred of Job.getBuilds.
+        "builds": builds.iter().take(100).collect::<Vec<_>>(),
+        "allBuilds": builds,
         "property": properties(item),
-    })
+    });
+    for (name, found) in runs::permalinks(item) {
+        members[name] = found.map(|found| build(ask, path, item, found)).into();
+    }
+    members
+}
+
+/// Job.getActions has those of the properties, and a list of parameters is an action of its own.
+fn property_actions(item: &Item) -> Vec<Value> {
+    properties(item).into_iter().filter(|property| property.get("parameterDefinitions").is_some()).collect()
 }
 
 fn properties(item: &Item) -> Vec<Value> {
@@ -170,8 +195,27 @@ fn is_credentials(item: &Item, name: &str) -> bool {
 /// One build.
 pub(super) fn build(ask: &Ask<'_>, path: &[String], item: &Item, build: &Build) -> Value {
     let duration = build.ended.map_or(0, |ended| ended.as_millisecond() - build.started.as_millisecond());
+    let neighbour = |number: Option<u32>| {
+        let found = number.and_then(|number| item.builds.iter().find(|build| build.number == number));
+        found.map(
+            |found| json!({"number": found.number, "url": format!("{}/{}/", url_path(&ask.base, path), found.number)}),
+        )
+    };
+    let before = item.builds.iter().map(|other| other.number).filter(|number| *number < build.number).max();
+    let after = item.builds.iter().map(|other| other.number).filter(|number| *number > build.number).min();
+    let class = match item.kind {
+        ItemKind::Freestyle => "hudson.model.FreeStyleBuild",
+        _ => "org.jenkinsci.plugins.workflow.job.WorkflowRun",
+    };
     json!({
-        "_class": "org.jenkinsci.plugins.workflow.job.WorkflowRun",
+        "_class": class,
+        "displayName": format!("#{}", build.number),
+        "description": build.description,
+        "inProgress": build.result.is_none(),
+        "keepLog": false,
+        "artifacts": [],
+        "previousBuild": neighbour(before),
+        "nextBuild": neighbour(after),
         "number": build.number,
         "id": build.number.to_string(),
         "queueId": build.queue_id,

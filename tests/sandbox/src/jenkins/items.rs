@@ -11,7 +11,7 @@ use super::names::check_good_name;
 use super::reply::{self, Answer, Reply};
 use super::route::{Ask, url_path};
 use super::xml::{self, Element};
-use super::{Item, ItemKind, builds, config, copy, credentials, export, full_name, key, matrix, views};
+use super::{Item, ItemKind, builds, config, copy, credentials, export, full_name, key, matrix, moves, views};
 use crate::world::{Due, Part, World};
 
 /// Creates an item in a folder, or at the root.
@@ -29,6 +29,7 @@ pub(super) fn create(world: &mut World, ask: &Ask<'_>, folder: &[String]) -> Ans
         return Err(reply::failure(&format!("A job already exists with the name ‘{name}’")));
     }
     let copied = ask.field("mode") == Some("copy");
+    let by_kind = !copied && !ask.is_xml() && ask.field("mode").is_some();
     let mut item = if copied { copy::item(world, ask, folder, &name)? } else { posted(world, ask, &name)? };
     let path = [folder, std::slice::from_ref(&name)].concat();
     let serial = item.serial;
@@ -47,7 +48,7 @@ pub(super) fn create(world: &mut World, ask: &Ask<'_>, folder: &[String]) -> Ans
             Due { part: Part::Jenkins, account: String::new(), region: String::new(), id },
         );
     }
-    if copied {
+    if copied || by_kind {
         return Ok(reply::located(StatusCode::FOUND, &format!("{}/configure", url_path(&ask.base, &path))));
     }
     Ok(reply::empty(StatusCode::OK))
@@ -63,7 +64,10 @@ fn hidden(world: &World, ask: &Ask<'_>, path: &[String]) -> Reply {
 }
 
 fn posted(world: &mut World, ask: &Ask<'_>, name: &str) -> Result<Item, Reply> {
-    let source = ask.require_xml("No mode given")?;
+    let source = match ask.field("mode").filter(|_| !ask.is_xml()) {
+        Some(mode) => empty(mode).ok_or_else(|| reply::failure(&format!("No item type ‘{mode}’ is known")))?,
+        None => ask.require_xml("No mode given")?,
+    };
     let broken = |error: &str| reply::broken(&format!("Failed to persist config.xml: {error}"));
     let mut config = config::load(&source, &world.jenkins.plugins).map_err(|error| broken(&error))?;
     let raw = if config::is_saved_on_load(&source) { None } else { xml::transformed(&source).ok() };
@@ -82,6 +86,17 @@ fn posted(world: &mut World, ask: &Ask<'_>, name: &str) -> Result<Item, Reply> {
         held_until_saved: false,
         serial: world.jenkins.next_serial(),
     })
+}
+
+/// The document of an empty item by its class: what a form asks for that names a kind.
+fn empty(class: &str) -> Option<String> {
+    let root = match class {
+        FOLDER => FOLDER,
+        "org.jenkinsci.plugins.workflow.job.WorkflowJob" => PIPELINE,
+        "hudson.model.FreeStyleProject" => FREESTYLE,
+        _ => return None,
+    };
+    Some(format!("<{root}/>"))
 }
 
 fn kind_of(config: &Element) -> Option<ItemKind> {
@@ -123,7 +138,13 @@ pub(super) fn answer(world: &mut World, ask: &Ask<'_>, path: &[String], rest: &[
         ["confirmRename"] => rename(world, ask, path),
         ["doRename"] if !is_folder => rename(world, ask, path),
         ["createItem"] if is_folder => create(world, ask, path),
-        ["view", which, "api", "json" | "python"] if is_folder => views::answer(world, ask, path, which),
+        ["view", which, rest @ ..] if is_folder => views::answer(world, ask, path, which, rest),
+        // Where a copy, or an item made by its kind, leads to: the page shows whoever may read the configuration.
+        ["configure"] => {
+            access::require(&world.jenkins, &ask.caller, Permission::ItemExtendedRead, path)?;
+            Ok(reply::html("configure"))
+        }
+        ["move", "move"] => moves::answer(world, ask, path),
         _ => Err(reply::not_found()),
     }
 }

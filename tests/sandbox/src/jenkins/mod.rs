@@ -26,6 +26,7 @@ use crate::world::World;
 pub mod access;
 mod builds;
 mod classes;
+mod computers;
 pub mod config;
 mod copy;
 mod credentials;
@@ -34,16 +35,20 @@ mod dump;
 mod export;
 mod items;
 mod matrix;
+mod moves;
 pub mod names;
 mod owners;
 mod python;
 mod reply;
 mod route;
+mod runs;
 mod server;
 mod tree;
 mod views;
 pub mod xml;
 
+#[cfg(test)]
+mod client_tests;
 #[cfg(test)]
 mod seen_tests;
 #[cfg(test)]
@@ -124,6 +129,8 @@ pub struct Build {
     pub ended: Option<Timestamp>,
     /// `SUCCESS`, `FAILURE`, `UNSTABLE`, `NOT_BUILT`, `ABORTED`; absent while it runs.
     pub result: Option<String>,
+    /// What somebody has said of it.
+    pub description: Option<String>,
 }
 
 /// Where a queue item is.
@@ -175,6 +182,8 @@ pub struct Jenkins {
     pub plugins: config::Plugins,
     /// The items at the root by lower-case name.
     pub items: BTreeMap<String, Item>,
+    /// The root's list views by name: their configuration.
+    pub views: BTreeMap<String, Element>,
     /// The root's credentials by id.
     pub credentials: BTreeMap<String, Element>,
     /// The queue, with what left it lately.
@@ -215,6 +224,7 @@ impl Default for Jenkins {
             users: BTreeMap::from([(OPERATOR.into(), User::service(&token_of(OPERATOR)))]),
             plugins: plugins.map(|(name, version)| (name.to_owned(), version.to_owned())).into(),
             items: BTreeMap::new(),
+            views: BTreeMap::new(),
             credentials: BTreeMap::new(),
             queue: BTreeMap::new(),
             scripted: BTreeMap::new(),
@@ -330,12 +340,17 @@ impl Jenkins {
             .filter(|item| matches!(item.stage, Stage::Waiting { .. } | Stage::Blocked))
             .map(|item| json!({"job": full_name(&item.job), "parameters": item.parameters, "causes": item.causes}))
             .collect();
-        json!({
+        let mut all = json!({
             "version": self.version,
             "items": self.items.values().map(dump_item).collect::<Vec<_>>(),
             "credentials": dump_credentials(&self.credentials),
             "queue": queue,
-        })
+        });
+        if !self.views.is_empty() {
+            all["views"] =
+                self.views.iter().map(|(name, view)| (name.clone(), Value::from(xml::write(view, "")))).collect();
+        }
+        all
     }
 }
 

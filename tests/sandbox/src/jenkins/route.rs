@@ -7,7 +7,7 @@ use percent_encoding::percent_decode_str;
 
 use super::access::{self, Caller};
 use super::reply::{self, Answer, Reply};
-use super::{Mode, builds, credentials, items, server, views};
+use super::{Mode, builds, credentials, items, runs, server, views};
 use crate::world::World;
 
 /// A request, taken apart.
@@ -37,7 +37,7 @@ impl Ask<'_> {
         if self.method == Method::POST { Ok(()) } else { Err(reply::post_required()) }
     }
 
-    fn content_type(&self) -> Option<&str> {
+    pub(super) fn content_type(&self) -> Option<&str> {
         self.headers.get(http::header::CONTENT_TYPE).and_then(|value| value.to_str().ok())
     }
 
@@ -56,10 +56,15 @@ impl Ask<'_> {
         }
     }
 
+    /// Whether the body says that it is XML.
+    pub(super) fn is_xml(&self) -> bool {
+        self.content_type().is_some_and(|kind| kind.starts_with("application/xml") || kind.starts_with("text/xml"))
+    }
+
     /// Refuses a body that does not say that it is XML, in the words given for another type.
     pub(super) fn require_xml(&self, otherwise: &str) -> Result<String, Reply> {
-        let content_type = self.content_type().ok_or_else(|| reply::failure("No Content-Type header set"))?;
-        if !content_type.starts_with("application/xml") && !content_type.starts_with("text/xml") {
+        self.content_type().ok_or_else(|| reply::failure("No Content-Type header set"))?;
+        if !self.is_xml() {
             return Err(reply::failure(otherwise));
         }
         String::from_utf8(self.body.to_vec()).map_err(|_| reply::broken("Invalid byte of a UTF-8 sequence"))
@@ -177,11 +182,12 @@ fn dispatch(world: &mut World, ask: &Ask<'_>) -> Answer {
         [] => Ok(reply::html("Welcome to Jenkins!")),
         ["job", ..] => walk(world, ask, &path),
         ["createItem"] => items::create(world, ask, &[]),
-        ["view", which, "api", "json" | "python"] => views::answer(world, ask, &[], which),
-        ["view", which, ref rest @ ..] if which == views::name(&[]) && rest.first() == Some(&"job") => {
+        ["view", which, ref rest @ ..] if views::exists(world, which) && rest.first() == Some(&"job") => {
             walk(world, ask, rest)
         }
+        ["view", which, ref rest @ ..] => views::answer(world, ask, &[], which, rest),
         ["queue", ref rest @ ..] => builds::queue(world, ask, rest),
+        ["credentials", "store", "system", "api", "json" | "python"] => credentials::store_answer(world, ask, &[]),
         ["credentials", "store", "system", "domain", "_", ref rest @ ..] => credentials::answer(world, ask, &[], rest),
         _ => server::answer(world, ask, &path),
     }
@@ -208,11 +214,14 @@ fn walk(world: &mut World, ask: &Ask<'_>, path: &[&str]) -> Answer {
         [] if ask.slash => Ok(reply::html("job")),
         [] => Ok(reply::located(StatusCode::FOUND, &format!("{}/", url_path(&ask.base, &names)))),
         ["build" | "buildWithParameters"] => builds::trigger(world, ask, &names, rest[0]),
+        ["credentials", "store", "folder", "api", "json" | "python"] => credentials::store_answer(world, ask, &names),
         ["credentials", "store", "folder", "domain", "_", further @ ..] => {
             credentials::answer(world, ask, &names, further)
         }
-        [build, further @ ..] if build.parse::<u32>().is_ok() || build.starts_with("last") => {
-            builds::answer(world, ask, &names, build, further)
+        [build, further @ ..]
+            if build.parse::<u32>().is_ok() || build.starts_with("last") || *build == "firstBuild" =>
+        {
+            runs::answer(world, ask, &names, build, further)
         }
         _ => items::answer(world, ask, &names, rest),
     }

@@ -8,11 +8,8 @@ use serde_json::{Value, json};
 use super::access::{self, Permission};
 use super::reply::{self, Answer};
 use super::route::Ask;
-use super::{Mode, Stage, builds, export, views};
+use super::{Mode, Stage, builds, computers, export, views};
 use crate::world::{Due, Part, World};
-
-/// Builds that the controller runs at once, as far as it says; nothing here waits for them.
-const EXECUTORS: usize = 2;
 
 /// `whoAmI`: unprotected. An anonymous caller counts as authenticated, with an authority of that name.
 pub(super) fn who_am_i(ask: &Ask<'_>) -> Answer {
@@ -33,7 +30,20 @@ pub(super) fn answer(world: &mut World, ask: &Ask<'_>, path: &[&str]) -> Answer 
             access::require(&world.jenkins, &ask.caller, Permission::OverallSystemRead, &[])?;
             export::answer(ask, &plugins(world))
         }
-        ["computer", "api", "json" | "python"] => export::answer(ask, &computers(world)),
+        ["pluginManager", "plugin", name, "api", "json" | "python"] => {
+            access::require(&world.jenkins, &ask.caller, Permission::OverallSystemRead, &[])?;
+            let version = world.jenkins.plugins.get_key_value(*name).ok_or_else(reply::not_found)?;
+            export::answer(ask, &plugin(version))
+        }
+        ["computer", rest @ ..] => computers::answer(world, ask, rest),
+        ["createView"] => views::create(world, ask),
+        ["me", "api", "json" | "python"] => match ask.caller.user.as_deref() {
+            Some(name) => export::answer(ask, &user(ask, name)),
+            None => Err(reply::refused("/me is not available when not logged in")),
+        },
+        ["user", name, "api", "json" | "python"] if world.jenkins.users.contains_key(*name) => {
+            export::answer(ask, &user(ask, name))
+        }
         ["quietDown"] => switch(world, ask, Mode::QuietDown),
         ["cancelQuietDown"] => switch(world, ask, Mode::Normal),
         ["restart" | "safeRestart"] => {
@@ -73,39 +83,23 @@ pub(super) fn step(world: &mut World, word: &str, session: &str) {
     }
 }
 
-/// ComputerSet: the controller's own node, which is all there is.
-fn computers(world: &World) -> Value {
-    let builds = world.jenkins.items.values().map(running).sum::<usize>();
-    let node = json!({
-        "_class": "hudson.model.Hudson$MasterComputer",
-        "displayName": "Built-In Node",
-        "numExecutors": EXECUTORS,
-        "idle": builds == 0,
-        "offline": false,
-        "offlineCauseReason": "",
-        "temporarilyOffline": false,
-        "jnlpAgent": false,
-    });
+/// A user, as far as everybody may see one.
+fn user(ask: &Ask<'_>, name: &str) -> Value {
     json!({
-        "_class": "hudson.model.ComputerSet", "displayName": "Nodes", "totalExecutors": EXECUTORS,
-        "busyExecutors": builds.min(EXECUTORS), "computer": [node],
+        "_class": "hudson.model.User", "absoluteUrl": format!("{}/user/{name}", ask.base), "description": null,
+        "fullName": name, "id": name, "property": [],
     })
-}
-
-fn running(item: &super::Item) -> usize {
-    let own = item.builds.iter().filter(|build| build.result.is_none()).count();
-    own + item.children.values().map(running).sum::<usize>()
 }
 
 fn root(world: &World, ask: &Ask<'_>) -> Value {
     let jenkins = &world.jenkins;
-    let views = views::members(ask, &[]);
+    let views = views::members(world, ask, &[]);
     json!({
         "_class": "hudson.model.Hudson",
         "mode": "NORMAL",
         "nodeName": "",
         "nodeDescription": "the Jenkins controller's built-in node",
-        "numExecutors": EXECUTORS,
+        "numExecutors": computers::EXECUTORS,
         "quietingDown": jenkins.mode == Mode::QuietDown,
         "useCrumbs": jenkins.use_crumbs,
         "useSecurity": true,
@@ -130,13 +124,14 @@ fn crumb(world: &World, ask: &Ask<'_>) -> Answer {
 }
 
 fn plugins(world: &World) -> Value {
-    let plugin = |(name, version): (&String, &String)| {
-        json!({
-            "shortName": name, "longName": long_name(name), "version": version, "active": true, "enabled": true, "deleted": false,
-            "hasUpdate": false, "requiredCoreVersion": "2.479", "dependencies": [],
-        })
-    };
     json!({"_class": "hudson.LocalPluginManager", "plugins": world.jenkins.plugins.iter().map(plugin).collect::<Vec<_>>()})
+}
+
+fn plugin((name, version): (&String, &String)) -> Value {
+    json!({
+        "shortName": name, "longName": long_name(name), "version": version, "active": true, "enabled": true, "deleted": false,
+        "hasUpdate": false, "requiredCoreVersion": "2.479", "dependencies": [],
+    })
 }
 
 /// The name in a plugin's manifest. PluginWrapper.getLongName falls back on the short one, and so does this for plugins

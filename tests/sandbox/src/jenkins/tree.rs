@@ -83,6 +83,9 @@ fn project(value: &Value, fields: &[Field]) -> Value {
     }
 }
 
+/// Members that are maps: what is picked is picked from their values.
+const MAPS: &[&str] = &["domains"];
+
 fn narrow(member: &Value, field: &Field) -> Value {
     let cut = match (member, field.range) {
         (Value::Array(items), Some((from, to))) => {
@@ -91,6 +94,9 @@ fn narrow(member: &Value, field: &Field) -> Value {
         }
         _ => member.clone(),
     };
+    if let (true, Value::Object(domains)) = (MAPS.contains(&field.name.as_str()), &cut) {
+        return Value::Object(domains.iter().map(|(key, value)| (key.clone(), project(value, &field.inner))).collect());
+    }
     match (&cut, field.inner.is_empty()) {
         // Nested objects without a selection of their own show their class alone.
         (Value::Object(_) | Value::Array(_), true) => project(&cut, &[]),
@@ -107,7 +113,7 @@ mod tests {
 
     #[test]
     fn a_tree_picks_fields_nested_and_in_ranges() {
-        let value = json!({"_class": "R", "mode": "NORMAL", "secret": 1, "jobs": [
+        let value = json!({"_class": "R", "mode": "NORMAL", "secret": 1, "domains": {"_": {"urlName": "_", "global": true}}, "jobs": [
             {"_class": "J", "name": "a", "url": "u", "builds": [{"number": 1}, {"number": 2}]},
             {"_class": "J", "name": "b", "url": "v", "builds": []}]});
         let rows = [
@@ -125,6 +131,7 @@ mod tests {
                 "jobs[builds[number]{,1}]{0,1}",
                 json!({"_class": "R", "jobs": [{"_class": "J", "builds": [{"number": 1}]}]}),
             ),
+            ("the values of a map", "domains[urlName]", json!({"_class": "R", "domains": {"_": {"urlName": "_"}}})),
             ("an unknown field", "nothing", json!({"_class": "R"})),
         ];
         for (name, tree, expected) in rows {
