@@ -16,6 +16,10 @@ const SUBRESOURCES: &[(&str, &str, &str, &str)] = &[
     ("publicAccessBlock", "GetPublicAccessBlock", "PutPublicAccessBlock", "DeletePublicAccessBlock"),
     ("ownershipControls", "GetBucketOwnershipControls", "PutBucketOwnershipControls", "DeleteBucketOwnershipControls"),
     ("policy", "GetBucketPolicy", "PutBucketPolicy", "DeleteBucketPolicy"),
+    ("accelerate", "GetBucketAccelerateConfiguration", "PutBucketAccelerateConfiguration", ""),
+    ("replication", "GetBucketReplication", "PutBucketReplication", "DeleteBucketReplication"),
+    ("requestPayment", "GetBucketRequestPayment", "PutBucketRequestPayment", ""),
+    ("website", "GetBucketWebsite", "PutBucketWebsite", "DeleteBucketWebsite"),
     ("lifecycle", "GetBucketLifecycleConfiguration", "PutBucketLifecycleConfiguration", "DeleteBucketLifecycle"),
     ("acl", "GetBucketAcl", "PutBucketAcl", ""),
     ("cors", "GetBucketCors", "PutBucketCors", "DeleteBucketCors"),
@@ -156,6 +160,22 @@ pub(super) fn refuse(refusal: &Refusal, id: &str) -> Response<Bytes> {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+
+    /// terraform-provider-aws reads all of these of each bucket (internal/service/s3, resourceBucketRead).
+    #[test]
+    fn settings_of_a_bucket_have_names_of_their_own() {
+        let rows = [
+            ("website", "GetBucketWebsite"),
+            ("accelerate", "GetBucketAccelerateConfiguration"),
+            ("requestPayment", "GetBucketRequestPayment"),
+            ("replication", "GetBucketReplication"),
+            ("object-lock", "GetObjectLockConfiguration"),
+        ];
+        for (setting, name) in rows {
+            let request = Request::builder().uri(format!("/bucket?{setting}=")).body(Bytes::new()).unwrap();
+            assert_eq!(operation(&request), name, "{setting}");
+        }
+    }
 
     #[test]
     fn operations_have_the_names_of_the_api() {

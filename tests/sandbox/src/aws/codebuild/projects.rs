@@ -80,17 +80,26 @@ const FLEETS: &[&str] = &["ATTRIBUTE_BASED_COMPUTE", "CUSTOM_INSTANCE_TYPE"];
 fn check(world: &World, call: &Call<'_>) -> Result<(), Refusal> {
     let given = |member: &str| call.input.get(member).filter(|value| !value.is_null());
     if let Some(source) = given("source") {
-        only(source, &["type", "location", "buildspec"], "source")?;
+        only(
+            source,
+            &["type", "location", "buildspec", "gitCloneDepth", "insecureSsl", "reportBuildStatus"],
+            "source",
+        )?;
+        nothing(
+            source,
+            &[("gitCloneDepth", json!(0)), ("insecureSsl", json!(false)), ("reportBuildStatus", json!(false))],
+        )?;
         match source["type"].as_str().unwrap_or_default() {
             "S3" if source["location"].as_str().is_some_and(|place| place.contains('/')) => {}
             "S3" => return Err(invalid("Invalid project source: location must be a valid S3 source")),
-            "NO_SOURCE" if source["buildspec"].is_string() => {}
+            "NO_SOURCE" if source["buildspec"].as_str().is_some_and(|text| !text.is_empty()) => {}
             "NO_SOURCE" => return Err(invalid("Invalid project source: a project without source needs a buildspec")),
             other => return Err(invalid(format!("Invalid project source: {other} is not known here, S3 is"))),
         }
     }
     if let Some(artifacts) = given("artifacts") {
-        only(artifacts, &["type"], "artifacts")?;
+        only(artifacts, &["type", "overrideArtifactName"], "artifacts")?;
+        nothing(artifacts, &[("overrideArtifactName", json!(false))])?;
         if artifacts["type"] != "NO_ARTIFACTS" {
             return Err(invalid("Invalid artifacts: the sandbox has NO_ARTIFACTS only"));
         }
@@ -109,7 +118,8 @@ fn check(world: &World, call: &Call<'_>) -> Result<(), Refusal> {
         input::check_variables(&environment["environmentVariables"])?;
     }
     if let Some(logs) = given("logsConfig") {
-        only(logs, &["cloudWatchLogs"], "logsConfig")?;
+        only(logs, &["cloudWatchLogs", "s3Logs"], "logsConfig")?;
+        nothing(&json!({"s3Logs": logs["s3Logs"]["status"]}), &[("s3Logs", json!("DISABLED"))])?;
     }
     given("serviceRole").map_or(Ok(()), |role| role_is_given(world, call, role.as_str().unwrap_or_default()))
 }
@@ -133,6 +143,12 @@ fn only(value: &Value, known: &[&str], what: &str) -> Result<(), Refusal> {
         Some(key) => Err(invalid(format!("{what}.{key} is not known here"))),
         None => Ok(()),
     }
+}
+
+/// Members that clients send without asking for anything by them; a value that does ask is refused.
+fn nothing(value: &Value, members: &[(&str, Value)]) -> Result<(), Refusal> {
+    let asked = members.iter().find(|(name, nothing)| !value[name].is_null() && value[name] != *nothing);
+    asked.map_or(Ok(()), |(name, nothing)| Err(invalid(format!("{name} other than {nothing} is not known here"))))
 }
 
 /// The caller may pass the role, and CodeBuild may assume it.

@@ -63,6 +63,39 @@ fn a_project_is_made_changed_listed_and_deleted() {
     assert_eq!(ask(&mut world, "ListProjects", json!({})).unwrap()["projects"], json!([]));
 }
 
+/// What terraform-provider-aws sends with each project, set or not (internal/service/codebuild, expandProjectSource).
+#[test]
+fn members_that_ask_for_nothing_are_taken() {
+    let source = |member: &str, value: Value| {
+        let mut source = json!({"type": "S3", "location": "bucket/key.zip", "buildspec": ""});
+        source[member] = value;
+        with("source", source)
+    };
+    let artifacts = |value: bool| with("artifacts", json!({"type": "NO_ARTIFACTS", "overrideArtifactName": value}));
+    let logs = |status: &str| with("logsConfig", json!({"s3Logs": {"status": status}}));
+    let rows = [
+        ("no depth of a clone", source("gitCloneDepth", json!(0)), true),
+        ("a depth", source("gitCloneDepth", json!(1)), false),
+        ("certificates are checked", source("insecureSsl", json!(false)), true),
+        ("they are not", source("insecureSsl", json!(true)), false),
+        ("no report", source("reportBuildStatus", json!(false)), true),
+        ("a report", source("reportBuildStatus", json!(true)), false),
+        ("no name of artifacts", artifacts(false), true),
+        ("a name of artifacts", artifacts(true), false),
+        ("no logs in S3", logs("DISABLED"), true),
+        ("logs in S3", logs("ENABLED"), false),
+        ("no source and an empty buildspec", with("source", json!({"type": "NO_SOURCE", "buildspec": ""})), false),
+    ];
+    for (name, input, taken) in rows {
+        let seen = ask(&mut world(), "CreateProject", input);
+        assert_eq!(
+            seen.as_ref().err().map(|refusal| refusal.code.as_str()),
+            (!taken).then_some("InvalidInputException"),
+            "{name}"
+        );
+    }
+}
+
 #[test]
 fn refusals_are_those_of_codebuild() {
     let no_role = "arn:aws:iam::111122223333:role/none";

@@ -119,6 +119,15 @@ fn concurrency_can_be_reserved_as_long_as_some_is_left() {
 }
 
 #[test]
+fn code_of_a_function_need_not_be_signed() {
+    let mut bench = Bench::new();
+    let ask = json!({"FunctionName": "f"});
+    assert_eq!(bench.lambda("GetFunctionCodeSigningConfig", &ask).unwrap_err().code, "ResourceNotFoundException");
+    bench.lambda("CreateFunction", &bench.function("f")).unwrap();
+    assert_eq!(bench.lambda("GetFunctionCodeSigningConfig", &ask).unwrap(), json!({}));
+}
+
+#[test]
 fn an_event_that_matches_invokes_the_function_if_its_policy_lets_the_rule() {
     let mut bench = Bench::new();
     let rule = bench.ruled();
