@@ -29,6 +29,8 @@ mod xml;
 #[cfg(test)]
 mod condition_tests;
 #[cfg(test)]
+mod copy_tests;
+#[cfg(test)]
 mod list_tests;
 #[cfg(test)]
 mod multipart_tests;

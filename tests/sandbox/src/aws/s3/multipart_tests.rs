@@ -1,12 +1,12 @@
-//! Uploads in parts, copies and pieces of objects, one row per rule.
+//! Uploads in parts, pieces of objects, and what IAM calls their operations, one row per rule.
 #![allow(clippy::unwrap_used)]
 
 use http::Response;
 
-use super::tests::{HOME, VERSIONING, ask, ours, text, with_bucket};
+use super::tests::{HOME, ask, ours, text, with_bucket};
 use super::*;
 
-type Answer = (u16, String, Response<Bytes>);
+pub(super) type Answer = (u16, String, Response<Bytes>);
 
 /// The text of the first element of this name.
 fn element(told: &str, name: &str) -> String {
@@ -14,11 +14,11 @@ fn element(told: &str, name: &str) -> String {
     rest.split_once("</").unwrap().0.to_owned()
 }
 
-fn header(answer: &Answer, name: &str) -> String {
+pub(super) fn header(answer: &Answer, name: &str) -> String {
     answer.2.headers().get(name).map(|value| value.to_str().unwrap().to_owned()).unwrap_or_default()
 }
 
-fn send(world: &mut World, line: &str, headers: &[(&str, &str)], body: &str) -> Answer {
+pub(super) fn send(world: &mut World, line: &str, headers: &[(&str, &str)], body: &str) -> Answer {
     ask(world, HOME, "eu-west-1", line, headers, body)
 }
 
@@ -203,104 +203,6 @@ fn uploads_and_parts_are_listed_page_by_page_until_they_are_aborted() {
 }
 
 #[test]
-fn copies_take_what_they_are_told_to_take() {
-    const ETAG: &str = "\"f97c5d29941bfb1b2fdab0874906ab82\"";
-    type Row = (&'static str, &'static str, &'static str, &'static [(&'static str, &'static str)], u16, &'static str);
-    let rows: [Row; 15] = [
-        ("a copy", "to", "ours/from", &[], 200, "<ETag>"),
-        ("a source with a slash before and a sign in it", "to", "/ours/a%2Bb", &[], 200, "<ETag>"),
-        (
-            "a checksum of another algorithm",
-            "to",
-            "ours/from",
-            &[("x-amz-checksum-algorithm", "SHA256")],
-            200,
-            "<ChecksumSHA256>",
-        ),
-        ("no source there", "to", "ours/none", &[], 404, "NoSuchKey"),
-        ("no bucket there", "to", "none/from", &[], 404, "NoSuchBucket"),
-        ("a source without a key", "to", "ours", &[], 400, "Copy Source must mention"),
-        ("an object over itself", "from", "ours/from", &[], 400, "trying to copy an object to itself"),
-        (
-            "an object over itself with new metadata",
-            "from",
-            "ours/from",
-            &[("x-amz-metadata-directive", "REPLACE")],
-            200,
-            "",
-        ),
-        (
-            "a directive that is none",
-            "to",
-            "ours/from",
-            &[("x-amz-metadata-directive", "MERGE")],
-            400,
-            "Unknown metadata directive.",
-        ),
-        ("the entity tag", "to", "ours/from", &[("x-amz-copy-source-if-match", ETAG)], 200, ""),
-        (
-            "another entity tag",
-            "to",
-            "ours/from",
-            &[("x-amz-copy-source-if-match", "\"0\"")],
-            412,
-            "x-amz-copy-source-If-Match",
-        ),
-        (
-            "a known entity tag",
-            "to",
-            "ours/from",
-            &[("x-amz-copy-source-if-none-match", ETAG)],
-            412,
-            "x-amz-copy-source-If-None-Match",
-        ),
-        ("no object may be there", "there", "ours/from", &[("if-none-match", "*")], 412, "<Condition>If-None-Match<"),
-        ("a version that is not there", "to", "ours/from?versionId=1", &[], 404, "NoSuchVersion"),
-        ("a delete marker", "to", "ours/gone", &[], 404, "NoSuchKey"),
-    ];
-    for (name, to, from, headers, status, wanted) in rows {
-        let mut world = with_bucket();
-        ours(&mut world, "PUT /ours?versioning", VERSIONING);
-        for key in ["from", "a%2Bb", "there", "gone"] {
-            ours(&mut world, &format!("PUT /ours/{key}"), "one");
-        }
-        ours(&mut world, "DELETE /ours/gone", "");
-        let headers: Vec<(&str, &str)> = headers.iter().copied().chain([("x-amz-copy-source", from)]).collect();
-        let answer = send(&mut world, &format!("PUT /ours/{to}"), &headers, "");
-        assert_eq!(answer.0, status, "{name}: {}", text(&answer));
-        assert!(text(&answer).contains(wanted), "{name}: {}", text(&answer));
-    }
-}
-
-#[test]
-fn a_copy_carries_metadata_and_tags_along_unless_they_are_replaced() {
-    type Row = (&'static str, &'static [(&'static str, &'static str)], [&'static str; 3]);
-    let rows: [Row; 3] = [
-        ("as they were", &[], ["text/plain", "old", "<Key>a</Key>"]),
-        (
-            "new metadata",
-            &[("x-amz-metadata-directive", "REPLACE"), ("x-amz-meta-made", "new")],
-            ["binary/octet-stream", "new", "<Key>a</Key>"],
-        ),
-        (
-            "new tags",
-            &[("x-amz-tagging-directive", "REPLACE"), ("x-amz-tagging", "b=1")],
-            ["text/plain", "old", "<Key>b</Key>"],
-        ),
-    ];
-    for (name, headers, wanted) in rows {
-        let mut world = with_bucket();
-        let first = [("content-type", "text/plain"), ("x-amz-meta-made", "old"), ("x-amz-tagging", "a=1")];
-        send(&mut world, "PUT /ours/from", &first, "one");
-        let headers: Vec<(&str, &str)> = headers.iter().copied().chain([("x-amz-copy-source", "ours/from")]).collect();
-        assert_eq!(send(&mut world, "PUT /ours/to", &headers, "").0, 200, "{name}");
-        let got = ours(&mut world, "GET /ours/to", "");
-        assert_eq!([header(&got, "content-type"), header(&got, "x-amz-meta-made")], wanted[..2], "{name}");
-        assert!(text(&ours(&mut world, "GET /ours/to?tagging", "")).contains(wanted[2]), "{name}");
-    }
-}
-
-#[test]
 fn parts_can_be_copied_from_an_object_or_a_range_of_it() {
     let rows = [
         ("all of it", "", 200, "0123456789"),
@@ -327,15 +229,6 @@ fn parts_can_be_copied_from_an_object_or_a_range_of_it() {
 }
 
 #[test]
-fn who_may_not_read_an_object_may_not_copy_it() {
-    let mut world = with_bucket();
-    ours(&mut world, "PUT /ours/from", "one");
-    world.iam.deny("*", "s3:GetObject");
-    let answer = send(&mut world, "PUT /ours/to", &[("x-amz-copy-source", "ours/from")], "");
-    assert_eq!((answer.0, answer.1.as_str()), (403, "AccessDenied"));
-}
-
-#[test]
 fn a_range_is_answered_with_its_place_and_without_the_checksum_of_the_whole() {
     let mut world = with_bucket();
     ours(&mut world, "PUT /ours/key", "0123456789");
@@ -352,4 +245,32 @@ fn a_range_is_answered_with_its_place_and_without_the_checksum_of_the_whole() {
     assert_eq!(header(&whole, "x-amz-checksum-type"), "FULL_OBJECT");
     let behind = send(&mut world, "GET /ours/key", &[("range", "bytes=10-")], "");
     assert_eq!((behind.0, behind.1.as_str()), (416, "InvalidRange"));
+}
+
+#[test]
+fn each_operation_needs_the_action_that_iam_has_for_it() {
+    let rows = [
+        ("an upload is begun", "POST /ours/big?uploads", "s3:PutObject"),
+        ("a part is put", "PUT /ours/big?uploadId=1&partNumber=1", "s3:PutObject"),
+        ("an upload is completed", "POST /ours/big?uploadId=1", "s3:PutObject"),
+        ("an upload is aborted", "DELETE /ours/big?uploadId=1", "s3:AbortMultipartUpload"),
+        ("parts are listed", "GET /ours/big?uploadId=1", "s3:ListMultipartUploadParts"),
+        ("uploads are listed", "GET /ours?uploads", "s3:ListBucketMultipartUploads"),
+        ("an object lock is looked at", "GET /ours?object-lock", "s3:GetBucketObjectLockConfiguration"),
+        ("buckets are listed", "GET /?max-buckets=1", "s3:ListAllMyBuckets"),
+    ];
+    for (name, line, action) in rows {
+        let mut world = with_bucket();
+        let key = world.iam.add_user(HOME, "tester");
+        let scope = format!("AWS4-HMAC-SHA256 Credential={key}/20260105/eu-west-1/s3/aws4_request, Signature=0");
+        let (method, uri) = line.split_once(' ').unwrap();
+        let request = Request::builder().method(method).uri(uri).header("authorization", scope);
+        let request = request.body(Bytes::new()).unwrap();
+        let address = crate::wire::Address::of(&request);
+        let answer =
+            |world: &mut World| crate::aws::dispatch::answer(world, &address, &request, "id").response.status();
+        assert_ne!(answer(&mut world), 403, "{name}: nothing is denied");
+        world.iam.deny("*", action);
+        assert_eq!(answer(&mut world), 403, "{name}");
+    }
 }
