@@ -228,6 +228,9 @@ mod tests {
         assert_eq!(changed["dead"]["attributes"]["Policy"], Value::Null, "{changed}");
         assert_eq!(changed["q"]["attributes"]["VisibilityTimeout"], "30", "{changed}");
         assert_eq!(changed["q"]["attributes"]["DelaySeconds"], "7", "{changed}");
+        bench.stack("UpdateStack", &format!("{dead}{}", queue.replace("QueueName: q", "QueueName: r")));
+        let replaced = bench.queues();
+        assert_eq!((&replaced["q"], &replaced["r"]["attributes"]["VisibilityTimeout"]), (&Value::Null, &json!("5")));
         bench.stack("DeleteStack", "");
         assert_eq!(bench.queues(), json!({}));
     }
