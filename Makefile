@@ -111,12 +111,14 @@ test-e2e: own ## end to end over HTTP: the story of `make demo-cluster`, which f
 	MLOPS_JOURNAL_DIR="$(RECORDED)/e2e" tests/cluster/demo/demo
 
 .PHONY: contract
-contract: own ## what the tests asked of AWS and were answered, and a walkthrough with boto3, against AWS's own API models
+contract: own ## what the tests asked of AWS and were answered, against AWS's own API models; real clients against the sandbox
 	$(INSTALL) programs python
 	$(PYTHON) -B -m unittest discover --quiet --start-directory tests/python/contract
-	rm -rf "$(RECORDED)/walkthrough"
+	rm -rf "$(RECORDED)/walkthrough" "$(RECORDED)/judges"
 	MLOPS_JOURNAL_DIR="$(RECORDED)/walkthrough" $(ALIVE) "walking through the sandbox" \
 	  $(PYTHON) -B tests/python/contract/walkthrough.py "$(CARGO_TARGET_DIR)/debug/mlops-sandbox"
+	MLOPS_JOURNAL_DIR="$(RECORDED)/judges" $(ALIVE) "holding the sandbox against real clients" \
+	  $(PYTHON) -B tests/python/contract/judges.py "$(CARGO_TARGET_DIR)/debug/mlops-sandbox"
 	$(ALIVE) "checking against the API models" $(PYTHON) -B tests/python/contract/check.py \
 	  "$(RECORDED)/rust" $$(ls -d "$(RECORDED)/e2e" 2>/dev/null) "$(RECORDED)/walkthrough"
 

@@ -9,6 +9,30 @@ class Wrong(Exception):
     """A call that did not go as it should."""
 
 
+class Raised:
+    """What a row of a table expects where the call must end with an exception of that kind."""
+
+    def __init__(self, kind):
+        self.kind = kind
+
+
+def table(rows):
+    """Does what each row says, in order: a sentence, a call, and what it must give. Tells how many rows there were."""
+    for sentence, call, wanted in rows:
+        seen = None
+        try:
+            seen = call()
+        except Exception as error:  # Each client has exceptions of its own; one that no row expects ends the table.
+            if isinstance(wanted, Raised) and isinstance(error, wanted.kind):
+                continue
+            raise Wrong(f"{sentence}: {type(error).__name__}: {error}") from error
+        if isinstance(wanted, Raised):
+            raise Wrong(f"{sentence}: must be refused, but gave {seen!r}")
+        if seen != wanted:
+            raise Wrong(f"{sentence}: must give {wanted!r}, but gave {seen!r}")
+    return len(rows)
+
+
 def refused(code, call, **members):
     """A call that must be refused with this code."""
     try:

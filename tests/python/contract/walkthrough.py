@@ -6,15 +6,8 @@ MLOPS_JOURNAL_DIR is set the sandbox records the exchanges. Ends with 1 and a se
 as it should.
 """
 
-import json
-import os
-import pathlib
-import subprocess
 import sys
-import tempfile
 
-import boto3
-from botocore.config import Config
 from botocore.exceptions import ClientError
 
 import steps_builds
@@ -27,21 +20,8 @@ import steps_prerequisites
 import steps_projects
 import steps_s3
 import steps_stacks
-from expect import Wrong, until
-
-
-class Aws:
-    """Clients of the sandbox that give each answer as it is, at the first attempt."""
-
-    def __init__(self, endpoint):
-        self.endpoint = endpoint
-
-    def client(self, service, **credentials):
-        """A client of one service that gives each answer as it is, at the first attempt."""
-        config = Config(retries={"total_max_attempts": 1}, s3={"addressing_style": "path"})
-        credentials = {"aws_access_key_id": "AKIAWALKTHROUGH", "aws_secret_access_key": "none"} | credentials
-        region = steps_prerequisites.REGION
-        return boto3.client(service, region_name=region, endpoint_url=self.endpoint, config=config, **credentials)
+from expect import Wrong
+from serving import serving
 
 
 def walkthrough(aws):
@@ -77,21 +57,12 @@ def walkthrough(aws):
 
 def main(sandbox):
     """Starts a sandbox in which nothing takes long, and walks through it."""
-    with tempfile.TemporaryDirectory() as folder:
-        ready, settings = pathlib.Path(folder) / "ready.json", pathlib.Path(folder) / "settings.json"
-        settings.write_text(json.dumps({"account": steps_prerequisites.ACCOUNT, "project": 0.3, "stack": 0.3, "catalog": 0.1}))
-        command = [sandbox, "serve", "--ready-file", ready, "--settings", settings, "--until-stdin-closes"]
-        environment = os.environ | {"MLOPS_SANDBOX_PYTHON": sys.executable}
-        process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, env=environment)
-        try:
-            until(ready.exists, True, "the sandbox's ready file")
-            walkthrough(Aws(json.loads(ready.read_text())["aws"]))
-        except (Wrong, ClientError) as error:
-            print(f"walkthrough: {error}", file=sys.stderr)
-            return 1
-        finally:
-            process.stdin.close()
-            process.wait(20)
+    try:
+        with serving(sandbox) as server:
+            walkthrough(server)
+    except (Wrong, ClientError) as error:
+        print(f"walkthrough: {error}", file=sys.stderr)
+        return 1
     return 0
 
 
