@@ -14,11 +14,15 @@ from concurrent.futures import ThreadPoolExecutor
 import session_api4jenkins
 import session_jenkinsapi
 import session_job_builder
+import session_pages
 import session_python_jenkins
+import session_waiters
 from expect import Wrong
 from serving import serving
 
 SESSIONS = {
+    "boto3's paginators": session_pages,
+    "boto3's waiters": session_waiters,
     "python-jenkins": session_python_jenkins,
     "jenkins-job-builder": session_job_builder,
     "api4jenkins": session_api4jenkins,
