@@ -16,11 +16,13 @@ import session_jenkinsapi
 import session_job_builder
 import session_pages
 import session_python_jenkins
+import session_terraform
 import session_waiters
 from expect import Wrong
 from serving import serving
 
 SESSIONS = {
+    "terraform": session_terraform,
     "boto3's paginators": session_pages,
     "boto3's waiters": session_waiters,
     "python-jenkins": session_python_jenkins,

@@ -69,6 +69,7 @@ _S3 = {
     "MethodNotAllowed": 405,
     "NoSuchBucket": 404,
     "NoSuchBucketPolicy": 404,
+    "NoSuchCORSConfiguration": 404,
     "NoSuchKey": 404,
     "NoSuchLifecycleConfiguration": 404,
     "NoSuchPublicAccessBlockConfiguration": 404,
@@ -172,6 +173,14 @@ DEPARTURES = [
         r"",
         r"206",
         "the service answers 206 Partial Content for a range or a part (API reference of GetObject, `Range` and `PartNumber`)",
+    ),
+    Departure(
+        r"lambda\.GetFunctionCodeSigningConfig",
+        r"required member missing",
+        r"CodeSigningConfigArn|FunctionName",
+        r".*",
+        "the service answers with no members where the function has no such configuration (github.com/localstack/localstack, "
+        "whose tests of it are held against the service; github.com/aquasecurity/cloudsploit/pull/1967 relies on it)",
     ),
     Departure(
         r"s3\.(PutBucketPolicy|PutBucketTagging)",

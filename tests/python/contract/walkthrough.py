@@ -16,6 +16,7 @@ import steps_drift
 import steps_events
 import steps_exports
 import steps_iam
+import steps_judges
 import steps_prerequisites
 import steps_projects
 import steps_s3
@@ -51,6 +52,7 @@ def walkthrough(aws):
     steps_iam.revisions(aws, role)
     steps_iam.builds(aws, role)
     steps_iam.secrets(aws)
+    steps_judges.asked_by_terraform(aws, role)
     steps_projects.models(aws)
     steps_projects.catalog(aws, role)
 
