@@ -95,6 +95,13 @@ test-rust: own ## all Rust tests: unit and table tests, golden lifecycles, crash
 	rm -rf "$(RECORDED)/rust"
 	MLOPS_JOURNAL_DIR="$(RECORDED)/rust" $(ALIVE) "running Rust tests" cargo test --workspace --no-fail-fast
 
+.PHONY: test-jenkins
+test-jenkins: own ## what the operator and the sandbox take for granted of Jenkins, put to a server of yours: JENKINS_URL=… JENKINS_USER=… JENKINS_TOKEN=…
+	for name in JENKINS_URL JENKINS_USER JENKINS_TOKEN; do
+	  [ -n "$${!name:-}" ] || { echo "test-jenkins: $$name is not set; it needs the address of a Jenkins server, a user and an API token" >&2; exit 1; }
+	done
+	$(ALIVE) "asking Jenkins" cargo test --quiet --package mlops-operator --test resources -- --ignored a_real_jenkins_agrees
+
 .PHONY: test-demo
 test-demo: ## the story of `make demo`, which fails where anything is not as told
 	$(MAKE) --no-print-directory demo MANIFEST=
