@@ -174,7 +174,7 @@ def objects(server):
     of_bucket = ("list_object_versions", "list_objects", "list_objects_v2")
     tried = {("s3", name): Tried(Bucket="pages-0") for name in of_bucket}
     # Regions of buckets are told only where something is asked for (API reference of ListBuckets, BucketRegion).
-    return tried | {("s3", "list_buckets"): Tried(pages=1, whole=1000)}
+    return tried | {("s3", "list_buckets"): Tried(whole=1000)}
 
 
 def uploads(server, asker):
