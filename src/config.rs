@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueEnum};
 use serde::Deserialize;
 
-use crate::domain::tenancy::InlinePlatform;
+use crate::domain::grants::InlinePlatform;
 
 /// How log lines look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -101,6 +101,7 @@ impl Config {
         if !(1..=256).contains(&config.concurrency) {
             return Err(format!("concurrency is {}, but must be from 1 to 256", config.concurrency));
         }
+        config.inline_platforms.iter().try_for_each(InlinePlatform::validate)?;
         Ok(config)
     }
 }
@@ -112,10 +113,11 @@ mod tests {
 
     #[test]
     fn the_file_that_the_chart_mounts_is_understood() {
-        let text = "clusterId: blue\nconcurrency: 4\ninlinePlatforms:\n- namespaces: [team-a]\n  roles: ['arn:aws:iam::111122223333:role/mlops-*']\n  jenkinsHosts: [jenkins.example.com]\n";
+        let text = "clusterId: blue\nconcurrency: 4\ninlinePlatforms:\n- namespaces: [team-a]\n  operatorIdentity: true\n  roles: ['arn:aws:iam::111122223333:role/mlops-use']\n  jenkinsUrls: ['https://jenkins.example.com']\n";
         let config = Config::parse(text).unwrap();
         assert_eq!((config.cluster_id.as_str(), config.concurrency), ("blue", 4));
-        assert_eq!(config.inline_platforms[0].jenkins_hosts, ["jenkins.example.com"]);
+        assert_eq!(config.inline_platforms[0].jenkins_urls, ["https://jenkins.example.com"]);
+        assert!(config.inline_platforms[0].operator_identity && !config.inline_platforms[0].own_templates);
         assert_eq!(Config::parse("").unwrap(), Config::default());
     }
 
@@ -123,5 +125,7 @@ mod tests {
     fn what_it_does_not_know_or_cannot_do_is_refused_by_name() {
         assert!(Config::parse("concurency: 4").unwrap_err().contains("concurency"));
         assert!(Config::parse("concurrency: 0").unwrap_err().contains("from 1 to 256"));
+        let host = Config::parse("inlinePlatforms: [{namespaces: [a], jenkinsUrls: [ci.example]}]").unwrap_err();
+        assert!(host.contains("inlinePlatforms[].jenkinsUrls: \"ci.example\""), "{host}");
     }
 }

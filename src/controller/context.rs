@@ -17,6 +17,7 @@ use crate::controller::converge::ObjectMemory;
 use crate::controller::object::{self, Key};
 use crate::controller::reference_watch::ReferenceWatch;
 use crate::controller::startup::Installation;
+use crate::domain::seal;
 use crate::domain::secret::FingerprintKey;
 use crate::metrics::Metrics;
 use crate::server::Readiness;
@@ -88,8 +89,14 @@ impl Context {
     /// What is remembered of an object.
     pub fn memory(&self, object: &DynamicObject) -> Arc<ObjectMemory> {
         let mut memories = self.memories.lock().unwrap_or_else(PoisonError::into_inner);
-        let fresh = || Arc::new(ObjectMemory::new(object::status(object).intents));
-        memories.entry(Key::of(object)).or_insert_with(fresh).clone()
+        let key = Key::of(object);
+        let fresh = || {
+            let status = object::status(object);
+            // Intents that somebody else has written would lead to somebody else's resources.
+            let ours = seal::holds(&self.fingerprints, &key.owner(&self.cluster), &status);
+            Arc::new(ObjectMemory::new(if ours { status.intents } else { Vec::new() }))
+        };
+        memories.entry(key.clone()).or_insert_with(fresh).clone()
     }
 
     /// What is remembered of an object, if anything.

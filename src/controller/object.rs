@@ -54,6 +54,7 @@ pub fn status(object: &DynamicObject) -> MlopsProjectStatus {
         conditions: field(raw, "conditions").unwrap_or_default(),
         placement: placement(raw).unwrap_or_default(),
         intents: field(raw, "intents").unwrap_or_default(),
+        seal: field(raw, "seal"),
         artifacts: field(raw, "artifacts"),
         catalog: field(raw, "catalog"),
         project: field(raw, "project"),

@@ -9,10 +9,14 @@ use kube::{Api, ResourceExt};
 use serde_json::{Value, json};
 
 use crate::controller::api::{ApiError, MANAGER, call, version_of};
+use crate::controller::context::Context;
 use crate::controller::converge::{IntentJournal, ObjectMemory};
-use crate::controller::object;
+use crate::controller::object::{self, Key};
 use crate::crd::status::{MlopsProjectStatus, Placement};
 use crate::domain::fault::{Fault, FaultKind};
+use crate::domain::identity::OwnerKey;
+use crate::domain::seal;
+use crate::domain::secret::FingerprintKey;
 use crate::metrics::Metrics;
 
 /// Writes one object's status during one reconcile.
@@ -25,6 +29,8 @@ pub struct StatusWriter<'a> {
     deleting: bool,
     memory: &'a ObjectMemory,
     metrics: &'a Metrics,
+    owner: OwnerKey,
+    key: &'a FingerprintKey,
     /// The status as the server has it, raw and parsed.
     server: Mutex<(Value, MlopsProjectStatus)>,
     writing: tokio::sync::Mutex<()>,
@@ -32,12 +38,7 @@ pub struct StatusWriter<'a> {
 
 impl<'a> StatusWriter<'a> {
     /// For an object as it was watched; what this process wrote after that counts instead.
-    pub fn new(
-        api: Api<DynamicObject>,
-        object: &DynamicObject,
-        memory: &'a ObjectMemory,
-        metrics: &'a Metrics,
-    ) -> Self {
+    pub fn new(context: &'a Context, key: &Key, object: &DynamicObject, memory: &'a ObjectMemory) -> Self {
         let version = version_of(object);
         let raw = match memory.published(version) {
             Some(newer) => newer,
@@ -46,14 +47,16 @@ impl<'a> StatusWriter<'a> {
         let mut known = object.clone();
         known.data = json!({ "status": raw });
         Self {
-            api,
+            api: context.api(&key.namespace),
             name: object.name_any(),
             namespace: object.namespace().unwrap_or_default(),
             api_version: object.types.as_ref().map_or_else(String::new, |types| types.api_version.clone()),
             uid: object.uid(),
             deleting: object.metadata.deletion_timestamp.is_some(),
             memory,
-            metrics,
+            metrics: &context.dependencies.metrics,
+            owner: key.owner(&context.cluster),
+            key: &context.fingerprints,
             server: Mutex::new((raw, object::status(&known))),
             writing: tokio::sync::Mutex::new(()),
         }
@@ -72,6 +75,11 @@ impl<'a> StatusWriter<'a> {
         object::placement(&self.server.lock().unwrap_or_else(PoisonError::into_inner).0)
     }
 
+    /// Whether placement and intents, as the server has them, are as this installation wrote them.
+    pub fn sealed(&self) -> bool {
+        seal::holds(self.key, &self.owner, &self.server.lock().unwrap_or_else(PoisonError::into_inner).1)
+    }
+
     /// Applies a status, unless the server has it already. Answers whether it was written.
     ///
     /// # Errors
@@ -82,7 +90,8 @@ impl<'a> StatusWriter<'a> {
     }
 
     async fn apply(&self, status: &MlopsProjectStatus) -> Result<bool, ApiError> {
-        let mut raw = serde_json::to_value(status).map_err(kube::Error::SerdeError)?;
+        let sealed = MlopsProjectStatus { seal: seal::seal(self.key, &self.owner, status), ..status.clone() };
+        let mut raw = serde_json::to_value(&sealed).map_err(kube::Error::SerdeError)?;
         {
             let server = &self.server.lock().unwrap_or_else(PoisonError::into_inner).0;
             // Where the resources are is never forgotten: a placement that cannot be read stays for a person to mend.

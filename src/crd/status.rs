@@ -101,7 +101,7 @@ reasons! {
     Released,
     /// The spec does not parse, or contradicts itself; the message names the field.
     InvalidSpec,
-    /// The operator's configuration does not allow this namespace an inline platform with this role or Jenkins host.
+    /// The operator's configuration does not grant this namespace an inline platform with what the message names.
     PlatformNotAllowed,
     /// What is needed to find the resources is neither in the status nor in the spec, so nothing can be deleted safely.
     PlacementUnknown,
@@ -231,6 +231,9 @@ pub struct MlopsProjectStatus {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "intents")]
     pub intents: Vec<Intent>,
+    /// The operator's seal on placement and intents: with another one, or none, they count no more than a spec.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub seal: Option<String>,
     /// The artifacts.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub artifacts: Option<ArtifactStatus>,

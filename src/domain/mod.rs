@@ -1,16 +1,18 @@
 //! The rules: names, ownership, faults, decisions, conditions. Pure: no async, no client, no clock of its own.
 
+pub mod address;
 pub mod conditions;
 pub mod events;
 pub mod external_resource;
 pub mod fault;
+pub mod grants;
 pub mod identity;
 pub mod outcome;
 pub mod problem;
 pub mod project;
 pub mod requeue;
+pub mod seal;
 pub mod secret;
-pub mod tenancy;
 pub mod text;
 pub mod time;
 pub mod validate;

@@ -42,7 +42,11 @@ impl Operator {
     fn start(name: &str, cluster: &Cluster, aws: &str) -> Self {
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let (log, config) = (cluster.dir.join(format!("{name}.log")), cluster.dir.join(format!("{name}.yaml")));
-        let platform = json!({"namespaces": [NAMESPACE], "roles": ["*"], "jenkinsHosts": ["127.0.0.1"]});
+        let platform = json!({
+            "namespaces": [NAMESPACE], "operatorIdentity": true, "accounts": ["*"], "regions": ["*"], "roles": ["*"],
+            "connections": ["*"], "repositories": ["*"], "jenkinsUrls": ["http://127.0.0.1:*"],
+            "jenkinsFolders": ["*"], "jenkinsCredentials": ["*"],
+        });
         std::fs::write(&config, json!({"inlinePlatforms": [platform]}).to_string()).unwrap();
         let child = Command::new(env!("CARGO_BIN_EXE_mlops-operator"))
             .args(["run", "--no-leader-election", "--instance", name, "--health-address", "127.0.0.1"])

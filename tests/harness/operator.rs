@@ -16,7 +16,7 @@ use mlops_operator::clock::Clock;
 use mlops_operator::config::Config;
 use mlops_operator::controller::{self, ClientFactory, Dependencies};
 use mlops_operator::crd::MlopsProject;
-use mlops_operator::domain::tenancy::InlinePlatform;
+use mlops_operator::domain::grants::InlinePlatform;
 use mlops_operator::metrics::Metrics;
 use mlops_operator::server::Readiness;
 use mlops_sandbox::jenkins::Jenkins;
@@ -96,12 +96,31 @@ impl Harness {
     }
 
     fn config() -> Config {
-        let platform = InlinePlatform {
+        Config { inline_platforms: vec![Self::grant()], ..Config::default() }
+    }
+
+    /// All that the stories use, in every account and region: what a grant covers has tests of its own.
+    pub fn grant() -> InlinePlatform {
+        let anything = || vec!["*".to_owned()];
+        InlinePlatform {
             namespaces: vec![NAMESPACE.into()],
-            roles: vec!["*".into()],
-            jenkins_hosts: vec!["ci.example".into()],
-        };
-        Config { inline_platforms: vec![platform], ..Config::default() }
+            operator_identity: true,
+            accounts: anything(),
+            regions: anything(),
+            roles: anything(),
+            buckets: anything(),
+            kms_keys: anything(),
+            connections: anything(),
+            repositories: anything(),
+            principals: anything(),
+            alarm_topics: anything(),
+            subnets: anything(),
+            security_groups: anything(),
+            jenkins_urls: vec!["https://ci.example".into()],
+            jenkins_folders: anything(),
+            jenkins_credentials: anything(),
+            own_templates: true,
+        }
     }
 
     /// The Secret that the manifest names, with the sandbox's credentials.

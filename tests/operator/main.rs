@@ -10,6 +10,7 @@ mod crash;
 mod deletion;
 mod environment_faults;
 mod explorer;
+mod grants;
 mod least_privilege;
 mod lifecycles;
 mod lint_template;

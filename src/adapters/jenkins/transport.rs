@@ -2,7 +2,7 @@
 //! that follows no redirect and reads no endless answer.
 
 use std::fmt;
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -17,10 +17,11 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, RootCertStore};
 use tower::util::BoxCloneSyncService;
-use url::{Host, Url};
+use url::Url;
 
 use super::client::{BoxError, MAX_BODY, Transport};
 use crate::crd::status::Reason;
+use crate::domain::address;
 use crate::domain::fault::{Fault, FaultKind};
 
 /// The time that a connection may take, TLS excluded.
@@ -34,7 +35,7 @@ pub(super) struct ForbiddenAddress(IpAddr);
 
 impl fmt::Display for ForbiddenAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the host's address {} is link-local or a metadata service's", self.0)
+        write!(f, "the host's address {} is link-local, unspecified or a metadata service's", self.0)
     }
 }
 
@@ -85,13 +86,10 @@ impl BaseUrl {
         if url.query().is_some() || url.fragment().is_some() {
             return Err(refused("jenkins.url has a query or a fragment".into(), form));
         }
-        let literal = match url.host() {
-            Some(Host::Ipv4(address)) => Some(IpAddr::V4(address)),
-            Some(Host::Ipv6(address)) => Some(IpAddr::V6(address)),
-            Some(Host::Domain(_)) => None,
-            None => return Err(refused("jenkins.url names no host".into(), form)),
-        };
-        if let Some(address) = literal.filter(|address| is_forbidden(*address)) {
+        if url.host().is_none() {
+            return Err(refused("jenkins.url names no host".into(), form));
+        }
+        if let Some(address) = address::literal(&url).filter(|address| address::is_forbidden(*address)) {
             return Err(refused(format!("in jenkins.url {}", ForbiddenAddress(address)), "give another host"));
         }
         Ok(Self { text: url.as_str().trim_end_matches('/').to_owned(), authority: url.authority().to_owned() })
@@ -108,22 +106,11 @@ impl BaseUrl {
     }
 }
 
-/// Link-local addresses, and the metadata service of EC2 in IPv6.
-fn is_forbidden(address: IpAddr) -> bool {
-    match address {
-        IpAddr::V4(v4) => v4.is_link_local(),
-        IpAddr::V6(v6) => {
-            let mapped = v6.to_ipv4_mapped().or_else(|| v6.to_ipv4()).is_some_and(|v4| v4.is_link_local());
-            mapped || v6.is_unicast_link_local() || v6 == Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254)
-        }
-    }
-}
-
 /// Resolves a name, and refuses it if it leads where no URL may lead.
 async fn resolve(name: Name) -> Result<std::vec::IntoIter<SocketAddr>, BoxError> {
     let found = tower::ServiceExt::oneshot(GaiResolver::new(), name).await?;
     let addresses: Vec<SocketAddr> = found.collect();
-    match addresses.iter().find(|address| is_forbidden(address.ip())) {
+    match addresses.iter().find(|address| address::is_forbidden(address.ip())) {
         Some(forbidden) => Err(ForbiddenAddress(forbidden.ip()).into()),
         None => Ok(addresses.into_iter()),
     }
@@ -207,6 +194,8 @@ mod tests {
             ("the same in IPv6 clothes", "https://[::ffff:169.254.169.254]/", false, None),
             ("link-local IPv6", "https://[fe80::1]/", false, None),
             ("EC2's metadata service in IPv6", "https://[fd00:ec2::254]/", false, None),
+            ("the same behind NAT64", "https://[64:ff9b::a9fe:a9fe]/", false, None),
+            ("no address in particular", "https://0.0.0.0/", false, None),
             ("no URL", "jenkins", false, None),
         ];
         for (name, url, plain, expected) in rows {

@@ -128,7 +128,7 @@ async fn reconcile(object: &DynamicObject, context: &Context) -> Result<(Action,
         context.forget(&key);
         return Ok((Action::await_change(), true));
     }
-    let writer = StatusWriter::new(context.api(&key.namespace), object, &memory, &context.dependencies.metrics);
+    let writer = StatusWriter::new(context, &key, object, &memory);
     let subject = Subject { object, key, context, memory: &memory, writer: &writer };
     let reconciled = if deleting {
         let reconciled = delete::delete(&subject).await?;

@@ -4,21 +4,21 @@
 use super::Subject;
 use crate::controller::object;
 use crate::crd::status::{Placement, Reason};
+use crate::domain::grants;
 use crate::domain::problem::Problem;
-use crate::domain::tenancy;
-use crate::domain::validate::{Parsed, parse, placement_of_raw};
+use crate::domain::validate::{Parsed, derived, of_place, parse, placement_of_raw};
 
 /// Reads the spec, and refuses what may not or cannot be done.
 pub(super) fn validate(subject: &Subject<'_>) -> Result<Parsed, Problem> {
     let Subject { object, key, context, .. } = subject;
     let parsed = parse(&key.owner(&context.cluster), object::spec(object))
         .map_err(|error| Problem::new(Reason::InvalidSpec, error.to_string(), "correct the spec"))?;
-    let grants = &context.dependencies.config.inline_platforms;
-    tenancy::check(grants, &key.namespace, &parsed.spec).map_err(|refusal| {
-        let hint = "the operator's configuration (inlinePlatforms) says which namespaces may use which roles and Jenkins hosts";
+    let granted = &context.dependencies.config.inline_platforms;
+    grants::check(granted, &key.namespace, &parsed.uses()).map_err(|refusal| {
+        let hint = "the operator's configuration (inlinePlatforms) says which namespaces may use what";
         Problem::new(Reason::PlatformNotAllowed, refusal, hint)
     })?;
-    match recorded(subject)?.and_then(|old| tenancy::moved(&old, &parsed.identity.placement)) {
+    match recorded(subject)?.and_then(|old| grants::moved(&old, &parsed.identity.placement)) {
         Some(field) => Err(Problem::new(
             Reason::InvalidSpec,
             format!("{field} has changed, but resources that exist cannot move"),
@@ -29,12 +29,26 @@ pub(super) fn validate(subject: &Subject<'_>) -> Result<Parsed, Problem> {
 }
 
 /// Where the resources are, as the status says. One that says it in a way that cannot be read is no status without it:
-/// the resources are somewhere.
+/// the resources are somewhere. What this installation has not sealed must be granted as a spec's would be, and what
+/// follows from the rest is derived.
 fn recorded(subject: &Subject<'_>) -> Result<Option<Placement>, Problem> {
-    subject.writer.placement().map_err(|error| {
+    let Subject { key, context, writer, .. } = subject;
+    let told = writer.placement().map_err(|error| {
         let message = format!("status.placement says where the resources are, and cannot be read: {error}");
         Problem::new(Reason::PlacementUnknown, message, "restore status.placement as the operator had written it")
-    })
+    })?;
+    let Some(told) = told.filter(|_| !writer.sealed()) else { return Ok(writer.placement().unwrap_or_default()) };
+    let place = derived(&key.owner(&context.cluster), told);
+    match grants::check(&context.dependencies.config.inline_platforms, &key.namespace, &of_place(&place)) {
+        Ok(()) => Ok(Some(place)),
+        Err(refusal) => {
+            let message = format!(
+                "status.placement is not as the operator has written it, and leads where it may not: {refusal}"
+            );
+            let hint = "remove status.placement: it is written anew; or restore it, status.seal included";
+            Err(Problem::new(Reason::PlatformNotAllowed, message, hint))
+        }
+    }
 }
 
 /// Where the resources are: as recorded before the first was made, or else as the spec says, if it may.
@@ -51,7 +65,7 @@ pub(super) fn resolve_placement(subject: &Subject<'_>) -> Result<Placement, Prob
         )
     })?;
     // Anybody can create an object that carries our finalizer: its spec has passed no check yet.
-    match tenancy::check_place(&context.dependencies.config.inline_platforms, &key.namespace, &placement) {
+    match grants::check(&context.dependencies.config.inline_platforms, &key.namespace, &of_place(&placement)) {
         Ok(()) => Ok(placement),
         Err(refusal) => {
             let hint = "allow it in the operator's configuration (inlinePlatforms); where nothing was ever made, remove the finalizer";

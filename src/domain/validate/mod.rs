@@ -18,9 +18,11 @@ use crate::template_lint::declared_parameters;
 
 mod defaults;
 mod placement;
+mod uses;
 
 use placement::ca_reference;
 pub use placement::placement_of_raw;
+pub use uses::{derived, of_place};
 
 /// How long the trigger's log is kept where nothing else is asked for.
 pub const LOG_RETENTION_DAYS: u16 = 30;

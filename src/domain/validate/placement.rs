@@ -104,7 +104,7 @@ fn field(pointer: &str) -> String {
 }
 
 /// The external id of this owner's assumed roles: its trust policy can name one tenant by it.
-fn external_id(owner: &OwnerKey) -> String {
+pub(super) fn external_id(owner: &OwnerKey) -> String {
     format!("{}/{}", owner.cluster, owner.namespace)
 }
 

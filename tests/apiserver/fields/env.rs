@@ -13,7 +13,7 @@ use mlops_operator::adapters::aws::clients::AwsFactory;
 use mlops_operator::clock::Clock;
 use mlops_operator::config::Config;
 use mlops_operator::controller::{self, ClientFactory, Dependencies};
-use mlops_operator::domain::tenancy::InlinePlatform;
+use mlops_operator::domain::grants::InlinePlatform;
 use mlops_operator::metrics::Metrics;
 use mlops_operator::server::Readiness;
 use mlops_operator::templates::project_template;
@@ -25,6 +25,7 @@ use tower::ServiceExt;
 use tower::util::BoxCloneSyncService;
 
 use crate::harness::cluster::Cluster;
+use crate::harness::operator::Harness;
 
 pub const ACCOUNT: &str = "111122223333";
 pub const REGION: &str = "us-east-1";
@@ -199,8 +200,11 @@ fn setup(client: Client, sandbox: &Sandbox) -> Dependencies {
         .build();
     let metrics = Metrics::default();
     let jenkins = BoxCloneSyncService::new(sandbox.jenkins().map_err(Into::into));
-    let anything = || vec!["*".to_owned()];
-    let inline = InlinePlatform { namespaces: anything(), roles: anything(), jenkins_hosts: anything() };
+    let inline = InlinePlatform {
+        namespaces: vec!["*".to_owned()],
+        jenkins_urls: vec!["*".to_owned(), "http://*".to_owned()],
+        ..Harness::grant()
+    };
     Dependencies {
         client,
         clock,

@@ -6,7 +6,9 @@ use std::collections::BTreeMap;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use mlops_operator::crd::identifiers::{AccountId, Region};
-use mlops_operator::domain::tenancy::InlinePlatform;
+use mlops_operator::domain::grants::InlinePlatform;
+use mlops_operator::domain::identity::OwnerKey;
+use mlops_operator::domain::validate::parse;
 use serde_json::{Value, json};
 use url::Url;
 
@@ -86,13 +88,15 @@ pub(crate) fn prepare(documents: &mut Documents, jenkins: &(String, String)) -> 
 
 /// The permission that the operator's configuration must give for this manifest, and no more.
 pub(crate) fn grant(documents: &Documents) -> InlinePlatform {
-    let named = ROLES.iter().filter_map(|(pointer, _)| documents.text(pointer));
-    let hosts = JENKINS_URLS.iter().filter_map(|pointer| Url::parse(documents.text(pointer)?).ok());
-    InlinePlatform {
-        namespaces: vec![documents.namespace().to_owned()],
-        roles: named.map(str::to_owned).collect(),
-        jenkins_hosts: hosts.filter_map(|url| url.host_str().map(str::to_owned)).collect(),
-    }
+    let owner = OwnerKey {
+        cluster: "rehearsal".to_owned(),
+        kind: "MlopsProject".to_owned(),
+        namespace: documents.namespace().to_owned(),
+        name: documents.project["metadata"]["name"].as_str().unwrap_or_default().to_owned(),
+    };
+    // A spec that does not parse is refused for that, whatever is granted.
+    let uses = parse(&owner, &documents.project["spec"]).map(|parsed| parsed.uses()).unwrap_or_default();
+    InlinePlatform::covering(documents.namespace(), &uses)
 }
 
 fn roles(documents: &Documents) -> BTreeMap<String, Vec<&'static str>> {
@@ -246,7 +250,7 @@ mod tests {
          catalog: {principals: [{arn: 'arn:aws:iam::222233334444:role/studio'}, {arn: 'arn:aws:iam:::role/x-*', type: IAM_PATTERN}]}}";
 
     #[test]
-    fn what_the_spec_names_is_there_when_it_comes_and_nothing_else_is_granted() {
+    fn what_the_spec_names_is_there_when_it_comes() {
         let spec =
             format!("{{{PLACE}, repositories: {{build: {{connectionArn: c1}}, deploy: {{connectionArn: c1}}}}}}");
         let mut documents = documents(&spec, "");
@@ -256,13 +260,22 @@ mod tests {
         assert_eq!(names, ["launch", "studio", "use"]);
         assert_eq!((prepared.connections, prepared.bucket), (vec!["c1".to_owned()], Some("ours".to_owned())));
         assert_eq!((prepared.jenkins_context.as_str(), prepared.remarks.len()), ("/a", 0));
-        let grant = grant(&documents);
-        assert_eq!(
-            (grant.namespaces, grant.jenkins_hosts),
-            (vec!["default".to_owned()], vec!["ci.example".to_owned()])
+    }
+
+    #[test]
+    fn what_the_manifest_uses_is_granted_and_nothing_else() {
+        let spec: String = include_str!("../../../examples/full.yaml").split_once("\nspec:\n").unwrap().1.to_owned();
+        let full = Documents::read(&format!(
+            "apiVersion: mlops-operator.io/v1alpha1\nkind: MlopsProject\nmetadata: {{name: taxi}}\nspec:\n{spec}"
+        ));
+        let grant = grant(&full.unwrap());
+        assert_eq!((grant.validate(), grant.namespaces.as_slice()), (Ok(()), &["default".to_owned()][..]));
+        assert!(
+            !grant.operator_identity && grant.roles.contains(&"arn:aws:iam::111122223333:role/mlops/use".to_owned())
         );
-        let granted = ["launch", "use"].map(|name| format!("arn:aws:iam::222233334444:role/{name}"));
-        assert_eq!(grant.roles, granted);
+        assert!(grant.roles.iter().all(|role| !role.contains('*')), "{:?}", grant.roles);
+        let broken = super::grant(&documents("{platform: {}}", ""));
+        assert_eq!(broken, InlinePlatform { namespaces: vec!["default".to_owned()], ..InlinePlatform::default() });
     }
 
     #[test]

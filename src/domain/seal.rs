@@ -1,0 +1,70 @@
+//! The seal on the parts of a status that lead somewhere: the placement and the intents. Who may write a status is not
+//! who may say where the operator acts, so these parts count only with the seal of this installation on them. It says
+//! whether the seal holds; what counts without one is decided where they are read.
+
+use super::identity::OwnerKey;
+use super::secret::FingerprintKey;
+use crate::crd::status::MlopsProjectStatus;
+
+/// Sets the parts of a seal apart from whatever else the key is used for.
+const PURPOSE: &str = "seal of placement and intents";
+
+/// The seal of an owner's status, 32 hex digits; `None` where there is nothing to seal.
+pub fn seal(key: &FingerprintKey, owner: &OwnerKey, status: &MlopsProjectStatus) -> Option<String> {
+    if status.placement.is_none() && status.intents.is_empty() {
+        return None;
+    }
+    // Written anew from what was read, so that the order and form of the stored text do not matter.
+    let placement = serde_json::to_string(&status.placement).ok()?;
+    let intents = serde_json::to_string(&status.intents).ok()?;
+    let OwnerKey { cluster, kind, namespace, name } = owner;
+    Some(key.fingerprint([PURPOSE, cluster, kind, namespace, name, &placement, &intents]))
+}
+
+/// Whether the seal on a status is this owner's, and of these contents.
+pub fn holds(key: &FingerprintKey, owner: &OwnerKey, status: &MlopsProjectStatus) -> bool {
+    status.seal.is_some() && status.seal == seal(key, owner, status)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::crd::identifiers::{AccountId, Region};
+    use crate::crd::status::{Intent, Placement};
+
+    fn owner(name: &str) -> OwnerKey {
+        OwnerKey { cluster: "c".into(), kind: "MlopsProject".into(), namespace: "ns".into(), name: name.into() }
+    }
+
+    #[test]
+    fn a_seal_holds_for_its_owner_its_contents_and_its_installation_alone() {
+        let key = FingerprintKey::new("k");
+        let place = Placement::new(AccountId::parse("111122223333").unwrap(), Region::parse("eu-west-1").unwrap());
+        let intent = Intent { resource: "Portfolio".into(), n: 1, id: Some("port-1".into()) };
+        let mut status =
+            MlopsProjectStatus { placement: Some(place), intents: vec![intent], ..MlopsProjectStatus::default() };
+        assert!(!holds(&key, &owner("a"), &status), "without a seal");
+        status.seal = seal(&key, &owner("a"), &status);
+        assert!(holds(&key, &owner("a"), &status));
+        assert!(!holds(&key, &owner("b"), &status), "copied to another object");
+        assert!(!holds(&FingerprintKey::new("l"), &owner("a"), &status), "of another installation");
+        let text = serde_json::to_value(&status).unwrap();
+        assert!(holds(&key, &owner("a"), &serde_json::from_value(text).unwrap()), "read back");
+        type Change = fn(&mut MlopsProjectStatus);
+        let changes: [(&str, Change); 4] = [
+            ("another bucket", |status| status.placement.as_mut().unwrap().bucket = "theirs".into()),
+            ("another role", |status| status.placement.as_mut().unwrap().external_id = Some("x".into())),
+            ("another id", |status| status.intents[0].id = Some("port-2".into())),
+            ("one intent less", |status| status.intents.clear()),
+        ];
+        for (name, change) in changes {
+            let mut changed = status.clone();
+            change(&mut changed);
+            assert!(!holds(&key, &owner("a"), &changed), "{name}");
+        }
+        let empty = MlopsProjectStatus { seal: Some(String::new()), ..MlopsProjectStatus::default() };
+        assert_eq!(seal(&key, &owner("a"), &empty), None);
+        assert!(!holds(&key, &owner("a"), &empty), "there is nothing to believe");
+    }
+}
