@@ -127,7 +127,7 @@ contract: own ## what the tests asked of AWS and were answered, against AWS's ow
 	MLOPS_JOURNAL_DIR="$(RECORDED)/judges" $(ALIVE) "holding the sandbox against real clients" \
 	  $(PYTHON) -B tests/python/contract/judges.py "$(CARGO_TARGET_DIR)/debug/mlops-sandbox"
 	$(ALIVE) "checking against the API models" $(PYTHON) -B tests/python/contract/check.py \
-	  "$(RECORDED)/rust" $$(ls -d "$(RECORDED)/e2e" 2>/dev/null) "$(RECORDED)/walkthrough"
+	  "$(RECORDED)/rust" $$(ls -d "$(RECORDED)/e2e" 2>/dev/null) "$(RECORDED)/walkthrough" "$(RECORDED)/judges"
 
 SEED ?= 20260301
 PAIRS ?= 200

@@ -36,6 +36,7 @@ async fn whatever_a_project_uses_needs_a_grant_defaults_included() {
     let mut full: Value = serde_yaml::from_str(&text).unwrap();
     let mut own = Harness::manifest();
     own["spec"]["platform"]["catalog"] = json!({"template": {"configMapRef": {"name": "ours", "key": "template"}}});
+    own["spec"]["platform"]["artifacts"] = json!({"bucket": "team-artifacts"});
     full["metadata"] = short["metadata"].clone();
     short["spec"]["platform"]["aws"].as_object_mut().unwrap().remove("roles");
     let mut kinds = BTreeSet::new();
