@@ -23,7 +23,9 @@ pub(super) fn refusal(attempt: &str, answer: &Answer) -> Fault {
         StatusCode::FORBIDDEN => match answer.header("x-required-permission") {
             Some(permission) => said(FaultKind::Denied, &format!("the user lacks the permission {} (403)", one_line(&permission)))
                 .hint("give the user that permission in Jenkins, on the folder or everywhere"),
-            None => said(FaultKind::Denied, "Jenkins forbids it (403)").hint("check the user's permissions in Jenkins"),
+            None if is_jenkins => said(FaultKind::Denied, "Jenkins forbids it (403)").hint("check the user's permissions in Jenkins"),
+            None => said(FaultKind::Denied, "something before Jenkins forbids it (403): the answer is not Jenkins' own")
+                .hint("let the operator's requests through the proxy, firewall or load balancer there"),
         },
         StatusCode::NOT_FOUND if is_jenkins => said(FaultKind::Conflict, "it, or the folder around it, is gone (404)"),
         StatusCode::TOO_MANY_REQUESTS => {
@@ -145,6 +147,9 @@ mod tests {
             let fault = refusal("read it", &answer);
             assert_eq!((fault.kind, fault.reason), (kind, reason), "{name}: {}", fault.message);
         }
+        let (own, other) = (refusal("read it", &answer(403, &[jenkins])), refusal("read it", &answer(403, &[])));
+        assert!(own.message.ends_with("Jenkins forbids it (403)"), "{}", own.message);
+        assert!(other.message.contains("something before Jenkins forbids it"), "{}", other.message);
         let named = refusal("read it", &answer(403, &[("x-required-permission", "hudson.model.Item.Create")]));
         assert!(named.message.contains("hudson.model.Item.Create"), "{}", named.message);
         assert_eq!(refusal("x", &answer(429, &[("retry-after", "7")])).retry_after, Some(Duration::from_secs(7)));
