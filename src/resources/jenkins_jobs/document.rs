@@ -11,6 +11,8 @@ use quick_xml::writer::Writer;
 
 /// Deeper documents are refused: no job is, and the tree is walked by recursion.
 const MAX_DEPTH: usize = 100;
+/// Larger documents are refused: an element of four bytes takes fifty times as much in memory, and no job has as many.
+const MAX_ELEMENTS: usize = 20_000;
 
 /// An element: its attributes and either child elements or text.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -114,12 +116,22 @@ pub fn parse(source: &str) -> Result<Element, String> {
     let mut reader = Reader::from_str(source.trim_start_matches('\u{feff}').trim_start());
     let mut open: Vec<Element> = Vec::new();
     let mut root = None;
+    let mut elements = 0;
     loop {
         match reader.read_event().map_err(|error| error.to_string())? {
             Event::Decl(declaration) => version = declaration.xml_version().map_err(|error| error.to_string())?,
             Event::Start(_) if open.len() >= MAX_DEPTH => return Err("it is nested too deeply".into()),
-            Event::Start(start) => open.push(started(&start, version)?),
-            Event::Empty(start) => close(started(&start, version)?, &mut open, &mut root),
+            Event::Start(_) | Event::Empty(_) if elements >= MAX_ELEMENTS => {
+                return Err(format!("it has more than {MAX_ELEMENTS} elements"));
+            }
+            Event::Start(start) => {
+                elements += 1;
+                open.push(started(&start, version)?);
+            }
+            Event::Empty(start) => {
+                elements += 1;
+                close(started(&start, version)?, &mut open, &mut root);
+            }
             Event::End(_) => {
                 let done = open.pop().ok_or("an element ends that did not start")?;
                 close(done, &mut open, &mut root);
@@ -260,7 +272,8 @@ mod tests {
 
     #[test]
     fn what_is_no_document_is_refused() {
-        for bad in ["", "text", "<a>", "<a></b>", "<a>&nbsp;</a>", "<!DOCTYPE a><a/>", &"<a>".repeat(200)] {
+        let wide = format!("<a>{}</a>", "<b/>".repeat(MAX_ELEMENTS));
+        for bad in ["", "text", "<a>", "<a></b>", "<a>&nbsp;</a>", "<!DOCTYPE a><a/>", &"<a>".repeat(200), &wide] {
             assert!(parse(bad).is_err(), "{bad:.20}");
         }
         assert_eq!(representable("a\0b\u{ffff}c\u{2028}d"), "a\u{fffd}b\u{fffd}c\nd");
