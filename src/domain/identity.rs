@@ -36,9 +36,10 @@ impl OwnerKey {
         digest(&[&self.cluster, &self.kind, &self.namespace, &self.name])[..40].to_owned()
     }
 
-    /// The first ten of them, for names.
+    /// The first twenty of them, for names: 80 bits, so that nobody finds an owner whose names are another's. A bucket's
+    /// name has room for no more beside an account and the longest name of a region.
     pub fn short(&self) -> String {
-        self.hash()[..10].to_owned()
+        self.hash()[..20].to_owned()
     }
 }
 

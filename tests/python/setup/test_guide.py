@@ -38,7 +38,7 @@ class Bench(unittest.TestCase):
         for name in ("kubectl", "helm"):
             self.program(name, f'echo "{name} $*" >> "$OTHERS"')
         self.state, self.others = self.folder / "state.json", self.folder / "others.txt"
-        stacks = {"mlops-0a1b2c3d-model-trigger": TRIGGER}
+        stacks = {"mlops-0a1b2c3d4e5f60718293-model-trigger": TRIGGER}
         self.state.write_text(json.dumps({"stacks": stacks, "calls": [], "commands": []}))
 
     def program(self, name, body):
@@ -71,7 +71,7 @@ class Guide(Bench):
         state = json.loads(self.state.read_text())
         self.assertEqual(len(state["commands"]), len(re.findall(r"\baws [a-z0-9-]+ [a-z-]+", "\n".join(SHELL))))
         made = {"mlops-connection", "mlops-project-roles", "mlops-jenkins", "mlops-operator"}
-        self.assertEqual(made, {*state["stacks"]} - {"mlops-0a1b2c3d-model-trigger"})
+        self.assertEqual(made, {*state["stacks"]} - {"mlops-0a1b2c3d4e5f60718293-model-trigger"})
         self.assertIn("helm install mlops-operator", self.others.read_text())
         key = self.folder / "jenkins-access-key.json"
         self.assertEqual(key.stat().st_mode & 0o077, 0, "the access key is its owner's alone")
