@@ -2,6 +2,7 @@
 //! observations stand here, the calls that change something in `write`.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use aws_sdk_s3::error::SdkError;
 use aws_sdk_s3::types::{BucketVersioningStatus, ChecksumMode, ServerSideEncryption, Tag};
@@ -14,7 +15,7 @@ use serde_json::Value;
 use crate::adapters::aws::clients::Aws;
 use crate::adapters::aws::errors::fault;
 use crate::crd::identifiers::Sha256;
-use crate::crd::status::{Placement, Reason};
+use crate::crd::status::Reason;
 use crate::domain::external_resource::{Actuator, Attempts, RecordedIds};
 use crate::domain::fault::{Fault, FaultKind};
 use crate::domain::identity::Identity;
@@ -60,18 +61,35 @@ fn plain_tags(tags: &[Tag]) -> BTreeMap<String, String> {
     ours.map(|tag| (tag.key().to_owned(), tag.value().to_owned())).collect()
 }
 
+/// A bucket, and the account that it must belong to: names of buckets are free for anybody once a bucket is gone.
+#[derive(Clone, Copy)]
+struct Bucket<'a> {
+    name: &'a str,
+    owner: &'a str,
+}
+
+impl<'a> Bucket<'a> {
+    fn of(id: &'a Identity) -> Self {
+        Self { name: &id.placement.bucket, owner: id.placement.account_id.as_str() }
+    }
+}
+
+impl fmt::Display for Bucket<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name)
+    }
+}
+
 impl ArtifactBucketActuator {
     /// Works with these clients.
     pub fn new(aws: &Aws) -> Self {
         Self { client: aws.s3.clone() }
     }
 
-    /// Whether the bucket is there to be worked with; `None`: it is. The name of a bucket of our own can be known to
-    /// others, so one of that name counts only in the project's account.
+    /// Whether the bucket is there to be worked with; `None`: it is. One of that name counts only in the project's account.
     async fn unusable(&self, id: &Identity) -> Result<Option<Observed>, Fault> {
-        let Placement { bucket, bucket_owned, account_id, .. } = &id.placement;
-        let account = bucket_owned.then(|| account_id.to_string());
-        let head = self.client.head_bucket().bucket(bucket).set_expected_bucket_owner(account);
+        let bucket = Bucket::of(id);
+        let head = self.client.head_bucket().bucket(bucket.name).expected_bucket_owner(bucket.owner);
         let Err(error) = head.send().await else { return Ok(None) };
         // The answer to HEAD has no body, so the status is all there is to go by.
         match status(&error) {
@@ -93,9 +111,9 @@ impl ArtifactBucketActuator {
 
     /// 403 may mean that the bucket is another account's, or that the operator lacks a permission, be there a bucket or
     /// not: the account's own list tells whether an existing one is ours, where it may be read.
-    async fn whose(&self, bucket: &str, exists: bool) -> Result<Observed, Fault> {
-        match self.client.list_buckets().prefix(bucket).send().await {
-            Ok(answer) if answer.buckets().iter().any(|one| one.name() == Some(bucket)) => Ok(Observed::Forbidden),
+    async fn whose(&self, bucket: Bucket<'_>, exists: bool) -> Result<Observed, Fault> {
+        match self.client.list_buckets().prefix(bucket.name).send().await {
+            Ok(answer) if answer.buckets().iter().any(|one| one.name() == Some(bucket.name)) => Ok(Observed::Forbidden),
             Ok(_) if exists => Ok(Observed::Foreign),
             Ok(_) => Ok(Observed::Undisclosed),
             Err(error) => {
@@ -105,7 +123,7 @@ impl ArtifactBucketActuator {
         }
     }
 
-    async fn settings(&self, bucket: &str) -> Result<Settings, Fault> {
+    async fn settings(&self, bucket: Bucket<'_>) -> Result<Settings, Fault> {
         Ok(Settings {
             tags: self.tags(bucket).await?,
             versioned: self.versioned(bucket).await?,
@@ -115,23 +133,37 @@ impl ArtifactBucketActuator {
         })
     }
 
-    async fn tags(&self, bucket: &str) -> Result<BTreeMap<String, String>, Fault> {
-        match self.client.get_bucket_tagging().bucket(bucket).send().await {
+    async fn tags(&self, bucket: Bucket<'_>) -> Result<BTreeMap<String, String>, Fault> {
+        match self.client.get_bucket_tagging().bucket(bucket.name).expected_bucket_owner(bucket.owner).send().await {
             Ok(answer) => Ok(plain_tags(answer.tag_set())),
             Err(error) if code(&error) == "NoSuchTagSet" => Ok(BTreeMap::new()),
             Err(error) => Err(refused("s3:GetBucketTagging", &format!("read the tags of bucket \"{bucket}\""), &error)),
         }
     }
 
-    async fn versioned(&self, bucket: &str) -> Result<bool, Fault> {
-        let answer = self.client.get_bucket_versioning().bucket(bucket).send().await.map_err(|error| {
-            refused("s3:GetBucketVersioning", &format!("read the versioning of bucket \"{bucket}\""), &error)
-        })?;
+    async fn versioned(&self, bucket: Bucket<'_>) -> Result<bool, Fault> {
+        let answer = self
+            .client
+            .get_bucket_versioning()
+            .bucket(bucket.name)
+            .expected_bucket_owner(bucket.owner)
+            .send()
+            .await
+            .map_err(|error| {
+                refused("s3:GetBucketVersioning", &format!("read the versioning of bucket \"{bucket}\""), &error)
+            })?;
         Ok(answer.status() == Some(&BucketVersioningStatus::Enabled))
     }
 
-    async fn encryption(&self, bucket: &str) -> Result<Encryption, Fault> {
-        let answer = match self.client.get_bucket_encryption().bucket(bucket).send().await {
+    async fn encryption(&self, bucket: Bucket<'_>) -> Result<Encryption, Fault> {
+        let answer = match self
+            .client
+            .get_bucket_encryption()
+            .bucket(bucket.name)
+            .expected_bucket_owner(bucket.owner)
+            .send()
+            .await
+        {
             Ok(answer) => answer,
             Err(error) if code(&error) == "ServerSideEncryptionConfigurationNotFoundError" => {
                 return Ok(Encryption::Other);
@@ -150,8 +182,15 @@ impl ArtifactBucketActuator {
         })
     }
 
-    async fn blocks_public_access(&self, bucket: &str) -> Result<bool, Fault> {
-        let answer = match self.client.get_public_access_block().bucket(bucket).send().await {
+    async fn blocks_public_access(&self, bucket: Bucket<'_>) -> Result<bool, Fault> {
+        let answer = match self
+            .client
+            .get_public_access_block()
+            .bucket(bucket.name)
+            .expected_bucket_owner(bucket.owner)
+            .send()
+            .await
+        {
             Ok(answer) => answer,
             Err(error) if code(&error) == "NoSuchPublicAccessBlockConfiguration" => return Ok(false),
             Err(error) => {
@@ -171,8 +210,8 @@ impl ArtifactBucketActuator {
         }))
     }
 
-    async fn policy(&self, bucket: &str) -> Result<Value, Fault> {
-        match self.client.get_bucket_policy().bucket(bucket).send().await {
+    async fn policy(&self, bucket: Bucket<'_>) -> Result<Value, Fault> {
+        match self.client.get_bucket_policy().bucket(bucket.name).expected_bucket_owner(bucket.owner).send().await {
             Ok(answer) => Ok(serde_json::from_str(answer.policy().unwrap_or_default()).unwrap_or_default()),
             Err(error) if code(&error) == "NoSuchBucketPolicy" => Ok(Value::Null),
             Err(error) => {
@@ -182,11 +221,17 @@ impl ArtifactBucketActuator {
     }
 
     /// The keys under the prefix that are there now.
-    async fn keys(&self, bucket: &str, prefix: &str) -> Result<Vec<String>, Fault> {
+    async fn keys(&self, bucket: Bucket<'_>, prefix: &str) -> Result<Vec<String>, Fault> {
         let mut keys = Vec::new();
         let mut token = None;
         loop {
-            let call = self.client.list_objects_v2().bucket(bucket).prefix(prefix).set_continuation_token(token);
+            let call = self
+                .client
+                .list_objects_v2()
+                .bucket(bucket.name)
+                .expected_bucket_owner(bucket.owner)
+                .prefix(prefix)
+                .set_continuation_token(token);
             let answer = call.send().await.map_err(|error| {
                 refused("s3:ListBucket", &format!("list the objects of bucket \"{bucket}\""), &error)
             })?;
@@ -199,14 +244,28 @@ impl ArtifactBucketActuator {
     }
 
     /// `None`: it went in the meantime.
-    async fn object(&self, bucket: &str, key: &str) -> Result<Option<ObservedObject>, Fault> {
-        let head = self.client.head_object().bucket(bucket).key(key).checksum_mode(ChecksumMode::Enabled);
+    async fn object(&self, bucket: Bucket<'_>, key: &str) -> Result<Option<ObservedObject>, Fault> {
+        let head = self
+            .client
+            .head_object()
+            .bucket(bucket.name)
+            .expected_bucket_owner(bucket.owner)
+            .key(key)
+            .checksum_mode(ChecksumMode::Enabled);
         let head = match head.send().await {
             Ok(head) => head,
             Err(error) if status(&error) == 404 => return Ok(None),
             Err(error) => return Err(refused("s3:GetObject", &format!("look at object \"{key}\""), &error)),
         };
-        let tags = match self.client.get_object_tagging().bucket(bucket).key(key).send().await {
+        let tags = match self
+            .client
+            .get_object_tagging()
+            .bucket(bucket.name)
+            .expected_bucket_owner(bucket.owner)
+            .key(key)
+            .send()
+            .await
+        {
             Ok(answer) => plain_tags(answer.tag_set()),
             Err(error) if status(&error) == 404 => return Ok(None),
             Err(error) => {
@@ -219,8 +278,9 @@ impl ArtifactBucketActuator {
     }
 
     /// The first page of versions and markers under the prefix, and whether there are more.
-    async fn versions(&self, bucket: &str, prefix: &str) -> Result<(Vec<ObjectVersion>, bool), Fault> {
-        let call = self.client.list_object_versions().bucket(bucket).prefix(prefix);
+    async fn versions(&self, bucket: Bucket<'_>, prefix: &str) -> Result<(Vec<ObjectVersion>, bool), Fault> {
+        let call =
+            self.client.list_object_versions().bucket(bucket.name).expected_bucket_owner(bucket.owner).prefix(prefix);
         let answer = call.send().await.map_err(|error| {
             refused("s3:ListBucketVersions", &format!("list the object versions of bucket \"{bucket}\""), &error)
         })?;
@@ -234,7 +294,7 @@ impl ArtifactBucketActuator {
 
 impl Actuator<ArtifactBucket> for ArtifactBucketActuator {
     async fn observe(&self, id: &Identity, _tried: &Attempts) -> Result<Observed, Fault> {
-        let bucket = id.placement.bucket.as_str();
+        let bucket = Bucket::of(id);
         if let Some(observed) = self.unusable(id).await? {
             return Ok(observed);
         }
@@ -250,7 +310,7 @@ impl Actuator<ArtifactBucket> for ArtifactBucketActuator {
     }
 
     async fn act(&self, id: &Identity, action: &Action) -> Result<RecordedIds, Fault> {
-        let bucket = id.placement.bucket.as_str();
+        let bucket = Bucket::of(id);
         match action {
             Action::CreateBucket => self.create(id).await?,
             Action::PutTags(tags) => self.put_tags(bucket, tags).await?,

@@ -11,7 +11,7 @@ use aws_sdk_s3::types::{
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 
-use super::{ArtifactBucketActuator, code, refused};
+use super::{ArtifactBucketActuator, Bucket, code, refused};
 use crate::adapters::aws::errors::fault;
 use crate::crd::status::Reason;
 use crate::domain::fault::{Fault, FaultKind};
@@ -53,7 +53,7 @@ impl ArtifactBucketActuator {
         }
     }
 
-    pub(super) async fn put_encryption(&self, bucket: &str, wanted: &Encryption) -> Result<(), Fault> {
+    pub(super) async fn put_encryption(&self, bucket: Bucket<'_>, wanted: &Encryption) -> Result<(), Fault> {
         let by_default = match wanted {
             Encryption::Kms(key) => ServerSideEncryptionByDefault::builder()
                 .sse_algorithm(ServerSideEncryption::AwsKms)
@@ -69,53 +69,74 @@ impl ArtifactBucketActuator {
             .bucket_key_enabled(matches!(wanted, Encryption::Kms(_)));
         let rules = ServerSideEncryptionConfiguration::builder().rules(rule.build());
         let rules = rules.build().map_err(|_| unbuilt("encryption"))?;
-        let call = self.client.put_bucket_encryption().bucket(bucket).server_side_encryption_configuration(rules);
+        let call = self
+            .client
+            .put_bucket_encryption()
+            .bucket(bucket.name)
+            .expected_bucket_owner(bucket.owner)
+            .server_side_encryption_configuration(rules);
         call.send().await.map(|_| ()).map_err(|error| {
             refused("s3:PutEncryptionConfiguration", &format!("set the encryption of bucket \"{bucket}\""), &error)
         })
     }
 
-    pub(super) async fn enable_versioning(&self, bucket: &str) -> Result<(), Fault> {
+    pub(super) async fn enable_versioning(&self, bucket: Bucket<'_>) -> Result<(), Fault> {
         let enabled = VersioningConfiguration::builder().status(BucketVersioningStatus::Enabled).build();
-        let call = self.client.put_bucket_versioning().bucket(bucket).versioning_configuration(enabled);
+        let call = self
+            .client
+            .put_bucket_versioning()
+            .bucket(bucket.name)
+            .expected_bucket_owner(bucket.owner)
+            .versioning_configuration(enabled);
         call.send().await.map(|_| ()).map_err(|error| {
             refused("s3:PutBucketVersioning", &format!("enable versioning of bucket \"{bucket}\""), &error)
         })
     }
 
-    pub(super) async fn block_public_access(&self, bucket: &str) -> Result<(), Fault> {
+    pub(super) async fn block_public_access(&self, bucket: Bucket<'_>) -> Result<(), Fault> {
         let all = PublicAccessBlockConfiguration::builder()
             .block_public_acls(true)
             .ignore_public_acls(true)
             .block_public_policy(true)
             .restrict_public_buckets(true);
-        let call = self.client.put_public_access_block().bucket(bucket);
+        let call = self.client.put_public_access_block().bucket(bucket.name).expected_bucket_owner(bucket.owner);
         call.public_access_block_configuration(all.build()).send().await.map(|_| ()).map_err(|error| {
             refused("s3:PutBucketPublicAccessBlock", &format!("block public access of bucket \"{bucket}\""), &error)
         })
     }
 
-    pub(super) async fn put_tags(&self, bucket: &str, tags: &BTreeMap<String, String>) -> Result<(), Fault> {
-        let call = self.client.put_bucket_tagging().bucket(bucket).tagging(s3_tags(tags)?);
+    pub(super) async fn put_tags(&self, bucket: Bucket<'_>, tags: &BTreeMap<String, String>) -> Result<(), Fault> {
+        let call = self
+            .client
+            .put_bucket_tagging()
+            .bucket(bucket.name)
+            .expected_bucket_owner(bucket.owner)
+            .tagging(s3_tags(tags)?);
         call.send()
             .await
             .map(|_| ())
             .map_err(|error| refused("s3:PutBucketTagging", &format!("set the tags of bucket \"{bucket}\""), &error))
     }
 
-    pub(super) async fn put_policy(&self, bucket: &str, policy: &Value) -> Result<(), Fault> {
-        let call = self.client.put_bucket_policy().bucket(bucket).policy(policy.to_string());
+    pub(super) async fn put_policy(&self, bucket: Bucket<'_>, policy: &Value) -> Result<(), Fault> {
+        let call = self
+            .client
+            .put_bucket_policy()
+            .bucket(bucket.name)
+            .expected_bucket_owner(bucket.owner)
+            .policy(policy.to_string());
         call.send()
             .await
             .map(|_| ())
             .map_err(|error| refused("s3:PutBucketPolicy", &format!("set the policy of bucket \"{bucket}\""), &error))
     }
 
-    pub(super) async fn put_object(&self, bucket: &str, object: &Object) -> Result<(), Fault> {
+    pub(super) async fn put_object(&self, bucket: Bucket<'_>, object: &Object) -> Result<(), Fault> {
         let call = self
             .client
             .put_object()
-            .bucket(bucket)
+            .bucket(bucket.name)
+            .expected_bucket_owner(bucket.owner)
             .key(&object.key)
             .body(ByteStream::from(object.body.clone()))
             .content_type(object.content_type)
@@ -128,11 +149,17 @@ impl ArtifactBucketActuator {
 
     pub(super) async fn tag_object(
         &self,
-        bucket: &str,
+        bucket: Bucket<'_>,
         key: &str,
         tags: &BTreeMap<String, String>,
     ) -> Result<(), Fault> {
-        let call = self.client.put_object_tagging().bucket(bucket).key(key).tagging(s3_tags(tags)?);
+        let call = self
+            .client
+            .put_object_tagging()
+            .bucket(bucket.name)
+            .expected_bucket_owner(bucket.owner)
+            .key(key)
+            .tagging(s3_tags(tags)?);
         call.send()
             .await
             .map(|_| ())
@@ -140,11 +167,11 @@ impl ArtifactBucketActuator {
     }
 
     /// Deletes up to 1000 objects or versions in one call; one that is gone already counts as deleted.
-    pub(super) async fn delete(&self, bucket: &str, objects: Vec<ObjectIdentifier>) -> Result<(), Fault> {
+    pub(super) async fn delete(&self, bucket: Bucket<'_>, objects: Vec<ObjectIdentifier>) -> Result<(), Fault> {
         let batch = Delete::builder().set_objects(Some(objects)).quiet(true).build().map_err(|_| unbuilt("keys"))?;
         let attempt = format!("delete objects of bucket \"{bucket}\"");
         let permission = "s3:DeleteObject and s3:DeleteObjectVersion";
-        let call = self.client.delete_objects().bucket(bucket).delete(batch);
+        let call = self.client.delete_objects().bucket(bucket.name).expected_bucket_owner(bucket.owner).delete(batch);
         let answer = call.send().await.map_err(|error| refused(permission, &attempt, &error))?;
         let Some(first) = answer.errors().first() else { return Ok(()) };
         let (code, message) = (first.code().unwrap_or_default(), first.message().unwrap_or_default());
@@ -154,8 +181,8 @@ impl ArtifactBucketActuator {
         Err(Fault::new(kind, text).hint(format!("allow the operator's role {permission}")))
     }
 
-    pub(super) async fn delete_bucket(&self, bucket: &str) -> Result<(), Fault> {
-        match self.client.delete_bucket().bucket(bucket).send().await {
+    pub(super) async fn delete_bucket(&self, bucket: Bucket<'_>) -> Result<(), Fault> {
+        match self.client.delete_bucket().bucket(bucket.name).expected_bucket_owner(bucket.owner).send().await {
             Ok(_) => Ok(()),
             Err(error) if code(&error) == "NoSuchBucket" => Ok(()),
             // Somebody put an object into it after the observation; the next one finds it.
