@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use futures::channel::mpsc::UnboundedSender;
 use kube::core::{ApiResource, DynamicObject};
 use kube::runtime::events::{Recorder, Reporter};
-use kube::{Api, Client};
+use kube::{Api, Client, ResourceExt};
 use tokio::sync::watch;
 
 use crate::clock::Clock;
@@ -93,7 +93,8 @@ impl Context {
         let fresh = || {
             let status = object::status(object);
             // Intents that somebody else has written would lead to somebody else's resources.
-            let ours = seal::holds(&self.fingerprints, &key.owner(&self.cluster), &status);
+            let uid = object.uid().unwrap_or_default();
+            let ours = seal::holds(&self.fingerprints, &key.owner(&self.cluster), &uid, &status);
             Arc::new(ObjectMemory::new(if ours { status.intents } else { Vec::new() }))
         };
         memories.entry(key.clone()).or_insert_with(fresh).clone()

@@ -31,6 +31,9 @@ pub struct StatusWriter<'a> {
     metrics: &'a Metrics,
     owner: OwnerKey,
     key: &'a FingerprintKey,
+    /// The placement that may be sealed: as this installation sealed it before, or as it passed the check of this reconcile.
+    /// `None`: nothing may be sealed, as all there is are somebody else's words.
+    vouched: Mutex<Option<Option<Placement>>>,
     /// The status as the server has it, raw and parsed.
     server: Mutex<(Value, MlopsProjectStatus)>,
     writing: tokio::sync::Mutex<()>,
@@ -46,18 +49,23 @@ impl<'a> StatusWriter<'a> {
         };
         let mut known = object.clone();
         known.data = json!({ "status": raw });
+        let status = object::status(&known);
+        let (owner, uid) = (key.owner(&context.cluster), object.uid());
+        let told = status.placement.is_some() || !status.intents.is_empty();
+        let sealed = seal::holds(&context.fingerprints, &owner, uid.as_deref().unwrap_or_default(), &status);
         Self {
             api: context.api(&key.namespace),
             name: object.name_any(),
             namespace: object.namespace().unwrap_or_default(),
             api_version: object.types.as_ref().map_or_else(String::new, |types| types.api_version.clone()),
-            uid: object.uid(),
+            uid,
             deleting: object.metadata.deletion_timestamp.is_some(),
             memory,
             metrics: &context.dependencies.metrics,
-            owner: key.owner(&context.cluster),
+            owner,
             key: &context.fingerprints,
-            server: Mutex::new((raw, object::status(&known))),
+            vouched: Mutex::new((sealed || !told).then(|| status.placement.clone())),
+            server: Mutex::new((raw, status)),
             writing: tokio::sync::Mutex::new(()),
         }
     }
@@ -77,7 +85,25 @@ impl<'a> StatusWriter<'a> {
 
     /// Whether placement and intents, as the server has them, are as this installation wrote them.
     pub fn sealed(&self) -> bool {
-        seal::holds(self.key, &self.owner, &self.server.lock().unwrap_or_else(PoisonError::into_inner).1)
+        let server = self.server.lock().unwrap_or_else(PoisonError::into_inner);
+        seal::holds(self.key, &self.owner, self.uid(), &server.1)
+    }
+
+    /// Writes down where the resources are, as it was checked against the grants: from here on what is written is sealed.
+    ///
+    /// # Errors
+    /// The Kubernetes API's.
+    pub async fn record_placement(&self, placement: &Placement) -> Result<(), ApiError> {
+        *self.vouched.lock().unwrap_or_else(PoisonError::into_inner) = Some(Some(placement.clone()));
+        let status = self.status();
+        if status.placement.as_ref() == Some(placement) && self.sealed() {
+            return Ok(());
+        }
+        self.write(&MlopsProjectStatus { intents: self.memory.intents(), ..status }).await.map(drop)
+    }
+
+    fn uid(&self) -> &str {
+        self.uid.as_deref().unwrap_or_default()
     }
 
     /// Applies a status, unless the server has it already. Answers whether it was written.
@@ -90,12 +116,19 @@ impl<'a> StatusWriter<'a> {
     }
 
     async fn apply(&self, status: &MlopsProjectStatus) -> Result<bool, ApiError> {
-        let sealed = MlopsProjectStatus { seal: seal::seal(self.key, &self.owner, status), ..status.clone() };
+        // A refused or suspended object's placement passed no check, and other writers can add fields to one that did: a
+        // seal on what the server says would make somebody's word ours.
+        let vouched = self.vouched.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let mut sealed = MlopsProjectStatus { seal: None, ..status.clone() };
+        if let Some(placement) = vouched {
+            sealed.placement = placement;
+            sealed.seal = seal::seal(self.key, &self.owner, self.uid(), &sealed);
+        }
         let mut raw = serde_json::to_value(&sealed).map_err(kube::Error::SerdeError)?;
         {
             let server = &self.server.lock().unwrap_or_else(PoisonError::into_inner).0;
             // Where the resources are is never forgotten: a placement that cannot be read stays for a person to mend.
-            if let (None, Some(unreadable)) = (&status.placement, server.get("placement")) {
+            if let (None, Some(unreadable)) = (&sealed.placement, server.get("placement")) {
                 raw["placement"] = unreadable.clone();
             }
             if *server == raw {

@@ -22,6 +22,33 @@ pub fn is_forbidden(address: IpAddr) -> bool {
     }
 }
 
+/// A URL that every client reads alike. What only some of them resolve, decode or take for a slash could lead another one
+/// elsewhere than it was checked: backslashes, user names, hosts that are written in several ways, `..` and encoded slashes.
+///
+/// # Errors
+/// What is wrong with it, in a clause.
+pub fn unambiguous(text: &str) -> Result<Url, String> {
+    let url = Url::parse(text).map_err(|error| format!("is not a URL: {error}"))?;
+    if let Some(odd) = text.chars().find(|sign| !sign.is_ascii_graphic() || matches!(sign, '\\' | '@')) {
+        return Err(format!("holds {odd:?}, which not every client reads alike"));
+    }
+    let authority = format!("{}://{}", url.scheme(), url.authority());
+    let rest = text
+        .get(..authority.len())
+        .filter(|start| start.eq_ignore_ascii_case(&authority))
+        .map(|_| &text[authority.len()..]);
+    let usual = [":443", ":80"].iter().any(|port| rest.is_some_and(|rest| rest.starts_with(port)));
+    if !(usual || rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))) {
+        return Err(format!("names its host in an unusual way; write {authority}"));
+    }
+    let path = text.to_ascii_lowercase();
+    let hidden = ["/../", "/./", "%2f", "%5c", "%2e"].iter().any(|part| path.contains(part));
+    if hidden || path.ends_with("/..") || path.ends_with("/.") {
+        return Err("holds a path that not every client resolves alike".to_owned());
+    }
+    Ok(url)
+}
+
 /// The address in a URL whose host is one.
 pub fn literal(url: &Url) -> Option<IpAddr> {
     match url.host()? {
@@ -87,5 +114,33 @@ mod tests {
             assert_eq!(is_forbidden(address), expected, "{url}");
         }
         assert_eq!(literal(&Url::parse("https://ci.example").unwrap()), None);
+    }
+
+    #[test]
+    fn a_url_that_clients_read_differently_is_refused() {
+        let rows = [
+            ("https://ci.example", true),
+            ("https://CI.example/jenkins/", true),
+            ("https://ci.example:8443/a%20b", true),
+            ("https://ci.example:443/", true),
+            ("http://127.0.0.1:8080", true),
+            ("http://[::1]:8080/x", true),
+            ("https://github.com/team-a/code.git", true),
+            ("https://ci.granted.example\\x.evil.example", false),
+            ("https://user@ci.example", false),
+            ("https://ci%2eexample/", false),
+            ("https://bücher.example", false),
+            ("http://2852039166", false),
+            ("https://git.example/team-a/../team-b/code", false),
+            ("https://git.example/team-a/..%2fteam-b/code", false),
+            ("https://git.example/team-a/%2E%2E/team-b/code", false),
+            ("https://git.example/team-a/..", false),
+            ("https://ci.example\u{a0}", false),
+            ("nothing", false),
+        ];
+        for (url, expected) in rows {
+            let told = unambiguous(url);
+            assert_eq!(told.is_ok(), expected, "{url}: {told:?}");
+        }
     }
 }

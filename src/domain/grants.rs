@@ -3,7 +3,6 @@
 //! default; where it is used, and how, is no matter of this file.
 
 use serde::Deserialize;
-use url::Url;
 
 use super::address;
 use crate::crd::status::Placement;
@@ -32,6 +31,8 @@ pub struct InlinePlatform {
     pub connections: Vec<String>,
     /// Repositories, as `host/full-name`: both the clone URL's and `fullName`'s.
     pub repositories: Vec<String>,
+    /// Archives with seed code of one's own, as URLs.
+    pub archives: Vec<String>,
     /// ARNs of those who may launch the product.
     pub principals: Vec<String>,
     /// SNS topics of alarms.
@@ -62,6 +63,7 @@ pub enum UseKind {
     KmsKey,
     Connection,
     Repository,
+    Archive,
     Principal,
     AlarmTopic,
     Subnet,
@@ -136,6 +138,7 @@ impl InlinePlatform {
             kms_keys: of(UseKind::KmsKey),
             connections: of(UseKind::Connection),
             repositories: of(UseKind::Repository),
+            archives: of(UseKind::Archive),
             principals: of(UseKind::Principal),
             alarm_topics: of(UseKind::AlarmTopic),
             subnets: of(UseKind::Subnet),
@@ -169,6 +172,7 @@ impl InlinePlatform {
             UseKind::KmsKey => &self.kms_keys,
             UseKind::Connection => &self.connections,
             UseKind::Repository => &self.repositories,
+            UseKind::Archive => &self.archives,
             UseKind::Principal => &self.principals,
             UseKind::AlarmTopic => &self.alarm_topics,
             UseKind::Subnet => &self.subnets,
@@ -238,6 +242,7 @@ fn named(kind: UseKind) -> (&'static str, &'static str) {
         UseKind::KmsKey => ("KMS key", "kmsKeys"),
         UseKind::Connection => ("connection", "connections"),
         UseKind::Repository => ("repository", "repositories"),
+        UseKind::Archive => ("archive", "archives"),
         UseKind::Principal => ("principal", "principals"),
         UseKind::AlarmTopic => ("topic", "alarmTopics"),
         UseKind::Subnet => ("subnet", "subnets"),
@@ -260,7 +265,7 @@ struct Server {
 /// The server of a URL; addresses that are nobody's Jenkins are refused, granted or not.
 fn server(used: &Use) -> Result<Server, String> {
     let Use { field, value, .. } = used;
-    let url = Url::parse(value).map_err(|error| format!("{field}: `{value}` is not a URL: {error}"))?;
+    let url = address::unambiguous(value).map_err(|problem| format!("{field}: `{value}` {problem}"))?;
     let host = url.host_str().unwrap_or_default().to_owned();
     let port = url.port_or_known_default().unwrap_or_default();
     if host.is_empty() || port == 0 || address::literal(&url).is_some_and(address::is_forbidden) {
@@ -344,6 +349,7 @@ mod tests {
             kms_keys: one("alias/team-a"),
             connections: one("arn:aws:codeconnections:eu-west-1:111122223333:connection/1"),
             repositories: one("github.com/team-a/*"),
+            archives: one("s3://team-a-code/*"),
             principals: one("arn:aws:iam::111122223333:role/scientists"),
             alarm_topics: one("arn:aws:sns:eu-west-1:111122223333:alarms"),
             subnets: one("subnet-1"),
@@ -374,6 +380,8 @@ mod tests {
             (Repository, "github.com/team-a/code", true),
             (Repository, "github.com/team-b/code", false),
             (Repository, "evil.example/github.com/team-a/code", false),
+            (Archive, "s3://team-a-code/seed.zip", true),
+            (Archive, "s3://team-b-code/seed.zip", false),
             (Principal, "arn:aws:iam::111122223333:role/scientists", true),
             (Principal, "arn:aws:iam:::role/*", false),
             (AlarmTopic, "arn:aws:sns:eu-west-1:111122223333:alarms", true),
@@ -390,6 +398,7 @@ mod tests {
             (JenkinsUrl, "http://ci.example.com", false),
             (JenkinsUrl, "https://ci.example.com.evil.org", false),
             (JenkinsUrl, "https://ci.example.com@evil.org", false),
+            (JenkinsUrl, "https://ci.example.com\\.evil.org", false),
             (JenkinsUrl, "http://169.254.169.254", false),
             (JenkinsFolder, "ml/team-a", true),
             (JenkinsFolder, "ml/team-a/taxi", true),

@@ -9,8 +9,9 @@ use crate::crd::status::MlopsProjectStatus;
 /// Sets the parts of a seal apart from whatever else the key is used for.
 const PURPOSE: &str = "seal of placement and intents";
 
-/// The seal of an owner's status, 32 hex digits; `None` where there is nothing to seal.
-pub fn seal(key: &FingerprintKey, owner: &OwnerKey, status: &MlopsProjectStatus) -> Option<String> {
+/// The seal of an owner's status, 32 hex digits; `None` where there is nothing to seal. `uid` is the object's: what an
+/// object of the same name said that is gone counts no more.
+pub fn seal(key: &FingerprintKey, owner: &OwnerKey, uid: &str, status: &MlopsProjectStatus) -> Option<String> {
     if status.placement.is_none() && status.intents.is_empty() {
         return None;
     }
@@ -18,12 +19,12 @@ pub fn seal(key: &FingerprintKey, owner: &OwnerKey, status: &MlopsProjectStatus)
     let placement = serde_json::to_string(&status.placement).ok()?;
     let intents = serde_json::to_string(&status.intents).ok()?;
     let OwnerKey { cluster, kind, namespace, name } = owner;
-    Some(key.fingerprint([PURPOSE, cluster, kind, namespace, name, &placement, &intents]))
+    Some(key.fingerprint([PURPOSE, cluster, kind, namespace, name, uid, &placement, &intents]))
 }
 
 /// Whether the seal on a status is this owner's, and of these contents.
-pub fn holds(key: &FingerprintKey, owner: &OwnerKey, status: &MlopsProjectStatus) -> bool {
-    status.seal.is_some() && status.seal == seal(key, owner, status)
+pub fn holds(key: &FingerprintKey, owner: &OwnerKey, uid: &str, status: &MlopsProjectStatus) -> bool {
+    status.seal.is_some() && status.seal == seal(key, owner, uid, status)
 }
 
 #[cfg(test)]
@@ -44,13 +45,14 @@ mod tests {
         let intent = Intent { resource: "Portfolio".into(), n: 1, id: Some("port-1".into()) };
         let mut status =
             MlopsProjectStatus { placement: Some(place), intents: vec![intent], ..MlopsProjectStatus::default() };
-        assert!(!holds(&key, &owner("a"), &status), "without a seal");
-        status.seal = seal(&key, &owner("a"), &status);
-        assert!(holds(&key, &owner("a"), &status));
-        assert!(!holds(&key, &owner("b"), &status), "copied to another object");
-        assert!(!holds(&FingerprintKey::new("l"), &owner("a"), &status), "of another installation");
+        assert!(!holds(&key, &owner("a"), "1", &status), "without a seal");
+        status.seal = seal(&key, &owner("a"), "1", &status);
+        assert!(holds(&key, &owner("a"), "1", &status));
+        assert!(!holds(&key, &owner("b"), "1", &status), "copied to another object");
+        assert!(!holds(&key, &owner("a"), "2", &status), "kept from an earlier object of that name");
+        assert!(!holds(&FingerprintKey::new("l"), &owner("a"), "1", &status), "of another installation");
         let text = serde_json::to_value(&status).unwrap();
-        assert!(holds(&key, &owner("a"), &serde_json::from_value(text).unwrap()), "read back");
+        assert!(holds(&key, &owner("a"), "1", &serde_json::from_value(text).unwrap()), "read back");
         type Change = fn(&mut MlopsProjectStatus);
         let changes: [(&str, Change); 4] = [
             ("another bucket", |status| status.placement.as_mut().unwrap().bucket = "theirs".into()),
@@ -61,10 +63,10 @@ mod tests {
         for (name, change) in changes {
             let mut changed = status.clone();
             change(&mut changed);
-            assert!(!holds(&key, &owner("a"), &changed), "{name}");
+            assert!(!holds(&key, &owner("a"), "1", &changed), "{name}");
         }
         let empty = MlopsProjectStatus { seal: Some(String::new()), ..MlopsProjectStatus::default() };
-        assert_eq!(seal(&key, &owner("a"), &empty), None);
-        assert!(!holds(&key, &owner("a"), &empty), "there is nothing to believe");
+        assert_eq!(seal(&key, &owner("a"), "1", &empty), None);
+        assert!(!holds(&key, &owner("a"), "1", &empty), "there is nothing to believe");
     }
 }

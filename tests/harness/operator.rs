@@ -112,6 +112,7 @@ impl Harness {
             kms_keys: anything(),
             connections: anything(),
             repositories: anything(),
+            archives: anything(),
             principals: anything(),
             alarm_topics: anything(),
             subnets: anything(),

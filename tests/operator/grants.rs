@@ -11,7 +11,7 @@ use mlops_operator::domain::validate::parse;
 use mlops_sandbox::Settings;
 use serde_json::{Value, json};
 
-use crate::harness::operator::{ACCOUNT, Harness, NAMESPACE};
+use crate::harness::operator::{ACCOUNT, Harness, NAMESPACE, REGION};
 
 const SOON: Duration = Duration::from_secs(30);
 
@@ -62,7 +62,7 @@ async fn whatever_a_project_uses_needs_a_grant_defaults_included() {
             harness.stop().await;
         }
     }
-    assert_eq!(kinds.len(), 16, "every kind of use is in one of the manifests: {kinds:?}");
+    assert_eq!(kinds.len(), 17, "every kind of use is in one of the manifests: {kinds:?}");
 }
 
 /// A placement and intents as somebody who may write a status would forge them.
@@ -96,9 +96,64 @@ async fn a_status_is_no_authority() {
         let said = harness.message("Ready");
         assert!(said.contains("status.placement is not as the operator has written it"), "{name}: {said}");
         tokio::time::sleep(SOON).await;
+        // The refusal is written into the same status: it must not make the forgery the operator's own.
+        harness.edit(json!({"spec": {"description": "changed"}})).await;
+        tokio::time::sleep(Duration::from_mins(15)).await;
+        harness.stop().await;
+        harness.start();
+        tokio::time::sleep(SOON).await;
+        assert_eq!(harness.conditions()[0], "Ready=False/PlatformNotAllowed", "{name}");
+        let seal = harness.object().unwrap()["status"]["seal"].clone();
+        assert!(seal.is_null() || seal == "0".repeat(32), "{name}: {seal}");
         assert_eq!(harness.sandbox.calls(), [] as [String; 0], "{name}");
         harness.stop().await;
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_written_into_the_status_of_a_suspended_object_is_not_sealed() {
+    let mut harness = harness().await;
+    let mut manifest = Harness::manifest();
+    manifest["spec"]["suspend"] = json!(true);
+    manifest["metadata"]["finalizers"] = json!(["mlops-operator.io/finalizer"]);
+    harness.apply(manifest);
+    let mut place = forged("")["placement"].clone();
+    for (field, value) in [
+        ("accountId", ACCOUNT),
+        ("region", REGION),
+        ("jenkinsUrl", "https://ci.example"),
+        ("projectName", "taxi-fares"),
+    ] {
+        place[field] = json!(value);
+    }
+    place["jenkinsFolder"] = json!(["taxi-fares"]);
+    place.as_object_mut().unwrap().remove("roleArn");
+    harness.edit_status(json!({"status": {"placement": place}})).await;
+    harness.start();
+    tokio::time::sleep(SOON).await;
+    let status = harness.object().unwrap()["status"].clone();
+    assert!(status["seal"].is_null() && !status["conditions"].is_null(), "{status}");
+    harness.delete();
+    harness.until_gone(Duration::from_mins(10)).await;
+    let named = harness.sandbox.journal_lines(0);
+    assert!(!named.contains("victims-data"), "its own bucket is looked for, not the one that somebody wrote there");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_field_that_somebody_adds_to_a_sealed_placement_is_not_sealed_with_it() {
+    let mut harness = harness().await;
+    harness.config.inline_platforms[0].roles = vec!["arn:aws:iam::111122223333:role/service-role/*".into()];
+    harness.start();
+    harness.apply(Harness::manifest());
+    harness.until_condition("Ready=True/Succeeded", Duration::from_mins(2)).await;
+    harness.edit_status(json!({"status": {"placement": {"roleArn": "arn:aws:iam::444455556666:role/victim"}}})).await;
+    harness.edit(json!({"spec": {"description": "changed"}})).await;
+    harness.until_condition("Stalled=True/PlatformNotAllowed", SOON).await;
+    harness.delete();
+    tokio::time::sleep(Duration::from_mins(15)).await;
+    assert_eq!(harness.conditions()[0], "Ready=False/PlatformNotAllowed");
+    let roles = harness.sandbox.calls().iter().filter(|call| call.contains("AssumeRole")).count();
+    assert_eq!(roles, 0);
 }
 
 #[tokio::test(start_paused = true)]

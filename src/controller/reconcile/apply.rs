@@ -8,7 +8,6 @@ use crate::controller::api::ApiError;
 use crate::controller::converge::Scope;
 use crate::controller::finalizer::set_finalizer;
 use crate::controller::{dereference, object};
-use crate::crd::status::Placement;
 use crate::domain::external_resource::ResourceKind;
 use crate::domain::outcome::{Outcome, Phase, ReconcileResult};
 
@@ -50,7 +49,7 @@ pub(super) async fn apply(subject: &Subject<'_>) -> Result<Reconciled, ApiError>
     if !object::is_finalized(&object.metadata) {
         set_finalizer(&context.api(&key.namespace), object, true).await?;
     }
-    record_placement(subject, placement).await?;
+    writer.record_placement(placement).await?;
     let scope = Scope::new(memory, clock, *writer, context.stopping.clone());
     let summary = graph::apply(&scope, &project, &remote, &known).await;
     Ok(Reconciled::observed(Phase::Apply, summary, scope.take_applied()).without(&secrets))
@@ -65,14 +64,4 @@ pub(super) fn since_first(subject: &Subject<'_>, kind: ResourceKind, outcome: Ou
         }
         other => other,
     }
-}
-
-/// Writes down where the resources are, before the first of them is made.
-pub(super) async fn record_placement(subject: &Subject<'_>, placement: &Placement) -> Result<(), ApiError> {
-    let mut status = subject.writer.status();
-    if status.placement.as_ref() != Some(placement) {
-        status.placement = Some(placement.clone());
-        subject.writer.write(&status).await?;
-    }
-    Ok(())
 }

@@ -1,7 +1,7 @@
 //! Removes the resources of an object, or leaves them where that is asked for. A spec that no longer parses does not block
 //! it: all that it needs was recorded before the first resource was made.
 
-use super::apply::{record_placement, since_first};
+use super::apply::since_first;
 use super::graph::{self, Deletion};
 use super::summary::ReconcileSummary;
 use super::validate::resolve_placement;
@@ -32,7 +32,7 @@ pub(super) async fn delete(subject: &Subject<'_>) -> Result<Reconciled, ApiError
     context.references.refer(key, &sources);
     let versions = dereference::version(&context.references, &sources).await;
     memory.begin(&format!("{}{versions}", object::revision(object)));
-    record_placement(subject, &placement).await?;
+    writer.record_placement(&placement).await?;
     memory.recorded(ResourceKind::JenkinsJobs, writer.status().jobs.is_some());
     let (clock, clients) = (context.dependencies.clock, &context.dependencies.clients);
     let mut secrets = Vec::new();

@@ -37,8 +37,11 @@ fn recorded(subject: &Subject<'_>) -> Result<Option<Placement>, Problem> {
         let message = format!("status.placement says where the resources are, and cannot be read: {error}");
         Problem::new(Reason::PlacementUnknown, message, "restore status.placement as the operator had written it")
     })?;
-    let Some(told) = told.filter(|_| !writer.sealed()) else { return Ok(writer.placement().unwrap_or_default()) };
+    let Some(told) = told else { return Ok(None) };
     let place = derived(&key.owner(&context.cluster), told);
+    if writer.sealed() {
+        return Ok(Some(place));
+    }
     match grants::check(&context.dependencies.config.inline_platforms, &key.namespace, &of_place(&place)) {
         Ok(()) => Ok(Some(place)),
         Err(refusal) => {

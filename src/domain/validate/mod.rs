@@ -99,6 +99,7 @@ pub fn parse(owner: &OwnerKey, raw_spec: &Value) -> Result<Parsed, SpecError> {
         return Err(SpecError::new("spec.platform.catalog.template", "takes builtIn or configMapRef, not both"));
     }
     let repositories = defaults::repositories(&spec.repositories)?;
+    uses::unambiguous(&repositories)?;
     check_jobs(&spec)?;
     let placement = placement::placement(owner, &spec, project_name)?;
     let roles = defaults::roles(&placement, &spec)?;

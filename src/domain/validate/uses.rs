@@ -3,11 +3,12 @@
 
 use url::Url;
 
-use super::Parsed;
+use super::{Parsed, SpecError};
 use crate::crd::status::Placement;
+use crate::domain::address;
 use crate::domain::grants::{Use, UseKind};
 use crate::domain::identity::{Identity, OwnerKey};
-use crate::domain::project::Repository;
+use crate::domain::project::{Repositories, Repository, SeedCode};
 
 impl Parsed {
     /// What the project would use, whether the spec names it or a default stands for it.
@@ -82,20 +83,46 @@ pub fn derived(owner: &OwnerKey, told: Placement) -> Placement {
     }
 }
 
-/// The repository that is cloned, and the one that the connection leads to.
+/// Refuses names of repositories and archives that not every client reads alike: what is checked must be what is used.
+///
+/// # Errors
+/// The first such field.
+pub(super) fn unambiguous(repositories: &Repositories) -> Result<(), SpecError> {
+    let plain = |field: String, url: &str| {
+        let told = address::unambiguous(url);
+        told.map(drop).map_err(|problem| SpecError::new(&field, format!("`{url}` {problem}")))
+    };
+    for (role, repository) in repositories.each() {
+        let field = |part: &str| format!("spec.repositories.{}.{part}", role.name());
+        plain(field("url"), &repository.url)?;
+        // Bitbucket and Azure DevOps have names with blanks.
+        let name = repository.full_name.replace(' ', "%20");
+        plain(field("fullName"), &format!("https://git.invalid/{name}"))?;
+        if let SeedCode::Archive { url, .. } = &repository.seed_code {
+            plain(field("seedCode.archive.url"), url)?;
+        }
+    }
+    Ok(())
+}
+
+/// The repository that is cloned, the one that the connection leads to, and where its code comes from.
 fn of_repository(name: &str, repository: &Repository) -> Vec<Use> {
-    let Repository { url, full_name, connection_arn, .. } = repository;
+    let Repository { url, full_name, connection_arn, seed_code, .. } = repository;
     let field = |part: &str| format!("spec.repositories.{name}.{part}");
     let host = Url::parse(url).ok().map(|url| match (url.host_str().unwrap_or_default(), url.port()) {
         (host, Some(port)) => format!("{host}:{port}"),
         (host, None) => host.to_owned(),
     });
     let host = host.unwrap_or_default();
-    vec![
+    let mut uses = vec![
         Use::new(UseKind::Connection, &field("connectionArn"), connection_arn.as_str()),
         Use::new(UseKind::Repository, &field("url"), repository_path(url)),
         Use::new(UseKind::Repository, &field("fullName"), repository_path(&format!("https://{host}/{full_name}"))),
-    ]
+    ];
+    if let SeedCode::Archive { url, .. } = seed_code {
+        uses.push(Use::new(UseKind::Archive, &field("seedCode.archive.url"), url));
+    }
+    uses
 }
 
 /// `host/full-name` of a clone URL, with `..` and the like resolved as clients of HTTP do.
