@@ -144,7 +144,7 @@ explore: own ## every crash point, every fault at every call, PAIRS random pairs
 	exit $$failed
 
 .PHONY: explore-mutants explore-teeth
-explore-mutants: ## breaks the operator in five ways; the explorer must catch each
+explore-mutants: ## breaks the operator in one way after the other; its tests must catch each
 	tests/mutants/run
 explore-teeth: explore-mutants
 
