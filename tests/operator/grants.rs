@@ -65,6 +65,30 @@ async fn whatever_a_project_uses_needs_a_grant_defaults_included() {
     assert_eq!(kinds.len(), 17, "every kind of use is in one of the manifests: {kinds:?}");
 }
 
+#[tokio::test(start_paused = true)]
+async fn what_stands_for_an_absent_field_needs_a_grant_of_its_own() {
+    let mut manifest = Harness::manifest();
+    manifest["spec"]["jenkins"].as_object_mut().unwrap().remove("folder");
+    let rows: [(&str, InlinePlatform); 3] = [
+        (
+            "role \"arn:aws:iam::111122223333:role/service-role/AmazonSageMakerServiceCatalogProductsLaunchRole\"",
+            InlinePlatform { roles: Vec::new(), ..Harness::grant() },
+        ),
+        ("may not act as the operator itself", InlinePlatform { operator_identity: false, ..Harness::grant() }),
+        ("the Jenkins folder the root", InlinePlatform { jenkins_folders: vec!["ml".into()], ..Harness::grant() }),
+    ];
+    for (refusal, grant) in rows {
+        let mut harness = harness().await;
+        harness.config.inline_platforms = vec![grant];
+        harness.start();
+        harness.apply(manifest.clone());
+        harness.until_condition("Stalled=True/PlatformNotAllowed", SOON).await;
+        assert!(harness.message("Ready").contains(refusal), "{refusal}: {}", harness.message("Ready"));
+        assert_eq!(harness.sandbox.calls(), [] as [String; 0], "{refusal}");
+        harness.stop().await;
+    }
+}
+
 /// A placement and intents as somebody who may write a status would forge them.
 fn forged(sealed: &str) -> Value {
     json!({"seal": sealed, "intents": [{"resource": "Portfolio", "number": 1, "id": "port-victim"}], "placement": {
