@@ -1,7 +1,7 @@
 //! Secrets Manager: secrets with their versions, found by name, ARN or an ARN without its random suffix, and deleted
 //! at once or after a recovery window. Values leave by GetSecretValue alone; a dump shows their SHA-256.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use base64::Engine;
@@ -15,6 +15,7 @@ use crate::world::World;
 mod list;
 mod passwords;
 mod policies;
+mod stages;
 #[cfg(test)]
 mod tests;
 
@@ -48,7 +49,8 @@ struct SecretEntry {
 struct SecretVersion {
     id: String,
     value: SecretValue,
-    stages: Vec<&'static str>,
+    /// Its staging labels, in order.
+    stages: BTreeSet<String>,
     created: Timestamp,
 }
 
@@ -61,7 +63,7 @@ enum SecretValue {
 
 impl SecretEntry {
     fn current(&self) -> Option<&SecretVersion> {
-        self.versions.iter().rev().find(|version| version.stages.contains(&"AWSCURRENT"))
+        self.versions.iter().rev().find(|version| version.stages.contains(stages::CURRENT))
     }
 }
 
@@ -213,8 +215,14 @@ fn value(call: &Call<'_>) -> Result<Option<SecretValue>, Refusal> {
     }
 }
 
-/// Makes a value the current one and the one before it the previous one; the same token again changes nothing.
-fn add_version(secret: &mut SecretEntry, id: String, value: SecretValue, now: Timestamp) -> Result<(), Refusal> {
+/// Adds a version, to which these staging labels move; the same token again changes nothing.
+fn add_version(
+    secret: &mut SecretEntry,
+    id: String,
+    value: SecretValue,
+    labels: BTreeSet<String>,
+    now: Timestamp,
+) -> Result<(), Refusal> {
     if let Some(version) = secret.versions.iter().find(|version| version.id == id) {
         return match version.value == value {
             true => Ok(()),
@@ -224,11 +232,8 @@ fn add_version(secret: &mut SecretEntry, id: String, value: SecretValue, now: Ti
             )),
         };
     }
-    for version in &mut secret.versions {
-        let was_current = version.stages.contains(&"AWSCURRENT");
-        version.stages = if was_current { vec!["AWSPREVIOUS"] } else { Vec::new() };
-    }
-    secret.versions.push(SecretVersion { id, value, stages: vec!["AWSCURRENT"], created: now });
+    let labels = stages::given_up(&mut secret.versions, labels);
+    secret.versions.push(SecretVersion { id, value, stages: labels, created: now });
     secret.changed = now;
     Ok(())
 }
@@ -283,7 +288,7 @@ fn create(world: &mut World, call: &Call<'_>) -> Outcome {
     };
     let has_value = value.is_some();
     if let Some(value) = value {
-        add_version(&mut secret, version.clone(), value, now)?;
+        add_version(&mut secret, version.clone(), value, stages::current(), now)?;
     }
     state.secrets.insert(name.clone(), secret);
     Ok(json!({ "ARN": arn, "Name": name, "VersionId": if has_value { json!(version) } else { Value::Null } }))
@@ -298,7 +303,7 @@ fn describe(secret: &SecretEntry) -> Value {
 }
 
 fn details(secret: &SecretEntry, versions_member: &str) -> Value {
-    let stages: BTreeMap<&String, &Vec<&str>> = secret
+    let stages: BTreeMap<&String, &BTreeSet<String>> = secret
         .versions
         .iter()
         .filter(|version| !version.stages.is_empty())
@@ -319,15 +324,7 @@ fn get_value(world: &mut World, call: &Call<'_>) -> Outcome {
     if secret.deletion.is_some() {
         return Err(marked_for_deletion());
     }
-    let (id, stage) = (call.text("VersionId"), call.text("VersionStage"));
-    let stage = if stage.is_empty() && id.is_empty() { "AWSCURRENT" } else { stage };
-    let fits = |version: &&SecretVersion| {
-        (id.is_empty() || version.id == id) && (stage.is_empty() || version.stages.contains(&stage))
-    };
-    let Some(version) = secret.versions.iter().rev().find(fits) else {
-        let message = format!("Secrets Manager can't find the specified secret value for staging label: {stage}");
-        return Err(Refusal::new("ResourceNotFoundException", message));
-    };
+    let version = stages::found(&secret.versions, call.text("VersionId"), call.text("VersionStage"))?;
     let (text, binary) = match &version.value {
         SecretValue::Text(text) => (Some(text), None),
         SecretValue::Binary(base64) => (None, Some(base64)),
@@ -341,10 +338,12 @@ fn get_value(world: &mut World, call: &Call<'_>) -> Outcome {
 fn put_value(world: &mut World, call: &Call<'_>) -> Outcome {
     let value =
         value(call)?.ok_or_else(|| invalid_parameter("You must provide either SecretString or SecretBinary."))?;
+    let labels = stages::wanted(call)?;
     let (now, version) = (world.now, token(world, call));
     let secret = writable(world, call)?;
-    add_version(secret, version.clone(), value, now)?;
-    Ok(json!({ "ARN": secret.arn, "Name": secret.name, "VersionId": version, "VersionStages": ["AWSCURRENT"] }))
+    add_version(secret, version.clone(), value, labels, now)?;
+    let labels = secret.versions.iter().find(|one| one.id == version).map(|one| &one.stages);
+    Ok(json!({ "ARN": secret.arn, "Name": secret.name, "VersionId": version, "VersionStages": labels }))
 }
 
 fn update(world: &mut World, call: &Call<'_>) -> Outcome {
@@ -359,7 +358,7 @@ fn update(world: &mut World, call: &Call<'_>) -> Outcome {
     }
     let changed = value.is_some();
     if let Some(value) = value {
-        add_version(secret, version.clone(), value, now)?;
+        add_version(secret, version.clone(), value, stages::current(), now)?;
     }
     Ok(json!({
         "ARN": secret.arn, "Name": secret.name, "VersionId": if changed { json!(version) } else { Value::Null },

@@ -100,6 +100,71 @@ fn a_new_value_is_current_and_the_old_one_previous() {
 }
 
 #[test]
+fn labels_move_to_a_new_version_as_the_call_says() {
+    // The content under AWSCURRENT, AWSPREVIOUS, AWSPENDING and X after the second version.
+    let rows = [
+        ("no list", Value::Null, json!(["AWSCURRENT"]), ["two", "one", "", ""]),
+        ("pending only", json!(["AWSPENDING"]), json!(["AWSPENDING"]), ["one", "", "two", ""]),
+        ("current and one more", json!(["X", "AWSCURRENT"]), json!(["AWSCURRENT", "X"]), ["two", "one", "", "two"]),
+        ("a label of one's own", json!(["X"]), json!(["X"]), ["one", "", "", "two"]),
+    ];
+    for (name, labels, told, wanted) in rows {
+        let mut world = world();
+        let mut put = json!({"SecretId": "team/jenkins", "SecretString": "two", "ClientRequestToken": "t-2"});
+        if !labels.is_null() {
+            put["VersionStages"] = labels;
+        }
+        let answer = ask(&mut world, "PutSecretValue", put.clone()).unwrap();
+        assert_eq!(answer["VersionStages"], told, "{name}");
+        let under = ["AWSCURRENT", "AWSPREVIOUS", "AWSPENDING", "X"].map(|label| {
+            let asked = json!({"SecretId": "team/jenkins", "VersionStage": label});
+            let got = ask(&mut world, "GetSecretValue", asked);
+            got.map_or(String::new(), |got| got["SecretString"].as_str().unwrap().to_owned())
+        });
+        assert_eq!(under, wanted, "{name}");
+        let by_id = json!({"SecretId": "team/jenkins", "VersionId": "t-2"});
+        let by_id = ask(&mut world, "GetSecretValue", by_id).unwrap();
+        assert_eq!((&by_id["SecretString"], &by_id["VersionStages"]), (&json!("two"), &told), "{name}");
+        assert_eq!(ask(&mut world, "PutSecretValue", put).unwrap()["VersionStages"], told, "{name}: the same again");
+    }
+}
+
+#[test]
+fn a_label_is_with_one_version_and_a_version_without_labels_is_not_described() {
+    let mut world = world();
+    let put = |text: &str, labels: Value| json!({"SecretId": "team/jenkins", "SecretString": text, "ClientRequestToken": text, "VersionStages": labels});
+    ask(&mut world, "PutSecretValue", put("two", json!(["X", "AWSPENDING"]))).unwrap();
+    ask(&mut world, "PutSecretValue", put("three", json!(["X", "AWSCURRENT"]))).unwrap();
+    ask(&mut world, "PutSecretValue", put("four", json!(["X", "AWSPENDING"]))).unwrap();
+    let told = ask(&mut world, "DescribeSecret", json!({"SecretId": "team/jenkins"})).unwrap();
+    let labels = told["VersionIdsToStages"].as_object().unwrap();
+    assert_eq!((&labels["three"], &labels["four"]), (&json!(["AWSCURRENT"]), &json!(["AWSPENDING", "X"])));
+    assert_eq!(labels.len(), 3, "{labels:?}");
+    let rows = [
+        ("no label", "PutSecretValue", put("x", json!([])), "InvalidParameterException"),
+        ("an empty label", "PutSecretValue", put("x", json!([""])), "InvalidParameterException"),
+        (
+            "a label of another version",
+            "GetSecretValue",
+            json!({"SecretId": "team/jenkins", "VersionId": "four", "VersionStage": "AWSCURRENT"}),
+            "InvalidRequestException",
+        ),
+        (
+            "a version that is not there",
+            "GetSecretValue",
+            json!({"SecretId": "team/jenkins", "VersionId": "none"}),
+            "ResourceNotFoundException",
+        ),
+    ];
+    for (name, operation, input, wanted) in rows {
+        assert_eq!(code(ask(&mut world, operation, input)), wanted, "{name}");
+    }
+    ask(&mut world, "CreateSecret", json!({"Name": "bare"})).unwrap();
+    let first = json!({"SecretId": "bare", "SecretString": "x", "VersionStages": ["X"]});
+    assert_eq!(ask(&mut world, "PutSecretValue", first).unwrap()["VersionStages"], json!(["AWSCURRENT", "X"]));
+}
+
+#[test]
 fn a_deleted_secret_can_come_back_until_its_window_ends() {
     let mut world = world();
     let id = json!({"SecretId": "team/jenkins"});
