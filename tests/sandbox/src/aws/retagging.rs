@@ -56,6 +56,9 @@ fn one(world: &mut World, call: &Call<'_>, arn: &str, change: &Change<'_>) -> Ou
     let [_, _, service, region, account, ..] = arn.split(':').collect::<Vec<_>>()[..] else {
         return Err(invalid(format!("{arn} is not an ARN")));
     };
+    if let Some(bucket) = arn.strip_prefix("arn:").and_then(|rest| rest.split_once(":s3:::")).map(|(_, name)| name) {
+        return own_bucket(world, call, bucket, change);
+    }
     if region != call.region || account != call.caller.account {
         return Err(invalid(format!("{arn} is not a resource of this account and region")));
     }
@@ -63,6 +66,19 @@ fn one(world: &mut World, call: &Call<'_>, arn: &str, change: &Change<'_>) -> Ou
         .ok_or_else(|| invalid(format!("The sandbox does not change tags of {arn} here; its service does")))?;
     super::dispatch::allowed(world, call.caller, service, operation)?;
     super::dispatch::serve(world, service, &Call { operation, input: &input, ..*call })
+}
+
+/// A bucket's tags, which S3 changes as a whole: those of before with the change. Its ARN names neither region nor account
+/// (Service Authorization Reference, "Resource types defined by Amazon S3").
+fn own_bucket(world: &mut World, call: &Call<'_>, name: &str, change: &Change<'_>) -> Outcome {
+    super::dispatch::allowed(world, call.caller, Service::S3, "PutBucketTagging")?;
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let (put, take): (Vec<(String, String)>, Vec<String>) = match change {
+        Change::Put(tags) => (tags.iter().map(|(key, value)| (key.clone(), text(value))).collect(), Vec::new()),
+        Change::Take(keys) => (Vec::new(), keys.iter().map(text).collect()),
+    };
+    super::s3::retag(world, call.caller, call.region, name, put, &take)?;
+    Ok(Value::Null)
 }
 
 /// The call that the resource's own service takes.
@@ -111,6 +127,18 @@ mod tests {
         serve(world, service, &Call { operation, input, caller: &caller, region: "eu-west-1" })
     }
 
+    fn make_bucket(world: &mut World, name: &str, region: &str) {
+        let body = match region {
+            "us-east-1" => String::new(),
+            _ => format!(
+                "<CreateBucketConfiguration><LocationConstraint>{region}</LocationConstraint></CreateBucketConfiguration>"
+            ),
+        };
+        let request = http::Request::put(format!("/{name}")).body(bytes::Bytes::from(body)).unwrap();
+        let answer = crate::aws::s3::handle(world, &administrator("111122223333"), region, &request);
+        assert_eq!(answer.status(), 200, "{name}");
+    }
+
     #[test]
     fn tags_are_put_on_and_taken_off_by_the_services_of_the_resources() {
         let mut world = World::new(Settings::default(), jiff::Timestamp::UNIX_EPOCH);
@@ -122,12 +150,24 @@ mod tests {
         let secret = json!({"Name": "s", "SecretString": "x", "ClientRequestToken": "t".repeat(32)});
         let secret = ask(&mut world, Service::SecretsManager, "CreateSecret", &secret).unwrap()["ARN"].clone();
         let arn = |rest: &str| json!(format!("arn:aws:{rest}").replace("HERE", "eu-west-1:111122223333"));
-        let good = [arn("sqs:HERE:q"), arn("events:HERE:rule/r"), arn("sagemaker:HERE:model-package-group/g"), secret];
+        for (name, region) in [("ours", "eu-west-1"), ("east", "us-east-1")] {
+            make_bucket(&mut world, name, region);
+        }
+        let good = [
+            arn("sqs:HERE:q"),
+            arn("events:HERE:rule/r"),
+            arn("sagemaker:HERE:model-package-group/g"),
+            secret,
+            arn("s3:::ours"),
+        ];
         let bad = [
             ("a queue that is not there", arn("sqs:HERE:none")),
             ("another region", arn("sqs:eu-central-1:111122223333:q")),
             ("a service that does it itself", arn("codebuild:HERE:project/p")),
             ("no ARN", json!("q")),
+            ("a bucket that is not there", arn("s3:::none")),
+            ("a bucket of another region", arn("s3:::east")),
+            ("an object", arn("s3:::ours/key")),
         ];
         let all: Vec<&Value> = good.iter().chain(bad.iter().map(|(_, arn)| arn)).collect();
         let put = ask(
@@ -159,6 +199,11 @@ mod tests {
         let input = json!({"ResourceARNList": [arn], "Tags": {"a": "1"}});
         let failed = ask(&mut world, Service::Tagging, "TagResources", &input).unwrap()["FailedResourcesMap"].clone();
         assert!(failed[arn]["ErrorMessage"].as_str().unwrap().contains("sqs:TagQueue"), "{failed}");
+        make_bucket(&mut world, "ours", "eu-west-1");
+        world.iam.deny("*", "s3:PutBucketTagging");
+        let bucket = json!({"ResourceARNList": ["arn:aws:s3:::ours"], "Tags": {"a": "1"}});
+        let failed = ask(&mut world, Service::Tagging, "TagResources", &bucket).unwrap()["FailedResourcesMap"].clone();
+        assert!(failed["arn:aws:s3:::ours"]["ErrorMessage"].is_string(), "{failed}");
         for (case, operation, input) in [
             ("no tags", "TagResources", json!({"ResourceARNList": [arn], "Tags": {}})),
             ("no keys", "UntagResources", json!({"ResourceARNList": [arn], "TagKeys": []})),

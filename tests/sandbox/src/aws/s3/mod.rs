@@ -118,6 +118,27 @@ pub fn handle(world: &mut World, caller: &Caller, region: &str, request: &Reques
     }
 }
 
+/// Changes tags of a bucket for the Resource Groups Tagging API: `put` come to those of before, those named in `take` go.
+///
+/// # Errors
+/// `NoSuchBucket` where the account has no bucket of that name in the region, and the refusals of tags.
+pub(in crate::aws) fn retag(
+    world: &mut World,
+    caller: &Caller,
+    region: &str,
+    name: &str,
+    put: Vec<(String, String)>,
+    take: &[String],
+) -> Result<(), Refusal> {
+    let here = |bucket: &&mut Bucket| bucket.account == caller.account && bucket.region == region;
+    let bucket = world.s3.buckets.get_mut(name).filter(here).ok_or_else(buckets::no_such_bucket)?;
+    let mut tags = bucket.settings.tags.clone();
+    tags.extend(settings::checked_tags(put, 50)?);
+    tags.retain(|key, _| !take.contains(key));
+    bucket.settings.tags = settings::checked_tags(tags.into_iter().collect(), 50)?;
+    Ok(())
+}
+
 /// Whoever asks for a bucket that exists is told its region, though IAM does not let them in (HeadBucket API reference).
 pub fn tell_region(world: &World, request: &Request<Bytes>, response: &mut Response<Bytes>) {
     let name = request.uri().path().trim_start_matches('/').split('/').next().unwrap_or_default();
