@@ -41,6 +41,12 @@ impl Bucket {
         self.objects.get(key).map_or(&[], Vec::as_slice)
     }
 
+    /// Tells uploads under way that an object of their key was put or deleted.
+    pub(super) fn overtake(&mut self, key: &str) {
+        let of_key = self.uploads.range_mut((key.to_owned(), 0)..).take_while(|((one, _), _)| one == key);
+        of_key.for_each(|(_, upload)| upload.overtaken = true);
+    }
+
     /// The bucket's tags.
     pub fn tags(&self) -> &BTreeMap<String, String> {
         &self.settings.tags

@@ -21,7 +21,7 @@ fn copies_take_what_they_are_told_to_take() {
         ),
         ("no source there", "to", "ours/none", &[], 404, "NoSuchKey"),
         ("no bucket there", "to", "none/from", &[], 404, "NoSuchBucket"),
-        ("a source without a key", "to", "ours", &[], 400, "Copy Source must mention"),
+        ("a source without a key", "to", "ours", &[], 400, "Invalid copy source object key"),
         ("an object over itself", "from", "ours/from", &[], 400, "trying to copy an object to itself"),
         (
             "an object over itself with new metadata",

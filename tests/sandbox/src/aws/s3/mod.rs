@@ -27,6 +27,8 @@ mod settings;
 mod xml;
 
 #[cfg(test)]
+mod argument_tests;
+#[cfg(test)]
 mod condition_tests;
 #[cfg(test)]
 mod copy_tests;

@@ -89,7 +89,7 @@ fn a_completion_is_held_against_the_parts() {
         ("the wrong order", &[], &[3, 1], 400, "InvalidPartOrder"),
         ("a part twice", &[], &[1, 1], 400, "InvalidPartOrder"),
         ("a part that was not put", &[], &[1, 4], 400, "<PartNumber>4</PartNumber>"),
-        ("no part", &[], &[], 400, "MalformedXML"),
+        ("no part", &[], &[], 400, "You must specify at least one part"),
         ("over an object, where none may be", &[("if-none-match", "*")], &[1, 3], 412, "<Condition>If-None-Match<"),
         ("the right size", &[("x-amz-mp-object-size", "3")], &[3], 200, ""),
         ("a wrong size", &[("x-amz-mp-object-size", "4")], &[3], 400, "x-amz-mp-object-size"),
@@ -108,6 +108,74 @@ fn a_completion_is_held_against_the_parts() {
         assert!(text(&answer).contains(wanted), "{name}: {}", text(&answer));
         let open = ours(&mut world, &format!("GET /ours/big?uploadId={id}"), "").0;
         assert_eq!(open == 200, status != 200, "{name}: a refused completion leaves the upload");
+    }
+}
+
+#[test]
+fn a_conditional_completion_gives_way_to_what_came_in_between() {
+    let (one, two) = (checksum::etag(b"one"), checksum::etag(b"two"));
+    let conflict = (409, "ConditionalRequestConflict");
+    type Row<'a> = (&'a str, &'a [(&'a str, &'a str)], &'a [(&'a str, &'a str)], (&'a str, &'a str), (u16, &'a str));
+    let rows: [Row<'_>; 11] = [
+        ("nothing came", &[("PUT", "one")], &[], ("if-match", &one), (200, "")),
+        ("another object", &[("PUT", "one")], &[("PUT", "two")], ("if-match", &two), conflict),
+        ("the same object again", &[("PUT", "one")], &[("PUT", "one")], ("if-match", &one), conflict),
+        ("the condition fails", &[("PUT", "one")], &[("PUT", "two")], ("if-match", &one), (412, "PreconditionFailed")),
+        ("the object went", &[("PUT", "one")], &[("DELETE", "")], ("if-match", &one), (404, "NoSuchKey")),
+        ("it went and came", &[("PUT", "one")], &[("DELETE", ""), ("PUT", "one")], ("if-match", &one), conflict),
+        ("no object may be there and it went", &[("PUT", "one")], &[("DELETE", "")], ("if-none-match", "*"), conflict),
+        (
+            "no object may be there and one came",
+            &[],
+            &[("PUT", "one")],
+            ("if-none-match", "*"),
+            (412, "PreconditionFailed"),
+        ),
+        ("no object may be there and none was", &[], &[("DELETE", "")], ("if-none-match", "*"), (200, "")),
+        ("no object may be there and none came", &[], &[], ("if-none-match", "*"), (200, "")),
+        ("no condition", &[("PUT", "one")], &[("PUT", "two")], ("content-type", "text/xml"), (200, "")),
+    ];
+    for (name, before, between, condition, wanted) in rows {
+        let mut world = with_bucket();
+        let send_all = |world: &mut World, all: &[(&str, &str)]| {
+            all.iter().for_each(|(method, body)| assert!(ours(world, &format!("{method} /ours/big"), body).0 < 300));
+        };
+        send_all(&mut world, before);
+        let id = begun(&mut world, &[]);
+        let etag = part(&mut world, &id, 1, "end");
+        send_all(&mut world, between);
+        ours(&mut world, "PUT /ours/big2", "another key");
+        let answer = complete(&mut world, &id, &[condition], &[(1, &etag)]);
+        assert_eq!((answer.0, answer.1.as_str()), wanted, "{name}: {}", text(&answer));
+        if wanted == conflict {
+            let header = if condition.0 == "if-match" { "If-Match" } else { "If-None-Match" };
+            assert_eq!(element(&text(&answer), "Condition"), header, "{name}");
+            assert_eq!(element(&text(&answer), "Key"), "big", "{name}");
+        }
+    }
+}
+
+#[test]
+fn checksums_of_parts_are_told_only_where_the_upload_named_an_algorithm() {
+    let sum = checksum::of("crc32c", b"end").unwrap();
+    let rows = [
+        ("no checksum", String::new(), 200),
+        ("the part's own", format!("<ChecksumCRC32C>{sum}</ChecksumCRC32C>"), 400),
+        ("another", "<ChecksumSHA1>AAAA</ChecksumSHA1>".to_owned(), 400),
+    ];
+    for (name, told, status) in rows {
+        let mut world = with_bucket();
+        let id = begun(&mut world, &[]);
+        let put = send(
+            &mut world,
+            &format!("PUT /ours/big?uploadId={id}&partNumber=1"),
+            &[("x-amz-checksum-crc32c", &sum)],
+            "end",
+        );
+        let body = completion(&[(1, &header(&put, "etag"))]).replace("</Part>", &format!("{told}</Part>"));
+        let answer = send(&mut world, &format!("POST /ours/big?uploadId={id}"), &[], &body);
+        let code = if status == 200 { "" } else { "InvalidPart" };
+        assert_eq!((answer.0, answer.1.as_str()), (status, code), "{name}: {}", text(&answer));
     }
 }
 
@@ -208,6 +276,12 @@ fn parts_can_be_copied_from_an_object_or_a_range_of_it() {
         ("all of it", "", 200, "0123456789"),
         ("a range", "bytes=2-4", 200, "234"),
         ("a range beyond the end", "bytes=2-10", 400, "not valid for source object of size: 10"),
+        (
+            "a range behind the end",
+            "bytes=10-20",
+            400,
+            "The specified copy range is invalid for the source object size",
+        ),
         ("a range to the end", "bytes=2-", 400, "must be of the form bytes=first-last"),
     ];
     for (name, range, status, wanted) in rows {

@@ -75,6 +75,11 @@ impl Settings {
         self.documents.insert("object-lock".into(), document);
     }
 
+    /// Whether object lock is on.
+    pub(super) fn locks_objects(&self) -> bool {
+        self.documents.get("object-lock").is_some_and(|document| document.at(&["ObjectLockEnabled"]) == "Enabled")
+    }
+
     pub(super) fn dump(&self) -> Value {
         let documents: BTreeMap<&String, String> = self.documents.iter().map(|(name, it)| (name, it.write())).collect();
         json!({
