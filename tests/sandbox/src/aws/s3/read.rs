@@ -60,6 +60,17 @@ fn part(text: &str, version: &Version, size: usize) -> Result<Piece, Refusal> {
     Ok(Some((parts[..number - 1].iter().sum(), length)))
 }
 
+/// Headers of the answer that a query may set, and by which parameter (API reference of GetObject, "Overriding response
+/// header values through the request").
+const REPLACED: [(&str, &str); 6] = [
+    ("content-type", "response-content-type"),
+    ("content-language", "response-content-language"),
+    ("expires", "response-expires"),
+    ("cache-control", "response-cache-control"),
+    ("content-disposition", "response-content-disposition"),
+    ("content-encoding", "response-content-encoding"),
+];
+
 pub(super) fn get(world: &World, asked: &Asked<'_>) -> Reply {
     let version = asked_version(world, asked)?;
     let modified = version.modified.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string();
@@ -89,6 +100,12 @@ pub(super) fn get(world: &World, asked: &Asked<'_>) -> Reply {
     headers.push(("content-length".into(), body.len().to_string()));
     if let Some((first, length)) = piece {
         headers.push(("content-range".into(), format!("bytes {first}-{}/{size}", first + length - 1)));
+    }
+    for (name, wanted) in REPLACED {
+        if !asked.parameter(wanted).is_empty() {
+            headers.retain(|(kept, _)| kept != name);
+            headers.push((name.into(), asked.parameter(wanted).to_owned()));
+        }
     }
     if asked.has("partNumber") && !version.parts.is_empty() {
         headers.push(("x-amz-mp-parts-count".into(), version.parts.len().to_string()));
