@@ -1,7 +1,7 @@
 //! What S3 refuses of versions' ids and headers of objects, one row per rule.
 #![allow(clippy::unwrap_used)]
 
-use super::multipart_tests::send;
+use super::multipart_tests::{header, send};
 use super::tests::{HOME, VERSIONING, ask, ours, text, with_bucket};
 
 const NEVER: &str = "HPniJFCxqTsMuIH9KX8K8wEjNUgmABCD";
@@ -64,5 +64,91 @@ fn governance_is_bypassed_only_where_there_is_object_lock() {
         assert_eq!(named, status == 400, "{name}");
         let many = ask(&mut world, HOME, "us-east-1", "POST /east?delete", &bypass, "");
         assert_eq!((many.0, many.1 == "InvalidArgument"), (400, status == 400), "{name}: {}", text(&many));
+    }
+}
+
+#[test]
+fn what_would_be_forgotten_of_a_new_object_is_refused() {
+    let (fits, long) = ("x".repeat(2044), "x".repeat(2045));
+    let preferred =
+        "<OwnershipControls><Rule><ObjectOwnership>BucketOwnerPreferred</ObjectOwnership></Rule></OwnershipControls>";
+    let no_lists = (400, "AccessControlListNotSupported");
+    let not_played = (501, "NotImplemented");
+    let rows = [
+        ("nothing", true, "content-type", "text/plain", (200, "")),
+        ("a private object", true, "x-amz-acl", "private", (200, "")),
+        ("an object of the bucket's owner", true, "x-amz-acl", "bucket-owner-full-control", (200, "")),
+        ("a public object", true, "x-amz-acl", "public-read", no_lists),
+        ("a grant", true, "x-amz-grant-read", "id=\"x\"", no_lists),
+        ("a public object where lists count", false, "x-amz-acl", "public-read", not_played),
+        ("a private object where lists count", false, "x-amz-acl", "private", (200, "")),
+        ("the usual storage class", true, "x-amz-storage-class", "STANDARD", (200, "")),
+        ("another storage class", true, "x-amz-storage-class", "GLACIER", not_played),
+        ("no storage class", true, "x-amz-storage-class", "OUTPOSTS", (400, "InvalidStorageClass")),
+        ("the bucket's encryption", true, "x-amz-server-side-encryption", "AES256", (200, "")),
+        ("another encryption", true, "x-amz-server-side-encryption", "aws:kms", not_played),
+        ("a key of KMS", true, "x-amz-server-side-encryption-aws-kms-key-id", "k", not_played),
+        ("a key of the client's", true, "x-amz-server-side-encryption-customer-algorithm", "AES256", not_played),
+        ("a lock", true, "x-amz-object-lock-mode", "GOVERNANCE", not_played),
+        ("as much metadata as there may be", true, "x-amz-meta-made", &fits, (200, "")),
+        ("too much metadata", true, "x-amz-meta-made", &long, (400, "MetadataTooLarge")),
+    ];
+    for (name, enforced, header, value, wanted) in rows {
+        let mut world = with_bucket();
+        if !enforced {
+            assert_eq!(ours(&mut world, "PUT /ours?ownershipControls", preferred).0, 200, "{name}");
+        }
+        ours(&mut world, "PUT /ours/from", "one");
+        let copy = [("x-amz-copy-source", "ours/from"), ("x-amz-metadata-directive", "REPLACE"), (header, value)];
+        for (line, headers) in
+            [("PUT /ours/key", &copy[2..]), ("POST /ours/key?uploads", &copy[2..]), ("PUT /ours/copy", &copy[..])]
+        {
+            let answer = send(&mut world, line, headers, "");
+            assert_eq!((answer.0, answer.1.as_str()), wanted, "{name}: {line}: {}", text(&answer));
+        }
+    }
+}
+
+#[test]
+fn an_object_is_encrypted_as_its_bucket_says() {
+    let mut world = with_bucket();
+    let rule = "<ServerSideEncryptionConfiguration><Rule><ApplyServerSideEncryptionByDefault><SSEAlgorithm>aws:kms</SSEAlgorithm><KMSMasterKeyID>k</KMSMasterKeyID></ApplyServerSideEncryptionByDefault></Rule></ServerSideEncryptionConfiguration>";
+    assert_eq!(ours(&mut world, "PUT /ours?encryption", rule).0, 200);
+    for (name, algorithm, key, status) in [
+        ("algorithm and key of the bucket", "aws:kms", "k", 200),
+        ("another key", "aws:kms", "other", 501),
+        ("another algorithm", "AES256", "", 501),
+    ] {
+        let headers =
+            [("x-amz-server-side-encryption", algorithm), ("x-amz-server-side-encryption-aws-kms-key-id", key)];
+        assert_eq!(send(&mut world, "PUT /ours/key", &headers, "one").0, status, "{name}");
+    }
+}
+
+#[test]
+fn a_reader_names_headers_of_the_answer() {
+    let mut world = with_bucket();
+    let first = [("content-type", "text/plain"), ("cache-control", "no-store")];
+    send(&mut world, "PUT /ours/key", &first, "one");
+    let query = "response-content-type=text/x-y&response-content-disposition=attachment%3B%20filename%3Da&response-expires=0&response-content-language=de&response-content-encoding=x";
+    let rows = [
+        ("as it was put", "", ["text/plain", "no-store", "", "", "", ""]),
+        ("named", query, ["text/x-y", "no-store", "attachment; filename=a", "0", "de", "x"]),
+        ("one", "response-cache-control=private", ["text/plain", "private", "", "", "", ""]),
+    ];
+    for (name, query, wanted) in rows {
+        for method in ["GET", "HEAD"] {
+            let got = ours(&mut world, &format!("{method} /ours/key?{query}"), "");
+            let names = [
+                "content-type",
+                "cache-control",
+                "content-disposition",
+                "expires",
+                "content-language",
+                "content-encoding",
+            ];
+            assert_eq!(names.map(|one| header(&got, one)), wanted, "{name}: {method}");
+            assert_eq!(got.2.headers().get_all("content-type").iter().count(), 1, "{name}");
+        }
     }
 }

@@ -7,9 +7,9 @@ use percent_encoding::percent_decode_str;
 use super::super::Refusal;
 use super::buckets::{millis, of};
 use super::conditions::{self, Read};
-use super::objects::{Version, described, found, header_tags, no_such_key, refuse_locks, stack};
+use super::objects::{Version, described, found, header_tags, no_such_key, stack};
 use super::xml::{self, leaf};
-use super::{Asked, Reply, buckets, checksum};
+use super::{Asked, Reply, buckets, checksum, not_kept};
 use crate::world::World;
 
 /// An object as the source of a copy.
@@ -91,7 +91,7 @@ fn refuse_idle(asked: &Asked<'_>, source: &Source, replaced: bool) -> Result<(),
 
 /// CopyObject: the new object is of one piece, however the source came.
 pub(super) fn object(world: &mut World, asked: &Asked<'_>) -> Reply {
-    refuse_locks(asked)?;
+    not_kept::refuse(world, asked)?;
     let source = source(world, asked)?;
     let metadata = replaced(asked, "x-amz-metadata-directive", "metadata")?;
     let tagging = replaced(asked, "x-amz-tagging-directive", "tagging")?;
@@ -102,7 +102,7 @@ pub(super) fn object(world: &mut World, asked: &Asked<'_>) -> Reply {
     let wanted = asked.header("x-amz-checksum-algorithm").to_lowercase();
     let algorithm = if wanted.is_empty() { kept.to_owned() } else { wanted };
     let sum = checksum::of(&algorithm, &body).ok_or_else(|| unsupported(&algorithm))?;
-    let described = if metadata { described(asked, world.now) } else { source.version.clone() };
+    let described = if metadata { described(asked, world.now)? } else { source.version.clone() };
     let etag = checksum::etag(&body);
     let version = Version {
         id: "null".into(),

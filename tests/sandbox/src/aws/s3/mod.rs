@@ -20,6 +20,7 @@ mod conditions;
 mod copy;
 mod listing;
 mod multipart;
+mod not_kept;
 mod objects;
 mod part_lists;
 mod read;
@@ -159,6 +160,9 @@ fn take_apart<'a>(caller: &'a Caller, region: &'a str, request: &'a Request<Byte
     Asked { caller, region, bucket: decoded(bucket), key: decoded(key), query, request }
 }
 
+/// How S3 refuses what it does not do.
+const NOT_IMPLEMENTED: &str = "A header or query you provided implies functionality that is not implemented";
+
 /// Query names that stand for operations which are not played here.
 const NOT_PLAYED: &[&str] = &[
     "accelerate",
@@ -179,7 +183,7 @@ const NOT_PLAYED: &[&str] = &[
 
 fn route(world: &mut World, asked: &Asked<'_>) -> Reply {
     if let Some(name) = NOT_PLAYED.iter().find(|name| asked.has(name)) {
-        let message = format!("A header or query you provided implies functionality that is not implemented: {name}");
+        let message = format!("{NOT_IMPLEMENTED}: {name}");
         return Err(Refusal::new("NotImplemented", message).with_status(501));
     }
     if asked.bucket.is_empty() {

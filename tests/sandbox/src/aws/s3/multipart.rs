@@ -12,10 +12,10 @@ use serde_json::{Value, json};
 use super::super::Refusal;
 use super::buckets::{Bucket, millis, of, of_mut};
 use super::listing::IN_LISTS;
-use super::objects::{Version, described, header_tags, refuse_locks, stack};
+use super::objects::{Version, described, header_tags, stack};
 use super::read::part_number;
 use super::xml::{self, Element, leaf};
-use super::{Asked, Reply, checksum, conditions, copy, part_lists};
+use super::{Asked, Reply, checksum, conditions, copy, not_kept, part_lists};
 use crate::world::World;
 
 /// Every part but the last has at least this many bytes (S3 user guide, "Amazon S3 multipart upload limits").
@@ -103,9 +103,9 @@ fn checksums(asked: &Asked<'_>) -> Result<(Option<String>, bool), Refusal> {
 }
 
 fn create(world: &mut World, asked: &Asked<'_>) -> Reply {
-    refuse_locks(asked)?;
+    not_kept::refuse(world, asked)?;
     let (algorithm, composite) = checksums(asked)?;
-    let described = Version { tags: header_tags(asked)?, ..described(asked, world.now) };
+    let described = Version { tags: header_tags(asked)?, ..described(asked, world.now)? };
     world.s3.writes += 1;
     let number = world.s3.writes;
     let id = super::sha256(format!("upload/{number}").as_bytes());

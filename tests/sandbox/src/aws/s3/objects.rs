@@ -10,7 +10,7 @@ use percent_encoding::percent_decode_str;
 use super::super::Refusal;
 use super::buckets::{Bucket, of, of_mut};
 use super::xml::{self, leaf};
-use super::{Asked, Reply, checksum, conditions, copy, multipart, read, settings};
+use super::{Asked, Reply, checksum, conditions, copy, multipart, not_kept, read, settings};
 use crate::world::World;
 
 /// One version of an object, or a delete marker.
@@ -118,18 +118,6 @@ pub(super) fn stack(world: &mut World, bucket: &str, key: &str, mut version: Ver
     Ok(shown)
 }
 
-/// Retention and legal holds of single objects are not played: an object that asks for one is not taken.
-pub(super) fn refuse_locks(asked: &Asked<'_>) -> Result<(), Refusal> {
-    let locks = |name: &&http::HeaderName| name.as_str().starts_with("x-amz-object-lock-");
-    match asked.request.headers().keys().find(locks) {
-        Some(name) => {
-            let message = format!("A header you provided implies functionality that is not implemented: {name}");
-            Err(Refusal::new("NotImplemented", message).with_status(501))
-        }
-        None => Ok(()),
-    }
-}
-
 /// The object's tags in the header of a request.
 pub(super) fn header_tags(asked: &Asked<'_>) -> Result<BTreeMap<String, String>, Refusal> {
     let decoded = |text: &str| percent_decode_str(&text.replace('+', " ")).decode_utf8_lossy().into_owned();
@@ -139,14 +127,17 @@ pub(super) fn header_tags(asked: &Asked<'_>) -> Result<BTreeMap<String, String>,
 }
 
 /// A version as the headers of a request describe it, without content, checksum and tags.
-pub(super) fn described(asked: &Asked<'_>, modified: Timestamp) -> Version {
+///
+/// # Errors
+/// `MetadataTooLarge`.
+pub(super) fn described(asked: &Asked<'_>, modified: Timestamp) -> Result<Version, Refusal> {
     let metadata = asked.request.headers().iter().filter_map(|(name, value)| {
         let name = name.as_str().strip_prefix("x-amz-meta-")?;
         Some((name.to_owned(), value.to_str().ok()?.to_owned()))
     });
     let kept = KEPT.iter().map(|name| ((*name).to_owned(), asked.header(name).to_owned()));
     let given = asked.header("content-type");
-    Version {
+    not_kept::measured(Version {
         id: "null".into(),
         body: None,
         etag: String::new(),
@@ -157,11 +148,11 @@ pub(super) fn described(asked: &Asked<'_>, modified: Timestamp) -> Version {
         checksum: None,
         parts: Vec::new(),
         modified,
-    }
+    })
 }
 
 fn put(world: &mut World, asked: &Asked<'_>) -> Reply {
-    refuse_locks(asked)?;
+    not_kept::refuse(world, asked)?;
     let kept = checksum::verify(asked)?;
     conditions::write(of(world, asked)?, &asked.key, asked.header("if-match"), asked.header("if-none-match"))?;
     let by_default = || Some((checksum::DEFAULT.to_owned(), checksum::of(checksum::DEFAULT, asked.body())?));
@@ -172,7 +163,7 @@ fn put(world: &mut World, asked: &Asked<'_>) -> Reply {
         etag: etag.clone(),
         tags: header_tags(asked)?,
         checksum: kept.clone(),
-        ..described(asked, world.now)
+        ..described(asked, world.now)?
     };
     let id = stack(world, &asked.bucket, &asked.key, version)?;
     let encryption = of(world, asked)?.settings.encryption.0.clone();

@@ -75,6 +75,12 @@ impl Settings {
         self.documents.insert("object-lock".into(), document);
     }
 
+    /// Whether all objects are the bucket owner's, so that access lists count for nothing.
+    pub(super) fn enforces_owner(&self) -> bool {
+        let rule = |document: &Element| document.at(&["Rule", "ObjectOwnership"]) == "BucketOwnerEnforced";
+        self.documents.get("ownershipControls").is_some_and(rule)
+    }
+
     /// Whether object lock is on.
     pub(super) fn locks_objects(&self) -> bool {
         self.documents.get("object-lock").is_some_and(|document| document.at(&["ObjectLockEnabled"]) == "Enabled")
