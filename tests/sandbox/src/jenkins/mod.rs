@@ -50,6 +50,8 @@ pub mod xml;
 #[cfg(test)]
 mod client_tests;
 #[cfg(test)]
+mod judged_tests;
+#[cfg(test)]
 mod recorded_tests;
 #[cfg(test)]
 mod seen_tests;

@@ -6,7 +6,7 @@ use http::{HeaderName, StatusCode};
 use super::access::{self, Permission};
 use super::reply::{self, Answer};
 use super::route::{Ask, url_path};
-use super::{Build, Item, builds, export};
+use super::{Build, Item, builds, export, full_name};
 use crate::world::World;
 
 /// The names that stand for a build, and which builds each may mean, newest first; `firstBuild` is the oldest.
@@ -89,6 +89,11 @@ pub(super) fn answer(world: &mut World, ask: &Ask<'_>, path: &[String], which: &
             ask.require_post()?;
             access::require(&world.jenkins, &ask.caller, Permission::RunDelete, path)?;
             let item = world.jenkins.find_mut(path).ok_or_else(reply::not_found)?;
+            // Run.delete refuses, and Run.doDoDelete shows delete-retry.jelly in the place of the redirect.
+            if item.builds.iter().any(|build| build.number == number && build.result.is_none()) {
+                let build = format!("{} #{number}", full_name(path));
+                return Ok(reply::html(&format!("Unable to delete {build} because it is still running")));
+            }
             item.builds.retain(|build| build.number != number);
             Ok(reply::located(StatusCode::FOUND, &parent))
         }
