@@ -11,13 +11,24 @@ use super::names::check_good_name;
 use super::reply::{self, Answer, Reply};
 use super::route::{Ask, url_path};
 use super::xml::{self, Element};
-use super::{Item, ItemKind, builds, config, copy, credentials, export, full_name, key, matrix, moves, views};
+use super::{Item, ItemKind, Jenkins, builds, config, copy, credentials, export, full_name, key, matrix, moves, views};
 use crate::world::{Due, Part, World};
+
+impl Jenkins {
+    /// The path of an item in the case in which it was created.
+    pub(super) fn named(&self, path: &[String]) -> Option<Vec<String>> {
+        (1..=path.len()).map(|depth| self.find(&path[..depth]).map(|item| item.name.clone())).collect()
+    }
+}
 
 /// Creates an item in a folder, or at the root.
 pub(super) fn create(world: &mut World, ask: &Ask<'_>, folder: &[String]) -> Answer {
     ask.require_post()?;
     access::require(&world.jenkins, &ask.caller, Permission::ItemCreate, folder)?;
+    let copied = ask.field("mode") == Some("copy");
+    if !copied {
+        ask.content_type().ok_or_else(|| reply::failure("No Content-Type header set"))?;
+    }
     let name = ask.field("name").ok_or_else(|| reply::failure("Query parameter 'name' is required"))?;
     let name = check_good_name(name).map_err(|error| reply::failure(&error))?.to_owned();
     let siblings = world.jenkins.siblings(folder).ok_or_else(reply::not_found)?;
@@ -28,7 +39,6 @@ pub(super) fn create(world: &mut World, ask: &Ask<'_>, folder: &[String]) -> Ans
         }
         return Err(reply::failure(&format!("A job already exists with the name ‘{name}’")));
     }
-    let copied = ask.field("mode") == Some("copy");
     let by_kind = !copied && !ask.is_xml() && ask.field("mode").is_some();
     let mut item = if copied { copy::item(world, ask, folder, &name)? } else { posted(world, ask, &name)? };
     let path = [folder, std::slice::from_ref(&name)].concat();
@@ -223,29 +233,43 @@ fn update_config(world: &mut World, ask: &Ask<'_>, path: &[String]) -> Answer {
 
 fn rename(world: &mut World, ask: &Ask<'_>, path: &[String]) -> Answer {
     ask.require_post()?;
-    access::require(&world.jenkins, &ask.caller, Permission::ItemConfigure, path)?;
-    let new = ask.field("newName").ok_or_else(|| reply::failure("Query parameter 'newName' is required"))?;
-    let new = check_good_name(new).map_err(|error| reply::failure(&error))?.to_owned();
     let (old, folder) = path.split_last().ok_or_else(reply::not_found)?;
+    // AbstractItem.doCheckNewName: whoever may not configure it could as well copy it and delete it.
+    if !access::may(&world.jenkins, &ask.caller, Permission::ItemConfigure, path) {
+        access::require(&world.jenkins, &ask.caller, Permission::ItemCreate, folder)?;
+        access::require(&world.jenkins, &ask.caller, Permission::ItemDelete, path)?;
+    }
+    let new = ask.field("newName").unwrap_or_default();
+    let new = check_good_name(new).map_err(|error| reply::failure(&error))?.to_owned();
     let item = world.jenkins.find(path).ok_or_else(reply::not_found)?;
     if item.name == new {
         return Err(reply::failure("The new name is the same as the current name."));
     }
+    check_free(world, ask, folder, &new)?;
     if item.builds.iter().any(|build| build.result.is_none()) {
         return Err(reply::failure("Unable to rename a job while it is building."));
     }
     let siblings = world.jenkins.siblings_mut(folder).ok_or_else(reply::not_found)?;
-    // At the root this holds for the item itself under another case, too (AbstractItem.checkIfNameIsUsed).
-    if siblings.contains_key(&key(folder, &new)) {
-        return Err(reply::failure(&format!("The name “{new}” is already in use.")));
-    }
     if let Some(mut item) = siblings.remove(&key(folder, old)) {
         item.name = new.clone();
         item.saved();
         siblings.insert(key(folder, &new), item);
     }
+    let renamed = [folder, std::slice::from_ref(&new)].concat();
+    views::follow(&mut world.jenkins, path, Some(&renamed));
     let encoded = url_path("", &[new]).replace("/job/", "");
     Ok(reply::located(StatusCode::FOUND, &format!("../{encoded}")))
+}
+
+/// Refuses a taken name, at the root that of the item itself in another case, too (AbstractItem.checkIfNameIsUsed). Who
+/// may neither read nor discover what has it is not told that something has.
+fn check_free(world: &World, ask: &Ask<'_>, folder: &[String], new: &str) -> Result<(), Reply> {
+    let Some(path) = world.jenkins.named(&[folder, &[new.to_owned()]].concat()) else { return Ok(()) };
+    let may = |permission| access::may(&world.jenkins, &ask.caller, permission, &path);
+    Err(reply::failure(&match may(Permission::ItemRead) || may(Permission::ItemDiscover) {
+        true => format!("The name “{new}” is already in use."),
+        false => format!("“{new}” is not an allowed name"),
+    }))
 }
 
 /// Deletes an item with all below it; running builds and queued ones go with it.
@@ -255,6 +279,7 @@ pub(super) fn delete(world: &mut World, ask: &Ask<'_>, path: &[String], status: 
     let siblings = world.jenkins.siblings_mut(folder).ok_or_else(reply::not_found)?;
     siblings.remove(&key(folder, name)).ok_or_else(reply::not_found)?;
     builds::forget(world, path);
+    views::follow(&mut world.jenkins, path, None);
     match status {
         StatusCode::NO_CONTENT => Ok(reply::empty(status)),
         _ => Ok(reply::located(status, &format!("{}/", url_path(&ask.base, folder)))),

@@ -6,7 +6,7 @@ use http::StatusCode;
 use super::access::{self, Permission};
 use super::reply::{self, Answer};
 use super::route::{Ask, url_path};
-use super::{builds, key};
+use super::{builds, full_name, key, views};
 use crate::world::World;
 
 /// Moves the item at `path` to the folder that `destination` names: `/A/B`, or `/` for the root.
@@ -14,8 +14,7 @@ pub(super) fn answer(world: &mut World, ask: &Ask<'_>, path: &[String]) -> Answe
     ask.require_post()?;
     access::require(&world.jenkins, &ask.caller, Permission::ItemMove, path)?;
     let back = Ok(reply::located(StatusCode::FOUND, "."));
-    let Some(destination) = ask.field("destination").and_then(|named| named.strip_prefix('/')) else { return back };
-    let folder: Vec<String> = destination.split('/').filter(|part| !part.is_empty()).map(str::to_owned).collect();
+    let Some(folder) = ask.field("destination").and_then(|named| folder(world, named)) else { return back };
     let (name, parent) = path.split_last().ok_or_else(reply::not_found)?;
     if !suits(world, ask, path, name, &folder) || folder == parent {
         return back;
@@ -30,9 +29,21 @@ pub(super) fn answer(world: &mut World, ask: &Ask<'_>, path: &[String]) -> Answe
     let mut item = siblings.remove(&key(parent, name)).ok_or_else(reply::not_found)?;
     item.saved();
     let moved = [folder.as_slice(), std::slice::from_ref(&item.name)].concat();
+    views::follow(&mut world.jenkins, path, Some(&moved));
     let into = world.jenkins.siblings_mut(&folder).ok_or_else(reply::not_found)?;
     into.insert(key(&folder, &item.name), item);
     Ok(reply::located(StatusCode::FOUND, &format!("{}/", url_path(&ask.base, &moved))))
+}
+
+/// The folder of exactly that full name behind a slash; a slash alone is the root.
+fn folder(world: &World, destination: &str) -> Option<Vec<String>> {
+    let named = destination.strip_prefix('/')?;
+    if named.is_empty() {
+        return Some(Vec::new());
+    }
+    let folder: Vec<String> = named.split('/').map(str::to_owned).collect();
+    // Looking up does not regard the case at the root, comparing full names does.
+    (full_name(&world.jenkins.named(&folder)?) == named).then_some(folder)
 }
 
 /// Whether the item may go there: a folder that takes it, not below the item itself, where no item has its name.

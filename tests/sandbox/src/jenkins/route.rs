@@ -209,6 +209,8 @@ fn walk(world: &mut World, ask: &Ask<'_>, path: &[&str]) -> Answer {
             return Err(reply::refused(&format!("Please login to access job {name}")));
         }
     }
+    // From here on the item goes by the name that it was created under, whatever the case of the address.
+    let names = world.jenkins.named(&names).ok_or_else(reply::not_found)?;
     match rest {
         [] if ask.method == Method::DELETE && ask.slash => items::delete(world, ask, &names, StatusCode::NO_CONTENT),
         [] if ask.slash => Ok(reply::html("job")),

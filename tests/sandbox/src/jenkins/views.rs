@@ -12,7 +12,7 @@ use super::names::check_good_name;
 use super::reply::{self, Answer, Reply};
 use super::route::{Ask, url_path};
 use super::xml::{self, Element};
-use super::{config, export, owners};
+use super::{Jenkins, config, export, full_name, owners};
 use crate::world::World;
 
 /// The only kind of view that can be made.
@@ -168,6 +168,26 @@ fn read(world: &World, source: &str, name: &str) -> Result<Element, Reply> {
     view.children.retain(|child| child.name != "name" && child.name != "owner");
     view.children.insert(0, Element::leaf("name", name));
     Ok(view)
+}
+
+/// Lets the list views follow an item to its new full name, or forget it where there is none, with all below it
+/// (ListView.Listener).
+pub(super) fn follow(jenkins: &mut Jenkins, old: &[String], new: Option<&[String]>) {
+    let (old, new) = (full_name(old), new.map(full_name));
+    let moved = |name: &str| {
+        let below = name.strip_prefix(&old).filter(|below| below.is_empty() || below.starts_with('/'))?;
+        Some(new.as_ref().map(|new| format!("{new}{below}")))
+    };
+    for list in jenkins.views.values_mut().filter_map(|view| view.child_mut("jobNames")) {
+        list.children.retain_mut(|child| match moved(&child.text) {
+            Some(Some(name)) if child.name == "string" => {
+                child.text = name;
+                true
+            }
+            Some(None) => child.name != "string",
+            _ => true,
+        });
+    }
 }
 
 /// Puts one of the root's items into a view, or takes it out (ListView.doAddJobToView, doRemoveJobFromView).
