@@ -7,9 +7,10 @@ use http::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use super::access::{self, Permission};
-use super::classes::{ONE_AT_A_TIME, PARAMETERS};
+use super::classes::{CHOICE, ONE_AT_A_TIME, PARAMETERS};
 use super::reply::{self, Answer, Reply};
 use super::route::Ask;
+use super::xml::Element;
 use super::{Build, Item, ItemKind, Mode, QueueItem, Stage, export, full_name};
 use crate::world::{Due, Part, World};
 
@@ -38,13 +39,18 @@ pub(super) fn trigger(world: &mut World, ask: &Ask<'_>, path: &[String], how: &s
         _ => {}
     }
     let mut values = Vec::new();
-    for (name, default) in &definitions {
-        let mut given = ask.fields.iter().filter(|(key, _)| key == name && with_parameters);
-        let value = given.next().map_or(default, |(_, value)| value);
+    for parameter in definitions {
+        let name = parameter.name;
+        let mut given = ask.fields.iter().filter(|(key, _)| *key == name && with_parameters);
+        let value = given.next().map(|(_, value)| value.clone());
         if given.next().is_some() {
             return Err(reply::broken(&format!("Illegal number of parameter values for {name}: 2")));
         }
-        values.push((name.clone(), value.clone()));
+        // ChoiceParameterDefinition.checkValue.
+        if let Some(value) = value.as_ref().filter(|value| parameter.choices.is_some_and(|all| !all.contains(value))) {
+            return Err(reply::broken(&format!("Illegal choice for parameter {name}: {value}")));
+        }
+        values.extend(value.or(parameter.default).map(|value| (name, value)));
     }
     let quiet = match ask.field("delay").map(|delay| delay.trim_end_matches("sec").trim().parse::<u64>()) {
         None => world.settings.jenkins_queue,
@@ -80,11 +86,39 @@ fn authorize(world: &World, ask: &Ask<'_>, path: &[String], item: &Item) -> Resu
     }
 }
 
+/// A parameter that a job declares.
+struct Parameter {
+    name: String,
+    /// Absent: without a value there is no parameter.
+    default: Option<String>,
+    /// What it may be, if that is limited.
+    choices: Option<Vec<String>>,
+}
+
 /// The parameters that a job declares, with their defaults.
-fn parameters(item: &Item) -> Vec<(String, String)> {
+fn parameters(item: &Item) -> Vec<Parameter> {
     let list = item.property(PARAMETERS).and_then(|property| property.child("parameterDefinitions"));
-    let text = |definition: &super::Element, name: &str| definition.child_text(name).unwrap_or_default().to_owned();
-    list.iter().flat_map(|list| &list.children).map(|one| (text(one, "name"), text(one, "defaultValue"))).collect()
+    let parameter = |one: &Element| Parameter {
+        name: one.child_text("name").unwrap_or_default().to_owned(),
+        default: default_of(one),
+        choices: choices(one),
+    };
+    list.iter().flat_map(|list| &list.children).map(parameter).collect()
+}
+
+/// What a parameter may be, where its definition limits it (ChoiceParameterDefinition.getChoices).
+pub(super) fn choices(definition: &Element) -> Option<Vec<String>> {
+    let list = definition.child("choices").filter(|_| definition.name == CHOICE)?;
+    Some(list.walk().into_iter().filter(|one| one.name == "string").map(|one| one.text.clone()).collect())
+}
+
+/// The value that a parameter has where none is given; a choice without one has its first.
+pub(super) fn default_of(definition: &Element) -> Option<String> {
+    let own = definition.child_text("defaultValue").map(str::to_owned);
+    match choices(definition) {
+        Some(all) => own.or(all.into_iter().next()),
+        None => Some(own.unwrap_or_default()),
+    }
 }
 
 enum Queued {
@@ -220,6 +254,7 @@ pub fn wake(world: &mut World, due: &Due) {
             // WorkflowJob.poll: without a last build, build now.
             if item.builds.is_empty() && item.buildable() && super::items::polls(item) {
                 let values = parameters(item);
+                let values = values.into_iter().filter_map(|one| Some((one.name, one.default?))).collect();
                 enqueue(world, &path, values, "Started by an SCM change".into(), Duration::ZERO);
             }
         }

@@ -37,6 +37,7 @@ use Shape::{List, Made, Object, Opaque, Posted, Sealed, Text, Word};
 pub(super) const FOLDER: &str = "com.cloudbees.hudson.plugins.folder.Folder";
 pub(super) const PIPELINE: &str = "flow-definition";
 pub(super) const FREESTYLE: &str = "project";
+pub(super) const CHOICE: &str = "hudson.model.ChoiceParameterDefinition";
 pub(super) const PARAMETERS: &str = "hudson.model.ParametersDefinitionProperty";
 pub(super) const ONE_AT_A_TIME: &str =
     "org.jenkinsci.plugins.workflow.job.properties.DisableConcurrentBuildsJobProperty";
@@ -155,7 +156,7 @@ pub(super) const CLASSES: &[Class] = &[
         fields: &[("name", PLAIN), ("description", PLAIN), ("defaultValue", FALSE)],
     },
     Class {
-        name: "hudson.model.ChoiceParameterDefinition",
+        name: CHOICE,
         plugin: "",
         fields: &[("name", PLAIN), ("description", PLAIN), ("choices", AS_IT_IS), ("defaultValue", PLAIN)],
     },

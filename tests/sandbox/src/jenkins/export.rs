@@ -18,10 +18,11 @@ const FIRST_LEVEL: &str = "mode,nodeName,nodeDescription,numExecutors,quietingDo
     jobs[name,url,color],builds[number,url],lastBuild[number,url],lastCompletedBuild[number,url],\
     lastSuccessfulBuild[number,url],lastFailedBuild[number,url],firstBuild[number,url],lastStableBuild[number,url],\
     lastUnstableBuild[number,url],lastUnsuccessfulBuild[number,url],previousBuild[number,url],nextBuild[number,url],\
-    inProgress,keepLog,artifacts,absoluteUrl,domains[*],queueItem[id],items[*],task[name,url,color],\
-    executable[number,url],actions[parameterDefinitions[name,type,description,defaultParameterValue[name,value]],\
+    inProgress,keepLog,artifacts,absoluteUrl,domains[*],queueItem[id],\
+    items[task[name,url,color],actions[parameters[name,value],causes[shortDescription,userId,userName,addr,note]],*],task[name,url,color],\
+    executable[number,url],actions[parameterDefinitions[name,type,description,choices,defaultParameterValue[name,value]],\
     parameters[name,value],causes[shortDescription,userId,userName,addr,note]],\
-    property[parameterDefinitions[name,type,description,defaultParameterValue[name,value]]],\
+    property[parameterDefinitions[name,type,description,choices,defaultParameterValue[name,value]]],\
     credentials[id,typeName,description,displayName],global,urlName,views[name,url],primaryView[name,url],\
     busyExecutors,totalExecutors,computer[displayName,description,numExecutors,executors,oneOffExecutors,assignedLabels[name],\
     idle,offline,offlineCauseReason,temporarilyOffline,jnlpAgent],executors,oneOffExecutors,assignedLabels[name],idle,offline,\
@@ -65,15 +66,25 @@ pub(super) fn items(world: &World, ask: &Ask<'_>, folder: &[String]) -> Vec<Valu
         .collect()
 }
 
-/// One item.
-pub(super) fn item(world: &World, ask: &Ask<'_>, path: &[String], item: &Item) -> Value {
-    let class = match item.kind {
+fn class(kind: ItemKind) -> &'static str {
+    match kind {
         ItemKind::Folder => classes::FOLDER,
         ItemKind::Pipeline => "org.jenkinsci.plugins.workflow.job.WorkflowJob",
         ItemKind::Freestyle => "hudson.model.FreeStyleProject",
-    };
+    }
+}
+
+fn class_of_builds(kind: ItemKind) -> &'static str {
+    match kind {
+        ItemKind::Freestyle => "hudson.model.FreeStyleBuild",
+        _ => "org.jenkinsci.plugins.workflow.job.WorkflowRun",
+    }
+}
+
+/// One item.
+pub(super) fn item(world: &World, ask: &Ask<'_>, path: &[String], item: &Item) -> Value {
     let mut value = json!({
-        "_class": class,
+        "_class": class(item.kind),
         "name": item.name,
         "displayName": item.config.child_text("displayName").unwrap_or(&item.name),
         "fullName": full_name(path),
@@ -96,15 +107,6 @@ fn folder(world: &World, ask: &Ask<'_>, path: &[String]) -> Value {
 
 fn job(world: &World, ask: &Ask<'_>, path: &[String], item: &Item) -> Value {
     let queued = world.jenkins.queue.values().find(|queued| queued.job == path && !builds::has_left(queued));
-    let color = match item.builds.iter().rev().find_map(|build| build.result.as_deref()) {
-        _ if item.disabled() => "disabled",
-        None => "notbuilt",
-        Some("SUCCESS") => "blue",
-        Some("UNSTABLE") => "yellow",
-        Some("FAILURE") => "red",
-        Some(_) => "aborted",
-    };
-    let running = item.builds.iter().any(|build| build.result.is_none());
     let builds: Vec<Value> = item.builds.iter().rev().map(|found| build(ask, path, item, found)).collect();
     let mut members = json!({
         "actions": property_actions(item),
@@ -112,7 +114,7 @@ fn job(world: &World, ask: &Ask<'_>, path: &[String], item: &Item) -> Value {
         "disabled": item.disabled(),
         "concurrentBuild": item.property(classes::ONE_AT_A_TIME).is_none(),
         "keepDependencies": false,
-        "color": format!("{color}{}", if running { "_anime" } else { "" }),
+        "color": color(item),
         "inQueue": queued.is_some(),
         "queueItem": queued.map(|queued| queue_item(world, ask, queued)),
         "nextBuildNumber": item.next_build,
@@ -127,6 +129,20 @@ fn job(world: &World, ask: &Ask<'_>, path: &[String], item: &Item) -> Value {
     members
 }
 
+/// How a job's builds went, and whether one runs (Job.getIconColor).
+fn color(item: &Item) -> String {
+    let color = match item.builds.iter().rev().find_map(|build| build.result.as_deref()) {
+        _ if item.disabled() => "disabled",
+        None => "notbuilt",
+        Some("SUCCESS") => "blue",
+        Some("UNSTABLE") => "yellow",
+        Some("FAILURE") => "red",
+        Some(_) => "aborted",
+    };
+    let running = item.builds.iter().any(|build| build.result.is_none());
+    format!("{color}{}", if running { "_anime" } else { "" })
+}
+
 /// Job.getActions has those of the properties, and a list of parameters is an action of its own.
 fn property_actions(item: &Item) -> Vec<Value> {
     properties(item).into_iter().filter(|property| property.get("parameterDefinitions").is_some()).collect()
@@ -138,12 +154,17 @@ fn properties(item: &Item) -> Vec<Value> {
         let kind = definition.name.rsplit('.').next().unwrap_or_default();
         let default = match definition.name == classes::CREDENTIALS_PARAMETER {
             true => json!({"name": text("name")}),
-            false => json!({"name": text("name"), "value": text("defaultValue")}),
+            false => builds::default_of(definition)
+                .map_or(Value::Null, |value| json!({"name": text("name"), "value": value})),
         };
-        json!({
+        let mut shown = json!({
             "_class": definition.name, "name": text("name"), "type": kind, "description": text("description"),
             "defaultParameterValue": default,
-        })
+        });
+        if let Some(choices) = builds::choices(definition) {
+            shown["choices"] = choices.into();
+        }
+        shown
     };
     let all = item.config.child("properties").map(|list| list.children.as_slice()).unwrap_or_default();
     let one = |property: &super::Element| match property.child("parameterDefinitions") {
@@ -203,12 +224,8 @@ pub(super) fn build(ask: &Ask<'_>, path: &[String], item: &Item, build: &Build) 
     };
     let before = item.builds.iter().map(|other| other.number).filter(|number| *number < build.number).max();
     let after = item.builds.iter().map(|other| other.number).filter(|number| *number > build.number).min();
-    let class = match item.kind {
-        ItemKind::Freestyle => "hudson.model.FreeStyleBuild",
-        _ => "org.jenkinsci.plugins.workflow.job.WorkflowRun",
-    };
     json!({
-        "_class": class,
+        "_class": class_of_builds(item.kind),
         "displayName": format!("#{}", build.number),
         "description": build.description,
         "inProgress": build.result.is_none(),
@@ -233,13 +250,15 @@ pub(super) fn build(ask: &Ask<'_>, path: &[String], item: &Item, build: &Build) 
 pub(super) fn queue_item(world: &World, ask: &Ask<'_>, queued: &QueueItem) -> Value {
     let params: String = queued.parameters.iter().map(|(name, value)| format!("\n{name}={value}")).collect();
     let job = url_path(&ask.base, &queued.job);
-    let (class, why) = match queued.stage {
+    let found = world.jenkins.find(&queued.job);
+    let kind = found.map_or(ItemKind::Pipeline, |item| item.kind);
+    let (stage, why) = match queued.stage {
         Stage::Waiting { .. } => ("hudson.model.Queue$WaitingItem", Some("In the quiet period".to_owned())),
         Stage::Blocked => ("hudson.model.Queue$BlockedItem", Some(builds::why_blocked(world, queued))),
         Stage::Started { .. } | Stage::Cancelled { .. } => ("hudson.model.Queue$LeftItem", None),
     };
     let mut value = json!({
-        "_class": class,
+        "_class": stage,
         "id": queued.id,
         "why": why,
         "blocked": queued.stage == Stage::Blocked,
@@ -248,8 +267,10 @@ pub(super) fn queue_item(world: &World, ask: &Ask<'_>, queued: &QueueItem) -> Va
         "inQueueSince": queued.since.as_millisecond(),
         "params": params,
         "url": format!("queue/item/{}/", queued.id),
-        "task": {"_class": "org.jenkinsci.plugins.workflow.job.WorkflowJob", "name": queued.job.last(), "url": format!("{job}/")},
-        "actions": actions(world.jenkins.find(&queued.job), &queued.parameters, &queued.causes),
+        "task": {
+            "_class": class(kind), "name": queued.job.last(), "url": format!("{job}/"), "color": found.map(color),
+        },
+        "actions": actions(found, &queued.parameters, &queued.causes),
     });
     match queued.stage {
         Stage::Waiting { until } => value["timestamp"] = json!(until.as_millisecond()),
@@ -257,7 +278,7 @@ pub(super) fn queue_item(world: &World, ask: &Ask<'_>, queued: &QueueItem) -> Va
         Stage::Started { number, .. } => {
             value["cancelled"] = json!(false);
             value["executable"] = json!({
-                "_class": "org.jenkinsci.plugins.workflow.job.WorkflowRun", "number": number, "url": format!("{job}/{number}/"),
+                "_class": class_of_builds(kind), "number": number, "url": format!("{job}/{number}/"),
             });
         }
         Stage::Cancelled { .. } => {

@@ -186,3 +186,64 @@ fn who_may_give_a_new_name_and_what_a_taken_one_tells() {
         assert_eq!(header(&answer, "x-error").as_deref(), Some(reason), "{name}");
     }
 }
+
+const CHOICE: &str = "<flow-definition><properties><hudson.model.ParametersDefinitionProperty><parameterDefinitions><hudson.model.ChoiceParameterDefinition><name>C</name><choices class=\"java.util.Arrays$ArrayList\"><a class=\"string-array\"><string>one</string><string>two</string></a></choices></hudson.model.ChoiceParameterDefinition></parameterDefinitions></hudson.model.ParametersDefinitionProperty></properties></flow-definition>";
+
+/// ChoiceParameterDefinition.createValue and getDefaultParameterValue.
+#[test]
+fn a_choice_takes_only_what_it_lists() {
+    let rows = [
+        ("what is listed", "?C=two", 201, Some("two")),
+        ("the first without any", "", 201, Some("one")),
+        ("something else", "?C=zz", 500, None),
+        ("another case", "?C=One", 500, None),
+        ("nothing", "?C=", 500, None),
+    ];
+    for (name, query, status, queued) in rows {
+        let mut world = world();
+        send(&mut world, "POST /createItem?name=p", CHOICE);
+        let answer = send(&mut world, &format!("POST /job/p/buildWithParameters{query}"), "");
+        assert_eq!(answer.0, status, "{name}");
+        assert_eq!(answer.1.contains("Illegal choice for parameter C: "), status == 500, "{name}");
+        let values = world.jenkins.queue.values().map(|queued| queued.parameters[0].1.as_str());
+        assert_eq!(values.collect::<Vec<_>>(), queued.into_iter().collect::<Vec<_>>(), "{name}");
+    }
+    let mut world = world();
+    send(&mut world, "POST /createItem?name=p", CHOICE);
+    let job = json_of(&mut world, "/job/p/api/json");
+    let definition = &job["property"][0]["parameterDefinitions"][0];
+    assert_eq!(definition["choices"], json!(["one", "two"]), "{job}");
+    assert_eq!(definition["defaultParameterValue"]["value"], json!("one"), "{job}");
+}
+
+/// Queue.getItems is exported inline, so that an item in the list shows what it shows by itself.
+#[test]
+fn the_queue_shows_its_items_whole_and_by_their_kind() {
+    let rows = [
+        (
+            "a pipeline",
+            JOB,
+            "org.jenkinsci.plugins.workflow.job.WorkflowJob",
+            "org.jenkinsci.plugins.workflow.job.WorkflowRun",
+        ),
+        ("a freestyle job", "<project/>", "hudson.model.FreeStyleProject", "hudson.model.FreeStyleBuild"),
+    ];
+    for (name, source, task, run) in rows {
+        let mut world = slow();
+        send(&mut world, "POST /createItem?name=p", source);
+        let how = if source == JOB { "buildWithParameters" } else { "build" };
+        send(&mut world, &format!("POST /job/p/{how}?delay=5sec"), "");
+        let list = json_of(&mut world, "/queue/api/json");
+        let item = &list["items"][0];
+        let wanted = json!({"_class": task, "name": "p", "url": "http://ci.example/job/p/", "color": "notbuilt"});
+        assert_eq!(item["task"], wanted, "{name}");
+        let id = item["id"].as_u64().unwrap();
+        assert_eq!(*item, json_of(&mut world, &format!("/queue/item/{id}/api/json")), "{name}");
+        assert!(item.to_string().contains("\"shortDescription\":\"Started by user operator\""), "{name}: {item}");
+        assert_eq!(item["params"], if source == JOB { "\nP=d" } else { "" }, "{name}");
+        pass(&mut world, 6);
+        let left = json_of(&mut world, &format!("/queue/item/{id}/api/json"));
+        assert_eq!(left["executable"]["_class"], run, "{name}");
+        assert_eq!(left["task"]["color"], "notbuilt_anime", "{name}");
+    }
+}
