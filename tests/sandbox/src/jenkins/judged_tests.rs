@@ -133,60 +133,6 @@ fn a_destination_is_named_exactly() {
     }
 }
 
-/// AbstractItem.doCheckNewName and checkIfNameIsUsed.
-#[test]
-fn who_may_give_a_new_name_and_what_a_taken_one_tells() {
-    use Permission::{ItemConfigure, ItemCreate, ItemDelete, ItemDiscover};
-    let (configure, create, delete) =
-        ("hudson.model.Item.Configure", "hudson.model.Item.Create", "hudson.model.Item.Delete");
-    let rows: &[(&str, &[Permission], &str, u16, &str)] = &[
-        ("Configure alone", &[ItemConfigure], "new", 302, ""),
-        ("Create and Delete", &[ItemCreate, ItemDelete], "new", 302, ""),
-        ("Create alone", &[ItemCreate], "new", 403, delete),
-        ("Delete alone", &[ItemDelete], "new", 403, create),
-        ("nothing", &[], "new", 403, create),
-        ("a taken name", &[ItemConfigure], "seen", 400, "The name  seen  is already in use."),
-        ("a hidden name", &[ItemConfigure], "hidden", 400, " hidden  is not an allowed name"),
-        ("a discovered name", &[ItemConfigure, ItemDiscover], "hidden", 400, "The name  hidden  is already in use."),
-        ("no name", &[ItemConfigure], "", 400, "No name is specified"),
-    ];
-    for (name, permissions, new, status, reason) in rows {
-        let mut world = world();
-        send(&mut world, "POST /createItem?name=A", FOLDER);
-        for item in ["p", "seen", "hidden"] {
-            send(&mut world, &format!("POST /job/A/createItem?name={item}"), PLAIN_JOB);
-        }
-        let mut user = User::service("t");
-        for permission in [ItemConfigure, ItemCreate, ItemDelete] {
-            user.permissions.remove(&permission);
-        }
-        user.permissions.extend(permissions.iter().copied());
-        user.denied.insert("A/hidden".into(), [Permission::ItemRead].into());
-        world.jenkins.users.insert("u".into(), user);
-        let call = format!("POST /job/A/job/p/confirmRename?newName={new}");
-        let answer = send_as(&mut world, Some(&authorization("u", "t")), &call, "");
-        assert_eq!(answer.status().as_u16(), *status, "{name}");
-        let told = header(&answer, "x-error").or_else(|| header(&answer, "x-required-permission"));
-        assert_ne!(told.as_deref(), Some(configure), "{name}");
-        assert_eq!(told.unwrap_or_default(), *reason, "{name}");
-    }
-    let mut world = slow();
-    for item in ["p", "taken"] {
-        send(&mut world, &format!("POST /createItem?name={item}"), PLAIN_JOB);
-    }
-    send(&mut world, "POST /job/p/build?delay=0sec", "");
-    pass(&mut world, 1);
-    let rows = [
-        ("a taken name is told before the build", "taken", "The name  taken  is already in use."),
-        ("a free one is refused for the build", "free", "Unable to rename a job while it is building."),
-    ];
-    for (name, new, reason) in rows {
-        let call = format!("POST /job/p/confirmRename?newName={new}");
-        let answer = send_as(&mut world, Some(&operator()), &call, "");
-        assert_eq!(header(&answer, "x-error").as_deref(), Some(reason), "{name}");
-    }
-}
-
 const CHOICE: &str = "<flow-definition><properties><hudson.model.ParametersDefinitionProperty><parameterDefinitions><hudson.model.ChoiceParameterDefinition><name>C</name><choices class=\"java.util.Arrays$ArrayList\"><a class=\"string-array\"><string>one</string><string>two</string></a></choices></hudson.model.ChoiceParameterDefinition></parameterDefinitions></hudson.model.ParametersDefinitionProperty></properties></flow-definition>";
 
 /// ChoiceParameterDefinition.createValue and getDefaultParameterValue.
@@ -245,5 +191,98 @@ fn the_queue_shows_its_items_whole_and_by_their_kind() {
         let left = json_of(&mut world, &format!("/queue/item/{id}/api/json"));
         assert_eq!(left["executable"]["_class"], run, "{name}");
         assert_eq!(left["task"]["color"], "notbuilt_anime", "{name}");
+    }
+}
+
+/// AbstractItem.doCheckNewName and checkIfNameIsUsed.
+#[test]
+fn who_may_give_a_new_name_and_what_a_taken_one_tells() {
+    use Permission::{ItemConfigure, ItemCreate, ItemDelete, ItemDiscover};
+    let (configure, create, delete) =
+        ("hudson.model.Item.Configure", "hudson.model.Item.Create", "hudson.model.Item.Delete");
+    let rows: &[(&str, &[Permission], &str, u16, &str)] = &[
+        ("Configure alone", &[ItemConfigure], "new", 302, ""),
+        ("Create and Delete", &[ItemCreate, ItemDelete], "new", 302, ""),
+        ("Create alone", &[ItemCreate], "new", 403, delete),
+        ("Delete alone", &[ItemDelete], "new", 403, create),
+        ("nothing", &[], "new", 403, create),
+        ("a taken name", &[ItemConfigure], "seen", 400, "The name  seen  is already in use."),
+        ("a hidden name", &[ItemConfigure], "hidden", 400, " hidden  is not an allowed name"),
+        ("a discovered name", &[ItemConfigure, ItemDiscover], "hidden", 400, "The name  hidden  is already in use."),
+        ("no name", &[ItemConfigure], "", 400, "No name is specified"),
+    ];
+    for (name, permissions, new, status, reason) in rows {
+        let mut world = world();
+        send(&mut world, "POST /createItem?name=A", FOLDER);
+        for item in ["p", "seen", "hidden"] {
+            send(&mut world, &format!("POST /job/A/createItem?name={item}"), PLAIN_JOB);
+        }
+        let mut user = User::service("t");
+        for permission in [ItemConfigure, ItemCreate, ItemDelete] {
+            user.permissions.remove(&permission);
+        }
+        user.permissions.extend(permissions.iter().copied());
+        user.denied.insert("A/hidden".into(), [Permission::ItemRead].into());
+        world.jenkins.users.insert("u".into(), user);
+        let call = format!("POST /job/A/job/p/confirmRename?newName={new}");
+        let answer = send_as(&mut world, Some(&authorization("u", "t")), &call, "");
+        assert_eq!(answer.status().as_u16(), *status, "{name}");
+        let told = header(&answer, "x-error").or_else(|| header(&answer, "x-required-permission"));
+        assert_ne!(told.as_deref(), Some(configure), "{name}");
+        assert_eq!(told.unwrap_or_default(), *reason, "{name}");
+    }
+    let mut world = slow();
+    for item in ["p", "taken"] {
+        send(&mut world, &format!("POST /createItem?name={item}"), PLAIN_JOB);
+    }
+    send(&mut world, "POST /job/p/build?delay=0sec", "");
+    pass(&mut world, 1);
+    let rows = [
+        ("a taken name is told before the build", "taken", "The name  taken  is already in use."),
+        ("a free one is refused for the build", "free", "Unable to rename a job while it is building."),
+    ];
+    for (name, new, reason) in rows {
+        let call = format!("POST /job/p/confirmRename?newName={new}");
+        let answer = send_as(&mut world, Some(&operator()), &call, "");
+        assert_eq!(header(&answer, "x-error").as_deref(), Some(reason), "{name}");
+    }
+}
+
+/// CrumbIssuer.RestrictedApi.doXml.
+#[test]
+fn a_crumb_is_had_as_text_and_no_other_xml_is() {
+    let mut world = world();
+    send(&mut world, "POST /createItem?name=p", PLAIN_JOB);
+    let issued = json_of(&mut world, "/crumbIssuer/api/json");
+    let crumb = issued["crumb"].as_str().unwrap();
+    let rows = [
+        ("both", "concat(//crumbRequestField,%22:%22,//crumb)", format!("Jenkins-Crumb:{crumb}")),
+        ("both with an equals sign", "concat(//crumbRequestField,'=',//crumb)", format!("Jenkins-Crumb={crumb}")),
+        ("the field", "/*/crumbRequestField/text()", "Jenkins-Crumb".to_owned()),
+        ("the crumb", "/*/crumb/text()", crumb.to_owned()),
+    ];
+    for (name, xpath, expected) in rows {
+        let call = format!("GET /crumbIssuer/api/xml?xpath={xpath}");
+        let answer = send_as(&mut world, Some(&operator()), &call, "");
+        assert_eq!(
+            (answer.status().as_u16(), String::from_utf8_lossy(answer.body()).into_owned()),
+            (200, expected),
+            "{name}"
+        );
+        assert_eq!(header(&answer, "content-type").as_deref(), Some("text/plain;charset=utf-8"), "{name}");
+        assert!(header(&answer, "x-jenkins").is_some() && header(&answer, "set-cookie").is_some(), "{name}");
+    }
+    let rows = [
+        ("another path", "/crumbIssuer/api/xml?xpath=//crumb", 500),
+        ("no path", "/crumbIssuer/api/xml", 500),
+        ("the root", "/api/xml", 500),
+        ("a job", "/job/p/api/xml", 500),
+        ("the queue", "/queue/api/xml", 500),
+        ("a job that is not there", "/job/none/api/xml", 404),
+    ];
+    for (name, path, status) in rows {
+        let answer = send(&mut world, &format!("GET {path}"), "");
+        assert_eq!(answer.0, status, "{name}");
+        assert_eq!(answer.1.contains("the sandbox has no api/xml"), status == 500, "{name}");
     }
 }

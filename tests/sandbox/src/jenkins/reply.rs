@@ -155,6 +155,11 @@ pub(super) fn broken(message: &str) -> Reply {
     page(StatusCode::INTERNAL_SERVER_ERROR, "Oops!", message)
 }
 
+/// 500 that Jenkins would not give: what is asked for is there, but not as XML.
+pub(super) fn no_xml() -> Reply {
+    broken("the sandbox has no api/xml, only api/json and api/python")
+}
+
 /// 503 while Jenkins loads.
 pub(super) fn loading() -> Reply {
     page(StatusCode::SERVICE_UNAVAILABLE, "Starting Jenkins", "Please wait while Jenkins is getting ready to work")

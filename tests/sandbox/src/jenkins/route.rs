@@ -81,7 +81,7 @@ pub(super) fn answer(world: &mut World, request: &Request<Bytes>) -> Reply {
         return reply::outside();
     }
     let mut response =
-        take_apart(world, request, path).and_then(|ask| dispatch(world, &ask)).unwrap_or_else(|refusal| refusal);
+        take_apart(world, request, path).and_then(|ask| serve(world, ask)).unwrap_or_else(|refusal| refusal);
     shorten_redirect(&mut response, request.uri().path());
     let of_jenkins = response.extensions_mut().remove::<reply::OfTheContainer>().is_none();
     let content_type = response.headers().get(http::header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
@@ -91,11 +91,16 @@ pub(super) fn answer(world: &mut World, request: &Request<Bytes>) -> Reply {
             ["text/html", "application/json", "text/x-python"].iter().any(|one| kind.starts_with(one))
         })
     {
-        let session = format!("{:08x}", world.jenkins.session.wrapping_mul(0x9e37_79b1));
-        reply::set(&mut response, HeaderName::from_static("x-jenkins"), &world.jenkins.version);
-        reply::set(&mut response, HeaderName::from_static("x-jenkins-session"), &session);
+        advertise(world, &mut response);
     }
     response
+}
+
+/// The headers that tell of the version and the start.
+pub(super) fn advertise(world: &World, response: &mut Reply) {
+    let session = format!("{:08x}", world.jenkins.session.wrapping_mul(0x9e37_79b1));
+    reply::set(response, HeaderName::from_static("x-jenkins"), &world.jenkins.version);
+    reply::set(response, HeaderName::from_static("x-jenkins-session"), &session);
 }
 
 /// Jetty answers a 302 with the path alone, whatever was asked for; 201 and 303 keep scheme and host.
@@ -167,6 +172,19 @@ fn pairs(text: &str) -> Vec<(String, String)> {
     let pair =
         |pair: &str| pair.split_once('=').map_or_else(|| (plain(pair), String::new()), |(k, v)| (plain(k), plain(v)));
     text.split('&').filter(|pair| !pair.is_empty()).map(pair).collect()
+}
+
+/// Answers, or refuses the XML of what has JSON.
+fn serve(world: &mut World, mut ask: Ask<'_>) -> Answer {
+    let crumb = ask.path.first().is_some_and(|first| first == "crumbIssuer");
+    if crumb || !ask.path.ends_with(&["api".to_owned(), "xml".to_owned()]) {
+        return dispatch(world, &ask);
+    }
+    if let Some(last) = ask.path.last_mut() {
+        "json".clone_into(last);
+    }
+    dispatch(world, &ask)?;
+    Err(reply::no_xml())
 }
 
 fn dispatch(world: &mut World, ask: &Ask<'_>) -> Answer {

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::access::{self, Permission};
 use super::reply::{self, Answer};
-use super::route::Ask;
+use super::route::{Ask, advertise};
 use super::{Mode, Stage, builds, computers, export, views};
 use crate::world::{Due, Part, World};
 
@@ -26,6 +26,7 @@ pub(super) fn answer(world: &mut World, ask: &Ask<'_>, path: &[&str]) -> Answer 
     match path {
         ["api", "json" | "python"] => export::answer(ask, &root(world, ask)),
         ["crumbIssuer", "api", "json" | "python"] => crumb(world, ask),
+        ["crumbIssuer", "api", "xml"] => crumb_text(world, ask),
         ["pluginManager", "api", "json" | "python"] => {
             access::require(&world.jenkins, &ask.caller, Permission::OverallSystemRead, &[])?;
             export::answer(ask, &plugins(world))
@@ -110,17 +111,40 @@ fn root(world: &World, ask: &Ask<'_>) -> Value {
     })
 }
 
-fn crumb(world: &World, ask: &Ask<'_>) -> Answer {
+/// The header that carries a crumb.
+const CRUMB_FIELD: &str = "Jenkins-Crumb";
+
+/// The caller's crumb and the session that it belongs to.
+fn issue(world: &World, ask: &Ask<'_>) -> Result<(String, String), reply::Reply> {
     if !world.jenkins.use_crumbs {
         return Err(reply::not_found());
     }
     let name = ask.caller.name();
     let session = access::session(ask.headers).unwrap_or_else(|| format!("node0{name}{}", world.jenkins.session));
+    Ok((access::crumb(name, &session), session))
+}
+
+fn crumb(world: &World, ask: &Ask<'_>) -> Answer {
+    let (crumb, session) = issue(world, ask)?;
     let value = json!({
-        "_class": "hudson.security.csrf.DefaultCrumbIssuer", "crumbRequestField": "Jenkins-Crumb",
-        "crumb": access::crumb(name, &session),
+        "_class": "hudson.security.csrf.DefaultCrumbIssuer", "crumbRequestField": CRUMB_FIELD, "crumb": crumb,
     });
     Ok(reply::with_cookie(export::answer(ask, &value)?, &session))
+}
+
+/// The crumb as plain text, for the expressions that CrumbIssuer.RestrictedApi knows.
+fn crumb_text(world: &World, ask: &Ask<'_>) -> Answer {
+    let (crumb, session) = issue(world, ask)?;
+    let text = match ask.field("xpath") {
+        Some("/*/crumbRequestField/text()") => CRUMB_FIELD.to_owned(),
+        Some("/*/crumb/text()") => crumb,
+        Some("concat(//crumbRequestField,\":\",//crumb)") => format!("{CRUMB_FIELD}:{crumb}"),
+        Some("concat(//crumbRequestField,'=',//crumb)") => format!("{CRUMB_FIELD}={crumb}"),
+        _ => return Err(reply::no_xml()),
+    };
+    let mut answer = reply::with_cookie(reply::text(text), &session);
+    advertise(world, &mut answer);
+    Ok(answer)
 }
 
 fn plugins(world: &World) -> Value {
