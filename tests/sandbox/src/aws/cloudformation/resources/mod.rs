@@ -219,3 +219,18 @@ fn made(physical_id: impl Into<String>, attributes: &[(&str, Value)]) -> Made {
         attributes.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
     Made { physical_id: physical_id.into(), attributes }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::{KINDS, custom};
+
+    #[test]
+    fn the_readme_names_the_resource_types_that_there_are() {
+        let readme = include_str!("../../../../README.md");
+        let named: BTreeSet<&str> = readme.split('`').filter(|word| word.starts_with("AWS::")).collect();
+        let kinds = KINDS.iter().flat_map(|kinds| kinds.iter()).chain([&custom::KIND]);
+        assert_eq!(named, kinds.map(|kind| kind.name).collect());
+    }
+}
