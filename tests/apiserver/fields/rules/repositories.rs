@@ -26,7 +26,8 @@ macro_rules! repository {
             Rule::new(concat!("repositories.", $name), What::Block),
             shown(&path("url"), |seen, value| seen.job_polls($job, value, None) && seen.has_repository(value, None))
                 .sized(|n| padded("https://g/", n, ""))
-                .good(["https://git.example:8443/a/b%20c;x=$(id)&'<y>", "https://例え.jp/ü.git"]),
+                .good(["https://git.example:8443/a/b%20c;x=$(id)&'<y>", "https://xn--r8jz45g.jp/%C3%BC.git"])
+                .told(&["InvalidSpec"]),
             shown(&path("branch"), |seen, value| {
                 seen.job_polls($job, &Value::Null, Some(value)) && seen.has_repository(&Value::Null, Some(value))
             })
@@ -36,7 +37,8 @@ macro_rules! repository {
                 &seen.launched()[concat!($group, "CodeRepositoryFullname")] == value
             })
             .sized(|n| padded("a/", n, ""))
-            .good(["a.b/c_d/e-f"]),
+            .good(["a.b/c_d/e-f"])
+            .told(&["InvalidSpec"]),
             shown(&path("connectionArn"), |seen, value| {
                 &seen.launched()[concat!($group, "CodeRepositoryCodestarConnectionArn")] == value
             })
