@@ -109,15 +109,13 @@ pub(super) fn unambiguous(repositories: &Repositories) -> Result<(), SpecError> 
 fn of_repository(name: &str, repository: &Repository) -> Vec<Use> {
     let Repository { url, full_name, connection_arn, seed_code, .. } = repository;
     let field = |part: &str| format!("spec.repositories.{name}.{part}");
-    let host = Url::parse(url).ok().map(|url| match (url.host_str().unwrap_or_default(), url.port()) {
-        (host, Some(port)) => format!("{host}:{port}"),
-        (host, None) => host.to_owned(),
-    });
-    let host = host.unwrap_or_default();
+    let path = repository_path(url);
+    let host = path.split('/').next().unwrap_or_default();
+    let of_connection = repository_path(&format!("https://{host}/{full_name}"));
     let mut uses = vec![
         Use::new(UseKind::Connection, &field("connectionArn"), connection_arn.as_str()),
-        Use::new(UseKind::Repository, &field("url"), repository_path(url)),
-        Use::new(UseKind::Repository, &field("fullName"), repository_path(&format!("https://{host}/{full_name}"))),
+        Use::new(UseKind::Repository, &field("url"), path),
+        Use::new(UseKind::Repository, &field("fullName"), of_connection),
     ];
     if let SeedCode::Archive { url, .. } = seed_code {
         uses.push(Use::new(UseKind::Archive, &field("seedCode.archive.url"), url));
