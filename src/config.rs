@@ -51,13 +51,16 @@ pub struct Config {
     pub cluster_id: String,
     /// How many objects are worked on at once, 1-256.
     pub concurrency: u16,
+    /// Whether resources that name an object as their owner count as its own whatever their seal: for the time after the
+    /// installation's key was lost.
+    pub accept_unsealed: bool,
     /// Who may describe a platform in the project itself, and with what.
     pub inline_platforms: Vec<InlinePlatform>,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Self { cluster_id: String::new(), concurrency: 8, inline_platforms: Vec::new() }
+        Self { cluster_id: String::new(), concurrency: 8, accept_unsealed: false, inline_platforms: Vec::new() }
     }
 }
 

@@ -17,7 +17,7 @@ use crate::controller::converge::ObjectMemory;
 use crate::controller::object::{self, Key};
 use crate::controller::reference_watch::ReferenceWatch;
 use crate::controller::startup::Installation;
-use crate::domain::seal;
+use crate::domain::seal::{self, Seals};
 use crate::domain::secret::FingerprintKey;
 use crate::metrics::Metrics;
 use crate::server::Readiness;
@@ -48,6 +48,8 @@ pub struct Context {
     pub cluster: String,
     /// The key of all fingerprints.
     pub fingerprints: FingerprintKey,
+    /// What resources are sealed with.
+    pub seals: Seals,
     /// Publishes events; one per process, since it merges repeated ones.
     pub recorder: Recorder,
     /// Secrets and ConfigMaps that objects name.
@@ -72,12 +74,13 @@ impl Context {
         Self {
             recorder: Recorder::new(dependencies.client.clone(), reporter),
             references: ReferenceWatch::new(dependencies.client.clone(), changed),
-            memories: Mutex::default(),
-            dependencies,
             cluster,
+            seals: Seals::new(fingerprints.clone(), dependencies.config.accept_unsealed),
             fingerprints,
             resource,
             stopping,
+            memories: Mutex::default(),
+            dependencies,
         }
     }
 

@@ -107,6 +107,11 @@ reasons! {
     PlacementUnknown,
     /// A resource of that name exists and is not ours.
     ForeignOwner,
+    /// A resource names this object as its owner and carries another installation's seal: of a copy of this cluster, or
+    /// of this one before its key was replaced.
+    ClusterClaimed,
+    /// A SageMaker project or bucket carries this object's mark, and nothing else says that it is its own.
+    OwnershipUnproven,
     /// The bucket's name is taken by another AWS account.
     BucketNameTaken,
     /// The credentials belong to another account than `aws.accountId`.

@@ -1,15 +1,14 @@
 //! Who owns a resource and what it is called. The owner key is (cluster id, kind, namespace, name): a restored or
-//! re-created object has the same key and finds its resources again. All names and tokens come from here.
+//! re-created object has the same key and finds its resources again. All names, tokens and ownership tags come from here.
 
 use std::collections::BTreeMap;
 
 use sha2::{Digest, Sha256};
 
+use super::seal::Seals;
 use crate::crd::identifiers::{AccountId, Region};
 use crate::crd::status::Placement;
 
-/// Tag key under which AWS resources carry their owner's hash.
-pub const OWNER_TAG: &str = "mlops-operator.io/owner";
 /// Tag key with the object's namespace and name, for people.
 pub const OBJECT_TAG: &str = "mlops-operator.io/object";
 /// Tag key with the cluster id, for people.
@@ -53,6 +52,56 @@ pub fn digest(parts: &[&str]) -> String {
     hex::encode(hasher.finalize())
 }
 
+/// A resource that carries its owner's mark. What tells it from others of its kind is part of the mark, so that a mark
+/// that is copied to another resource says nothing there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Owned {
+    /// The artifact bucket, if it is the operator's own.
+    Bucket,
+    /// What lies under the owner's prefix in the artifact bucket.
+    Artifacts,
+    /// The portfolio. Its name may change, so it is no part of the mark.
+    Portfolio,
+    /// The product. Its name may change, so it is no part of the mark.
+    Product,
+    /// The SageMaker project.
+    Project,
+    /// The model trigger's stack.
+    Stack,
+}
+
+impl Owned {
+    /// The key of the tag. Each kind has its own, since Service Catalog hands the tags of portfolio and product on to what
+    /// is launched, where one key takes one value.
+    pub fn tag(self) -> String {
+        format!("mlops-operator.io/{}-owner", self.word())
+    }
+
+    fn word(self) -> &'static str {
+        match self {
+            Self::Bucket => "bucket",
+            Self::Artifacts => "artifacts",
+            Self::Portfolio => "portfolio",
+            Self::Product => "product",
+            Self::Project => "project",
+            Self::Stack => "stack",
+        }
+    }
+}
+
+/// What a mark says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ownership {
+    /// This owner's, by this installation's seal.
+    Ours,
+    /// It names this owner, and the seal is not this installation's: copied, or of another installation for the same cluster.
+    Claimed,
+    /// Somebody else's.
+    Foreign,
+    /// There is no mark.
+    Unmarked,
+}
+
 /// Whose resources, and where they are: enough to find each of them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Identity {
@@ -60,28 +109,64 @@ pub struct Identity {
     pub owner: OwnerKey,
     /// The account, bucket, server and folder that they are in.
     pub placement: Placement,
+    /// What marks are sealed with.
+    pub seals: Seals,
 }
 
 impl Identity {
     /// The tags that say whose a resource is.
-    pub fn owner_tags(&self) -> BTreeMap<String, String> {
+    pub fn owner_tags(&self, resource: Owned) -> BTreeMap<String, String> {
         // A tag value takes 256 characters; a namespace and a name may have more.
         let object: String = format!("{}/{}", self.owner.namespace, self.owner.name).chars().take(256).collect();
         BTreeMap::from([
-            (OWNER_TAG.to_owned(), self.owner.hash()),
+            (resource.tag(), self.mark(resource)),
             (OBJECT_TAG.to_owned(), object),
             (CLUSTER_TAG.to_owned(), self.owner.cluster.chars().take(256).collect()),
         ])
     }
 
-    /// Whether tags say that a resource is this owner's.
-    pub fn owns(&self, tags: &BTreeMap<String, String>) -> bool {
-        tags.get(OWNER_TAG).is_some_and(|hash| *hash == self.owner.hash())
+    /// What the tags of a resource say about whose it is.
+    pub fn ownership(&self, resource: Owned, tags: &BTreeMap<String, String>) -> Ownership {
+        match tags.get(&resource.tag()) {
+            None => Ownership::Unmarked,
+            Some(mark) => self.judge(mark, &self.mark(resource)),
+        }
     }
 
-    /// Whether tags say that a resource is some other object's.
-    pub fn foreign(&self, tags: &BTreeMap<String, String>) -> bool {
-        !self.owns(tags)
+    /// The mark of a Jenkins item in that folder (parts of its path, outermost first): a seal over the place. Names of items
+    /// are no part of it: who may rename an item can do the same to it as who may describe it.
+    pub fn jenkins_mark(&self, folder: &[String]) -> String {
+        let parts = ["jenkins"].into_iter().chain(folder.iter().map(String::as_str));
+        format!("{}.{}", self.owner.hash(), self.seals.of_resource(&self.owner, parts))
+    }
+
+    /// What the mark of a Jenkins item in that folder says about whose it is.
+    pub fn jenkins_ownership(&self, folder: &[String], mark: &str) -> Ownership {
+        self.judge(mark, &self.jenkins_mark(folder))
+    }
+
+    fn mark(&self, resource: Owned) -> String {
+        let prefix = self.bucket_prefix();
+        let place = match resource {
+            Owned::Bucket => [self.placement.bucket.as_str(), ""],
+            Owned::Artifacts => [self.placement.bucket.as_str(), prefix.as_str()],
+            // The stack's name follows from its owner.
+            Owned::Portfolio | Owned::Product | Owned::Stack => ["", ""],
+            Owned::Project => [self.placement.project_name.as_str(), ""],
+        };
+        let parts = [resource.word()].into_iter().chain(place);
+        format!("{}.{}", self.owner.hash(), self.seals.of_resource(&self.owner, parts))
+    }
+
+    fn judge(&self, mark: &str, ours: &str) -> Ownership {
+        let (owner, _) = mark.split_once('.').unwrap_or((mark, ""));
+        if mark == ours || (self.seals.accept_unsealed() && owner == self.owner.hash()) {
+            Ownership::Ours
+        } else if owner == self.owner.hash() {
+            Ownership::Claimed
+        } else {
+            Ownership::Foreign
+        }
     }
 
     /// The client token of the n-th create of `resource` (1-128 characters, letters, digits and `-`).
@@ -108,5 +193,76 @@ impl Identity {
     pub fn project_arn(&self) -> String {
         let Placement { partition, region, account_id, project_name, .. } = &self.placement;
         format!("arn:{partition}:sagemaker:{region}:{account_id}:project/{project_name}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::domain::secret::FingerprintKey;
+    use crate::fixture::{bare, elsewhere, place};
+
+    const ALL: [Owned; 6] =
+        [Owned::Bucket, Owned::Artifacts, Owned::Portfolio, Owned::Product, Owned::Project, Owned::Stack];
+
+    fn identity() -> Identity {
+        let mut place = place();
+        (place.bucket, place.project_name) = ("ours".into(), "taxi".into());
+        bare(place).identity
+    }
+
+    #[test]
+    fn a_mark_counts_for_its_owner_its_resource_and_its_installation_alone() {
+        for resource in ALL {
+            let tags = identity().owner_tags(resource);
+            assert_eq!(tags.len(), 3, "{resource:?} has one tag of its own");
+            assert!(tags.values().all(|value| !value.is_empty() && value.len() <= 256));
+            let whose = |id: &Identity| id.ownership(resource, &tags);
+            let mut other = identity();
+            other.owner.name = "other".into();
+            assert_eq!(whose(&identity()), Ownership::Ours, "{resource:?}");
+            assert_eq!(whose(&other), Ownership::Foreign, "{resource:?} of another object");
+            assert_eq!(whose(&elsewhere(&identity())), Ownership::Claimed, "{resource:?} of another installation");
+            assert_eq!(
+                identity().ownership(resource, &BTreeMap::new()),
+                Ownership::Unmarked,
+                "{resource:?} without tags"
+            );
+            let plain = BTreeMap::from([(resource.tag(), identity().owner.hash())]);
+            assert_eq!(identity().ownership(resource, &plain), Ownership::Claimed, "{resource:?} without a seal");
+        }
+    }
+
+    #[test]
+    fn a_mark_that_is_copied_to_another_resource_says_nothing_there() {
+        for from in ALL {
+            for to in ALL.into_iter().filter(|to| *to != from) {
+                let copied = BTreeMap::from([(to.tag(), identity().mark(from))]);
+                assert_eq!(identity().ownership(to, &copied), Ownership::Claimed, "from {from:?} to {to:?}");
+            }
+        }
+        for (resource, change) in [
+            (Owned::Project, (|place| place.project_name = "fares".into()) as fn(&mut Placement)),
+            (Owned::Bucket, |place| place.bucket = "theirs".into()),
+            (Owned::Artifacts, |place| place.bucket = "theirs".into()),
+        ] {
+            let mut other = identity();
+            change(&mut other.placement);
+            assert_eq!(identity().ownership(resource, &other.owner_tags(resource)), Ownership::Claimed, "{resource:?}");
+        }
+    }
+
+    #[test]
+    fn after_a_lost_key_the_owners_name_is_enough_where_that_is_allowed() {
+        let accepting = Identity { seals: Seals::new(FingerprintKey::new("new"), true), ..identity() };
+        let mut other = accepting.clone();
+        other.owner.name = "other".into();
+        for resource in ALL {
+            let before = identity().owner_tags(resource);
+            assert_eq!(accepting.ownership(resource, &before), Ownership::Ours, "{resource:?}");
+            assert_eq!(other.ownership(resource, &before), Ownership::Foreign, "{resource:?} stays its owner's");
+            assert_ne!(accepting.owner_tags(resource), before, "{resource:?} is sealed anew");
+        }
     }
 }

@@ -19,4 +19,13 @@ impl Problem {
     pub fn new(reason: Reason, message: impl Into<String>, hint: impl Into<String>) -> Self {
         Self { reason, message: message.into(), hint: hint.into() }
     }
+
+    /// Something names this object as its owner, and does not carry this installation's seal.
+    pub fn claimed(what: &str) -> Self {
+        let message = format!(
+            "{what} names this object as its owner, but another installation sealed it: one for the same cluster id, or this one before its key was replaced"
+        );
+        let hint = "in a copy of a cluster, give the operator a clusterId of its own; where the key was lost, restore it or set acceptUnsealed for a while (docs/grants.md); deletionPolicy: Retain lets the object go and leaves the rest alone";
+        Self::new(Reason::ClusterClaimed, message, hint)
+    }
 }

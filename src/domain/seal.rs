@@ -1,13 +1,61 @@
-//! The seal on the parts of a status that lead somewhere: the placement and the intents. Who may write a status is not
-//! who may say where the operator acts, so these parts count only with the seal of this installation on them. It says
-//! whether the seal holds; what counts without one is decided where they are read.
+//! The seals of an installation: on the parts of a status that lead somewhere (the placement and the intents), and on
+//! the marks that say whose a resource is. Who may write a status or a tag is not who may say where the operator acts and
+//! what it deletes, so these count only with the seal of this installation on them. It says whether a seal holds; what
+//! counts without one is decided where they are read.
+
+use std::fmt;
 
 use super::identity::OwnerKey;
 use super::secret::FingerprintKey;
 use crate::crd::status::MlopsProjectStatus;
 
-/// Sets the parts of a seal apart from whatever else the key is used for.
-const PURPOSE: &str = "seal of placement and intents";
+/// Sets the seal on a status apart from whatever else the key is used for.
+const STATUS: &str = "seal of placement and intents";
+/// The same for the seal on a resource's mark.
+const MARK: &str = "seal of a mark";
+
+/// What resources are sealed with: the installation's key.
+#[derive(Clone)]
+pub struct Seals {
+    key: FingerprintKey,
+    accept_unsealed: bool,
+}
+
+impl Seals {
+    /// With that key. `accept_unsealed`: a mark that names the owner counts whatever its seal, for the time after the key
+    /// was lost.
+    pub fn new(key: FingerprintKey, accept_unsealed: bool) -> Self {
+        Self { key, accept_unsealed }
+    }
+
+    /// The seal of an owner's resource, 32 hex digits. The parts tell the resource from all others.
+    pub fn of_resource<'a>(&self, owner: &'a OwnerKey, parts: impl IntoIterator<Item = &'a str>) -> String {
+        let OwnerKey { cluster, kind, namespace, name } = owner;
+        let mut all: Vec<&str> = vec![MARK, cluster, kind, namespace, name];
+        all.extend(parts);
+        self.key.fingerprint(all)
+    }
+
+    /// Whether a mark that names the owner counts whatever its seal.
+    pub fn accept_unsealed(&self) -> bool {
+        self.accept_unsealed
+    }
+}
+
+/// The key is a secret.
+impl fmt::Debug for Seals {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "Seals {{ accept_unsealed: {} }}", self.accept_unsealed)
+    }
+}
+
+impl PartialEq for Seals {
+    fn eq(&self, other: &Self) -> bool {
+        self.accept_unsealed == other.accept_unsealed && self.key.fingerprint([]) == other.key.fingerprint([])
+    }
+}
+
+impl Eq for Seals {}
 
 /// The seal of an owner's status, 32 hex digits; `None` where there is nothing to seal. `uid` is the object's: what an
 /// object of the same name said that is gone counts no more.
@@ -19,7 +67,7 @@ pub fn seal(key: &FingerprintKey, owner: &OwnerKey, uid: &str, status: &MlopsPro
     let placement = serde_json::to_string(&status.placement).ok()?;
     let intents = serde_json::to_string(&status.intents).ok()?;
     let OwnerKey { cluster, kind, namespace, name } = owner;
-    Some(key.fingerprint([PURPOSE, cluster, kind, namespace, name, uid, &placement, &intents]))
+    Some(key.fingerprint([STATUS, cluster, kind, namespace, name, uid, &placement, &intents]))
 }
 
 /// Whether the seal on a status is this owner's, and of these contents.

@@ -10,13 +10,24 @@ use mlops_operator::domain::identity::{Identity, OwnerKey};
 use mlops_operator::domain::project::{
     Catalog, JenkinsCredentials, JenkinsSettings, Project, Repositories, Repository, Roles, SeedCode, Template,
 };
-use mlops_operator::domain::secret::{SealedSecret, Secret};
+use mlops_operator::domain::seal::Seals;
+use mlops_operator::domain::secret::{FingerprintKey, SealedSecret, Secret};
 use mlops_operator::resources::sagemaker_project::ProjectRef;
 use mlops_operator::templates::project_template;
 
 /// Who owns it: `taxi` in namespace `ml`.
 pub fn owner() -> OwnerKey {
     OwnerKey { cluster: "c".into(), kind: "MlopsProject".into(), namespace: "ml".into(), name: "taxi".into() }
+}
+
+/// What its resources are sealed with.
+pub fn seals() -> Seals {
+    Seals::new(FingerprintKey::new("the key of this installation"), false)
+}
+
+/// The same object, as another installation for the same cluster sees it.
+pub fn elsewhere(id: &Identity) -> Identity {
+    Identity { seals: Seals::new(FingerprintKey::new("the key of another installation"), false), ..id.clone() }
 }
 
 /// The account that everything is in.
@@ -83,7 +94,7 @@ pub fn bare(placement: Placement) -> Project {
         seed_code: SeedCode::None,
     };
     Project {
-        identity: Identity { owner: owner(), placement },
+        identity: Identity { owner: owner(), placement, seals: seals() },
         description: text(),
         tags: BTreeMap::new(),
         roles: Roles { launch: role("launch"), usage: role("use"), stack: None },

@@ -531,7 +531,7 @@ fn bucket(harness: &Harness, account: &str, method: &str) {
     };
     ask(&format!("/{name}"), "");
     if method == "PUT" && account == ACCOUNT {
-        let tag = "<Tag><Key>mlops-operator.io/owner</Key><Value>somebody</Value></Tag>";
+        let tag = "<Tag><Key>mlops-operator.io/bucket-owner</Key><Value>somebody</Value></Tag>";
         ask(&format!("/{name}?tagging"), &format!("<Tagging><TagSet>{tag}</TagSet></Tagging>"));
     }
 }

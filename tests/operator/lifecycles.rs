@@ -160,7 +160,7 @@ fn as_somebody(story: &Story, method: &str, path: &str, body: &str) {
 fn make_bucket(story: &Story, bucket: &str, owner: &str) {
     as_somebody(story, "PUT", &format!("/{bucket}"), "");
     let tags = format!(
-        "<Tagging><TagSet><Tag><Key>mlops-operator.io/owner</Key><Value>{owner}</Value></Tag></TagSet></Tagging>"
+        "<Tagging><TagSet><Tag><Key>mlops-operator.io/bucket-owner</Key><Value>{owner}</Value></Tag></TagSet></Tagging>"
     );
     as_somebody(story, "PUT", &format!("/{bucket}?tagging"), &tags);
 }

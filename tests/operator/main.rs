@@ -5,6 +5,7 @@
 #[path = "../harness/mod.rs"]
 mod harness;
 
+mod authority;
 mod controller;
 mod crash;
 mod deletion;
@@ -14,6 +15,7 @@ mod grants;
 mod least_privilege;
 mod lifecycles;
 mod lint_template;
+mod ownership;
 mod remote_text;
 mod sandbox_transport;
 mod secrets;

@@ -3,13 +3,15 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use mlops_operator::adapters::aws::errors::service_fault;
-use mlops_operator::domain::identity::OwnerKey;
+use mlops_operator::domain::identity::Identity;
 use mlops_operator::domain::secret::{Secret, without};
 use mlops_operator::resources::jenkins_jobs::document::{self, Element};
 use mlops_operator::resources::jenkins_jobs::marker::{Marker, describe, split};
 use mlops_operator::resources::jenkins_jobs::xml;
 use mlops_operator::template_lint::declared_parameters;
 use proptest::prelude::*;
+
+use crate::harness::project::{bare, place};
 
 /// Text that looks enough like XML to get deep into the reader.
 fn nearly_xml() -> impl Strategy<Value = String> {
@@ -40,8 +42,8 @@ fn element() -> impl Strategy<Value = Element> {
     })
 }
 
-fn owner() -> OwnerKey {
-    OwnerKey { cluster: "c".into(), kind: "MlopsProject".into(), namespace: "ml".into(), name: "taxi".into() }
+fn identity() -> Identity {
+    bare(place()).identity
 }
 
 proptest! {
@@ -60,7 +62,7 @@ proptest! {
 
     #[test]
     fn a_marker_survives_any_description(text in "\\PC{0,40}(\\n\\PC{0,40}){0,3}", hash in "[0-9a-f]{0,32}") {
-        let marker = Marker::new(&owner(), &hash);
+        let marker = Marker::new(&identity(), &["ml".to_owned(), "job".to_owned()], &hash);
         let (found, read) = split(&describe(&text, &marker));
         prop_assert_eq!(read, Some(marker));
         prop_assert_eq!(found, text);

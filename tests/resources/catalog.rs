@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
 use std::time::Duration;
 
-use crate::harness::project::{place_in, role_arn};
+use crate::harness::project::{place_in, role_arn, seals};
 use aws_config::Region;
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
@@ -20,7 +20,7 @@ use mlops_operator::crd::identifiers::Sha256;
 use mlops_operator::crd::status::{Intent, Reason};
 use mlops_operator::domain::external_resource::Goal;
 use mlops_operator::domain::fault::{Fault, FaultKind};
-use mlops_operator::domain::identity::{Identity, OwnerKey};
+use mlops_operator::domain::identity::{Identity, Owned, OwnerKey};
 use mlops_operator::domain::outcome::Outcome;
 use mlops_operator::domain::problem::Problem;
 use mlops_operator::domain::project::Principal;
@@ -85,7 +85,7 @@ impl Bench {
             namespace: "team".into(),
             name: "churn".into(),
         };
-        let identity = Identity { owner, placement };
+        let identity = Identity { owner, placement, seals: seals() };
         let names = Names { portfolio: "team".into(), product: "churn".into() };
         let mut bench = Self {
             actuator: CatalogProductActuator::new(&aws, names),
@@ -231,8 +231,8 @@ fn slow() -> Settings {
 }
 
 fn desired(identity: &Identity) -> Desired {
-    let tags: BTreeMap<String, String> = identity.owner_tags();
-    let mut product_tags = tags.clone();
+    let tags: BTreeMap<String, String> = identity.owner_tags(Owned::Portfolio);
+    let mut product_tags = identity.owner_tags(Owned::Product);
     product_tags.insert("sagemaker:studio-visibility".into(), "true".into());
     Desired {
         portfolio: Portfolio { name: "team".into(), provider: "platform".into(), description: "ours".into(), tags },

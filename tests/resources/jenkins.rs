@@ -339,7 +339,8 @@ async fn jobs_of_an_earlier_project_id_and_of_another_type_make_place() {
     let harness = Harness::new(&["ml"]);
     let earlier = Goal::Present(JenkinsJobs::desired(&harness.project, &project_ref("p-0")));
     harness.settle(&earlier).await.unwrap();
-    let marker = Marker::new(&harness.project.identity.owner, "");
+    let path = ["ml".to_owned(), job("modelbuild")];
+    let marker = Marker::new(&harness.project.identity, &path, "");
     let freestyle = format!("<project><description>{}</description></project>", describe("", &marker));
     harness.by_hand("POST", &format!("/job/ml/createItem?name={}", job("modelbuild")), &freestyle).await;
     harness.apply().await;

@@ -274,7 +274,8 @@ async fn buckets_of_others_are_left_alone() {
 
     let bench = Bench::new(REGION, None);
     bench.build().await;
-    let tags = "<Tagging><TagSet><Tag><Key>mlops-operator.io/owner</Key><Value>other</Value></Tag></TagSet></Tagging>";
+    let tags =
+        "<Tagging><TagSet><Tag><Key>mlops-operator.io/bucket-owner</Key><Value>other</Value></Tag></TagSet></Tagging>";
     bench.s3(ACCOUNT, &format!("PUT /{name}?tagging"), tags);
     assert_eq!(stuck(&bench.build().await.0), Some(Reason::ForeignOwner));
     assert_eq!(bench.remove().await, (Outcome::Gone, Vec::new()));

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::harness::project::{self, bare, place_in, repositories, role_arn};
+use crate::harness::project::{self, bare, place_in, repositories, role_arn, seals};
 use aws_config::Region;
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
@@ -13,7 +13,7 @@ use aws_sdk_servicecatalog::types::{
     PrincipalType, ProductType, ProvisioningArtifactProperties, ProvisioningArtifactType,
 };
 use mlops_operator::adapters::aws::clients::{Aws, AwsFactory};
-use mlops_operator::adapters::aws::sagemaker_project::SagemakerProjectActuator;
+use mlops_operator::adapters::aws::sagemaker_project::{Purpose, SagemakerProjectActuator};
 use mlops_operator::clock::Clock;
 use mlops_operator::controller::converge::engine::{IntentJournal, Scope, converge};
 use mlops_operator::controller::converge::memory::ObjectMemory;
@@ -66,7 +66,7 @@ impl Bench {
         let principal = aws.sts.get_caller_identity().send().await.unwrap().arn().unwrap().to_owned();
         let owner =
             OwnerKey { cluster: "c".into(), kind: "MlopsProject".into(), namespace: "n".into(), name: "o".into() };
-        let project = project(Identity { owner, placement });
+        let project = project(Identity { owner, placement, seals: seals() });
         Self { sandbox, aws, memory: ObjectMemory::default(), target, project, principal }
     }
 
@@ -92,7 +92,12 @@ impl Bench {
             true => Goal::Present(SagemakerProject::desired(&self.project, &self.target)),
             false => Goal::Absent,
         };
-        let actuator = SagemakerProjectActuator::new(&self.aws, delete_data);
+        let purpose = match (present, delete_data) {
+            (true, _) => Purpose::Keep,
+            (false, true) => Purpose::DeleteWithData,
+            (false, false) => Purpose::Delete,
+        };
+        let actuator = SagemakerProjectActuator::new(&self.aws, purpose);
         converge::<SagemakerProject, _, _>(&scope, &self.project.identity, &goal, &actuator).await
     }
 

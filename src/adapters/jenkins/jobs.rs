@@ -10,10 +10,10 @@ use super::errors;
 use crate::crd::status::Reason;
 use crate::domain::external_resource::{Actuator, Attempts, RecordedIds};
 use crate::domain::fault::{Fault, FaultKind};
-use crate::domain::identity::Identity;
+use crate::domain::identity::{Identity, Ownership};
 use crate::domain::text::one_line;
 use crate::resources::jenkins_jobs::document::{self, Element};
-use crate::resources::jenkins_jobs::marker::{self, Marker};
+use crate::resources::jenkins_jobs::marker::{self, Marker, ownership};
 use crate::resources::jenkins_jobs::{
     Action, JenkinsJobs, Observed, ObservedFolder, ObservedItem, item_path, may_be_a_job, xml,
 };
@@ -36,7 +36,7 @@ impl Actuator<JenkinsJobs> for JenkinsClient {
                 let attempt = format!("update job \"{}\"", path.join("/"));
                 let file = format!("{}/config.xml", item_path(path));
                 let mut live = self.document(&attempt, &file).await?.ok_or_else(|| moved(&attempt))?;
-                if !is_ours(id, live.text_at(&["description"])) {
+                if !is_ours(id, path, live.text_at(&["description"])) {
                     return Err(moved(&attempt));
                 }
                 xml::patch(&mut live, job, marker);
@@ -97,7 +97,7 @@ impl JenkinsClient {
         let items = list(value, "jobs").len();
         let mut holds_more = false;
         // Only a folder that may be deleted next needs the closer inspection.
-        if items == 0 && marker.as_ref().is_some_and(|marker| marker.is_of(&id.owner)) {
+        if items == 0 && ownership(id, path, &marker) == Ownership::Ours {
             let document = self.document(attempt, &format!("{}/config.xml", item_path(path))).await?;
             holds_more = document.is_some_and(|document| xml::folder_holds_more(&document));
         }
@@ -110,10 +110,12 @@ impl JenkinsClient {
         let looks = list(folder, "jobs").iter().filter_map(|item| {
             let name = text(item, "name");
             let (_, marker) = marker::split(text(item, "description"));
-            let ours = marker.as_ref().is_some_and(|marker| marker.is_of(&id.owner));
-            let wanted = ours || may_be_a_job(name, &id.placement.project_name);
-            let is_pipeline = ours && text(item, "_class") == PIPELINE_CLASS;
-            wanted.then(|| self.item([path, &[name.to_owned()][..]].concat(), marker, is_pipeline))
+            let item_path = [path, &[name.to_owned()][..]].concat();
+            let whose = ownership(id, &item_path, &marker);
+            let wanted =
+                matches!(whose, Ownership::Ours | Ownership::Claimed) || may_be_a_job(name, &id.placement.project_name);
+            let is_pipeline = whose == Ownership::Ours && text(item, "_class") == PIPELINE_CLASS;
+            wanted.then(|| self.item(item_path, marker, is_pipeline))
         });
         Ok(try_join_all(looks).await?.into_iter().flatten().collect())
     }
@@ -159,7 +161,7 @@ impl JenkinsClient {
         // It may exist: by an earlier call whose answer was lost, by somebody else, or where the user may not read.
         let look = self.read(&attempt, &format!("{}/api/json", item_path(path)), &[("tree", "description")]).await?;
         match look.status {
-            StatusCode::OK if is_ours(id, text(&errors::json(&attempt, &look)?, "description")) => Ok(()),
+            StatusCode::OK if is_ours(id, path, text(&errors::json(&attempt, &look)?, "description")) => Ok(()),
             StatusCode::OK => Err(moved(&attempt)),
             // For a user who may not even discover it, Jenkins gives no reason at all (Items.verifyItemDoesNotAlreadyExist).
             StatusCode::NOT_FOUND if says_exists(&answer) => Err(not_visible(&attempt)),
@@ -175,7 +177,7 @@ impl JenkinsClient {
     async fn delete(&self, id: &Identity, path: &[String]) -> Result<(), Fault> {
         let attempt = format!("delete \"{}\"", path.join("/"));
         let Some(item) = self.json(&attempt, &item_path(path), "description,jobs[name]").await? else { return Ok(()) };
-        if !is_ours(id, text(&item, "description")) || !list(&item, "jobs").is_empty() {
+        if !is_ours(id, path, text(&item, "description")) || !list(&item, "jobs").is_empty() {
             return Err(moved(&attempt));
         }
         if text(&item, "_class") == xml::FOLDER {
@@ -221,8 +223,8 @@ fn unproven(path: &[String], fault: Fault) -> Fault {
     if hidden { fault.hint("give the user Item/Read there, so that the jobs in it can be deleted") } else { fault }
 }
 
-fn is_ours(id: &Identity, description: &str) -> bool {
-    marker::split(description).1.is_some_and(|marker| marker.is_of(&id.owner))
+fn is_ours(id: &Identity, path: &[String], description: &str) -> bool {
+    ownership(id, path, &marker::split(description).1) == Ownership::Ours
 }
 
 fn moved(attempt: &str) -> Fault {

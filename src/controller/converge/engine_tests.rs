@@ -164,7 +164,7 @@ impl Fixture {
 
     async fn scope(&self, place: &Place, goal: Goal<u32>) -> Outcome<u32> {
         let owner = OwnerKey { cluster: "c".into(), kind: "k".into(), namespace: "n".into(), name: "x".into() };
-        let id = Identity { owner, placement: crate::fixture::place() };
+        let id = Identity { owner, placement: crate::fixture::place(), seals: crate::fixture::seals() };
         let scope = Scope::new(&self.memory, self.clock, &self.journal, self.stop.subscribe());
         converge::<Number, _, _>(&scope, &id, &goal, place).await
     }
@@ -326,7 +326,7 @@ async fn a_call_without_an_answer_is_given_up() {
     }
     let fixture = Fixture::new();
     let owner = OwnerKey { cluster: "c".into(), kind: "k".into(), namespace: "n".into(), name: "x".into() };
-    let id = Identity { owner, placement: crate::fixture::place() };
+    let id = Identity { owner, placement: crate::fixture::place(), seals: crate::fixture::seals() };
     let scope = Scope::new(&fixture.memory, fixture.clock, &fixture.journal, fixture.stop.subscribe());
     let outcome = converge::<Number, _, _>(&scope, &id, &Goal::Present(1), &Silent).await;
     assert!(matches!(outcome, Outcome::Faulted { fault, .. } if fault.kind == FaultKind::Unavailable));

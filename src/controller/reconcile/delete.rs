@@ -14,6 +14,7 @@ use crate::crd::project::{DataPolicy, DeletionPolicy};
 use crate::domain::external_resource::ResourceKind;
 use crate::domain::identity::{Identity, OwnerKey};
 use crate::domain::outcome::{Outcome, Phase};
+use crate::domain::seal::Seals;
 use crate::domain::validate::parse;
 
 /// Removes the resources, as far as one reconcile can.
@@ -47,18 +48,18 @@ pub(super) async fn delete(subject: &Subject<'_>) -> Result<Reconciled, ApiError
     let deletion = Deletion {
         aws: clients.aws(&placement).await,
         jenkins,
-        names: catalog_names(&owner, object::spec(object)),
+        names: catalog_names(&owner, &context.seals, object::spec(object)),
         delete_data: object::data_policy(object) == DataPolicy::Delete,
         let_go: object::released(object) == Ok(true),
     };
     let scope = Scope::new(memory, clock, *writer, context.stopping.clone());
-    let summary = graph::delete(&scope, &Identity { owner, placement }, deletion).await;
+    let summary = graph::delete(&scope, &Identity { owner, placement, seals: context.seals.clone() }, deletion).await;
     Ok(Reconciled::observed(Phase::Delete, summary, scope.take_applied()).without(&secrets))
 }
 
 /// What the catalog's resources are searched by first: their names, if the spec still parses.
-fn catalog_names(owner: &OwnerKey, spec: &serde_json::Value) -> Names {
-    match parse(owner, spec) {
+fn catalog_names(owner: &OwnerKey, seals: &Seals, spec: &serde_json::Value) -> Names {
+    match parse(owner, seals, spec) {
         Ok(parsed) => {
             let (portfolio, product) = parsed.catalog_names();
             Names { portfolio, product }

@@ -9,7 +9,7 @@ use crate::adapters::aws::catalog::{CatalogProductActuator, Names};
 use crate::adapters::aws::clients::Aws;
 use crate::adapters::aws::model_trigger::ModelTriggerActuator;
 use crate::adapters::aws::prerequisites::PrerequisitesActuator;
-use crate::adapters::aws::sagemaker_project::SagemakerProjectActuator;
+use crate::adapters::aws::sagemaker_project::{Purpose, SagemakerProjectActuator};
 use crate::adapters::jenkins::{JenkinsClient, JenkinsServerActuator};
 use crate::controller::converge::{IntentJournal, Scope, converge};
 use crate::crd::status::{MlopsProjectStatus, Reason};
@@ -72,7 +72,7 @@ pub(super) async fn apply<J: IntentJournal>(
         let both = principal.and_then(|principal| Ok((principal, artifacts?)));
         let catalog = walk.make::<CatalogProduct, _>(project, both, &CatalogProductActuator::new(aws, names)).await;
         let target = catalog.ready(ResourceKind::CatalogProduct).cloned();
-        let actuator = SagemakerProjectActuator::new(aws, false).knowing(known.project.as_ref());
+        let actuator = SagemakerProjectActuator::new(aws, Purpose::Keep).knowing(known.project.as_ref());
         (account, walk.make::<SagemakerProject, _>(project, target, &actuator).await)
     };
     // Jenkins is needed last, minutes after the rest: what is wrong with it, or with the folder, shows at once.
@@ -125,7 +125,8 @@ pub(super) async fn delete<J: IntentJournal>(
     };
     let unused =
         right_account.and(past(&trigger.without_output(), ResourceKind::ModelTrigger)).and(past(&jobs.0, jobs.1));
-    let projects = SagemakerProjectActuator::new(&aws, delete_data);
+    let purpose = if delete_data { Purpose::DeleteWithData } else { Purpose::Delete };
+    let projects = SagemakerProjectActuator::new(&aws, purpose);
     let model = walk.remove_for_good::<SagemakerProject, _>(unused, &projects).await;
     let unlaunched = model.gone(ResourceKind::SagemakerProject);
     let catalog = walk.remove::<CatalogProduct, _>(unlaunched, &CatalogProductActuator::new(&aws, names)).await;

@@ -11,7 +11,7 @@ use crate::domain::validate::{Parsed, derived, of_place, parse, placement_of_raw
 /// Reads the spec, and refuses what may not or cannot be done.
 pub(super) fn validate(subject: &Subject<'_>) -> Result<Parsed, Problem> {
     let Subject { object, key, context, .. } = subject;
-    let parsed = parse(&key.owner(&context.cluster), object::spec(object))
+    let parsed = parse(&key.owner(&context.cluster), &context.seals, object::spec(object))
         .map_err(|error| Problem::new(Reason::InvalidSpec, error.to_string(), "correct the spec"))?;
     let granted = &context.dependencies.config.inline_platforms;
     grants::check(granted, &key.namespace, &parsed.uses()).map_err(|refusal| {

@@ -13,6 +13,7 @@ use crate::crd::project::{DataPolicy, MlopsProjectSpec, SecretKeyRef, TriggeredJ
 use crate::crd::status::CaBundleReference;
 use crate::domain::identity::{Identity, OwnerKey};
 use crate::domain::project::{JenkinsCredentials, JenkinsSettings, ParameterValue, Project, Repositories, Roles};
+use crate::domain::seal::Seals;
 use crate::domain::secret::{SealedSecret, Secret};
 use crate::template_lint::declared_parameters;
 
@@ -79,11 +80,11 @@ impl Resolved {
     }
 }
 
-/// Parses the raw spec of an object of this owner.
+/// Parses the raw spec of an object of this owner, whose resources are sealed with these seals.
 ///
 /// # Errors
 /// The first field that is missing, of the wrong type or out of bounds, with what is allowed.
-pub fn parse(owner: &OwnerKey, raw_spec: &Value) -> Result<Parsed, SpecError> {
+pub fn parse(owner: &OwnerKey, seals: &Seals, raw_spec: &Value) -> Result<Parsed, SpecError> {
     let spec: MlopsProjectSpec = typed("spec", raw_spec)?;
     let project_name = spec.project_name.clone().unwrap_or_else(|| owner.name.clone());
     if !is_project_name(&project_name) {
@@ -106,7 +107,7 @@ pub fn parse(owner: &OwnerKey, raw_spec: &Value) -> Result<Parsed, SpecError> {
     // Where no trigger is wanted, its role is not read.
     let runtime_role = spec.model_trigger.as_ref().and(spec.platform.model_trigger.runtime_role_arn.as_deref());
     let runtime_role_arn = optional("spec.platform.modelTrigger.runtimeRoleArn", runtime_role, RoleArn::parse)?;
-    let identity = Identity { owner: owner.clone(), placement };
+    let identity = Identity { owner: owner.clone(), placement, seals: seals.clone() };
     Ok(Parsed { identity, roles, repositories, runtime_role_arn, spec })
 }
 
@@ -222,6 +223,7 @@ mod tests {
 
     use super::*;
     use crate::domain::project::{RepositoryRole, SeedCode};
+    use crate::fixture::seals;
 
     fn owner() -> OwnerKey {
         OwnerKey { cluster: "c1".into(), kind: "MlopsProject".into(), namespace: "team".into(), name: "fares".into() }
@@ -251,7 +253,7 @@ mod tests {
 
     fn with_template(raw: &Value, template: Option<Arc<str>>) -> Project {
         let token = SealedSecret { value: crate::domain::secret::Secret::new("t"), fingerprint: "f".into() };
-        parse(&owner(), raw).unwrap().into_project(Resolved {
+        parse(&owner(), &seals(), raw).unwrap().into_project(Resolved {
             jenkins: JenkinsCredentials { username: "u".into(), token },
             parameters: BTreeMap::new(),
             trigger_ca_bundle: String::new(),
@@ -289,10 +291,10 @@ mod tests {
 
     #[test]
     fn deletion_finds_the_same_placement_in_a_spec_that_no_longer_parses() {
-        let parsed = parse(&owner(), &spec()).unwrap();
+        let parsed = parse(&owner(), &seals(), &spec()).unwrap();
         let mut broken = spec();
         broken["repositories"] = json!("gone");
-        assert!(parse(&owner(), &broken).is_err());
+        assert!(parse(&owner(), &seals(), &broken).is_err());
         assert_eq!(placement_of_raw(&owner(), &broken), Ok(parsed.identity.placement));
         let rows = [
             ("accountId", json!(1), "spec.platform.aws.accountId: is missing, or is no text"),
@@ -310,17 +312,17 @@ mod tests {
     #[test]
     fn a_template_of_ones_own_stands_for_the_built_in_one() {
         let mut raw = spec();
-        let parsed = parse(&owner(), &raw).unwrap();
+        let parsed = parse(&owner(), &seals(), &raw).unwrap();
         assert!(parsed.own_template().is_none());
         assert_eq!(project(&raw).catalog.template.word, "jenkins-git-v1");
         raw["platform"]["catalog"] = json!({"template": {"configMapRef": {"name": "ours", "key": "a.yaml"}}});
-        let parsed = parse(&owner(), &raw).unwrap();
+        let parsed = parse(&owner(), &seals(), &raw).unwrap();
         assert_eq!(parsed.own_template().map(|reference| reference.name.as_str()), Some("ours"));
         let template = with_template(&raw, Some("Resources: {}".into())).catalog.template;
         assert_eq!((template.word.as_str(), template.title.as_str()), ("own", "of ConfigMap ours"));
         assert_eq!(&*template.text, "Resources: {}");
         raw["platform"]["catalog"]["template"]["builtIn"] = json!("jenkins-git-v1");
-        assert_eq!(parse(&owner(), &raw).unwrap_err().field, "spec.platform.catalog.template");
+        assert_eq!(parse(&owner(), &seals(), &raw).unwrap_err().field, "spec.platform.catalog.template");
     }
 
     #[test]
@@ -365,7 +367,7 @@ mod tests {
             let mut raw = spec();
             let (parent, name) = path.rsplit_once('/').unwrap();
             raw.pointer_mut(parent).unwrap()[name] = value;
-            assert_eq!(parse(&owner(), &raw).unwrap_err().field, field, "{case}");
+            assert_eq!(parse(&owner(), &seals(), &raw).unwrap_err().field, field, "{case}");
         }
     }
 }

@@ -6,7 +6,8 @@ use super::{
 };
 use crate::crd::status::Reason;
 use crate::domain::external_resource::{Change, Decision, Step};
-use crate::domain::identity::{FINGERPRINT_TAG, Identity, OWNER_TAG};
+use crate::domain::identity::{FINGERPRINT_TAG, Identity, Owned, Ownership};
+use crate::domain::problem::Problem;
 
 type Steps = Vec<Step<Action>>;
 
@@ -21,15 +22,23 @@ pub(super) fn present(id: &Identity, desired: &Desired, observed: &Observed) -> 
     let mut steps = Steps::new();
     let mut reason = Reason::SpecChanged;
     if let (Some(wanted), Some(found)) = (&desired.settings, &observed.settings) {
-        if belongs_to_another(id, found) {
-            return Decision::stuck(
-                Reason::ForeignOwner,
-                format!("bucket \"{name}\" carries the ownership tag of another object"),
-                "find out which MlopsProject owns it by its tags; remove the tags only if none does",
-            );
+        match id.ownership(Owned::Bucket, &found.tags) {
+            // A bucket between create and tag has no mark; it is known by its name, which holds the owner's hash.
+            Ownership::Ours | Ownership::Unmarked => {}
+            Ownership::Claimed => return Decision::Stuck(claimed(id)),
+            Ownership::Foreign => {
+                return Decision::stuck(
+                    Reason::ForeignOwner,
+                    format!("bucket \"{name}\" carries the ownership tag of another object"),
+                    "find out which MlopsProject owns it by its tags; remove the tags only if none does",
+                );
+            }
         }
         reason = why_different(wanted, found);
         steps.extend(change(name, wanted, found, reason));
+    }
+    if let Some(problem) = claimed_artifacts(id, observed) {
+        return Decision::Stuck(problem);
     }
     steps.extend(objects(id, &desired.objects, observed, reason));
     // Tags go last: their fingerprint says that everything before them was done.
@@ -42,9 +51,23 @@ pub(super) fn present(id: &Identity, desired: &Desired, observed: &Observed) -> 
     }
 }
 
-/// A bucket between create and tag has no owner tag; it is known by its name, which holds the owner's hash.
-fn belongs_to_another(id: &Identity, found: &Settings) -> bool {
-    found.tags.contains_key(OWNER_TAG) && id.foreign(&found.tags)
+fn claimed(id: &Identity) -> Problem {
+    Problem::claimed(&format!("bucket \"{}\"", id.placement.bucket))
+}
+
+/// An object under our prefix that another installation put there.
+fn claimed_artifacts(id: &Identity, observed: &ObservedBucket) -> Option<Problem> {
+    let claimed = |object: &&ObservedObject| id.ownership(Owned::Artifacts, &object.tags) == Ownership::Claimed;
+    let object = observed.objects.iter().find(claimed)?;
+    Some(Problem::claimed(&format!("object \"{}\" in bucket \"{}\"", object.key, id.placement.bucket)))
+}
+
+/// Whether a bucket of our own name without a mark holds only what the operator puts there, as it is after a creation that
+/// was broken off: tags go last.
+fn nothing_but_artifacts(id: &Identity, observed: &ObservedBucket) -> bool {
+    let prefix = id.bucket_prefix();
+    observed.objects.iter().all(|object| id.ownership(Owned::Artifacts, &object.tags) == Ownership::Ours)
+        && observed.versions.iter().all(|version| version.key.starts_with(&prefix))
 }
 
 /// Where the fingerprint is the wanted one, something else changed the bucket; else the spec is new to it.
@@ -185,6 +208,14 @@ fn objects(id: &Identity, wanted: &[Object], observed: &ObservedBucket, reason: 
     steps
 }
 
+fn unproven(name: &str) -> Decision<Action, Artifacts> {
+    Decision::stuck(
+        Reason::OwnershipUnproven,
+        format!("bucket \"{name}\" has lost its ownership tag and holds objects that the operator did not put there"),
+        "look at them; empty the bucket if nobody needs them, or set deletionPolicy: Retain to leave it",
+    )
+}
+
 /// Nothing of ours is left. HeadBucket's 404 in the right account proves it; a bucket of another owner holds nothing
 /// of ours, since the operator never puts anything into one.
 pub(super) fn absent(id: &Identity, observed: &Observed) -> Decision<Action, Artifacts> {
@@ -195,8 +226,14 @@ pub(super) fn absent(id: &Identity, observed: &Observed) -> Decision<Action, Art
         Observed::Undisclosed => return undisclosed(name),
         Observed::Present(observed) => observed,
     };
-    if observed.settings.as_ref().is_some_and(|found| belongs_to_another(id, found)) {
-        return Decision::Gone;
+    match observed.settings.as_ref().map(|found| id.ownership(Owned::Bucket, &found.tags)) {
+        Some(Ownership::Foreign) => return Decision::Gone,
+        Some(Ownership::Claimed) => return Decision::Stuck(claimed(id)),
+        Some(Ownership::Unmarked) if !nothing_but_artifacts(id, observed) => return unproven(name),
+        Some(Ownership::Ours | Ownership::Unmarked) | None => {}
+    }
+    if let Some(problem) = claimed_artifacts(id, observed) {
+        return Decision::Stuck(problem);
     }
     let mut steps = Steps::new();
     if let Some(first) = observed.versions.first() {

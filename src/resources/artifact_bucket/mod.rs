@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use crate::crd::identifiers::Sha256;
 use crate::crd::status::{ArtifactStatus, MlopsProjectStatus, Placement};
 use crate::domain::external_resource::{Attempts, Decision, ExternalResource, Goal, ResourceKind, StepKey};
-use crate::domain::identity::{FINGERPRINT_TAG, Identity, digest};
+use crate::domain::identity::{FINGERPRINT_TAG, Identity, Owned, digest};
 use crate::domain::project::{Project, RepositoryRole, SeedCode, Template};
 use crate::resources::prerequisites::OperatorPrincipal;
 use crate::templates::archives::{self, Archive};
@@ -259,7 +259,7 @@ fn archive_objects(project: &Project) -> Vec<Object> {
 }
 
 fn object_tags(project: &Project) -> BTreeMap<String, String> {
-    let mut tags = project.identity.owner_tags();
+    let mut tags = project.identity.owner_tags(Owned::Artifacts);
     let room = OBJECT_TAGS.saturating_sub(tags.len());
     tags.extend(project.tags.clone().into_iter().take(room));
     tags
@@ -290,7 +290,7 @@ fn settings(project: &Project) -> Settings {
     let encryption = project.kms_key_id.clone().map_or(Encryption::S3, Encryption::Kms);
     let policy = tls_only(&id.placement.partition, &id.placement.bucket);
     let mut tags = project.tags.clone();
-    tags.extend(id.owner_tags());
+    tags.extend(id.owner_tags(Owned::Bucket));
     let key = project.kms_key_id.as_deref().unwrap_or_default();
     let fingerprint = digest(&[&json!(tags).to_string(), key, &policy.to_string()]);
     tags.insert(FINGERPRINT_TAG.to_owned(), fingerprint[..32].to_owned());

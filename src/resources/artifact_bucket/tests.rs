@@ -3,9 +3,9 @@
 
 use super::*;
 use crate::crd::status::Placement;
-use crate::domain::identity::OWNER_TAG;
+use crate::domain::identity::{Owned, Ownership};
 use crate::domain::problem::Problem;
-use crate::fixture::{account, bare, owner, place, region, sum_of};
+use crate::fixture::{account, bare, elsewhere, owner, place, region, sum_of};
 
 fn project(owned: bool) -> Project {
     let own = Identity::own_bucket_name(&owner(), &account(), &region("eu-west-1"));
@@ -75,6 +75,16 @@ fn settings_of(observed: &mut ObservedBucket) -> &mut Settings {
     observed.settings.as_mut().unwrap()
 }
 
+fn claim_bucket(observed: &mut ObservedBucket) {
+    let id = elsewhere(&project(true).identity);
+    settings_of(observed).tags.extend(id.owner_tags(Owned::Bucket));
+}
+
+fn claim_object(observed: &mut ObservedBucket) {
+    let id = elsewhere(&project(observed.settings.is_some()).identity);
+    observed.objects[0].tags.extend(id.owner_tags(Owned::Artifacts));
+}
+
 #[test]
 fn what_differs_is_corrected_and_says_why() {
     let cases: Vec<Case> = vec![
@@ -91,9 +101,12 @@ fn what_differs_is_corrected_and_says_why() {
         (
             "another object's",
             true,
-            Box::new(|observed| _ = settings_of(observed).tags.insert(OWNER_TAG.into(), "other".into())),
+            Box::new(|observed| _ = settings_of(observed).tags.insert(Owned::Bucket.tag(), "other".into())),
             "Stuck ForeignOwner",
         ),
+        ("another installation's", true, Box::new(claim_bucket), "Stuck ClusterClaimed"),
+        ("an object in it is another installation's", true, Box::new(claim_object), "Stuck ClusterClaimed"),
+        ("an object in a given one is", false, Box::new(claim_object), "Stuck ClusterClaimed"),
         (
             "versioning was suspended",
             true,
@@ -198,8 +211,29 @@ fn deletion_takes_what_is_ours_and_nothing_else() {
         (
             "another object's",
             true,
-            Box::new(|observed| _ = settings_of(observed).tags.insert(OWNER_TAG.into(), "other".into())),
+            Box::new(|observed| _ = settings_of(observed).tags.insert(Owned::Bucket.tag(), "other".into())),
             "Gone",
+        ),
+        ("another installation's", true, Box::new(claim_bucket), "Stuck ClusterClaimed"),
+        ("an object in it is another installation's", true, Box::new(claim_object), "Stuck ClusterClaimed"),
+        ("an object in a given one is", false, Box::new(claim_object), "Stuck ClusterClaimed"),
+        (
+            "without tags, with something that is not ours",
+            true,
+            Box::new(|observed| {
+                settings_of(observed).tags.clear();
+                observed.versions.push(ObjectVersion { key: "data.csv".into(), id: "v1".into() });
+            }),
+            "Stuck OwnershipUnproven",
+        ),
+        (
+            "without tags, with an object of unknown origin under the prefix",
+            true,
+            Box::new(|observed| {
+                settings_of(observed).tags.clear();
+                observed.objects[0].tags.clear();
+            }),
+            "Stuck OwnershipUnproven",
         ),
         ("a given one with objects of ours", false, Box::new(|_| {}), "delete-versions/Deleting"),
         ("a given one without", false, Box::new(|observed| observed.versions.clear()), "Gone"),
@@ -222,7 +256,7 @@ fn the_template_has_a_key_a_url_and_tags_that_aws_takes() {
             && object.key.ends_with(&format!("{}.yaml", object.sha256))
     );
     assert_eq!(object.tags.len(), 10, "S3 takes ten tags on an object");
-    assert!(project.identity.owns(&object.tags), "the owner's come first");
+    assert_eq!(project.identity.ownership(Owned::Artifacts, &object.tags), Ownership::Ours, "the owner's come first");
     let bucket = project.identity.placement.bucket.clone();
     let url = wanted(&project).artifacts.template_url;
     assert_eq!(url, format!("https://{bucket}.s3.eu-west-1.amazonaws.com/{}", object.key));

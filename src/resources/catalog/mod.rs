@@ -11,7 +11,8 @@ use jiff::Timestamp;
 use crate::crd::identifiers::{PortfolioId, ProductId, RoleArn};
 use crate::crd::status::{CatalogStatus, MlopsProjectStatus, Placement, Reason};
 use crate::domain::external_resource::{Attempts, Decision, ExternalResource, Goal, ResourceKind, StepKey, Wait};
-use crate::domain::identity::Identity;
+use crate::domain::identity::{Identity, Owned, Ownership};
+use crate::domain::problem::Problem;
 use crate::domain::project::{Principal, Project};
 use crate::resources::artifact_bucket::Artifacts;
 use crate::resources::prerequisites::OperatorPrincipal;
@@ -209,22 +210,21 @@ impl ExternalResource for CatalogProduct {
     fn desired(project: &Project, (principal, artifacts): &(OperatorPrincipal, Artifacts)) -> Desired {
         let catalog = &project.catalog;
         // Service Catalog refuses empty tag values, which the other services allow.
-        let mut tags: BTreeMap<String, String> = project
+        let tags: BTreeMap<String, String> = project
             .tags
             .iter()
             .filter(|(_, value)| !value.is_empty())
             .map(|(key, value)| (key.clone(), value.clone()))
             .collect();
-        tags.extend(project.identity.owner_tags());
         let own = Principal { arn: principal.arn.clone(), kind: "IAM".to_owned() };
         Desired {
             portfolio: Portfolio {
                 name: catalog.portfolio_name.clone(),
                 provider: catalog.portfolio_provider.clone(),
                 description: catalog.portfolio_description.clone(),
-                tags: tags.clone(),
+                tags: marked(project, Owned::Portfolio, &tags),
             },
-            product: Product::desired(catalog, tags),
+            product: Product::desired(catalog, marked(project, Owned::Product, &tags)),
             version: Version { sha256: artifacts.template_sha256.clone(), url: artifacts.template_url.clone() },
             launch_role: project.roles.launch.clone(),
             principals: catalog.principals.iter().cloned().chain([own]).collect(),
@@ -232,12 +232,15 @@ impl ExternalResource for CatalogProduct {
     }
 
     fn decide(
-        _id: &Identity,
+        id: &Identity,
         goal: &Goal<Desired>,
         observed: &Observed,
         now: Timestamp,
         attempts: &Attempts,
     ) -> Decision<Action, ProvisioningTarget> {
+        if let Some(problem) = claimed(id, observed) {
+            return Decision::Stuck(problem);
+        }
         match goal {
             Goal::Present(desired) => present(desired, observed, now, attempts),
             Goal::Absent => absent(observed, now, attempts),
@@ -275,6 +278,23 @@ impl ExternalResource for CatalogProduct {
         };
         Some(format!("catalog product {what} in account {}, {}", placement.account_id, placement.region))
     }
+}
+
+fn marked(project: &Project, resource: Owned, tags: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+    tags.clone().into_iter().chain(project.identity.owner_tags(resource)).collect()
+}
+
+/// A portfolio or product that another installation made for an object of this name.
+fn claimed(id: &Identity, observed: &Observed) -> Option<Problem> {
+    let claims = |resource, tags: &BTreeMap<_, _>| id.ownership(resource, tags) == Ownership::Claimed;
+    let portfolio = observed.portfolio.as_ref().filter(|portfolio| claims(Owned::Portfolio, &portfolio.tags));
+    let product = observed.product.as_ref().filter(|product| claims(Owned::Product, &product.tags));
+    let what = match (portfolio, product) {
+        (Some(portfolio), _) => format!("portfolio {} ({:?})", portfolio.id, portfolio.name),
+        (None, Some(product)) => format!("product {} ({:?})", product.id, product.name),
+        (None, None) => return None,
+    };
+    Some(Problem::claimed(&what))
 }
 
 fn step_key(action: &Action) -> StepKey {

@@ -9,7 +9,7 @@ use super::{Action, Desired, Observed, ProvisioningStatus, association, constrai
 use crate::crd::identifiers::ProductId;
 use crate::crd::status::Reason;
 use crate::domain::external_resource::{Attempts, Change, Step};
-use crate::domain::identity::{CLUSTER_TAG, OBJECT_TAG, OWNER_TAG};
+use crate::domain::identity::{CLUSTER_TAG, OBJECT_TAG, Owned};
 use crate::domain::project::Catalog;
 
 /// Studio lists a product among the organization's templates only with this tag (AWS docs,
@@ -44,7 +44,8 @@ impl Product {
 
     /// How many of the tags come from the spec.
     pub(super) fn user_tags(&self) -> usize {
-        let own = [VISIBILITY.0, OWNER_TAG, OBJECT_TAG, CLUSTER_TAG];
+        let mark = Owned::Product.tag();
+        let own = [VISIBILITY.0, &mark, OBJECT_TAG, CLUSTER_TAG];
         self.tags.keys().filter(|key| !own.contains(&key.as_str())).count()
     }
 }

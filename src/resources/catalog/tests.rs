@@ -5,9 +5,9 @@
 use super::*;
 use crate::crd::identifiers::Sha256;
 use crate::crd::status::Intent;
-use crate::domain::identity::OwnerKey;
+use crate::domain::identity::{Owned, OwnerKey};
 use crate::domain::problem::Problem;
-use crate::fixture::{place, portfolio_id, product_id, role_arn, sum_of};
+use crate::fixture::{elsewhere, place, portfolio_id, product_id, role_arn, seals, sum_of};
 
 const SHA: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
 const ROLE: &str = "arn:aws:iam::111122223333:role/launch";
@@ -18,7 +18,7 @@ fn at(second: i64) -> Timestamp {
 
 fn identity() -> Identity {
     let owner = OwnerKey { cluster: "c".into(), kind: "MlopsProject".into(), namespace: "n".into(), name: "p".into() };
-    Identity { owner, placement: place() }
+    Identity { owner, placement: place(), seals: seals() }
 }
 
 fn sum(text: &str) -> Sha256 {
@@ -30,8 +30,8 @@ fn principal(arn: &str) -> Principal {
 }
 
 fn desired() -> Desired {
-    let tags: BTreeMap<String, String> = identity().owner_tags();
-    let mut product_tags = tags.clone();
+    let tags: BTreeMap<String, String> = identity().owner_tags(Owned::Portfolio);
+    let mut product_tags = identity().owner_tags(Owned::Product);
     product_tags.insert("sagemaker:studio-visibility".into(), "true".into());
     Desired {
         portfolio: Portfolio { name: "team".into(), provider: "platform".into(), description: String::new(), tags },
@@ -386,6 +386,22 @@ fn what_ties_them() {
 fn the_whole() {
     check(&[
         ("all is as declared", |_, _, _| {}, "in sync: port-1 prod-1 pa-1"),
+        (
+            "another installation's portfolio is neither changed nor made a second time",
+            |_, observed, _| {
+                let tags = elsewhere(&identity()).owner_tags(Owned::Portfolio);
+                observed.portfolio.as_mut().unwrap().tags.extend(tags);
+            },
+            "stuck: ClusterClaimed",
+        ),
+        (
+            "nor its product",
+            |_, observed, _| {
+                let tags = elsewhere(&identity()).owner_tags(Owned::Product);
+                observed.product.as_mut().unwrap().tags.extend(tags);
+            },
+            "stuck: ClusterClaimed",
+        ),
         (
             "nothing exists and nothing was tried: both shelves at once",
             |_, observed, attempts| {

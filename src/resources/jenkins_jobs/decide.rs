@@ -1,11 +1,11 @@
 //! What to do about the jobs, given what was observed: folders from the outside in, then jobs.
 
 use super::job::PipelineJob;
-use super::marker::Marker;
+use super::marker::{Marker, ownership};
 use super::{Action, Desired, JenkinsJobs, Jobs, Observed, ObservedItem, by_lower_case, compare, xml};
 use crate::crd::status::Reason;
 use crate::domain::external_resource::{Attempts, Change, Decision, ExternalResource, Step};
-use crate::domain::identity::Identity;
+use crate::domain::identity::{Identity, Ownership};
 use crate::domain::problem::Problem;
 
 /// The jobs are wanted.
@@ -16,7 +16,7 @@ pub(super) fn present(id: &Identity, desired: &Desired, observed: &Observed) -> 
     let mut steps = Vec::new();
     for depth in observed.folders.len()..desired.folder.len() {
         let path = desired.folder[..=depth].to_vec();
-        let document = xml::render_folder(&Marker::new(&id.owner, ""));
+        let document = xml::render_folder(&Marker::new(id, &path, ""));
         let summary = format!("create folder \"{}\"", path.join("/"));
         steps.push(Step::new(Action::CreateFolder { path, document }, Change::Create, Reason::Missing, summary));
     }
@@ -24,10 +24,11 @@ pub(super) fn present(id: &Identity, desired: &Desired, observed: &Observed) -> 
     let known = by_lower_case(&observed.items);
     for (name, job) in &desired.jobs {
         // An item of ours under the same name in another case was deleted just above.
-        let item = known.get(&name.to_lowercase()).filter(|item| item.name == *name || !ours(id, &item.marker));
+        let item = known.get(&name.to_lowercase()).filter(|item| item.name == *name || !ours(id, item));
         match item {
             None => steps.push(create(id, desired, name, job)),
-            Some(item) if !ours(id, &item.marker) => return foreign(desired, name, item),
+            Some(item) if whose(id, item) == Ownership::Claimed => return Decision::Stuck(claimed(item)),
+            Some(item) if !ours(id, item) => return foreign(desired, name, item),
             Some(item) => steps.extend(correct(id, desired, name, job, item)),
         }
     }
@@ -58,20 +59,29 @@ fn foreign(desired: &Desired, name: &str, item: &ObservedItem) -> Decision<Actio
     Decision::stuck(Reason::ForeignOwner, message, "rename or remove that job in Jenkins, or choose another folder")
 }
 
-fn ours(id: &Identity, marker: &Option<Marker>) -> bool {
-    marker.as_ref().is_some_and(|marker| marker.is_of(&id.owner))
+fn whose(id: &Identity, item: &ObservedItem) -> Ownership {
+    ownership(id, &inside(&id.placement.jenkins_folder, &item.name), &item.marker)
+}
+
+fn ours(id: &Identity, item: &ObservedItem) -> bool {
+    whose(id, item) == Ownership::Ours
+}
+
+fn claimed(item: &ObservedItem) -> Problem {
+    Problem::claimed(&format!("Jenkins job \"{}\"", item.name))
 }
 
 /// Jobs of ours that are not wanted any more: of an earlier project id, or renamed.
 fn leftovers(id: &Identity, desired: &Desired, observed: &Observed) -> Vec<Step<Action>> {
     let wanted = |item: &&ObservedItem| desired.jobs.iter().any(|(name, _)| *name == item.name);
-    let left = observed.items.iter().filter(|item| ours(id, &item.marker) && !wanted(item));
+    let left = observed.items.iter().filter(|item| ours(id, item) && !wanted(item));
     left.map(|item| delete(&desired.folder, &item.name, "job", Reason::SpecChanged)).collect()
 }
 
 fn create(id: &Identity, desired: &Desired, name: &str, job: &PipelineJob) -> Step<Action> {
-    let document = xml::render(job, &Marker::new(&id.owner, &job.fingerprint()));
-    let action = Action::CreateJob { path: inside(&desired.folder, name), document };
+    let path = inside(&desired.folder, name);
+    let document = xml::render(job, &Marker::new(id, &path, &job.fingerprint()));
+    let action = Action::CreateJob { path, document };
     Step::new(action, Change::Create, Reason::Missing, format!("create job \"{name}\""))
 }
 
@@ -85,14 +95,15 @@ fn correct(
 ) -> Option<Step<Action>> {
     let path = inside(&desired.folder, name);
     let hash = job.fingerprint();
-    let marker = Marker::new(&id.owner, &hash);
+    let marker = Marker::new(id, &path, &hash);
     let Some(live) = &item.job else {
         let document = xml::render(job, &marker);
         let summary = format!("replace job \"{name}\": it is no pipeline");
         return Some(Step::new(Action::ReplaceJob { path, document }, Change::Replace, Reason::Drifted, summary));
     };
     let applied = item.marker.as_ref().is_some_and(|marker| marker.hash == hash);
-    let field = compare::difference(job, live).or_else(|| (!applied).then(|| "marker".to_owned()))?;
+    let marked = item.marker.as_ref() == Some(&marker);
+    let field = compare::difference(job, live).or_else(|| (!marked).then(|| "marker".to_owned()))?;
     let reason = if applied { Reason::Drifted } else { Reason::SpecChanged };
     let summary = format!("update job \"{name}\": {field}");
     Some(Step::new(Action::UpdateJob { path, job: Box::new(job.clone()), marker }, Change::Update, reason, summary))
@@ -104,18 +115,26 @@ pub(super) fn absent(id: &Identity, observed: &Observed, attempts: &Attempts) ->
     let jobs: Vec<Step<Action>> = observed
         .items
         .iter()
-        .filter(|item| ours(id, &item.marker))
+        .filter(|item| ours(id, item))
         .map(|item| delete(&folder, &item.name, "job", Reason::Deleting))
         .collect();
     if !jobs.is_empty() {
         return Decision::Act(jobs);
+    }
+    if let Some(item) = observed.items.iter().find(|item| whose(id, item) == Ownership::Claimed) {
+        return Decision::Stuck(claimed(item));
     }
     if let Some(proof) = unproven(id, observed, attempts) {
         return Decision::Act(vec![proof]);
     }
     // Only the innermost that exists can be empty; the ones around it follow in later rounds.
     match observed.folders.last() {
-        Some(last) if last.is_folder && ours(id, &last.marker) && last.items == 0 && !last.holds_more => {
+        Some(last)
+            if last.is_folder
+                && ownership(id, &folder, &last.marker) == Ownership::Ours
+                && last.items == 0
+                && !last.holds_more =>
+        {
             let (name, outer) =
                 folder.split_last().map_or(("", &[] as &[String]), |(name, outer)| (name.as_str(), outer));
             Decision::Act(vec![delete(outer, name, "folder", Reason::Deleting)])
@@ -130,8 +149,8 @@ fn unproven(id: &Identity, observed: &Observed, attempts: &Attempts) -> Option<S
     let path = &id.placement.jenkins_folder;
     let missing =
         path.get(..=observed.folders.len()).filter(|_| observed.folders.iter().all(|folder| folder.is_folder))?;
-    let action =
-        Action::ConfirmAbsence { path: missing.to_vec(), document: xml::render_folder(&Marker::new(&id.owner, "")) };
+    let document = xml::render_folder(&Marker::new(id, missing, ""));
+    let action = Action::ConfirmAbsence { path: missing.to_vec(), document };
     let confirmed = [JenkinsJobs::key(&action), JenkinsJobs::key(&Action::Delete { path: missing.to_vec() })];
     if confirmed.iter().any(|key| attempts.done.contains(key)) || !attempts.recorded {
         return None;

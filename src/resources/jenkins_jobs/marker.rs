@@ -1,14 +1,14 @@
 //! The line at the end of a description that says whose an item is and what was last applied to it. Descriptions are
 //! the only text that Jenkins keeps, exports and lets others read (unknown XML is dropped, comments are not kept).
 
-use crate::domain::identity::OwnerKey;
+use crate::domain::identity::{Identity, Ownership};
 
 const START: &str = "[mlops-operator.io/v1 ";
 
 /// What the marker says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Marker {
-    /// The owner's hash, 40 hex digits.
+    /// The owner's hash and the installation's seal on the folder that the item is in: 40 hex digits, a dot, 32 hex digits.
     pub owner: String,
     /// The owner as people know it: `namespace/name`.
     pub object: String,
@@ -17,9 +17,10 @@ pub struct Marker {
 }
 
 impl Marker {
-    /// The marker of an owner's resource.
-    pub fn new(owner: &OwnerKey, hash: &str) -> Self {
-        Self { owner: owner.hash(), object: format!("{}/{}", owner.namespace, owner.name), hash: hash.to_owned() }
+    /// The marker of the item at this path: folder parts and then its name.
+    pub fn new(id: &Identity, path: &[String], hash: &str) -> Self {
+        let object = format!("{}/{}", id.owner.namespace, id.owner.name);
+        Self { owner: id.jenkins_mark(folder_of(path)), object, hash: hash.to_owned() }
     }
 
     /// As it stands in a description.
@@ -28,10 +29,19 @@ impl Marker {
         format!("{START}owner={owner} object={object} hash={hash}]")
     }
 
-    /// Whether the resource is this owner's.
-    pub fn is_of(&self, owner: &OwnerKey) -> bool {
-        self.owner == owner.hash()
+    /// Whose the item at this path is.
+    pub fn ownership(&self, id: &Identity, path: &[String]) -> Ownership {
+        id.jenkins_ownership(folder_of(path), &self.owner)
     }
+}
+
+fn folder_of(path: &[String]) -> &[String] {
+    path.split_last().map_or(&[], |(_, folder)| folder)
+}
+
+/// Whose the item at this path is, by its marker.
+pub fn ownership(id: &Identity, path: &[String], marker: &Option<Marker>) -> Ownership {
+    marker.as_ref().map_or(Ownership::Unmarked, |marker| marker.ownership(id, path))
 }
 
 /// A description with its marker as the last line.
@@ -54,21 +64,28 @@ fn parse(line: &str) -> Option<Marker> {
     let mut parts = line.strip_prefix(START)?.strip_suffix(']')?.split(' ');
     let mut value = |key: &str| parts.next()?.strip_prefix(key)?.strip_prefix('=').map(str::to_owned);
     let marker = Marker { owner: value("owner")?, object: value("object")?, hash: value("hash")? };
-    (parts.next().is_none() && marker.owner.len() == 40).then_some(marker)
+    (parts.next().is_none() && marker.owner.len() == 73).then_some(marker)
 }
 
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
     use super::*;
+    use crate::domain::identity::OwnerKey;
+    use crate::fixture::{bare, elsewhere, place};
 
-    fn owner(name: &str) -> OwnerKey {
-        OwnerKey { cluster: "c".into(), kind: "MlopsProject".into(), namespace: "ns".into(), name: name.into() }
+    fn identity(name: &str) -> Identity {
+        let id = bare(place()).identity;
+        Identity { owner: OwnerKey { name: name.into(), ..id.owner }, ..id }
+    }
+
+    fn path(text: &str) -> Vec<String> {
+        text.split('/').map(str::to_owned).collect()
     }
 
     #[test]
     fn a_marker_is_the_last_line_and_nothing_else_is_one() {
-        let mine = Marker::new(&owner("a"), "f00");
+        let mine = Marker::new(&identity("a"), &path("ml/job"), "f00");
         let line = mine.line();
         let rows = [
             ("after text", describe("text\nmore", &mine), "text\nmore", true),
@@ -89,6 +106,15 @@ mod tests {
                 assert_eq!(rest, description, "{name}");
             }
         }
-        assert!(mine.is_of(&owner("a")) && !mine.is_of(&owner("b")));
+        let rows = [
+            ("of this object", identity("a"), "ml/job", Ownership::Ours),
+            ("beside it, since names may change", identity("a"), "ml/other", Ownership::Ours),
+            ("copied to another folder", identity("a"), "theirs/job", Ownership::Claimed),
+            ("of another object", identity("b"), "ml/job", Ownership::Foreign),
+            ("by another installation", elsewhere(&identity("a")), "ml/job", Ownership::Claimed),
+        ];
+        for (name, id, place, expected) in rows {
+            assert_eq!(mine.ownership(&id, &path(place)), expected, "{name}");
+        }
     }
 }

@@ -3,10 +3,10 @@
 
 use crate::crd::status::Placement;
 use crate::domain::external_resource::{Change, Wait};
-use crate::domain::identity::OwnerKey;
+use crate::domain::identity::{Identity, OwnerKey};
 use crate::domain::problem::Problem;
 use crate::domain::project::{JenkinsSettings, Project, Roles};
-use crate::fixture::{bare, credentials, owner, place, project_ref, repositories, role};
+use crate::fixture::{bare, credentials, elsewhere, owner, place, project_ref, repositories, role};
 
 use super::*;
 
@@ -41,13 +41,26 @@ fn other() -> OwnerKey {
     OwnerKey { name: "other".into(), ..owner() }
 }
 
+/// The marker of what is beside this name in the jobs' folder.
+fn marker(owner: &OwnerKey, name: &str, hash: &str) -> Marker {
+    let id = Identity { owner: owner.clone(), ..project().identity };
+    Marker::new(&id, &["ml".to_owned(), "taxi".to_owned(), name.to_owned()], hash)
+}
+
 fn item(name: &str, job: Option<PipelineJob>, owner: &OwnerKey) -> ObservedItem {
     let hash = job.as_ref().map(PipelineJob::fingerprint).unwrap_or_default();
-    ObservedItem { name: name.into(), marker: Some(Marker::new(owner, &hash)), job }
+    ObservedItem { name: name.into(), marker: Some(marker(owner, name, &hash)), job }
+}
+
+/// The same marker as another installation for the same cluster would write it.
+fn of_another_installation(marker: &Option<Marker>) -> Option<Marker> {
+    let path = ["ml".to_owned(), "taxi".to_owned(), String::new()];
+    Some(Marker::new(&elsewhere(&project().identity), &path, &marker.as_ref().unwrap().hash))
 }
 
 fn folder(name: &str, items: usize, owner: Option<&OwnerKey>) -> ObservedFolder {
-    let marker = owner.map(|owner| Marker::new(owner, ""));
+    let path = if name == "ml" { vec![name.to_owned()] } else { vec!["ml".to_owned(), name.to_owned()] };
+    let marker = owner.map(|owner| Marker::new(&Identity { owner: owner.clone(), ..project().identity }, &path, ""));
     ObservedFolder { name: name.into(), is_folder: true, marker, items, holds_more: false }
 }
 
@@ -128,8 +141,18 @@ fn every_state_of_wanted_jobs_has_its_move() {
         ("without a marker", |observed| observed.items[0].marker = None, "stuck: ForeignOwner"),
         (
             "another project's",
-            |observed| observed.items[0].marker = Some(Marker::new(&other(), "")),
+            |observed| observed.items[0].marker = Some(marker(&other(), "", "")),
             "stuck: ForeignOwner",
+        ),
+        (
+            "sealed by another installation",
+            |observed| observed.items[0].marker = of_another_installation(&observed.items[0].marker),
+            "stuck: ClusterClaimed",
+        ),
+        (
+            "with a marker copied from another folder",
+            |observed| observed.items[0].marker = Some(Marker::new(&project().identity, &["x".into()], "")),
+            "stuck: ClusterClaimed",
         ),
         (
             "somebody's in another case",
@@ -274,7 +297,7 @@ fn what_is_rendered_reads_back_as_it_was_meant_whatever_users_write() {
         project.jenkins.extra_parameters = BTreeMap::from([(format!("N{text}"), text.to_owned())]);
         project.jenkins.git_credentials_id = text.trim().into();
         for (name, wanted) in JenkinsJobs::desired(&project, &project_ref("p-1")).jobs {
-            let marker = Marker::new(&owner(), &wanted.fingerprint());
+            let marker = marker(&owner(), "", &wanted.fingerprint());
             let written = document::write(&xml::render(&wanted, &marker)).unwrap();
             let (read, found) = xml::read(&document::parse(&written).unwrap());
             assert_eq!((read, found), (wanted, Some(marker)), "{text:?} in {name}");
@@ -285,7 +308,7 @@ fn what_is_rendered_reads_back_as_it_was_meant_whatever_users_write() {
 /// A live job as Jenkins shows it, changed by `change`.
 fn live(change: impl Fn(String) -> String) -> PipelineJob {
     let job = &desired().jobs[2].1;
-    let document = xml::render(job, &Marker::new(&owner(), &job.fingerprint()));
+    let document = xml::render(job, &marker(&owner(), "", &job.fingerprint()));
     let before = document::write(&document).unwrap();
     let after = change(before.clone());
     assert_ne!(before, after, "the change must change something");
@@ -360,7 +383,7 @@ fn what_people_change_is_drift_and_is_named() {
 #[test]
 fn a_patch_makes_the_subset_right_and_keeps_the_rest() {
     let wanted = &desired().jobs[0].1;
-    let marker = Marker::new(&owner(), &wanted.fingerprint());
+    let marker = marker(&owner(), "", &wanted.fingerprint());
     let foreign = "<flow-definition plugin='workflow-job@1'><actions><a.B/></actions><description>x</description><displayName>Shown</displayName>\
         <properties><com.example.Kept><deep>1</deep></com.example.Kept>\
         <jenkins.model.BuildDiscarderProperty><strategy class='hudson.tasks.LogRotator'><daysToKeep>7</daysToKeep><numToKeep>1</numToKeep></strategy></jenkins.model.BuildDiscarderProperty>\

@@ -10,7 +10,8 @@ use serde_json::json;
 use crate::crd::identifiers::RoleArn;
 use crate::crd::status::{MlopsProjectStatus, Placement, TriggerStatus};
 use crate::domain::external_resource::{Attempts, Decision, ExternalResource, Goal, ResourceKind, StepKey};
-use crate::domain::identity::{FINGERPRINT_TAG, Identity, digest};
+use crate::domain::identity::{FINGERPRINT_TAG, Identity, Owned, Ownership, digest};
+use crate::domain::problem::Problem;
 use crate::domain::project::{Project, RepositoryRole};
 use crate::domain::secret::Secret;
 use crate::resources::jenkins_jobs::item_path;
@@ -164,7 +165,7 @@ impl ExternalResource for ModelTrigger {
         let secret = secret.to_string();
         let length = secret.len();
         let mut tags = project.tags.clone();
-        tags.extend(project.identity.owner_tags());
+        tags.extend(project.identity.owner_tags(Owned::Stack));
         let role_arn = project.roles.stack.clone();
         let fingerprint = format!(
             "{}.{}",
@@ -185,11 +186,17 @@ impl ExternalResource for ModelTrigger {
     ) -> Decision<Action, Trigger> {
         match (goal, &observed.stack) {
             (Goal::Present(desired), None) => decide::missing(id, desired, now, attempts),
-            (Goal::Present(_), Some(stack)) if id.foreign(&stack.tags) => decide::foreign(id),
-            (Goal::Present(desired), Some(stack)) => decide::present(id, desired, stack, now, attempts),
-            (Goal::Absent, Some(stack)) if id.owns(&stack.tags) => decide::absent(id, stack, now, attempts),
-            // What is not ours is none of ours to delete.
-            (Goal::Absent, _) => Decision::Gone,
+            (Goal::Absent, None) => Decision::Gone,
+            (goal, Some(stack)) => match (id.ownership(Owned::Stack, &stack.tags), goal) {
+                (Ownership::Ours, Goal::Present(desired)) => decide::present(id, desired, stack, now, attempts),
+                (Ownership::Ours, Goal::Absent) => decide::absent(id, stack, now, attempts),
+                (Ownership::Claimed, _) => {
+                    Decision::Stuck(Problem::claimed(&format!("stack \"{}\"", id.trigger_stack_name())))
+                }
+                (Ownership::Foreign | Ownership::Unmarked, Goal::Present(_)) => decide::foreign(id),
+                // What is not ours is none of ours to delete.
+                (Ownership::Foreign | Ownership::Unmarked, Goal::Absent) => Decision::Gone,
+            },
         }
     }
 

@@ -2,9 +2,9 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use crate::crd::status::Placement;
-use crate::domain::identity::OWNER_TAG;
+use crate::domain::identity::{Owned, Ownership};
 use crate::domain::project::Roles;
-use crate::fixture::{bare, credentials, place, project_ref, role};
+use crate::fixture::{bare, credentials, elsewhere, place, project_ref, role};
 
 use super::*;
 use crate::domain::external_resource::{Step, Wait};
@@ -169,7 +169,7 @@ fn the_past_decides_where_the_status_alone_does_not() {
         stack
     };
     let mut foreign = stack("CREATE_COMPLETE");
-    foreign.tags.remove(OWNER_TAG);
+    foreign.tags.remove(&Owned::Stack.tag());
     let retried = "Update (SpecChanged): update stack \"NAME\" (what the spec says)";
     let failed = "could not be created: Function: no";
     let cases: Vec<(&str, Option<Stack>, i64, Attempts, String)> = vec![
@@ -289,9 +289,21 @@ fn the_past_decides_where_the_status_alone_does_not() {
 }
 
 #[test]
+fn a_stack_of_another_installation_is_neither_taken_nor_deleted() {
+    let id = project().identity;
+    let mut stack = stack("CREATE_COMPLETE");
+    stack.tags.extend(elsewhere(&id).owner_tags(Owned::Stack));
+    for goal in [Goal::Present(desired()), Goal::Absent] {
+        let observed = Observed { stack: Some(stack.clone()) };
+        let decision = ModelTrigger::decide(&id, &goal, &observed, at(1), &Attempts::default());
+        assert!(told(decision).starts_with("stuck (ClusterClaimed): stack"));
+    }
+}
+
+#[test]
 fn nothing_and_what_is_not_ours_is_gone() {
     let mut foreign = stack("CREATE_COMPLETE");
-    foreign.tags.insert(OWNER_TAG.into(), "somebody".into());
+    foreign.tags.insert(Owned::Stack.tag(), "somebody".into());
     for stack in [None, Some(foreign)] {
         let decision =
             ModelTrigger::decide(&project().identity, &Goal::Absent, &Observed { stack }, at(1), &Attempts::default());
@@ -363,7 +375,7 @@ fn the_spec_becomes_parameters_and_only_the_credentials_are_hidden() {
     assert_eq!(desired.parameters, expected);
     assert_eq!(desired.secret.reveal(), r#"{"token":"t0ken","user":"ro\"bot"}"#);
     assert_eq!(desired.tags["team"], "a");
-    assert!(project().identity.owns(&desired.tags));
+    assert_eq!(project().identity.ownership(Owned::Stack, &desired.tags), Ownership::Ours);
 }
 
 #[test]

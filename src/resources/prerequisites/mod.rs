@@ -245,7 +245,7 @@ mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
     use super::*;
     use crate::domain::identity::OwnerKey;
-    use crate::fixture::{connection as connection_arn, place, role_arn};
+    use crate::fixture::{connection as connection_arn, place, role_arn, seals};
 
     const ROLE: &str = "arn:aws:iam::111122223333:role/launch";
     const CONNECTION: &str = "arn:aws:codeconnections:eu-west-1:111122223333:connection/1";
@@ -253,7 +253,7 @@ mod tests {
     fn identity() -> Identity {
         let owner =
             OwnerKey { cluster: "c".into(), kind: "MlopsProject".into(), namespace: "n".into(), name: "p".into() };
-        Identity { owner, placement: place() }
+        Identity { owner, placement: place(), seals: seals() }
     }
 
     fn trusting(service: &str) -> ObservedRole {

@@ -8,7 +8,8 @@ use super::failed::{delete, delete_failed, unknown};
 use super::{Action, Data, Observed, ObservedProject, Provisioned, Status, Tagged};
 use crate::crd::status::Reason;
 use crate::domain::external_resource::{Attempts, Change, Decision, Step, Wait};
-use crate::domain::identity::Identity;
+use crate::domain::identity::{Identity, Owned, Ownership};
+use crate::domain::problem::Problem;
 
 type Move = Decision<Action, Provisioned>;
 
@@ -19,8 +20,13 @@ pub(super) fn decide(id: &Identity, observed: &Observed, now: Timestamp, attempt
     if project.status == Status::DeleteCompleted {
         return if data.is_empty() { Decision::Gone } else { Decision::Act(data) };
     }
-    if id.foreign(&project.tags) {
-        return Decision::Gone;
+    match id.ownership(Owned::Project, &project.tags) {
+        Ownership::Ours => {}
+        Ownership::Claimed => return Decision::Stuck(Problem::claimed(&format!("SageMaker project {name:?}"))),
+        Ownership::Foreign | Ownership::Unmarked => return Decision::Gone,
+    }
+    if !project.of_our_product && super::recorded(attempts) != Some(project.id.as_str()) {
+        return unproven(name, project);
     }
     let wait = |doing: &str, since: Timestamp| {
         let message = format!("SageMaker is {doing} the project");
@@ -37,6 +43,19 @@ pub(super) fn decide(id: &Identity, observed: &Observed, now: Timestamp, attempt
     }
 }
 
+/// A mark alone can be copied: from a project that somebody made under this name before, onto the one that is there now.
+fn unproven(name: &str, project: &ObservedProject) -> Move {
+    let product = project.product_id.as_deref().unwrap_or("no product");
+    Decision::stuck(
+        Reason::OwnershipUnproven,
+        format!(
+            "SageMaker project {name:?} ({}) carries this object's mark, but its id was not written down, and {product}, which it was launched from, is not this object's product",
+            project.id
+        ),
+        "find out who launched it; delete it by hand, or set deletionPolicy: Retain to leave it",
+    )
+}
+
 /// Whether a resource is this project's. While the project exists, its own tags have said whose it is, and the resource
 /// must carry the project's name and id. Once it is gone, the resource itself must say whose it is: a record that is
 /// left of some other project of that name must not cost its owner the data.
@@ -44,7 +63,7 @@ fn belongs(id: &Identity, project: &ObservedProject, tags: &BTreeMap<String, Str
     let says = |key: &str, value: &str| tags.get(key).is_some_and(|text| text == value);
     says("sagemaker:project-id", &project.id)
         && says("sagemaker:project-name", &id.placement.project_name)
-        && (project.status != Status::DeleteCompleted || id.owns(tags))
+        && (project.status != Status::DeleteCompleted || id.ownership(Owned::Project, tags) == Ownership::Ours)
 }
 
 /// What deletes the data: registered models before their group, objects before their bucket.

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::seed_code::{self, BundledArchive};
 use super::{Desired, TAG_KEYS_TAG};
 use crate::crd::status::Reason;
-use crate::domain::identity::{FINGERPRINT_TAG, digest};
+use crate::domain::identity::{FINGERPRINT_TAG, Owned, digest};
 use crate::domain::problem::Problem;
 use crate::domain::project::{ParameterValue, Project, Repository, RepositoryRole, SeedCode};
 use crate::resources::catalog::ProvisioningTarget;
@@ -35,7 +35,7 @@ pub(super) fn desired(owner: &Project, target: &ProvisioningTarget) -> Desired {
         // Service Catalog takes no empty values, so an empty record is left out.
         tags.insert(TAG_KEYS_TAG.to_owned(), owner.tags.keys().map(|key| key_digest(key)).collect());
     }
-    tags.extend(owner.identity.owner_tags());
+    tags.extend(owner.identity.owner_tags(Owned::Project));
     tags.insert(FINGERPRINT_TAG.to_owned(), fingerprint.clone());
     let problem = problem.or_else(|| crowded(tags.len(), owner.tags.len()));
     Desired {

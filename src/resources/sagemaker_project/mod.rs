@@ -30,6 +30,14 @@ use seed_code::BundledArchive;
 /// leaves the project, and tags of other people stay: five hex digits for each key.
 pub const TAG_KEYS_TAG: &str = "mlops-operator.io/tag-keys";
 
+/// The project's name in intents.
+pub const RESOURCE: &str = "SagemakerProject";
+
+/// The id that was written down when the project was launched, or seen to be launched from our product.
+pub fn recorded(attempts: &Attempts) -> Option<&str> {
+    attempts.intent(RESOURCE).and_then(|intent| intent.id.as_deref())
+}
+
 pub struct SagemakerProject;
 
 /// What it should be.
@@ -75,6 +83,8 @@ pub struct ObservedProject {
     pub cause: String,
     /// The product that it was launched from; none where it was not launched through Service Catalog.
     pub product_id: Option<ProductId>,
+    /// Whether that product carries our mark; false where that was not asked.
+    pub of_our_product: bool,
     /// The version asked for last.
     pub artifact_id: Option<String>,
     /// The parameters given last, without those that SageMaker fills in.
@@ -176,6 +186,8 @@ pub enum Action {
     EmptyBucket(String),
     DeleteBucket(String),
     Delete,
+    /// Nothing is done outside: the id of the project goes into the status.
+    Remember(String),
 }
 
 /// The SageMaker project, as jobs and trigger need it.
@@ -273,6 +285,7 @@ impl ExternalResource for SagemakerProject {
             Action::EmptyBucket(name) => StepKey::new("EmptyBucket", &[name]),
             Action::DeleteBucket(name) => StepKey::new("DeleteBucket", &[name]),
             Action::Delete => StepKey::new("DeleteProject", &[]),
+            Action::Remember(id) => StepKey::new("Remember", &[id]),
         }
     }
 

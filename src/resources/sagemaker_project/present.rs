@@ -6,10 +6,13 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::failed::{delete, delete_failed, told, unknown};
-use super::{Action, Desired, Observed, ObservedProject, Provisioned, Status, desired, project_ref, seed_code};
-use crate::crd::status::Reason;
+use super::{
+    Action, Desired, Observed, ObservedProject, Provisioned, RESOURCE, Status, desired, project_ref, seed_code,
+};
+use crate::crd::status::{Intent, Reason};
 use crate::domain::external_resource::{Attempts, Change, Decision, Step, Wait};
-use crate::domain::identity::{FINGERPRINT_TAG, Identity};
+use crate::domain::identity::{FINGERPRINT_TAG, Identity, Owned, Ownership};
+use crate::domain::problem::Problem;
 use crate::domain::project::ParameterValue;
 use crate::domain::requeue::SLOW_RETRY;
 use crate::domain::time::elapsed;
@@ -39,12 +42,18 @@ pub(super) fn decide(
             format!("create SageMaker project {:?}", desired.name),
         )]);
     };
-    if id.foreign(&project.tags) {
-        return Decision::stuck(
-            Reason::ForeignOwner,
-            format!("the SageMaker project {:?} exists and belongs to somebody else", desired.name),
-            "choose another spec.projectName, or delete that project",
-        );
+    match id.ownership(Owned::Project, &project.tags) {
+        Ownership::Ours => {}
+        Ownership::Claimed => {
+            return Decision::Stuck(Problem::claimed(&format!("SageMaker project {:?}", desired.name)));
+        }
+        Ownership::Foreign | Ownership::Unmarked => {
+            return Decision::stuck(
+                Reason::ForeignOwner,
+                format!("the SageMaker project {:?} exists and belongs to somebody else", desired.name),
+                "choose another spec.projectName, or delete that project",
+            );
+        }
     }
     let early = Some(Provisioned { project_ref: project_ref(&desired.name, &project.id, &project.arn), seeded: None });
     match &project.status {
@@ -54,7 +63,7 @@ pub(super) fn decide(
         Status::CreateFailed => create_failed(desired, project, now, attempts),
         Status::UpdateFailed => update_failed(desired, project, now, attempts),
         Status::DeleteFailed => delete_failed(&desired.name, project, now, attempts),
-        Status::CreateCompleted | Status::UpdateCompleted => settled(desired, project),
+        Status::CreateCompleted | Status::UpdateCompleted => settled(desired, project, attempts),
         Status::DeleteCompleted | Status::Unknown(_) => unknown(&desired.name, project),
     }
 }
@@ -90,7 +99,7 @@ fn create_failed(desired: &Desired, project: &ObservedProject, now: Timestamp, a
 fn update_failed(desired: &Desired, project: &ObservedProject, now: Timestamp, attempts: &Attempts) -> Move {
     if attempts.asked_anew || asked_for_something_else(desired, project) || elapsed(project.modified, now) >= SLOW_RETRY
     {
-        return settled(desired, project);
+        return settled(desired, project, attempts);
     }
     Decision::stuck(
         Reason::ProjectUpdateFailed,
@@ -100,7 +109,7 @@ fn update_failed(desired: &Desired, project: &ObservedProject, now: Timestamp, a
 }
 
 /// What differs between the project and the spec, once nothing is in progress.
-fn settled(desired: &Desired, project: &ObservedProject) -> Move {
+fn settled(desired: &Desired, project: &ObservedProject, attempts: &Attempts) -> Move {
     if project.product_id.as_ref() != Some(&desired.product_id) {
         let from = project.product_id.as_deref().unwrap_or("no product of Service Catalog");
         return Decision::stuck(
@@ -112,7 +121,8 @@ fn settled(desired: &Desired, project: &ObservedProject) -> Move {
             "delete the SageMaker project, so that it is created again from the product, or restore the product",
         );
     }
-    let mut steps = Vec::new();
+    // Launched from our product, so it is ours: its id says so later, whatever becomes of the product.
+    let mut steps: Vec<_> = remember(&project.id, attempts).into_iter().collect();
     let parameters = seed_code::kept(desired, project);
     let provisioning = provisioning_change(desired, project, &parameters);
     let described = desired.description != project.description;
@@ -135,6 +145,19 @@ fn settled(desired: &Desired, project: &ObservedProject) -> Move {
         return Decision::InSync(Provisioned { project_ref, seeded: project.seeded.clone() });
     }
     Decision::Act(steps)
+}
+
+/// Writes the project's id down, unless it is.
+fn remember(id: &str, attempts: &Attempts) -> Option<Step<Action>> {
+    if super::recorded(attempts) == Some(id) {
+        return None;
+    }
+    let n = attempts.intent(RESOURCE).map_or(0, |intent| intent.n);
+    let intent = Intent { resource: RESOURCE.to_owned(), n, id: Some(id.to_owned()) };
+    let action = Action::Remember(id.to_owned());
+    let step =
+        Step::new(action, Change::Update, Reason::Drifted, format!("write down that SageMaker project {id} is ours"));
+    Some(step.with_intent(intent))
 }
 
 /// Why version and parameters must be given again, if they must.

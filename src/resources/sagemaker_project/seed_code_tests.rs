@@ -34,7 +34,7 @@ fn launched(owner: &Project) -> ObservedProject {
 fn update(owner: &Project, observed: ObservedProject) -> (String, BTreeMap<String, String>) {
     let goal = Goal::Present(SagemakerProject::desired(owner, &target()));
     let observed = Observed { project: Some(observed), data: None };
-    let decision = SagemakerProject::decide(&owner.identity, &goal, &observed, at(NOW), &Attempts::default());
+    let decision = SagemakerProject::decide(&owner.identity, &goal, &observed, at(NOW), &written_down());
     let mut parameters = BTreeMap::new();
     if let Decision::Act(steps) = &decision {
         for step in steps {
@@ -186,7 +186,7 @@ fn a_failed_check_in_says_what_to_correct() {
         let observed = ObservedProject { cause: cause.into(), modified: at(NOW - 5), ..project("CreateFailed") };
         let goal = Goal::Present(wanted());
         let observed = Observed { project: Some(observed), data: None };
-        match SagemakerProject::decide(&identity(), &goal, &observed, at(NOW), &Attempts::default()) {
+        match SagemakerProject::decide(&identity(), &goal, &observed, at(NOW), &written_down()) {
             Decision::Stuck(Problem { reason: Reason::ProjectFailed, message, hint }) => {
                 assert!(message.contains(cause) && hint.contains("the operator then"), "{cause}: {message}; {hint}");
                 assert_eq!(hint.contains("spec.repositories"), about_repositories, "{cause}: {hint}");

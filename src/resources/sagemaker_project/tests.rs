@@ -3,13 +3,14 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use super::*;
+use crate::crd::status::Intent;
 use crate::crd::status::Placement;
 use crate::crd::status::Reason;
 use crate::domain::external_resource::Wait;
-use crate::domain::identity::{FINGERPRINT_TAG, OwnerKey};
+use crate::domain::identity::{FINGERPRINT_TAG, Owned, OwnerKey};
 use crate::domain::project::Template;
 use crate::domain::secret::{SealedSecret, Secret};
-use crate::fixture::{bare, place_in, portfolio_id, product_id, repositories, role, sum_of};
+use crate::fixture::{bare, elsewhere, place_in, portfolio_id, product_id, repositories, role, seals, sum_of};
 use crate::template_lint::declared_parameters;
 use crate::template_lint::filled_by_operator;
 
@@ -29,6 +30,7 @@ fn identity() -> Identity {
             name: owner("churn"),
         },
         placement: Placement { project_name: "churn".into(), ..place_in("us-east-1") },
+        seals: seals(),
     }
 }
 
@@ -75,6 +77,7 @@ fn project(status: &str) -> ObservedProject {
         status: Status::parse(status),
         cause: String::new(),
         product_id: Some(product_id("prod-1")),
+        of_our_product: false,
         artifact_id: Some("pa-1".into()),
         parameters: wanted.parameters.iter().map(|(name, value)| (name.clone(), plain(value))).collect(),
         tags: wanted.tags,
@@ -82,6 +85,12 @@ fn project(status: &str) -> ObservedProject {
         modified: at(NOW - 60),
         seeded: None,
     }
+}
+
+/// The project's id stands in the status.
+fn written_down() -> Attempts {
+    let intent = Intent { resource: RESOURCE.into(), n: 0, id: Some("p-abc".into()) };
+    Attempts { intents: vec![intent], ..Attempts::default() }
 }
 
 #[path = "seed_code_tests.rs"]
@@ -208,9 +217,9 @@ fn each_status_has_its_move_while_the_project_is_wanted() {
         let mut project = project(status);
         edit(&mut project);
         let observed = Observed { project: Some(project), data: None };
-        assert_eq!(decide(Goal::Present(wanted()), observed, &Attempts::default()), expected, "{case}");
+        assert_eq!(decide(Goal::Present(wanted()), observed, &written_down()), expected, "{case}");
     }
-    let absent = decide(Goal::Present(wanted()), Observed::default(), &Attempts::default());
+    let absent = decide(Goal::Present(wanted()), Observed::default(), &written_down());
     assert_eq!(absent, "Create Missing: create SageMaker project \"churn\"");
 }
 
@@ -283,7 +292,7 @@ fn each_difference_has_its_update() {
         let mut project = project("CreateCompleted");
         edit(&mut project);
         let observed = Observed { project: Some(project), data: None };
-        assert_eq!(decide(Goal::Present(wanted()), observed, &Attempts::default()), expected, "{case}");
+        assert_eq!(decide(Goal::Present(wanted()), observed, &written_down()), expected, "{case}");
     }
 }
 
@@ -294,7 +303,7 @@ fn a_creation_that_fails_again_is_tried_ever_more_slowly_but_never_given_up() {
     {
         let mut project = project("CreateFailed");
         project.modified = at(NOW - age);
-        let attempts = Attempts { failed_creations: failures, ..Attempts::default() };
+        let attempts = Attempts { failed_creations: failures, ..written_down() };
         let observed = Observed { project: Some(project), data: None };
         let decision = decide(Goal::Present(wanted()), observed, &attempts);
         assert_eq!(decision.starts_with("Delete"), acts, "after {failures} failures and {age} s: {decision}");
@@ -340,7 +349,7 @@ fn what_the_template_does_not_take_is_said_before_anything_is_launched() {
         let mut owner = owner();
         owner.parameters.insert(name.into(), value);
         let desired = SagemakerProject::desired(&owner, &target());
-        assert_eq!(decide(Goal::Present(desired), Observed::default(), &Attempts::default()), expected, "{case}");
+        assert_eq!(decide(Goal::Present(desired), Observed::default(), &written_down()), expected, "{case}");
     }
     let mut owner = owner();
     owner.tags = (0..46).map(|n| (format!("k{n}"), String::new())).collect();
@@ -361,8 +370,8 @@ fn a_rotated_secret_changes_the_fingerprint_and_nothing_else_that_is_seen() {
     project.tags = before.tags.clone();
     project.parameters.insert("ArtifactBucketKmsKeyArn".into(), "****".into());
     let observed = |project: &ObservedProject| Observed { project: Some(project.clone()), data: None };
-    assert_eq!(decide(Goal::Present(before), observed(&project), &Attempts::default()), "in sync p-abc");
-    let decision = decide(Goal::Present(after), observed(&project), &Attempts::default());
+    assert_eq!(decide(Goal::Present(before), observed(&project), &written_down()), "in sync p-abc");
+    let decision = decide(Goal::Present(after), observed(&project), &written_down());
     assert!(decision.starts_with("Update SpecChanged: update version and parameters"), "{decision}");
 }
 
@@ -372,7 +381,7 @@ fn data(owned: bool) -> Data {
         ("sagemaker:project-name".to_owned(), "churn".to_owned()),
     ]);
     if owned {
-        tags.extend(identity().owner_tags());
+        tags.extend(identity().owner_tags(Owned::Project));
     }
     Data {
         group: Some(Tagged { name: "churn-p-abc".into(), tags: tags.clone() }),
@@ -439,9 +448,51 @@ fn each_status_has_its_move_while_the_project_is_to_go() {
         let mut project = project(status);
         edit(&mut project);
         let observed = Observed { project: Some(project), data };
-        assert_eq!(decide(Goal::Absent, observed, &Attempts::default()), expected, "{case}");
+        assert_eq!(decide(Goal::Absent, observed, &written_down()), expected, "{case}");
     }
-    assert_eq!(decide(Goal::Absent, Observed::default(), &Attempts::default()), "gone");
+    assert_eq!(decide(Goal::Absent, Observed::default(), &written_down()), "gone");
+}
+
+#[test]
+fn a_mark_alone_deletes_nothing() {
+    const DELETE: &str = "Delete Deleting: delete SageMaker project \"churn\"";
+    const UNPROVEN: &str = "stuck OwnershipUnproven: SageMaker project \"churn\" (p-abc) carries this object's mark, but its id was not written down, and prod-1, which it was launched from, is not this object's product";
+    const CLAIMED: &str = "stuck ClusterClaimed: SageMaker project \"churn\" names this object as its owner, but another installation sealed it: one for the same cluster id, or this one before its key was replaced";
+    let other_id = || {
+        let intent = Intent { resource: RESOURCE.into(), n: 0, id: Some("p-old".into()) };
+        Attempts { intents: vec![intent], ..Attempts::default() }
+    };
+    let copied: Edit = |project| {
+        let id = identity();
+        project.tags.extend(elsewhere(&id).owner_tags(Owned::Project));
+    };
+    let rows: [(&str, Edit, Attempts, &str); 5] = [
+        ("its id was written down", |_| {}, written_down(), DELETE),
+        ("it comes from our product", |project| project.of_our_product = true, Attempts::default(), DELETE),
+        ("neither", |_| {}, Attempts::default(), UNPROVEN),
+        ("another project was written down", |_| {}, other_id(), UNPROVEN),
+        ("another installation's seal", copied, written_down(), CLAIMED),
+    ];
+    for (case, edit, attempts, expected) in rows {
+        let mut project = project("CreateCompleted");
+        edit(&mut project);
+        let observed = Observed { project: Some(project), data: None };
+        let decided = decide(Goal::Absent, observed, &attempts);
+        assert!(decided.ends_with(expected), "{case}: {decided}");
+    }
+    let mut project = project("CreateCompleted");
+    copied(&mut project);
+    assert_eq!(
+        decide(Goal::Present(wanted()), Observed { project: Some(project), data: None }, &written_down()),
+        CLAIMED
+    );
+}
+
+#[test]
+fn a_project_that_was_found_is_written_down() {
+    let observed = Observed { project: Some(project("CreateCompleted")), data: None };
+    let decided = decide(Goal::Present(wanted()), observed, &Attempts::default());
+    assert_eq!(decided, "Update Drifted: write down that SageMaker project p-abc is ours");
 }
 
 #[test]

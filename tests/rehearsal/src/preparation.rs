@@ -8,6 +8,8 @@ use base64::engine::general_purpose::STANDARD;
 use mlops_operator::crd::identifiers::{AccountId, Region};
 use mlops_operator::domain::grants::InlinePlatform;
 use mlops_operator::domain::identity::OwnerKey;
+use mlops_operator::domain::seal::Seals;
+use mlops_operator::domain::secret::FingerprintKey;
 use mlops_operator::domain::validate::parse;
 use serde_json::{Value, json};
 use url::Url;
@@ -95,7 +97,9 @@ pub(crate) fn grant(documents: &Documents) -> InlinePlatform {
         name: documents.project["metadata"]["name"].as_str().unwrap_or_default().to_owned(),
     };
     // A spec that does not parse is refused for that, whatever is granted.
-    let uses = parse(&owner, &documents.project["spec"]).map(|parsed| parsed.uses()).unwrap_or_default();
+    let uses = parse(&owner, &Seals::new(FingerprintKey::new(""), false), &documents.project["spec"])
+        .map(|parsed| parsed.uses())
+        .unwrap_or_default();
     InlinePlatform::covering(documents.namespace(), &uses)
 }
 

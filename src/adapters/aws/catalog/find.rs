@@ -1,17 +1,19 @@
-//! Finding our portfolio and product: by the id written down, else by their owner tag. No list shows tags, so each
+//! Finding our portfolio and product: by the id written down, else by their mark. No list shows tags, so each
 //! candidate costs a call: those of the name first, all others (at most 100 portfolios and 350 products in a region)
 //! only where nothing is written down, which is the first observation of a new project and the first after a lost status.
+
+use std::collections::BTreeMap;
 
 use aws_sdk_servicecatalog::operation::describe_portfolio::DescribePortfolioOutput;
 use aws_sdk_servicecatalog::operation::describe_product_as_admin::DescribeProductAsAdminOutput;
 use aws_sdk_servicecatalog::types::ProductViewDetail;
 
-use super::{CatalogProductActuator, found, tag_map};
+use super::{CatalogProductActuator, Names, found, tag_map};
 use crate::adapters::aws::errors::fault;
 use crate::crd::identifiers::{FormError, PortfolioId, ProductId};
 use crate::domain::external_resource::Attempts;
 use crate::domain::fault::{Fault, FaultKind};
-use crate::domain::identity::Identity;
+use crate::domain::identity::{Identity, Owned, Ownership};
 use crate::resources::catalog::{ObservedPortfolio, ObservedProduct, ProvisioningStatus, resource_name};
 
 /// A resource, and the recorded id that was found not to exist.
@@ -20,46 +22,83 @@ pub(super) struct Lookup<T> {
     pub(super) missing: Option<String>,
 }
 
-/// Which candidates a search describes.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Reach {
-    Named,
-    All,
-}
-
-fn reach(attempts: &Attempts, resource: &str) -> Reach {
-    // An id that cannot be one leads nowhere.
-    let recorded = attempts.intent(resource).and_then(|intent| intent.id.as_deref());
-    if recorded.is_some_and(|id| ProductId::parse(id).is_ok()) { Reach::Named } else { Reach::All }
+/// What is looked for: a portfolio or a product.
+pub(super) trait Sought: Sized + Send {
+    /// Its name in intents.
+    const RESOURCE: &'static str;
+    /// Which mark it carries.
+    const OWNED: Owned;
+    /// Whether a text can be an id of its kind.
+    fn is_id(text: &str) -> bool;
+    /// What the spec calls it.
+    fn name(names: &Names) -> &str;
+    /// Its tags.
+    fn tags(&self) -> &BTreeMap<String, String>;
+    /// Names and ids of all there are.
+    fn candidates(
+        actuator: &CatalogProductActuator,
+    ) -> impl Future<Output = Result<Vec<(String, String)>, Fault>> + Send;
+    /// The one with that id, if there is one.
+    fn described(
+        actuator: &CatalogProductActuator,
+        id: &str,
+    ) -> impl Future<Output = Result<Option<Self>, Fault>> + Send;
 }
 
 /// Candidates of the wanted name first, the others behind them, or none of the others.
-fn in_order<T>(candidates: Vec<(String, T)>, name: &str, reach: Reach) -> Vec<T> {
+fn in_order(candidates: Vec<(String, String)>, name: &str, all: bool) -> Vec<String> {
     let (named, others): (Vec<_>, Vec<_>) = candidates.into_iter().partition(|(candidate, _)| candidate == name);
-    let others = others.into_iter().filter(|_| reach == Reach::All);
+    let others = others.into_iter().filter(|_| all);
     named.into_iter().chain(others).map(|(_, candidate)| candidate).collect()
 }
 
 impl CatalogProductActuator {
-    pub(super) async fn find_portfolio(
-        &self,
-        id: &Identity,
-        attempts: &Attempts,
-    ) -> Result<Lookup<ObservedPortfolio>, Fault> {
-        let recorded = attempts.intent(resource_name::PORTFOLIO).and_then(|intent| intent.id.as_deref());
-        let mut missing = None;
-        if let Some(recorded) = recorded {
-            let observed = match PortfolioId::parse(recorded) {
-                Ok(recorded) => self.portfolio(&recorded).await?,
-                Err(_) => None,
-            };
-            if observed.as_ref().is_some_and(|portfolio| id.owns(&portfolio.tags)) {
-                return Ok(Lookup { resource: observed, missing });
+    /// Finds ours, or else one that another installation marked as this owner's: it must not be made a second time.
+    pub(super) async fn find<T: Sought>(&self, id: &Identity, attempts: &Attempts) -> Result<Lookup<T>, Fault> {
+        let recorded = attempts.intent(T::RESOURCE).and_then(|intent| intent.id.as_deref());
+        // An id that cannot be one leads nowhere.
+        let usable = recorded.filter(|id| T::is_id(id));
+        if let Some(recorded) = usable {
+            let observed = T::described(self, recorded).await?;
+            let marked = |one: &T| matches!(id.ownership(T::OWNED, one.tags()), Ownership::Ours | Ownership::Claimed);
+            if observed.as_ref().is_some_and(marked) {
+                return Ok(Lookup { resource: observed, missing: None });
             }
-            missing = Some(recorded.to_owned());
         }
+        let missing = recorded.map(str::to_owned);
+        let candidates = T::candidates(self).await?;
+        let mut claimed = None;
+        for candidate in in_order(candidates, T::name(&self.names), usable.is_none()) {
+            let Some(one) = T::described(self, &candidate).await? else { continue };
+            match id.ownership(T::OWNED, one.tags()) {
+                Ownership::Ours => return Ok(Lookup { resource: Some(one), missing }),
+                Ownership::Claimed => claimed = claimed.or(Some(one)),
+                Ownership::Foreign | Ownership::Unmarked => {}
+            }
+        }
+        Ok(Lookup { resource: claimed, missing })
+    }
+}
+
+impl Sought for ObservedPortfolio {
+    const RESOURCE: &'static str = resource_name::PORTFOLIO;
+    const OWNED: Owned = Owned::Portfolio;
+
+    fn is_id(text: &str) -> bool {
+        PortfolioId::parse(text).is_ok()
+    }
+
+    fn name(names: &Names) -> &str {
+        &names.portfolio
+    }
+
+    fn tags(&self) -> &BTreeMap<String, String> {
+        &self.tags
+    }
+
+    async fn candidates(actuator: &CatalogProductActuator) -> Result<Vec<(String, String)>, Fault> {
         let mut candidates = Vec::new();
-        let mut pages = self.client.list_portfolios().page_size(100).into_paginator().send();
+        let mut pages = actuator.client.list_portfolios().page_size(100).into_paginator().send();
         while let Some(page) = pages.next().await {
             let page = page.map_err(|error| fault("list portfolios", &error))?;
             let details = page.portfolio_details().iter();
@@ -67,56 +106,47 @@ impl CatalogProductActuator {
                 details.filter_map(|detail| Some((detail.display_name()?.to_owned(), detail.id()?.to_owned()))),
             );
         }
-        for candidate in in_order(candidates, &self.names.portfolio, reach(attempts, resource_name::PORTFOLIO)) {
-            let candidate = PortfolioId::parse(&candidate).map_err(|error| no_id("list portfolios", &error))?;
-            if let Some(portfolio) = self.portfolio(&candidate).await?.filter(|portfolio| id.owns(&portfolio.tags)) {
-                return Ok(Lookup { resource: Some(portfolio), missing });
-            }
-        }
-        Ok(Lookup { resource: None, missing })
+        Ok(candidates)
     }
 
-    async fn portfolio(&self, id: &PortfolioId) -> Result<Option<ObservedPortfolio>, Fault> {
+    async fn described(actuator: &CatalogProductActuator, id: &str) -> Result<Option<Self>, Fault> {
+        let id = PortfolioId::parse(id).map_err(|error| no_id("list portfolios", &error))?;
         let attempt = format!("look at portfolio {id}");
-        let output = found(&attempt, self.client.describe_portfolio().id(id).send().await)?;
+        let output = found(&attempt, actuator.client.describe_portfolio().id(&id).send().await)?;
         output.as_ref().and_then(observed_portfolio).transpose().map_err(|error| no_id(&attempt, &error))
     }
+}
 
-    pub(super) async fn find_product(
-        &self,
-        id: &Identity,
-        attempts: &Attempts,
-    ) -> Result<Lookup<ObservedProduct>, Fault> {
-        let recorded = attempts.intent(resource_name::PRODUCT).and_then(|intent| intent.id.as_deref());
-        let mut missing = None;
-        if let Some(recorded) = recorded {
-            let observed = match ProductId::parse(recorded) {
-                Ok(recorded) => self.product(&recorded).await?,
-                Err(_) => None,
-            };
-            if observed.as_ref().is_some_and(|product| id.owns(&product.tags)) {
-                return Ok(Lookup { resource: observed, missing });
-            }
-            missing = Some(recorded.to_owned());
-        }
+impl Sought for ObservedProduct {
+    const RESOURCE: &'static str = resource_name::PRODUCT;
+    const OWNED: Owned = Owned::Product;
+
+    fn is_id(text: &str) -> bool {
+        ProductId::parse(text).is_ok()
+    }
+
+    fn name(names: &Names) -> &str {
+        &names.product
+    }
+
+    fn tags(&self) -> &BTreeMap<String, String> {
+        &self.tags
+    }
+
+    async fn candidates(actuator: &CatalogProductActuator) -> Result<Vec<(String, String)>, Fault> {
         let mut candidates = Vec::new();
-        let mut pages = self.client.search_products_as_admin().page_size(20).into_paginator().send();
+        let mut pages = actuator.client.search_products_as_admin().page_size(20).into_paginator().send();
         while let Some(page) = pages.next().await {
             let page = page.map_err(|error| fault("search products", &error))?;
             candidates.extend(page.product_view_details().iter().filter_map(candidate));
         }
-        for candidate in in_order(candidates, &self.names.product, reach(attempts, resource_name::PRODUCT)) {
-            let candidate = ProductId::parse(&candidate).map_err(|error| no_id("search products", &error))?;
-            if let Some(product) = self.product(&candidate).await?.filter(|product| id.owns(&product.tags)) {
-                return Ok(Lookup { resource: Some(product), missing });
-            }
-        }
-        Ok(Lookup { resource: None, missing })
+        Ok(candidates)
     }
 
-    async fn product(&self, id: &ProductId) -> Result<Option<ObservedProduct>, Fault> {
+    async fn described(actuator: &CatalogProductActuator, id: &str) -> Result<Option<Self>, Fault> {
+        let id = ProductId::parse(id).map_err(|error| no_id("search products", &error))?;
         let attempt = format!("look at product {id}");
-        let output = found(&attempt, self.client.describe_product_as_admin().id(id).send().await)?;
+        let output = found(&attempt, actuator.client.describe_product_as_admin().id(&id).send().await)?;
         output.as_ref().and_then(observed_product).transpose().map_err(|error| no_id(&attempt, &error))
     }
 }

@@ -66,7 +66,7 @@ fn code<E: ProvideErrorMetadata>(error: &SdkError<E, Response>) -> &str {
 }
 
 /// `None` where the resource does not exist.
-fn found<T, E: ProvideErrorMetadata>(
+pub(super) fn found<T, E: ProvideErrorMetadata>(
     attempt: &str,
     result: Result<T, SdkError<E, Response>>,
 ) -> Result<Option<T>, Fault> {
@@ -99,7 +99,7 @@ fn deleted<T, E: ProvideErrorMetadata>(attempt: &str, result: Result<T, SdkError
     }
 }
 
-fn tag_map(tags: &[Tag]) -> BTreeMap<String, String> {
+pub(super) fn tag_map(tags: &[Tag]) -> BTreeMap<String, String> {
     tags.iter().map(|tag| (tag.key().to_owned(), tag.value().to_owned())).collect()
 }
 

@@ -15,7 +15,8 @@ use crate::domain::fault::Fault;
 use crate::domain::identity::Identity;
 use crate::domain::project::Principal;
 use crate::resources::catalog::{
-    LaunchPath, Observed, ObservedConstraint, ObservedVersion, ProvisioningStatus, resource_name,
+    LaunchPath, Observed, ObservedConstraint, ObservedPortfolio, ObservedProduct, ObservedVersion, ProvisioningStatus,
+    resource_name,
 };
 
 /// Constraints of the product in the portfolio.
@@ -28,7 +29,8 @@ struct Constraints {
 
 impl CatalogProductActuator {
     pub(super) async fn look(&self, id: &Identity, attempts: &Attempts) -> Result<Observed, Fault> {
-        let (portfolio, product) = try_join!(self.find_portfolio(id, attempts), self.find_product(id, attempts))?;
+        let (portfolio, product) =
+            try_join!(self.find::<ObservedPortfolio>(id, attempts), self.find::<ObservedProduct>(id, attempts))?;
         let mut missing: Vec<String> = portfolio.missing.into_iter().chain(product.missing).collect();
         let portfolio_id = portfolio.resource.as_ref().map(|portfolio| &portfolio.id);
         let product_id = product.resource.as_ref().map(|product| &product.id);

@@ -12,16 +12,17 @@ use aws_smithy_runtime_api::http::Response;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use jiff::Timestamp;
 
+use crate::adapters::aws::catalog;
 use crate::adapters::aws::clients::Aws;
 use crate::adapters::aws::errors::fault;
 use crate::crd::identifiers::ProductId;
 use crate::crd::status::{ProjectStatus, Reason};
 use crate::domain::external_resource::{Actuator, Attempts, RecordedIds};
 use crate::domain::fault::{Fault, FaultKind};
-use crate::domain::identity::Identity;
+use crate::domain::identity::{Identity, Owned, Ownership};
 use crate::domain::project::ParameterValue;
 use crate::resources::sagemaker_project::{
-    Action, Desired, Observed, ObservedProject, SagemakerProject, Seeded, Status, seed_code,
+    Action, Desired, Observed, ObservedProject, RESOURCE, SagemakerProject, Seeded, Status, recorded, seed_code,
 };
 
 mod cause;
@@ -34,15 +35,26 @@ type Sdk<E> = SdkError<E, Response>;
 #[derive(Clone)]
 pub struct SagemakerProjectActuator {
     aws: Aws,
-    delete_data: bool,
+    purpose: Purpose,
     /// What is known already: the project's id, and what became of its seed code.
     known: Option<(String, Seeded)>,
 }
 
+/// What the project is looked at for: it decides on what is asked besides the project itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// To be as declared.
+    Keep,
+    /// To be deleted: whose product it was launched from is asked, where its id does not say that it is ours.
+    Delete,
+    /// To be deleted with what users put into it, which is looked at too.
+    DeleteWithData,
+}
+
 impl SagemakerProjectActuator {
-    /// With `delete_data`, observations show what users put into the project, so that it is deleted with it.
-    pub fn new(aws: &Aws, delete_data: bool) -> Self {
-        Self { aws: aws.clone(), delete_data, known: None }
+    /// For that purpose.
+    pub fn new(aws: &Aws, purpose: Purpose) -> Self {
+        Self { aws: aws.clone(), purpose, known: None }
     }
 
     /// With what the status says about the project: it is asked for anew only where AWS has changed the project since.
@@ -102,6 +114,7 @@ impl SagemakerProjectActuator {
             status,
             cause,
             product_id: details.and_then(|details| ProductId::parse(details.product_id()?).ok()),
+            of_our_product: false,
             artifact_id: details.and_then(|details| details.provisioning_artifact_id()).map(str::to_owned),
             parameters: parameters
                 .iter()
@@ -120,7 +133,17 @@ impl SagemakerProjectActuator {
         Ok(project)
     }
 
-    async fn create(&self, name: &str, desired: &Desired) -> Result<(), Fault> {
+    /// Whether a product carries our mark; one that is gone says nothing.
+    async fn ours(&self, id: &Identity, product: &ProductId) -> Result<bool, Fault> {
+        let attempt = format!("look at product {product}");
+        let described = self.aws.catalog.describe_product_as_admin().id(product).send().await;
+        let described = catalog::found(&attempt, described)?;
+        let tags = described.as_ref().map(|output| catalog::tag_map(output.tags())).unwrap_or_default();
+        Ok(id.ownership(Owned::Product, &tags) == Ownership::Ours)
+    }
+
+    /// Creates the project, and answers its id.
+    async fn create(&self, name: &str, desired: &Desired) -> Result<RecordedIds, Fault> {
         let details = ServiceCatalogProvisioningDetails::builder()
             .product_id(&desired.product_id)
             .provisioning_artifact_id(&desired.artifact_id)
@@ -129,7 +152,9 @@ impl SagemakerProjectActuator {
         let description = Some(desired.description.clone()).filter(|text| !text.is_empty());
         let request = self.aws.sagemaker.create_project().project_name(name).set_project_description(description);
         let request = request.service_catalog_provisioning_details(details).set_tags(Some(tag_list(&desired.tags)));
-        request.send().await.map(drop).map_err(|error| refused(&format!("create SageMaker project {name:?}"), &error))
+        let created = request.send().await;
+        let created = created.map_err(|error| refused(&format!("create SageMaker project {name:?}"), &error))?;
+        Ok(created.project_id().map(|id| (RESOURCE.to_owned(), id.to_owned())).into_iter().collect())
     }
 
     async fn update(
@@ -159,12 +184,19 @@ impl SagemakerProjectActuator {
 }
 
 impl Actuator<SagemakerProject> for SagemakerProjectActuator {
-    async fn observe(&self, id: &Identity, _tried: &Attempts) -> Result<Observed, Fault> {
+    async fn observe(&self, id: &Identity, attempts: &Attempts) -> Result<Observed, Fault> {
         let name = &id.placement.project_name;
         let Some(output) = self.describe(name).await? else { return Ok(Observed::default()) };
-        let project = self.observed(name, output).await?;
+        let mut project = self.observed(name, output).await?;
+        if let Some(product) = project.product_id.as_ref().filter(|_| {
+            self.purpose != Purpose::Keep
+                && id.ownership(Owned::Project, &project.tags) == Ownership::Ours
+                && recorded(attempts) != Some(project.id.as_str())
+        }) {
+            project.of_our_product = self.ours(id, product).await?;
+        }
         // What is in it can be removed only once SageMaker is done with it.
-        let data = if self.delete_data && !project.status.in_progress() {
+        let data = if self.purpose == Purpose::DeleteWithData && !project.status.in_progress() {
             Some(data::look(&self.aws, name, &project.id).await?)
         } else {
             None
@@ -175,7 +207,7 @@ impl Actuator<SagemakerProject> for SagemakerProjectActuator {
     async fn act(&self, id: &Identity, action: &Action) -> Result<RecordedIds, Fault> {
         let name = &id.placement.project_name;
         match action {
-            Action::Create(desired) => self.create(name, desired).await?,
+            Action::Create(desired) => return self.create(name, desired).await,
             Action::Update { description, provisioning } => {
                 self.update(name, description, provisioning.as_ref()).await?
             }
@@ -193,6 +225,7 @@ impl Actuator<SagemakerProject> for SagemakerProjectActuator {
             Action::EmptyBucket(bucket) => data::empty_bucket(&self.aws, bucket, &id.placement.account_id).await?,
             Action::DeleteBucket(bucket) => data::delete_bucket(&self.aws, bucket, &id.placement.account_id).await?,
             Action::Delete => self.delete(name).await?,
+            Action::Remember(project) => return Ok(vec![(RESOURCE.to_owned(), project.clone())]),
         }
         Ok(RecordedIds::new())
     }
