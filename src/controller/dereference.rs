@@ -8,7 +8,7 @@ use jiff::tz::TimeZone;
 
 use crate::controller::context::Context;
 use crate::controller::object::Key;
-use crate::controller::reference_watch::{Content, ReferenceWatch, Source};
+use crate::controller::reference_watch::{ALLOWED_USE, Content, FOR_PARAMETERS, ReferenceWatch, Source};
 use crate::crd::platform::ConfigMapRef;
 use crate::crd::status::{CaBundleReference, Placement, Reason};
 use crate::domain::fault::{Fault, FaultKind};
@@ -61,6 +61,7 @@ pub async fn project(context: &Context, key: &Key, parsed: &Parsed) -> Result<(R
     let mut parameters = BTreeMap::new();
     for (name, reference) in parsed.parameter_secrets() {
         let source = Source::secret(&key.namespace, &reference.name);
+        may_be_parameter(context, &source, &name).await?;
         let value = value(context, &source, &reference.key, &format!("parameter {name}")).await?;
         // A file made by an editor ends with a line break, which is no part of what it holds.
         let value = Secret::new(value.reveal().trim_end_matches(['\r', '\n']));
@@ -76,6 +77,25 @@ pub async fn project(context: &Context, key: &Key, parsed: &Parsed) -> Result<(R
         None => None,
     };
     Ok((Resolved { jenkins: access.credentials.clone(), parameters, trigger_ca_bundle, template }, access))
+}
+
+/// Whether a Secret may go into a parameter of the template: whoever may write an object, but read no Secrets, could else
+/// let any of them be told. It is asked first, so that nothing is said of the keys of one that may not.
+async fn may_be_parameter(context: &Context, source: &Source, parameter: &str) -> Result<(), Outcome> {
+    match context.references.content(source).await {
+        Content::Present { for_parameters: false, .. } => {
+            let Source { namespace, name, .. } = source;
+            Err(Outcome::Stuck(Problem::new(
+                Reason::SecretRefused,
+                format!(
+                    "parameter {parameter} names Secret {name}, which lacks the label {ALLOWED_USE}={FOR_PARAMETERS} that lets its values go into the project's stack"
+                ),
+                format!("if they may, run: kubectl -n {namespace} label secret {name} {ALLOWED_USE}={FOR_PARAMETERS}"),
+            )))
+        }
+        // What cannot be read is said where it is read.
+        _ => Ok(()),
+    }
 }
 
 /// What Jenkins is spoken to with, as the placement names it.

@@ -18,6 +18,11 @@ use crate::controller::object::Key;
 use crate::crd::status::CaBundleKind;
 use crate::domain::secret::Secret;
 
+/// The label by which a Secret says what it may be used for, besides what the spec names it for by a field of its own.
+pub const ALLOWED_USE: &str = "mlops-operator.io/allowed-use";
+/// The label's value that lets the Secret's values go into parameters of a project's template.
+pub const FOR_PARAMETERS: &str = "parameters";
+
 /// How long a first answer may take.
 const FIRST_ANSWER: Duration = Duration::from_secs(10);
 
@@ -62,6 +67,8 @@ pub enum Content {
     Present {
         /// The server's version of it.
         version: String,
+        /// Whether it carries the label that lets its values go into parameters of a project's template.
+        for_parameters: bool,
         /// Values that are text; others count as absent.
         values: Arc<BTreeMap<String, Secret>>,
     },
@@ -215,13 +222,17 @@ fn forbidden(error: &watcher::Error) -> bool {
 }
 
 fn secret_content(object: SecretObject) -> Content {
+    let label = object.metadata.labels.as_ref().and_then(|labels| labels.get(ALLOWED_USE));
+    let for_parameters = label.is_some_and(|value| value == FOR_PARAMETERS);
     let text =
         |(key, value): (String, k8s_openapi::ByteString)| Some((key, Secret::new(String::from_utf8(value.0).ok()?)));
-    let values = object.data.unwrap_or_default().into_iter().filter_map(text).collect();
-    Content::Present { version: object.metadata.resource_version.unwrap_or_default(), values: Arc::new(values) }
+    let values = Arc::new(object.data.unwrap_or_default().into_iter().filter_map(text).collect());
+    let version = object.metadata.resource_version.unwrap_or_default();
+    Content::Present { version, for_parameters, values }
 }
 
 fn config_map_content(object: ConfigMap) -> Content {
-    let values = object.data.unwrap_or_default().into_iter().map(|(key, value)| (key, Secret::new(value))).collect();
-    Content::Present { version: object.metadata.resource_version.unwrap_or_default(), values: Arc::new(values) }
+    let values = object.data.unwrap_or_default().into_iter().map(|(key, value)| (key, Secret::new(value)));
+    let (version, values) = (object.metadata.resource_version.unwrap_or_default(), Arc::new(values.collect()));
+    Content::Present { version, for_parameters: false, values }
 }

@@ -169,7 +169,7 @@ pub struct Parameter {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::parameter_value")]
     pub value: Option<String>,
-    /// Where its value stands, for one that must not be read here.
+    /// Where its value stands, for one that must not be read here; the template declares the parameter with NoEcho.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub value_from: Option<ValueFrom>,
 }
@@ -178,7 +178,7 @@ pub struct Parameter {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ValueFrom {
-    /// A key of a Secret in the object's own namespace.
+    /// A key of a Secret in the object's own namespace with the label mlops-operator.io/allowed-use=parameters.
     pub secret_key_ref: SecretKeyRef,
 }
 

@@ -142,6 +142,8 @@ reasons! {
     ChangesReverted,
     /// The Secret, or a key in it, does not exist; the message names it.
     SecretMissing,
+    /// The Secret may not be used as the spec asks: it lacks the label that allows it, or its value could be read.
+    SecretRefused,
     /// The CA bundle cannot be read or holds no certificate.
     CaBundleInvalid,
     /// The project template in the ConfigMap has errors; the message names the first, with its line.

@@ -189,12 +189,12 @@ impl Repositories {
     /// The same for a template that declares these parameters: one that checks no code in for a repository gets no
     /// built-in code for it. An archive stays asked for: it cannot be had, and that is said.
     #[must_use]
-    pub fn fitted(mut self, declared: &BTreeMap<String, bool>) -> Self {
+    pub fn fitted(mut self, declares: impl Fn(&str) -> bool) -> Self {
         let Self { preprocess, build, deploy, endpoint } = &mut self;
         let each = [Some(preprocess), Some(build), Some(deploy), endpoint.as_mut()];
         for (role, repository) in RepositoryRole::ALL.into_iter().zip(each) {
             let Some(repository) = repository else { continue };
-            let takes = declared.contains_key(&role.seed_parameter());
+            let takes = declares(&role.seed_parameter());
             if repository.seed_code == SeedCode::BuiltIn && !takes {
                 repository.seed_code = SeedCode::None;
             }

@@ -19,10 +19,15 @@ impl Secret {
     pub fn reveal(&self) -> &str {
         self.0.expose_secret()
     }
+
+    /// Whether it is too short to be taken out of texts: it would be found everywhere.
+    pub fn is_short(&self) -> bool {
+        self.reveal().trim().chars().count() < SHORTEST
+    }
 }
 
-/// Texts shorter than this are not looked for: they would be found everywhere.
-const SHORTEST: usize = 4;
+/// Secrets of fewer characters, blanks at the ends left out, are not looked for in texts.
+pub const SHORTEST: usize = 4;
 
 /// A text of the remote side without the secrets that went there: a refusal may repeat what was sent.
 pub fn without(text: &str, secrets: &[Secret]) -> String {

@@ -173,12 +173,25 @@ pub fn refusal(text: &str, today: Date) -> Option<Finding> {
     lint(text, today).into_iter().find(counts)
 }
 
-/// The parameters that a template declares, and whether each has a default. Empty for a text that is no template. It reads
-/// as the linter does, so that what passes there is also what is sent.
-pub fn declared_parameters(text: &str) -> BTreeMap<String, bool> {
+/// What a template says of one of its parameters, as far as the operator must know it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DeclaredParameter {
+    /// Whether it has a default, so that nobody must give it.
+    pub has_default: bool,
+    /// Whether CloudFormation hides its value from those who describe the stack (`NoEcho: true`).
+    pub no_echo: bool,
+}
+
+/// The parameters that a template declares. Empty for a text that is no template. It reads as the linter does, so that
+/// what passes there is also what is sent.
+pub fn declared_parameters(text: &str) -> BTreeMap<String, DeclaredParameter> {
     let Some(root) = document::read(text, &mut Findings::default()) else { return BTreeMap::new() };
     let declared = root.get("Parameters").map(document::Node::entries).unwrap_or_default();
-    declared.iter().map(|entry| (entry.key.clone(), entry.value.get("Default").is_some())).collect()
+    let said = |parameter: &document::Node| DeclaredParameter {
+        has_default: parameter.get("Default").is_some(),
+        no_echo: template::no_echo(parameter),
+    };
+    declared.iter().map(|entry| (entry.key.clone(), said(&entry.value))).collect()
 }
 
 /// A text of the template as it may stand in a sentence: in quotes, escaped, and not too long.

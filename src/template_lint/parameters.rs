@@ -9,7 +9,7 @@ use super::contract::{
 };
 use super::document::{Entry, Node, Position};
 use super::pattern::{Pattern, Rules};
-use super::template::{ParsedTemplate, is_true};
+use super::template::{ParsedTemplate, no_echo};
 use super::{Code, Findings, Severity, quoted};
 
 /// Words in a parameter's name that tell a secret.
@@ -169,7 +169,7 @@ fn secret(entry: &Entry, findings: &mut Findings) {
     if !tells || harmless || is_filled {
         return;
     }
-    if !is_true(entry.value.get("NoEcho")) {
+    if !no_echo(&entry.value) {
         let message =
             format!("{} looks like a secret, and everybody who may describe the stack can read it", entry.key);
         let hint = "add NoEcho: true, and let projects give it with valueFrom.secretKeyRef";

@@ -61,6 +61,13 @@ pub(super) fn is_true(node: Option<&Node>) -> bool {
     node.and_then(Node::text).is_some_and(|text| text.eq_ignore_ascii_case("true"))
 }
 
+/// Whether a parameter is declared with `NoEcho: true`. Only that form counts, bare or in quotes: it is the one that the
+/// CloudFormation user guide has (Parameters, `NoEcho`). What else may pass for true is not documented, and a value that
+/// is taken for hidden, and is not, can be read by everybody.
+pub(super) fn no_echo(parameter: &Node) -> bool {
+    parameter.get("NoEcho").and_then(Node::text) == Some("true")
+}
+
 /// Steps from the document to a value.
 pub(super) type Path<'a> = Vec<Step<'a>>;
 

@@ -3,7 +3,7 @@
 
 use jiff::civil::{Date, date};
 
-use super::{Code, Finding, Severity, contract, declared_parameters, lint, refusal};
+use super::{Code, DeclaredParameter, Finding, Severity, contract, declared_parameters, lint, refusal};
 use crate::templates::project_template;
 
 const GOOD: &str = include_str!("../../examples/templates/batch-scoring.yaml");
@@ -710,14 +710,40 @@ fn the_template_declares_what_the_operator_fills_in() {
             ("SeedCodeUrl", true),
             ("SeedCodeSha256", true),
         ] {
-            assert_eq!(declared.get(&format!("{repository}CodeRepository{part}")), Some(&has_default));
+            let wanted = DeclaredParameter { has_default, no_echo: false };
+            assert_eq!(declared.get(&format!("{repository}CodeRepository{part}")), Some(&wanted));
         }
     }
-    assert_eq!(declared.get("SageMakerProjectName"), Some(&false));
+    assert!(!declared["SageMakerProjectName"].has_default);
     for parameter in ["ArtifactBucketKmsKeyArn", "SeedCodeBootstrapBucket", "SeedCodeBootstrapKey", "UseRoleArn"] {
-        assert_eq!(declared.get(parameter), Some(&true));
+        assert!(declared[parameter].has_default, "{parameter}");
     }
     assert_eq!(declared.len(), 34);
+}
+
+#[test]
+fn only_no_echo_true_hides_a_parameter() {
+    let rows = [
+        ("nothing said", "{Type: String}", false),
+        ("as the user guide has it", "{Type: String, NoEcho: true}", true),
+        ("in quotes", "{Type: String, NoEcho: 'true'}", true),
+        ("in JSON", r#"{"Type": "String", "NoEcho": true}"#, true),
+        ("in capitals", "{Type: String, NoEcho: TRUE}", false),
+        ("as YAML 1.1 may say it", "{Type: String, NoEcho: yes}", false),
+        ("a number", "{Type: String, NoEcho: 1}", false),
+        ("with a blank", "{Type: String, NoEcho: 'true '}", false),
+        ("false", "{Type: String, NoEcho: false}", false),
+        ("empty", "{Type: String, NoEcho: }", false),
+        ("a function", "{Type: String, NoEcho: !Ref Hidden}", false),
+        ("a list", "{Type: String, NoEcho: [true]}", false),
+        ("misspelt", "{Type: String, Noecho: true}", false),
+        ("deeper down", "{Type: String, Metadata: {NoEcho: true}}", false),
+        ("no mapping", "[NoEcho, true]", false),
+    ];
+    for (case, parameter, hidden) in rows {
+        let declared = declared_parameters(&format!("Parameters:\n  ApiToken: {parameter}\n"));
+        assert_eq!(declared["ApiToken"].no_echo, hidden, "{case}");
+    }
 }
 
 #[test]

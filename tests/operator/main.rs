@@ -16,6 +16,7 @@ mod least_privilege;
 mod lifecycles;
 mod lint_template;
 mod ownership;
+mod parameters;
 mod remote_text;
 mod sandbox_transport;
 mod secrets;

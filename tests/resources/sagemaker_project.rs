@@ -24,7 +24,6 @@ use mlops_operator::domain::identity::{Identity, OwnerKey};
 use mlops_operator::domain::outcome::Outcome;
 use mlops_operator::domain::problem::Problem;
 use mlops_operator::domain::project::{ParameterValue, Project, Roles};
-use mlops_operator::domain::secret::{SealedSecret, Secret};
 use mlops_operator::resources::catalog::ProvisioningTarget;
 use mlops_operator::resources::sagemaker_project::{ProjectRef, Provisioned, SagemakerProject};
 use mlops_operator::templates::project_template;
@@ -216,7 +215,7 @@ async fn a_project_is_launched_once_and_its_id_is_known_early() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn description_tags_branch_and_secret_follow_the_spec() {
+async fn description_tags_branch_and_parameter_follow_the_spec() {
     let mut bench = Bench::ready().await;
     let project_ref = bench.made().await;
     bench.project.description = "churn of all customers".into();
@@ -237,8 +236,7 @@ async fn description_tags_branch_and_secret_follow_the_spec() {
     branches.sort_unstable();
     assert_eq!(branches, ["main", "main", "release"], "the repository was replaced, and the old one is gone");
     let key = format!("arn:aws:kms:{REGION}:{ACCOUNT}:key/k");
-    let sealed = SealedSecret { value: Secret::new(key), fingerprint: "k".into() };
-    bench.project.parameters.insert("ArtifactBucketKmsKeyArn".into(), ParameterValue::Sealed(sealed));
+    bench.project.parameters.insert("ArtifactBucketKmsKeyArn".into(), ParameterValue::Plain(key));
     assert_eq!(bench.made().await, project_ref);
     let encryption = bench.aws.s3.get_bucket_encryption().bucket(&project_ref.bucket).send().await.unwrap();
     let rules = encryption.server_side_encryption_configuration().unwrap().rules();

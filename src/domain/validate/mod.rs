@@ -182,7 +182,10 @@ impl Parsed {
         let model_trigger = defaults::model_trigger(&spec, runtime_role_arn, trigger_ca_bundle);
         // The built-in template takes seed code for each repository.
         let repositories = match spec.platform.catalog.template.config_map_ref {
-            Some(_) => repositories.fitted(&declared_parameters(&catalog.template.text)),
+            Some(_) => {
+                let declared = declared_parameters(&catalog.template.text);
+                repositories.fitted(|name| declared.contains_key(name))
+            }
             None => repositories,
         };
         let tags = spec.platform.tags.into_iter().chain(spec.tags).collect();

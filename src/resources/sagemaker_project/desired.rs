@@ -8,8 +8,12 @@ use crate::crd::status::Reason;
 use crate::domain::identity::{FINGERPRINT_TAG, Owned, digest};
 use crate::domain::problem::Problem;
 use crate::domain::project::{ParameterValue, Project, Repository, RepositoryRole, SeedCode};
+use crate::domain::secret;
 use crate::resources::catalog::ProvisioningTarget;
-use crate::template_lint::declared_parameters;
+use crate::template_lint::{DeclaredParameter, declared_parameters};
+
+/// What a template declares, by the names of parameters.
+type Declared = BTreeMap<String, DeclaredParameter>;
 
 /// How many characters a parameter's value may have (SageMaker API, ProvisioningParameter).
 const LONGEST_VALUE: usize = 4096;
@@ -24,7 +28,8 @@ const MOST_TAGS: usize = 50;
 pub(super) fn desired(owner: &Project, target: &ProvisioningTarget) -> Desired {
     let declared = declared_parameters(&owner.catalog.template.text);
     let (own, bundled) = own_parameters(owner);
-    let problem = misnamed(owner, &own, &declared).or_else(|| unseedable(owner, &declared));
+    let problem = misnamed(owner, &own, &declared).or_else(|| readable(owner, &declared));
+    let problem = problem.or_else(|| unseedable(owner, &declared));
     let mut parameters = owner.parameters.clone();
     parameters.extend(own.into_iter().map(|(name, value)| (name, ParameterValue::Plain(value))));
     let problem = problem.or_else(|| missing(&parameters, &declared));
@@ -84,7 +89,7 @@ fn location(role: RepositoryRole, repository: Option<&Repository>) -> BTreeMap<S
 }
 
 /// A parameter of the spec that the template does not have, or that is not the user's to give.
-fn misnamed(owner: &Project, own: &BTreeMap<String, String>, declared: &BTreeMap<String, bool>) -> Option<Problem> {
+fn misnamed(owner: &Project, own: &BTreeMap<String, String>, declared: &Declared) -> Option<Problem> {
     let filled = |name: &str| own.contains_key(name) || FILLED_BY_SAGEMAKER.contains(&name);
     if let Some(name) = owner.parameters.keys().find(|name| filled(name)) {
         return Some(Problem::new(
@@ -107,8 +112,41 @@ fn misnamed(owner: &Project, own: &BTreeMap<String, String>, declared: &BTreeMap
     ))
 }
 
+/// A value from a Secret that would be shown: by the stack, where the template does not hide the parameter, or in a
+/// condition, where it is too short to be taken out.
+fn readable(owner: &Project, declared: &Declared) -> Option<Problem> {
+    let sealed = owner.parameters.iter().filter_map(|(name, value)| match value {
+        ParameterValue::Sealed(sealed) => Some((name, sealed)),
+        ParameterValue::Plain(_) => None,
+    });
+    let refused = |message, hint| Some(Problem::new(Reason::SecretRefused, message, hint));
+    sealed.into_iter().find_map(|(name, sealed)| {
+        let title = &owner.catalog.template.title;
+        if !declared.get(name).is_some_and(|parameter| parameter.no_echo) {
+            return refused(
+                format!(
+                    "parameter {name} comes from a Secret, and the template {title} does not declare it with NoEcho: true, so that everybody who may describe the stack could read it"
+                ),
+                format!(
+                    "declare {name} with `NoEcho: true` in a template of your own, or give it by value in spec.parameters if it is no secret"
+                ),
+            );
+        }
+        if sealed.value.is_short() {
+            return refused(
+                format!(
+                    "the value of parameter {name} in its Secret has fewer than {} characters, too few to be kept out of messages",
+                    secret::SHORTEST
+                ),
+                format!("put a longer value there, or give {name} by value in spec.parameters if it is no secret"),
+            );
+        }
+        None
+    })
+}
+
 /// An archive for a repository for which the template checks nothing in.
-fn unseedable(owner: &Project, declared: &BTreeMap<String, bool>) -> Option<Problem> {
+fn unseedable(owner: &Project, declared: &Declared) -> Option<Problem> {
     let asked = owner.repositories.each().filter(|(_, repository)| repository.seed_code != SeedCode::None);
     let names = asked.map(|(role, _)| (role, role.seed_parameter()));
     let (role, parameter) = names.into_iter().find(|(_, parameter)| !declared.contains_key(parameter))?;
@@ -142,9 +180,9 @@ fn unfit(name: &str, value: &ParameterValue) -> Option<Problem> {
     ))
 }
 
-fn missing(given: &BTreeMap<String, ParameterValue>, declared: &BTreeMap<String, bool>) -> Option<Problem> {
+fn missing(given: &BTreeMap<String, ParameterValue>, declared: &Declared) -> Option<Problem> {
     let wanted = |name: &&String| !given.contains_key(*name) && !FILLED_BY_SAGEMAKER.contains(&name.as_str());
-    let (name, _) = declared.iter().find(|(name, has_default)| !**has_default && wanted(name))?;
+    let (name, _) = declared.iter().find(|(name, parameter)| !parameter.has_default && wanted(name))?;
     Some(Problem::new(
         Reason::ParameterMissing,
         format!("the template's parameter {name} has neither a default nor a value"),

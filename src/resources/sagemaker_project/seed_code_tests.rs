@@ -209,7 +209,7 @@ fn a_template_that_checks_no_code_in_gets_none_and_an_archive_for_it_is_refused(
             title: "of ConfigMap ours".into(),
             text: text.into(),
         };
-        owner.repositories = owner.repositories.clone().fitted(&declared);
+        owner.repositories = owner.repositories.clone().fitted(|name| declared.contains_key(name));
         assert_eq!(owner.repositories.seeded(), stuck, "{case}");
         let problem = SagemakerProject::desired(&owner, &target()).problem;
         let message = problem.map(|problem| problem.message).unwrap_or_default();

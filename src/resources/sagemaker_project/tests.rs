@@ -338,12 +338,7 @@ fn what_the_template_does_not_take_is_said_before_anything_is_launched() {
             plain("a\nb"),
             "stuck InvalidSpec: the value of parameter ArtifactBucketKmsKeyArn has a line break, which SageMaker does not take",
         ),
-        (
-            "a good one",
-            "ArtifactBucketKmsKeyArn",
-            ParameterValue::Sealed(sealed("k")),
-            "Create Missing: create SageMaker project \"churn\"",
-        ),
+        ("a good one", "ArtifactBucketKmsKeyArn", plain("k"), "Create Missing: create SageMaker project \"churn\""),
     ];
     for (case, name, value, expected) in cases {
         let mut owner = owner();
@@ -361,14 +356,16 @@ fn what_the_template_does_not_take_is_said_before_anything_is_launched() {
 fn a_rotated_secret_changes_the_fingerprint_and_nothing_else_that_is_seen() {
     let with = |text: &str| {
         let mut owner = owner();
-        owner.parameters.insert("ArtifactBucketKmsKeyArn".into(), ParameterValue::Sealed(sealed(text)));
+        let hiding = "\nParameters:\n  ApiToken: {Type: String, NoEcho: true}\n";
+        owner.catalog.template.text = owner.catalog.template.text.replace("\nParameters:\n", hiding).into();
+        owner.parameters.insert("ApiToken".into(), ParameterValue::Sealed(sealed(text)));
         SagemakerProject::desired(&owner, &target())
     };
-    let (before, after) = (with("a"), with("b"));
+    let (before, after) = (with("11aa22bb"), with("33cc44dd"));
     assert_ne!(before.fingerprint, after.fingerprint);
     let mut project = project("CreateCompleted");
     project.tags = before.tags.clone();
-    project.parameters.insert("ArtifactBucketKmsKeyArn".into(), "****".into());
+    project.parameters.insert("ApiToken".into(), "****".into());
     let observed = |project: &ObservedProject| Observed { project: Some(project.clone()), data: None };
     assert_eq!(decide(Goal::Present(before), observed(&project), &written_down()), "in sync p-abc");
     let decision = decide(Goal::Present(after), observed(&project), &written_down());
@@ -519,6 +516,42 @@ fn what_a_template_of_ones_own_declares_decides_what_is_sent() {
     owner.parameters.insert("Size".into(), ParameterValue::Plain("big".into()));
     let unknown = "the template of ConfigMap ours declares no parameter Size; it takes: Colour".to_owned();
     assert_eq!(problem(&owner), Some((Reason::UnknownParameter, unknown)));
+}
+
+#[test]
+fn a_value_from_a_secret_goes_only_where_nobody_can_read_it() {
+    let rows = [
+        ("hidden", "NoEcho: true", ParameterValue::Sealed(sealed("11aa22bb")), None),
+        ("of four characters", "NoEcho: true", ParameterValue::Sealed(sealed("1a2b")), None),
+        (
+            "shown by the stack",
+            "Default: ''",
+            ParameterValue::Sealed(sealed("11aa22bb")),
+            Some(
+                "parameter ApiToken comes from a Secret, and the template of ConfigMap ours does not declare it with NoEcho: true, so that everybody who may describe the stack could read it",
+            ),
+        ),
+        (
+            "too short to be found in a text",
+            "NoEcho: true",
+            ParameterValue::Sealed(sealed("1a2 \t")),
+            Some(
+                "the value of parameter ApiToken in its Secret has fewer than 4 characters, too few to be kept out of messages",
+            ),
+        ),
+        ("no secret at all", "Default: ''", ParameterValue::Plain("11aa22bb".into()), None),
+        ("no secret, and hidden", "NoEcho: true", ParameterValue::Plain("x".into()), None),
+    ];
+    for (case, rule, value, refusal) in rows {
+        let text =
+            format!("Parameters: {{SageMakerProjectName: {{Type: String}}, ApiToken: {{Type: String, {rule}}}}}");
+        let mut owner = owner();
+        owner.catalog.template = Template { word: "own".into(), title: "of ConfigMap ours".into(), text: text.into() };
+        owner.parameters = BTreeMap::from([("ApiToken".into(), value)]);
+        let problem = SagemakerProject::desired(&owner, &target()).problem;
+        let told = problem.map(|problem| (problem.reason, problem.message));
+        assert_eq!(told, refusal.map(|text| (Reason::SecretRefused, text.to_owned())), "{case}");
+    }
 }
 
 #[test]

@@ -43,6 +43,14 @@ pub fn own_template() -> String {
     format!("{}# our own\n", project_template("jenkins-git-v1").unwrap())
 }
 
+/// The built-in template with a parameter that its stack hides.
+pub fn hiding_template() -> String {
+    let first = "\nParameters:\n";
+    let text = project_template("jenkins-git-v1").unwrap();
+    assert!(text.contains(first));
+    text.replace(first, &format!("{first}  ApiToken:\n    Type: String\n    NoEcho: true\n    Default: ''\n"))
+}
+
 /// How a change ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum End {
@@ -91,11 +99,12 @@ impl Environment {
         self.work.await.unwrap();
     }
 
-    /// A Secret that holds Jenkins' credentials under these keys, and a text under `key`.
+    /// A Secret that holds Jenkins' credentials under these keys, and a text under `key`, which may be a parameter's value.
     pub async fn secret(&self, name: &str, keys: [&str; 2], key: &str, text: &str) {
         let (user, token) = Jenkins::credentials();
         let data = json!({keys[0]: user, keys[1]: token, key: text});
-        let body = json!({"metadata": {"name": name}, "stringData": data});
+        let labels = json!({"mlops-operator.io/allowed-use": "parameters"});
+        let body = json!({"metadata": {"name": name, "labels": labels}, "stringData": data});
         post(&self.client, &format!("/api/v1/namespaces/{NAMESPACE}/secrets"), &body).await.unwrap();
     }
 

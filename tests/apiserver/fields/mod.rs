@@ -133,6 +133,7 @@ async fn furnish(env: &Environment, rules: &BTreeMap<String, Rule>) {
     env.extend_secret("jenkins", "TOKEN-2", &mlops_sandbox::jenkins::Jenkins::credentials().1).await;
     env.config_map("ca", "ca.crt", env::PEM).await;
     env.config_map("template", "template.yaml", &env::own_template()).await;
+    env.config_map("hiding", "template.yaml", &env::hiding_template()).await;
     env.secret("ca", ["username", "token"], "ca.crt", env::PEM).await;
     let roles: BTreeSet<String> = rules
         .values()

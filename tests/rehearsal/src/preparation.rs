@@ -146,6 +146,9 @@ fn template(documents: &Documents) -> Result<(), String> {
     ))
 }
 
+/// What a Secret holds for a parameter of the template.
+const PARAMETER: &str = "the text \"rehearsal\"";
+
 /// A key of a Secret or ConfigMap that the spec names, and what stands in for it.
 struct Need {
     kind: &'static str,
@@ -170,7 +173,7 @@ fn needs(documents: &Documents, (user, token): &(String, String)) -> Vec<Need> {
     }
     for parameter in documents.project.pointer("/spec/parameters").and_then(Value::as_array).into_iter().flatten() {
         let reference = &parameter["valueFrom"]["secretKeyRef"];
-        need("Secret", reference["name"].as_str(), reference["key"].as_str(), "rehearsal", "the text \"rehearsal\"");
+        need("Secret", reference["name"].as_str(), reference["key"].as_str(), "rehearsal", PARAMETER);
     }
     for parent in ["/platform/jenkins/caBundleRef", "/platform/modelTrigger/caBundleRef"] {
         let text = |field: &str| documents.text(&format!("{parent}/{field}"));
@@ -195,7 +198,11 @@ fn make_up(documents: &mut Documents, needs: &[Need], remarks: &mut Vec<String>)
     }
     for ((kind, name), (data, meanings)) in made {
         let field = if kind == "Secret" { "stringData" } else { "data" };
-        documents.objects.push((plural(kind), json!({"metadata": {"name": name}, field: data})));
+        let mut metadata = json!({"name": name});
+        if meanings.contains(&PARAMETER) {
+            metadata["labels"] = json!({"mlops-operator.io/allowed-use": "parameters"});
+        }
+        documents.objects.push((plural(kind), json!({"metadata": metadata, field: data})));
         remarks.push(format!("{kind} {name} is not in the file: here it holds {}", meanings.join(" and ")));
     }
 }
@@ -334,6 +341,10 @@ mod tests {
             let remarks = prepare(&mut documents, &jenkins()).unwrap().remarks;
             assert_eq!(remarks.len(), usize::from(!remark.is_empty()), "{case}: {remarks:?}");
             assert!(remarks.concat().starts_with(remark), "{case}: {remarks:?}");
+            let allowed = documents.object("secrets", "s").is_some_and(|secret| {
+                secret["metadata"]["labels"] == json!({"mlops-operator.io/allowed-use": "parameters"})
+            });
+            assert_eq!(allowed, remark.starts_with("Secret s"), "{case}: a Secret that is made up may be used");
         }
     }
 

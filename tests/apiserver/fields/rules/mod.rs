@@ -6,6 +6,7 @@ mod repositories;
 mod servers;
 
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 
 use crate::fields::env::{ACCOUNT, REGION};
 use crate::fields::observed::Seen;
@@ -147,7 +148,7 @@ fn project() -> Vec<Rule> {
             .good([kms_key(), String::new(), padded(&kms_key(), 2048, "").unwrap().as_str().unwrap().to_owned()])
             .with("parameters[].name", "ArtifactBucketKmsKeyArn")
             .told(&["ProjectUpdateFailed"]),
-        Rule::new("parameters[].valueFrom", What::Block).with("parameters[].name", "ArtifactBucketKmsKeyArn"),
+        Rule::new("parameters[].valueFrom", What::Block).with("parameters[].name", "ApiToken"),
         Rule::new("parameters[].valueFrom.secretKeyRef", What::Block),
         sealed("parameters[].valueFrom.secretKeyRef.name")
             .good(["other", &"z".repeat(253)])
@@ -183,10 +184,13 @@ fn kms_key() -> String {
     format!("arn:aws:kms:{REGION}:{ACCOUNT}:key/0f0e0d0c-1a2b-4c3d-8e9f-001122334455")
 }
 
+/// A part of a reference to a Secret, whose values go only into parameters that the template hides.
 fn sealed(path: &str) -> Rule {
-    shown(path, |seen, _| seen.launched()["ArtifactBucketKmsKeyArn"] == kms_key())
+    let template = json!({"name": "hiding", "key": "template.yaml"});
+    shown(path, |seen, _| seen.launched()["ApiToken"] == format!("sha256:{}", hex::encode(Sha256::digest(kms_key()))))
         .sized(text)
-        .with("parameters[].name", "ArtifactBucketKmsKeyArn")
+        .with("parameters[].name", "ApiToken")
+        .with("platform.catalog.template.configMapRef", template)
         .told(&["SecretMissing"])
 }
 
