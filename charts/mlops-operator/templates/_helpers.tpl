@@ -46,6 +46,16 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- end }}
 {{- end }}
 
+{{- /* Everywhere but link-local addresses and those of EC2's own services, which give out credentials. */}}
+{{- define "mlops-operator.anywhere" -}}
+- ipBlock:
+    cidr: 0.0.0.0/0
+    except: [169.254.0.0/16]
+- ipBlock:
+    cidr: ::/0
+    except: [fe80::/10, fd00:ec2::/32]
+{{- end }}
+
 {{- /* The one subject of every binding. */}}
 {{- define "mlops-operator.subject" -}}
 - kind: ServiceAccount
