@@ -9,7 +9,7 @@ use jiff::tz::TimeZone;
 use crate::controller::context::Context;
 use crate::controller::object::Key;
 use crate::controller::reference_watch::{ALLOWED_USE, Content, FOR_PARAMETERS, ReferenceWatch, Source};
-use crate::crd::platform::ConfigMapRef;
+use crate::crd::platform::{ConfigMapRef, CredentialsSecretRef};
 use crate::crd::status::{CaBundleReference, Placement, Reason};
 use crate::domain::fault::{Fault, FaultKind};
 use crate::domain::outcome::Outcome;
@@ -37,6 +37,7 @@ pub fn sources(key: &Key, parsed: &Parsed) -> BTreeSet<Source> {
     let mut sources = placement_sources(key, &parsed.identity.placement);
     sources
         .extend(parsed.parameter_secrets().values().map(|reference| Source::secret(&key.namespace, &reference.name)));
+    sources.extend(parsed.trigger_credentials().map(|reference| Source::secret(&key.namespace, &reference.name)));
     sources.extend(parsed.trigger_ca_bundle().iter().map(|reference| bundle_source(key, reference)));
     sources.extend(parsed.own_template().map(|reference| Source::config_map(&key.namespace, &reference.name)));
     sources
@@ -68,6 +69,12 @@ pub async fn project(context: &Context, key: &Key, parsed: &Parsed) -> Result<(R
         let fingerprint = context.fingerprints.fingerprint([value.reveal()]);
         parameters.insert(name, SealedSecret { value, fingerprint });
     }
+    let trigger = match parsed.trigger_credentials() {
+        Some(reference) => {
+            Some(credentials(context, key, reference, "the Jenkins credentials of the model trigger").await?)
+        }
+        None => None,
+    };
     let trigger_ca_bundle = match parsed.trigger_ca_bundle() {
         Some(reference) => bundle(context, key, &reference).await?,
         None => String::new(),
@@ -76,7 +83,7 @@ pub async fn project(context: &Context, key: &Key, parsed: &Parsed) -> Result<(R
         Some(reference) => Some(template(context, key, reference).await?),
         None => None,
     };
-    Ok((Resolved { jenkins: access.credentials.clone(), parameters, trigger_ca_bundle, template }, access))
+    Ok((Resolved { jenkins: access.credentials.clone(), trigger, parameters, trigger_ca_bundle, template }, access))
 }
 
 /// Whether a Secret may go into a parameter of the template: whoever may write an object, but read no Secrets, could else
@@ -103,19 +110,34 @@ async fn may_be_parameter(context: &Context, source: &Source, parameter: &str) -
 /// # Errors
 /// What is missing, as the finding about the prerequisites.
 pub async fn jenkins(context: &Context, key: &Key, placement: &Placement) -> Result<JenkinsAccess, Outcome> {
-    let source = Source::secret(&key.namespace, &placement.secret_name);
-    let username = value(context, &source, &placement.username_key, "the Jenkins credentials").await?;
-    let token = value(context, &source, &placement.token_key, "the Jenkins credentials").await?;
-    // A file made by an editor ends with a line break, which is no part of what it holds.
-    let username = username.reveal().trim().to_owned();
-    let token = Secret::new(token.reveal().trim());
-    let fingerprint = context.fingerprints.fingerprint([username.as_str(), token.reveal()]);
-    let credentials = JenkinsCredentials { username, token: SealedSecret { value: token, fingerprint } };
+    let reference = CredentialsSecretRef {
+        name: placement.secret_name.clone(),
+        username_key: placement.username_key.clone(),
+        token_key: placement.token_key.clone(),
+    };
+    let credentials = credentials(context, key, &reference, "the Jenkins credentials").await?;
     let ca_bundle = match &placement.ca_bundle {
         Some(reference) => bundle(context, key, reference).await?,
         None => String::new(),
     };
     Ok(JenkinsAccess { credentials, ca_bundle })
+}
+
+/// A Jenkins user and its API token.
+async fn credentials(
+    context: &Context,
+    key: &Key,
+    reference: &CredentialsSecretRef,
+    purpose: &str,
+) -> Result<JenkinsCredentials, Outcome> {
+    let source = Source::secret(&key.namespace, &reference.name);
+    let username = value(context, &source, &reference.username_key, purpose).await?;
+    let token = value(context, &source, &reference.token_key, purpose).await?;
+    // A file made by an editor ends with a line break, which is no part of what it holds.
+    let username = username.reveal().trim().to_owned();
+    let token = Secret::new(token.reveal().trim());
+    let fingerprint = context.fingerprints.fingerprint([username.as_str(), token.reveal()]);
+    Ok(JenkinsCredentials { username, token: SealedSecret { value: token, fingerprint } })
 }
 
 /// The user's own template, judged before anything is made of it.

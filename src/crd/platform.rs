@@ -256,6 +256,10 @@ pub struct TriggerSettings {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::jenkins_url")]
     pub jenkins_url: Option<String>,
+    /// Secret with the user name and API token that the Lambda starts jobs with, in the object's own namespace: a user
+    /// with Overall/Read, Item/Read and Item/Build alone. Absent: `jenkins.credentialsSecretRef`, whose user may do more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub credentials_secret_ref: Option<CredentialsSecretRef>,
     /// Where the Lambda runs, for a Jenkins that only a VPC reaches. Absent: outside any VPC.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub vpc: Option<Vpc>,

@@ -188,6 +188,8 @@ reasons! {
     JenkinsCredentialsInvalid,
     /// Jenkins prepares for a shutdown: configuration works, builds do not start.
     JenkinsQuietDown,
+    /// The model trigger's function holds the API token of the operator's own Jenkins user; a user of its own needs less.
+    SharedCredentials,
     /// Jenkins lacks a plugin that the jobs need; the message names it.
     PluginMissing,
     /// Jenkins is older than what the operator works with.

@@ -36,6 +36,8 @@ pub struct Project {
     pub jenkins_credentials: JenkinsCredentials,
     /// Absent: no trigger is wanted.
     pub model_trigger: Option<ModelTriggerSettings>,
+    /// What the trigger's function starts jobs with; absent: `jenkins_credentials`.
+    pub trigger_credentials: Option<JenkinsCredentials>,
     /// Whether what users put into the project goes with it.
     pub delete_data: bool,
 }

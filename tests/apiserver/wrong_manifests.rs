@@ -281,6 +281,12 @@ fn platform() -> Vec<Row> {
             "a CA bundle in a Pod",
         ),
         (
+            "/spec/platform/modelTrigger/credentialsSecretRef",
+            json!({"name": "other/starter"}),
+            "must be the name of an object in this namespace",
+            "a trigger's secret of another namespace",
+        ),
+        (
             "/spec/platform/modelTrigger/logRetentionDays",
             json!(2),
             "logRetentionDays: Unsupported value",

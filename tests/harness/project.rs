@@ -127,6 +127,7 @@ pub fn bare(placement: Placement) -> Project {
         },
         jenkins_credentials: credentials("u", "t", "f"),
         model_trigger: None,
+        trigger_credentials: None,
         delete_data: false,
     }
 }

@@ -30,7 +30,7 @@ async fn a_project_comes_to_be_stays_quiet_and_goes_without_a_trace() {
             "CatalogReady=True/InSync",
             "ProjectReady=True/InSync",
             "JobsReady=True/InSync",
-            "TriggerReady=True/InSync"
+            "TriggerReady=True/SharedCredentials"
         ]
     );
     let status = harness.object().unwrap()["status"].clone();

@@ -20,3 +20,4 @@ mod parameters;
 mod remote_text;
 mod sandbox_transport;
 mod secrets;
+mod trigger_user;

@@ -143,7 +143,10 @@ mod tests {
             status.trigger.clone()
         };
         assert_eq!(after(&Outcome::Blocked { by: ResourceKind::SagemakerProject }), Some(trigger("old")));
-        let made = Outcome::InSync { output: Trigger { stack_id: "new".to_owned() }, changed: true };
+        let made = Outcome::InSync {
+            output: Trigger { stack_id: "new".to_owned(), shares_credentials: false },
+            changed: true,
+        };
         assert_eq!(after(&made), Some(trigger("new")));
         assert_eq!(after(&Outcome::Gone), None);
     }

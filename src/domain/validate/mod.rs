@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::crd::identifiers::{FormError, RoleArn};
-use crate::crd::platform::{ConfigMapRef, TemplateSettings};
+use crate::crd::platform::{ConfigMapRef, CredentialsSecretRef, TemplateSettings};
 use crate::crd::project::{DataPolicy, MlopsProjectSpec, SecretKeyRef, TriggeredJob};
 use crate::crd::status::CaBundleReference;
 use crate::domain::identity::{Identity, OwnerKey};
@@ -66,6 +66,8 @@ pub struct Resolved {
     pub jenkins: JenkinsCredentials,
     /// Template parameters with `valueFrom`, by parameter name.
     pub parameters: BTreeMap<String, SealedSecret>,
+    /// The Jenkins user and token of `platform.modelTrigger.credentialsSecretRef`, if there is one.
+    pub trigger: Option<JenkinsCredentials>,
     /// PEM of `platform.modelTrigger.caBundleRef`; empty if there is none.
     pub trigger_ca_bundle: String,
     /// Text of `platform.catalog.template.configMapRef`, if there is one: a template without errors.
@@ -76,7 +78,8 @@ impl Resolved {
     /// What must not be shown.
     pub fn secrets(&self) -> Vec<Secret> {
         let parameters = self.parameters.values().map(|sealed| sealed.value.clone());
-        std::iter::once(self.jenkins.token.value.clone()).chain(parameters).collect()
+        let users = std::iter::once(&self.jenkins).chain(&self.trigger);
+        users.map(|user| user.token.value.clone()).chain(parameters).collect()
     }
 }
 
@@ -158,6 +161,11 @@ impl Parsed {
         self.spec.parameters.iter().filter_map(with_source).collect()
     }
 
+    /// Where the Jenkins user of the Lambda stands, if a trigger is wanted and has one of its own.
+    pub fn trigger_credentials(&self) -> Option<&CredentialsSecretRef> {
+        self.spec.model_trigger.as_ref().and(self.spec.platform.model_trigger.credentials_secret_ref.as_ref())
+    }
+
     /// Where the Lambda's CA bundle stands, if one is named.
     pub fn trigger_ca_bundle(&self) -> Option<CaBundleReference> {
         self.spec.platform.model_trigger.ca_bundle_ref.as_ref().map(ca_reference)
@@ -177,7 +185,7 @@ impl Parsed {
     /// The project, with what was read from Secrets.
     pub fn into_project(self, resolved: Resolved) -> Project {
         let Self { identity, roles, repositories, runtime_role_arn, spec } = self;
-        let Resolved { jenkins: jenkins_credentials, parameters: mut sealed, trigger_ca_bundle, template } = resolved;
+        let Resolved { jenkins, trigger, parameters: mut sealed, trigger_ca_bundle, template } = resolved;
         let catalog = defaults::catalog(&identity, &spec, template);
         let model_trigger = defaults::model_trigger(&spec, runtime_role_arn, trigger_ca_bundle);
         // The built-in template takes seed code for each repository.
@@ -211,8 +219,9 @@ impl Parsed {
                 git_credentials_id: spec.jenkins.git_credentials_id.unwrap_or_default(),
                 extra_parameters: spec.jenkins.extra_parameters,
             },
-            jenkins_credentials,
+            jenkins_credentials: jenkins,
             model_trigger,
+            trigger_credentials: trigger,
             delete_data: spec.data_policy == DataPolicy::Delete,
             identity,
         }
@@ -258,10 +267,24 @@ mod tests {
         let token = SealedSecret { value: crate::domain::secret::Secret::new("t"), fingerprint: "f".into() };
         parse(&owner(), &seals(), raw).unwrap().into_project(Resolved {
             jenkins: JenkinsCredentials { username: "u".into(), token },
+            trigger: None,
             parameters: BTreeMap::new(),
             trigger_ca_bundle: String::new(),
             template,
         })
+    }
+
+    #[test]
+    fn the_triggers_user_is_read_only_where_a_trigger_is_wanted() {
+        let rows = [("wanted", json!({}), true), ("not wanted", Value::Null, false)];
+        for (case, wanted, read) in rows {
+            let mut raw = spec();
+            raw["platform"]["modelTrigger"] = json!({"credentialsSecretRef": {"name": "starter"}});
+            raw["modelTrigger"] = wanted;
+            let parsed = parse(&owner(), &raw).unwrap();
+            let keys = parsed.trigger_credentials().map(|one| [one.name.as_str(), &one.username_key, &one.token_key]);
+            assert_eq!(keys, read.then_some(["starter", "username", "token"]), "{case}");
+        }
     }
 
     #[test]

@@ -119,10 +119,14 @@ fn in_progress(id: &Identity, stack: &Stack) -> Move {
     Decision::Wait(Wait::new("operation", reason, message).since(stack.since))
 }
 
+fn in_sync(desired: &Desired, stack: &Stack) -> Move {
+    Decision::InSync(Trigger { stack_id: stack.id.clone(), shares_credentials: desired.shared })
+}
+
 /// A stack that rests: as declared, or to be updated.
 fn settled(id: &Identity, desired: &Desired, stack: &Stack) -> Move {
     match difference(desired, stack) {
-        None => Decision::InSync(Trigger { stack_id: stack.id.clone() }),
+        None => in_sync(desired, stack),
         Some((reason, what)) => update(id, desired, stack, reason, what),
     }
 }
@@ -176,7 +180,7 @@ fn difference(desired: &Desired, stack: &Stack) -> Option<(Reason, &'static str)
 fn rolled_back(id: &Identity, desired: &Desired, stack: &Stack, now: Timestamp, attempts: &Attempts) -> Move {
     match difference(desired, stack) {
         // What is declared now is what the stack went back to.
-        None => Decision::InSync(Trigger { stack_id: stack.id.clone() }),
+        None => in_sync(desired, stack),
         Some((reason, what)) if worth_another_try(desired, stack, now, attempts) => {
             update(id, desired, stack, reason, what)
         }

@@ -8,8 +8,8 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use crate::crd::identifiers::RoleArn;
-use crate::crd::status::{MlopsProjectStatus, Placement, TriggerStatus};
-use crate::domain::external_resource::{Attempts, Decision, ExternalResource, Goal, ResourceKind, StepKey};
+use crate::crd::status::{MlopsProjectStatus, Placement, Reason, TriggerStatus};
+use crate::domain::external_resource::{Attempts, Decision, ExternalResource, Goal, Remark, ResourceKind, StepKey};
 use crate::domain::identity::{FINGERPRINT_TAG, Identity, Owned, Ownership, digest};
 use crate::domain::problem::Problem;
 use crate::domain::project::{Project, RepositoryRole};
@@ -38,6 +38,8 @@ pub struct Desired {
     pub parameters: BTreeMap<String, String>,
     /// Value of [`SECRET_PARAMETER`].
     pub secret: Secret,
+    /// Whether it is the token of the operator's own Jenkins user.
+    pub shared: bool,
     /// How many bytes it has, where those are too many for a parameter.
     pub oversize: Option<usize>,
     /// All tags: the user's, the owner's, the fingerprint's.
@@ -121,6 +123,8 @@ pub struct Request {
 pub struct Trigger {
     /// ARN of the stack.
     pub stack_id: String,
+    /// Whether its function holds the token of the operator's own Jenkins user.
+    pub shares_credentials: bool,
 }
 
 impl ExternalResource for ModelTrigger {
@@ -157,7 +161,8 @@ impl ExternalResource for ModelTrigger {
         .into_iter()
         .map(|(name, value)| (name.to_owned(), value))
         .collect();
-        let credentials = &project.jenkins_credentials;
+        let own = &project.jenkins_credentials;
+        let credentials = project.trigger_credentials.as_ref().unwrap_or(own);
         let mut secret = json!({"user": credentials.username, "token": credentials.token.value.reveal()});
         if !settings.ca_bundle.is_empty() {
             secret["caBundle"] = json!(settings.ca_bundle);
@@ -174,7 +179,8 @@ impl ExternalResource for ModelTrigger {
         );
         tags.insert(FINGERPRINT_TAG.to_owned(), fingerprint.clone());
         let oversize = (length > PARAMETER_LIMIT).then_some(length);
-        Desired { parameters, secret: Secret::new(secret), oversize, tags, role_arn, fingerprint }
+        let shared = credentials.username == own.username;
+        Desired { parameters, secret: Secret::new(secret), shared, oversize, tags, role_arn, fingerprint }
     }
 
     fn decide(
@@ -215,6 +221,16 @@ impl ExternalResource for ModelTrigger {
 
     fn show(_placement: &Placement, output: Option<&Trigger>, status: &mut MlopsProjectStatus) {
         status.trigger = output.map(|trigger| TriggerStatus { stack_id: trigger.stack_id.clone() });
+    }
+
+    fn remark(trigger: &Trigger) -> Option<Remark> {
+        trigger.shares_credentials.then(|| Remark {
+            reason: Reason::SharedCredentials,
+            message: "it is as declared, but its function holds the token of the operator's own Jenkins user, with which \
+                      whoever reads the function's secret can change and delete jobs; name a Secret with a user that has \
+                      Overall/Read, Item/Read and Item/Build alone in platform.modelTrigger.credentialsSecretRef"
+                .to_owned(),
+        })
     }
 
     fn whereabouts(placement: &Placement, status: &MlopsProjectStatus) -> Option<String> {

@@ -417,6 +417,29 @@ fn the_fingerprint_has_one_half_for_the_spec_and_one_for_the_credentials() {
 }
 
 #[test]
+fn the_function_gets_the_user_of_its_own_and_the_operators_is_remarked_on() {
+    let rows = [
+        ("no user of its own", None, "ro\"bot", true),
+        ("one of its own", Some(credentials("starter", "t2", "f2")), "starter", false),
+        ("another token of the operator's user", Some(credentials("ro\"bot", "t2", "f2")), "ro\"bot", true),
+    ];
+    for (case, own, user, shared) in rows {
+        let mut project = project();
+        let half = own.as_ref().map_or(FINGERPRINT.to_owned(), |own| own.token.fingerprint.clone());
+        project.trigger_credentials = own;
+        let desired = ModelTrigger::desired(&project, &project_ref("p-1"));
+        assert!(desired.secret.reveal().contains(&json!(user).to_string()), "{case}");
+        assert!(desired.fingerprint.ends_with(&format!(".{half}")), "{case}: a new token is a new fingerprint");
+        let observed = Observed { stack: Some(Stack { tags: desired.tags.clone(), ..stack("CREATE_COMPLETE") }) };
+        let goal = Goal::Present(desired);
+        let decision = ModelTrigger::decide(&project.identity, &goal, &observed, at(0), &Attempts::default());
+        let Decision::InSync(trigger) = decision else { panic!("{case}: {}", told(decision)) };
+        let reason = ModelTrigger::remark(&trigger).map(|remark| remark.reason);
+        assert_eq!(reason, shared.then_some(Reason::SharedCredentials), "{case}");
+    }
+}
+
+#[test]
 fn a_ca_bundle_that_does_not_fit_is_refused_before_anything_is_made() {
     let mut project = project();
     project.model_trigger.as_mut().unwrap().ca_bundle = "x".repeat(4096);

@@ -29,6 +29,9 @@ use crate::harness::operator::Harness;
 
 pub const ACCOUNT: &str = "111122223333";
 pub const REGION: &str = "us-east-1";
+/// The sandbox's own Jenkins user, and one that may start jobs.
+pub const OPERATOR: &str = "operator";
+pub const STARTER: &str = "starter";
 const NAMESPACE: &str = "ml-team";
 const PROJECTS: &str = "/apis/mlops-operator.io/v1alpha1/namespaces/ml-team/mlopsprojects";
 /// A change comes to rest within a second or two; this is for a machine that is busy.
@@ -37,6 +40,11 @@ const PATIENCE: Duration = Duration::from_secs(20);
 const DELETION: Duration = Duration::from_secs(90);
 /// What may stand in a ConfigMap as a CA bundle.
 pub const PEM: &str = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n";
+
+/// The API token of one of both users.
+pub fn token_of(user: &str) -> String {
+    if user == OPERATOR { Jenkins::credentials().1 } else { format!("11{}", "5".repeat(32)) }
+}
 
 /// What stands in a ConfigMap as a template of one's own: the built-in one, in other bytes.
 pub fn own_template() -> String {

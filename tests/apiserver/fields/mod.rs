@@ -131,6 +131,14 @@ async fn furnish(env: &Environment, rules: &BTreeMap<String, Rule>) {
     env.secret(&long("z"), ["username", "token"], "arn", &kms()).await;
     env.extend_secret("jenkins", "user_name.2", &mlops_sandbox::jenkins::Jenkins::credentials().0).await;
     env.extend_secret("jenkins", "TOKEN-2", &mlops_sandbox::jenkins::Jenkins::credentials().1).await;
+    env.secret("starter", ["operator", "operators"], "username", env::STARTER).await;
+    for (key, text) in [
+        ("token", env::token_of(env::STARTER)),
+        ("user_name.2", env::STARTER.into()),
+        ("TOKEN-2", env::token_of(env::STARTER)),
+    ] {
+        env.extend_secret("starter", key, &text).await;
+    }
     env.config_map("ca", "ca.crt", env::PEM).await;
     env.config_map("template", "template.yaml", &env::own_template()).await;
     env.config_map("hiding", "template.yaml", &env::hiding_template()).await;

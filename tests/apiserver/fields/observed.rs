@@ -5,7 +5,7 @@ use mlops_sandbox::jenkins::xml::{self, Element};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use crate::fields::env::{ACCOUNT, Environment, PEM, REGION, own_template};
+use crate::fields::env::{ACCOUNT, Environment, PEM, REGION, own_template, token_of};
 
 /// See the module.
 pub struct Seen {
@@ -109,6 +109,12 @@ impl Seen {
     pub fn trigger_lists(&self, parameter: &str, value: &Value) -> bool {
         let wanted: Vec<_> = value.as_array().unwrap().iter().map(|one| one.as_str().unwrap()).collect();
         self.trigger()["parameters"][parameter] == wanted.join(",")
+    }
+
+    /// Whether the secret that the Lambda reads has this Jenkins user and its token.
+    pub fn trigger_starts_as(&self, user: &str) -> bool {
+        let secret = json!({"user": user, "token": token_of(user)}).to_string();
+        self.trigger()["parameters"]["JenkinsSecret"] == format!("sha256:{}", hex::encode(Sha256::digest(secret)))
     }
 
     /// Whether the secret that the Lambda reads has the CA bundle.

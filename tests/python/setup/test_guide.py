@@ -55,6 +55,7 @@ class Bench(unittest.TestCase):
             "AWS_SECRET_ACCESS_KEY": "example",
             "AWS_EC2_METADATA_DISABLED": "true",
             "JENKINS_TOKEN": "example",
+            "TRIGGER_TOKEN": "example",
             "OFFLINE_AWS_STATE": str(self.state),
             "OTHERS": str(self.others),
         }

@@ -38,6 +38,8 @@ pub(crate) struct Preparation {
     pub(crate) jenkins_context: String,
     /// The user that Jenkins knows, and its API token.
     pub(crate) jenkins_user: (String, String),
+    /// The same for the user that the model trigger's function starts jobs as, if it has one of its own.
+    pub(crate) trigger_user: Option<(String, String)>,
     /// What was made up, in sentences.
     pub(crate) remarks: Vec<String>,
 }
@@ -55,6 +57,11 @@ const ROLES: [(&str, &[&str]); 5] = [
 ];
 /// Where the spec names the Jenkins server.
 const JENKINS_URLS: [&str; 2] = ["/platform/jenkins/url", "/platform/modelTrigger/jenkinsUrl"];
+/// Where it says who uses it: the operator, and the model trigger's function.
+const SERVER: &str = "/platform/jenkins/credentialsSecretRef";
+const TRIGGER: &str = "/platform/modelTrigger/credentialsSecretRef";
+/// Who starts jobs where the file does not say it, with an API token in Jenkins' form.
+const STARTER: (&str, &str) = ("model-trigger", "110f1e2d3c4b5a69788796a5b4c3d2e1f0");
 
 /// Decides what is needed, and adds to the documents what they name and do not bring. `jenkins` is the sandbox's own user.
 ///
@@ -70,6 +77,7 @@ pub(crate) fn prepare(documents: &mut Documents, jenkins: &(String, String)) -> 
         bucket: text("/platform/artifacts/bucket"),
         jenkins_context: text(JENKINS_URLS[0]).map(|url| context(&url)).unwrap_or_default(),
         jenkins_user: jenkins.clone(),
+        trigger_user: None,
         roles: roles(documents),
         connections: connections(documents),
         remarks: Vec::new(),
@@ -81,7 +89,8 @@ pub(crate) fn prepare(documents: &mut Documents, jenkins: &(String, String)) -> 
     template(documents)?;
     let needs = needs(documents, jenkins);
     make_up(documents, &needs, &mut preparation.remarks);
-    if let Some(user) = jenkins_user(documents) {
+    preparation.trigger_user = jenkins_user(documents, TRIGGER);
+    if let Some(user) = jenkins_user(documents, SERVER) {
         preparation.jenkins_user = user;
     }
     archives(documents, &mut preparation.remarks);
@@ -167,9 +176,15 @@ fn needs(documents: &Documents, (user, token): &(String, String)) -> Vec<Need> {
             needs.push(Need { kind, name, key, value, meaning });
         }
     };
-    let (name, user_key, token_key) = jenkins_keys(documents);
-    for (key, value) in [(user_key, user), (token_key, token)] {
-        need("Secret", name, Some(key), value, "a user of the sandbox's Jenkins");
+    let starter = "a user of the sandbox's Jenkins that may start jobs";
+    let users = [
+        (SERVER, user.as_str(), token.as_str(), "a user of the sandbox's Jenkins"),
+        (TRIGGER, STARTER.0, STARTER.1, starter),
+    ];
+    for (pointer, user, token, meaning) in users {
+        let (name, user_key, token_key) = jenkins_keys(documents, pointer);
+        need("Secret", name, Some(user_key), user, meaning);
+        need("Secret", name, Some(token_key), token, meaning);
     }
     for parameter in documents.project.pointer("/spec/parameters").and_then(Value::as_array).into_iter().flatten() {
         let reference = &parameter["valueFrom"]["secretKeyRef"];
@@ -211,15 +226,15 @@ fn plural(kind: &str) -> &'static str {
     if kind == "Secret" { "secrets" } else { "configmaps" }
 }
 
-/// The Secret with the Jenkins user, the key of the name and that of the token.
-fn jenkins_keys(documents: &Documents) -> (Option<&str>, &str, &str) {
-    let text = |field: &str| documents.text(&format!("/platform/jenkins/credentialsSecretRef/{field}"));
+/// The Secret with a Jenkins user, the key of the name and that of the token.
+fn jenkins_keys<'a>(documents: &'a Documents, pointer: &str) -> (Option<&'a str>, &'a str, &'a str) {
+    let text = |field: &str| documents.text(&format!("{pointer}/{field}"));
     (text("name"), text("usernameKey").unwrap_or("username"), text("tokenKey").unwrap_or("token"))
 }
 
 /// The user that the Secret names: Jenkins here knows that one.
-fn jenkins_user(documents: &Documents) -> Option<(String, String)> {
-    let (name, user, token) = jenkins_keys(documents);
+fn jenkins_user(documents: &Documents, pointer: &str) -> Option<(String, String)> {
+    let (name, user, token) = jenkins_keys(documents, pointer);
     let secret = documents.object("secrets", name?)?;
     value(secret, user).zip(value(secret, token))
 }
@@ -326,6 +341,12 @@ mod tests {
         let rows = [
             ("a parameter's Secret", secret, "", "Secret s"),
             ("a given one", secret, given, ""),
+            (
+                "a user for the model trigger",
+                "{platform: {modelTrigger: {credentialsSecretRef: {name: s}}}}",
+                "",
+                "Secret s is not in the file: here it holds a user of the sandbox's Jenkins that may start jobs",
+            ),
             (
                 "one Secret for both",
                 both,

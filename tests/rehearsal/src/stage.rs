@@ -344,6 +344,10 @@ fn sandbox(preparation: &Preparation, delays: Delays) -> Sandbox {
     sandbox.world(|world| {
         world.jenkins.context.clone_from(&preparation.jenkins_context);
         let (user, token) = &preparation.jenkins_user;
+        if let Some((user, token)) = &preparation.trigger_user {
+            world.jenkins.users.insert(user.clone(), User::starter(token));
+        }
+        // Where both are one user, it may do what the operator needs.
         world.jenkins.users.insert(user.clone(), User::service(token));
     });
     sandbox

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::{Rule, See, What, fixed, padded, role, role_of, shown, text};
-use crate::fields::env::{ACCOUNT, REGION};
+use crate::fields::env::{ACCOUNT, OPERATOR, REGION, STARTER};
 use crate::fields::observed::Seen;
 
 pub fn trigger() -> Vec<Rule> {
@@ -21,6 +21,23 @@ pub fn trigger() -> Vec<Rule> {
         })
         .sized(|n| padded("https://j/", n, ""))
         .good(["http://jenkins.internal:8080/ci/", "https://[fd00::1]/x"]),
+        Rule::new(&path("credentialsSecretRef"), What::Block),
+        shown(&path("credentialsSecretRef.name"), |seen, value| {
+            seen.trigger_starts_as(if value == "starter" { STARTER } else { OPERATOR })
+        })
+        .sized(text)
+        .good(["starter"])
+        .told(&["SecretMissing"]),
+        shown(&path("credentialsSecretRef.usernameKey"), |seen, _| seen.trigger_starts_as(STARTER))
+            .sized(text)
+            .good(["user_name.2"])
+            .with(&path("credentialsSecretRef.name"), "starter")
+            .told(&["SecretMissing"]),
+        shown(&path("credentialsSecretRef.tokenKey"), |seen, _| seen.trigger_starts_as(STARTER))
+            .sized(text)
+            .good(["TOKEN-2"])
+            .with(&path("credentialsSecretRef.name"), "starter")
+            .told(&["SecretMissing"]),
         Rule::new(&path("vpc"), What::Block),
         shown(&path("vpc.subnetIds"), |seen, value| seen.trigger_lists("SubnetIds", value))
             .sized(subnets)

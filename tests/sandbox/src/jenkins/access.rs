@@ -122,6 +122,12 @@ impl User {
         ]);
         Self { token: token.to_owned(), password: None, permissions, denied: BTreeMap::new() }
     }
+
+    /// A user who may see jobs and start them, and no more.
+    pub fn starter(token: &str) -> Self {
+        use Permission::*;
+        Self { permissions: BTreeSet::from([OverallRead, ItemRead, ItemBuild]), ..Self::service(token) }
+    }
 }
 
 /// Who makes a request.
