@@ -64,9 +64,10 @@ lint: own ## format, clippy with warnings as errors
 	$(ALIVE) "checking with clippy" cargo clippy --workspace --all-targets --quiet -- -D warnings
 
 .PHONY: deny
-deny: ## licences and sources of dependencies
+deny: ## licences and sources of dependencies, and their advisories where the database can be had
 	$(INSTALL) cargo-deny
 	"$(CACHE)/tools/bin/cargo-deny" --log-level error check bans licenses sources
+	tests/tools/advisories
 
 .PHONY: test-tools
 test-tools: ## the scripts behind these targets
