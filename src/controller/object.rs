@@ -6,6 +6,7 @@ use kube::core::{DynamicObject, ObjectMeta};
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::crd::platform::FolderPolicy;
 use crate::crd::project::{DataPolicy, DeletionPolicy};
 use crate::crd::status::{MlopsProjectStatus, Placement};
 use crate::domain::identity::OwnerKey;
@@ -90,6 +91,12 @@ pub fn deletion_policy(object: &DynamicObject) -> DeletionPolicy {
 /// What happens to the data in them, even if the rest of the spec does not parse.
 pub fn data_policy(object: &DynamicObject) -> DataPolicy {
     field(spec(object), "dataPolicy").unwrap_or_default()
+}
+
+/// What happens to the Jenkins folders that were made for it, even if the rest of the spec does not parse.
+pub fn folder_policy(object: &DynamicObject) -> FolderPolicy {
+    let jenkins = spec(object).pointer("/platform/jenkins").unwrap_or(&Value::Null);
+    field(jenkins, "folderPolicy").unwrap_or_default()
 }
 
 /// Whether our finalizer is on it.

@@ -310,6 +310,21 @@ pub struct JenkinsServerSettings {
     /// Allows a `http://` URL: the API token then travels in the clear.
     #[serde(default)]
     pub allow_plain_http: bool,
+    /// What happens to folders that the operator made when the project is deleted: `Keep` leaves them, `Delete` removes
+    /// those in which its user sees nothing. An item with permissions of its own may hide from that user, and goes with its
+    /// folder.
+    #[serde(default)]
+    pub folder_policy: FolderPolicy,
+}
+
+/// What happens to Jenkins folders that the operator made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum FolderPolicy {
+    /// They stay.
+    #[default]
+    Keep,
+    /// Those that look empty are deleted, with what others hide in them.
+    Delete,
 }
 
 /// A Secret with a user name and an API token.

@@ -99,6 +99,8 @@ reasons! {
     Retained,
     /// The object was let go by the annotation `mlops-operator.io/release`: what was left is named in the event.
     Released,
+    /// A Jenkins folder that was made for the project stays, since it may hold items that the operator's user cannot see.
+    FolderKept,
     /// The spec does not parse, or contradicts itself; the message names the field.
     InvalidSpec,
     /// The operator's configuration does not grant this namespace an inline platform with what the message names.

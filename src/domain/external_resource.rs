@@ -192,6 +192,8 @@ pub enum Decision<A, O> {
     InSync(O),
     /// The goal was `Absent` and it is.
     Gone,
+    /// The same, but something around it stays that others may use: what and why, for people.
+    GoneBut(String),
     /// Do these in order, then observe again.
     Act(Vec<Step<A>>),
     /// Observe again later: the remote side is working.

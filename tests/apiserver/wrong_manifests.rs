@@ -57,6 +57,12 @@ fn names_and_texts() -> Vec<Row> {
             "supported values: \"Delete\", \"Retain\"",
             "a deletion policy that is none",
         ),
+        (
+            "/spec/platform/jenkins/folderPolicy",
+            json!("Retain"),
+            "supported values: \"Keep\", \"Delete\"",
+            "a folder policy that is none",
+        ),
         ("/spec/description", json!("a".repeat(1025)), "may not be more than 1024", "a description that is too long"),
         (
             "/spec/description",

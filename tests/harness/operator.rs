@@ -133,7 +133,7 @@ impl Harness {
     }
 
     /// A complete manifest, `taxi-fares`; edit it before it is applied. Its repositories get no seed code, so that a world
-    /// that is saved and begun anew a thousand times stays small.
+    /// that is saved and begun anew a thousand times stays small, and its folders go, so that nothing of it may be left.
     pub fn manifest() -> Value {
         let repository = |name: &str| {
             json!({
@@ -148,7 +148,7 @@ impl Harness {
                 "description": "Predicts taxi fares",
                 "platform": {
                     "aws": {"region": REGION, "accountId": ACCOUNT},
-                    "jenkins": {"url": "https://ci.example", "credentialsSecretRef": {"name": "jenkins"}},
+                    "jenkins": {"url": "https://ci.example", "credentialsSecretRef": {"name": "jenkins"}, "folderPolicy": "Delete"},
                 },
                 "repositories": {"preprocess": repository("preprocess"), "build": repository("build"), "deploy": repository("deploy")},
                 "jenkins": {"folder": "taxi-fares", "awsCredentialsId": "aws-pipelines", "gitCredentialsId": "github"},

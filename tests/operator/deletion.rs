@@ -33,6 +33,11 @@ fn events(harness: &Harness, reason: &str) -> Vec<Value> {
     harness.kubernetes.objects("events").into_iter().filter(|event| event["reason"] == reason).collect()
 }
 
+/// Everything in Jenkins, folders with a trailing slash.
+fn items(harness: &Harness) -> Vec<String> {
+    harness.sandbox.world(|world| mlops_sandbox::jenkins::item_names(&world.jenkins)).into_iter().collect()
+}
+
 fn lose_jenkins(harness: &Harness) {
     harness.sandbox.fault(Fault::on("jenkins", "*").before(What::DropConnection));
 }
@@ -160,6 +165,51 @@ async fn an_object_that_nobody_knows_the_place_of_is_let_go() {
     harness.stop().await;
 }
 
+/// A job that only somebody else may read, as matrix-auth keeps it.
+const HIDDEN: &str = "<flow-definition><properties><hudson.security.AuthorizationMatrixProperty><inheritanceStrategy class=\"org.jenkinsci.plugins.matrixauth.inheritance.NonInheritingStrategy\"/><permission>USER:hudson.model.Item.Read:somebody</permission></hudson.security.AuthorizationMatrixProperty></properties></flow-definition>";
+
+/// Jenkins deletes what is in a folder as SYSTEM: a job that the operator's user cannot see goes with it.
+#[tokio::test(start_paused = true)]
+async fn a_job_that_the_operator_cannot_see_outlives_the_project_around_it() {
+    let rows = [
+        ("the default", json!(null), vec!["taxi-fares/", "taxi-fares/theirs"], 1),
+        ("kept", json!("Keep"), vec!["taxi-fares/", "taxi-fares/theirs"], 1),
+        ("no policy", json!("delete"), vec!["taxi-fares/", "taxi-fares/theirs"], 1),
+        ("consented to", json!("Delete"), vec![], 0),
+    ];
+    for (name, policy, left, told) in rows {
+        let mut harness = ready(|_| {}).await;
+        harness.sandbox.world(|world| drop(world.jenkins.plugins.insert("matrix-auth".into(), "3.2".into())));
+        harness.jenkins("POST", "/job/taxi-fares/createItem?name=theirs", HIDDEN).await;
+        harness.edit(json!({"spec": {"platform": {"jenkins": {"folderPolicy": policy}}}})).await;
+        harness.delete();
+        harness.until_gone(LONG).await;
+        assert_eq!(items(&harness), left, "{name}");
+        let events = events(&harness, "FolderKept");
+        assert_eq!(events.len(), told, "{name}");
+        for event in events {
+            let note = event["note"].as_str().unwrap();
+            assert!(note.starts_with("Jenkins folder \"taxi-fares\" of https://ci.example stays"), "{name}: {note}");
+        }
+        harness.stop().await;
+    }
+}
+
+/// A folder that was left has the project's marker: a new object of the name finds it, and may remove it.
+#[tokio::test(start_paused = true)]
+async fn a_folder_that_was_left_is_found_again() {
+    let mut harness = ready(|manifest| manifest["spec"]["platform"]["jenkins"]["folderPolicy"] = json!("Keep")).await;
+    harness.delete();
+    harness.until_gone(LONG).await;
+    assert_eq!(items(&harness), ["taxi-fares/"]);
+    harness.apply(Harness::manifest());
+    harness.until_condition("Ready=True/Succeeded", Duration::from_mins(2)).await;
+    harness.delete();
+    harness.until_gone(LONG).await;
+    assert_eq!(items(&harness), [] as [String; 0]);
+    harness.stop().await;
+}
+
 /// A namespace that is deleted takes the Secret first: what is in AWS stays until Jenkins can be asked, and says so.
 #[tokio::test(start_paused = true)]
 async fn a_namespace_that_is_deleted_leaves_an_object_that_says_what_it_lacks() {
@@ -204,8 +254,7 @@ async fn things_that_are_gone_already_are_in_nobodys_way() {
     harness.delete();
     harness.until_gone(LONG).await;
     assert_eq!(environment_fault::left(&harness), [] as [String; 0]);
-    let items = harness.sandbox.world(|world| mlops_sandbox::jenkins::item_names(&world.jenkins));
-    assert!(items.is_empty(), "the proof that the folder is gone was left: {items:?}");
+    assert_eq!(items(&harness), [] as [String; 0], "the proof that the folder is gone was left");
     harness.stop().await;
 }
 

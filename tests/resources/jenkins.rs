@@ -8,7 +8,7 @@ use crate::harness::project::{CONNECTION, bare, place, project_ref, repositories
 use base64::Engine;
 use bytes::Bytes;
 use jiff::Timestamp;
-use mlops_operator::adapters::jenkins::{JenkinsClient, JenkinsServerActuator};
+use mlops_operator::adapters::jenkins::{JenkinsClient, JenkinsJobsActuator, JenkinsServerActuator};
 use mlops_operator::crd::status::{Placement, Reason};
 use mlops_operator::domain::external_resource::{Actuator, Attempts, Decision, ExternalResource, Goal, Wait};
 use mlops_operator::domain::fault::{Fault, FaultKind};
@@ -60,6 +60,8 @@ struct Harness {
     sandbox: Sandbox,
     client: JenkinsClient,
     project: Project,
+    /// `platform.jenkins.folderPolicy: Delete`
+    delete_folders: bool,
 }
 
 impl Harness {
@@ -68,7 +70,7 @@ impl Harness {
         let project = project(folder);
         let client =
             JenkinsClient::over(sandbox.jenkins(), &project.identity.placement, &project.jenkins_credentials).unwrap();
-        Self { sandbox, client, project }
+        Self { sandbox, client, project, delete_folders: true }
     }
 
     fn wanted(&self) -> Goal<Desired> {
@@ -87,8 +89,12 @@ impl Harness {
             return Ok(Decision::Stuck(problem));
         }
         let (id, attempts) = (&self.project.identity, Attempts::default());
-        let observed = Actuator::<JenkinsJobs>::observe(&self.client, id, &attempts).await?;
+        let observed = self.jobs().observe(id, &attempts).await?;
         Ok(JenkinsJobs::decide(id, goal, &observed, Timestamp::UNIX_EPOCH, &attempts))
+    }
+
+    fn jobs(&self) -> JenkinsJobsActuator<'_> {
+        JenkinsJobsActuator::new(&self.client, self.delete_folders)
     }
 
     /// The jobs wait for the server, as in the operator.
@@ -108,11 +114,12 @@ impl Harness {
             match self.look(goal).await? {
                 Decision::InSync(_) => return Ok((done, "in sync".into())),
                 Decision::Gone => return Ok((done, "gone".into())),
+                Decision::GoneBut(left) => return Ok((done, left)),
                 Decision::Stuck(Problem { reason, .. }) => return Ok((done, reason.to_string())),
                 Decision::Wait(Wait { reason, .. }) => return Ok((done, reason.to_string())),
                 Decision::Act(steps) => {
                     for step in steps {
-                        Actuator::<JenkinsJobs>::act(&self.client, &self.project.identity, &step.action).await?;
+                        self.jobs().act(&self.project.identity, &step.action).await?;
                         done.push(format!("{} ({})", step.summary, step.reason));
                     }
                 }
@@ -284,7 +291,7 @@ async fn folders_of_others_and_what_they_hold_survive() {
     }
     harness.apply().await;
     let (_, end) = harness.settle(&Goal::Absent).await.unwrap();
-    assert_eq!(end, "gone");
+    assert_eq!(end, "Jenkins folder \"team/ours\" of https://ci.example stays: something else is in it");
     assert_eq!(harness.names(), ["Team/", "Team/ours/"], "our folder holds credentials of users, so it stays");
     let kept =
         harness.jenkins(|jenkins| ["Team", "Team/ours"].map(|name| jenkins.item(name).unwrap().credentials.len()));
@@ -314,6 +321,61 @@ async fn what_plugins_leave_in_a_folder_of_ours_does_not_keep_it() {
     assert!(left.contains("AuthorizationMatrixProperty"), "the plugin adds its property: {left}");
     assert_eq!(harness.settle(&Goal::Absent).await.unwrap().1, "gone");
     assert!(harness.names().is_empty(), "the rights that the plugin gave to the creator");
+}
+
+/// A job with permissions of its own, which the operator's user may not read.
+const HIDDEN: &str = "<flow-definition><properties><hudson.security.AuthorizationMatrixProperty><inheritanceStrategy class=\"org.jenkinsci.plugins.matrixauth.inheritance.NonInheritingStrategy\"/><permission>USER:hudson.model.Item.Read:somebody</permission></hudson.security.AuthorizationMatrixProperty></properties></flow-definition>";
+
+#[tokio::test(start_paused = true)]
+async fn a_folder_that_looks_empty_stays_unless_the_spec_consents() {
+    let kept = "Jenkins folder \"ours\" of https://ci.example stays: items that the operator's user may not see would go with it";
+    for (name, delete_folders, hidden, left) in [
+        ("a hidden job, no consent", false, true, vec!["ours/", "ours/theirs"]),
+        ("an empty folder, no consent", false, false, vec!["ours/"]),
+        ("an empty folder, and consent", true, false, vec![]),
+        ("a hidden job, and consent to what cannot be seen", true, true, vec![]),
+    ] {
+        let harness = Harness { delete_folders, ..Harness::new(&["ours"]) };
+        harness.jenkins(|jenkins| drop(jenkins.plugins.insert("matrix-auth".into(), "3.2".into())));
+        harness.apply().await;
+        if hidden {
+            harness.by_hand("POST", "/job/ours/createItem?name=theirs", HIDDEN).await;
+            let listed = harness.by_hand("GET", "/job/ours/api/json?tree=jobs[name]", "").await;
+            assert!(!listed.contains("theirs"), "{name}: {listed}");
+        }
+        let (_, end) = harness.settle(&Goal::Absent).await.unwrap();
+        assert_eq!(harness.names(), left, "{name}");
+        assert!(if delete_folders { end == "gone" } else { end.starts_with(kept) }, "{name}: {end}");
+        // A folder that was left is found again, and is the project's own.
+        assert_eq!(harness.apply().await.len(), if delete_folders { 4 } else { 3 }, "{name}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_may_hold_others_items_is_deleted_by_no_marker() {
+    let marker = Marker::new(&project(&[]).identity.owner, "");
+    let marked = format!(
+        "<com.cloudbees.hudson.plugins.folder.Folder><description>{}</description></com.cloudbees.hudson.plugins.folder.Folder>",
+        marker.line()
+    );
+    let rows = [
+        ("in the place of a job", job("preprocess"), "ForeignOwner"),
+        ("beside the jobs", "other".to_owned(), "in sync"),
+    ];
+    for (name, folder, expected) in rows {
+        let harness = Harness::new(&["ml"]);
+        harness.by_hand("POST", "/createItem?name=ml", FOLDER_XML).await;
+        harness.by_hand("POST", &format!("/job/ml/createItem?name={folder}"), &marked).await;
+        harness.jenkins(|jenkins| drop(jenkins.plugins.insert("matrix-auth".into(), "3.2".into())));
+        harness.by_hand("POST", &format!("/job/ml/job/{folder}/createItem?name=theirs"), HIDDEN).await;
+        assert_eq!(harness.settle(&harness.wanted()).await.unwrap().1, expected, "{name}");
+        assert_eq!(harness.settle(&Goal::Absent).await.unwrap().1, "gone", "{name}");
+        assert_eq!(
+            harness.names(),
+            ["ml/".to_owned(), format!("ml/{folder}/"), format!("ml/{folder}/theirs")],
+            "{name}"
+        );
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -468,7 +530,7 @@ async fn a_password_instead_of_a_token_works_with_one_crumb() {
     sandbox.world(|world| world.jenkins.users.get_mut("operator").unwrap().password = Some("pw".into()));
     let project = project(&[]);
     let client = JenkinsClient::over(sandbox.jenkins(), &project.identity.placement, &credentials("pw")).unwrap();
-    let harness = Harness { sandbox, client, project };
+    let harness = Harness { sandbox, client, project, delete_folders: true };
     assert_eq!(harness.apply().await.len(), 3);
 }
 
@@ -480,7 +542,7 @@ async fn jenkins_may_live_below_a_path() {
     project.identity.placement.jenkins_url = "https://ci.example/ci/jenkins/".into();
     let client =
         JenkinsClient::over(sandbox.jenkins(), &project.identity.placement, &project.jenkins_credentials).unwrap();
-    let harness = Harness { sandbox, client, project };
+    let harness = Harness { sandbox, client, project, delete_folders: true };
     assert_eq!(harness.apply().await.len(), 4);
 }
 
@@ -534,7 +596,7 @@ async fn over_a_real_socket_strangers_are_told_from_jenkins() {
         project.identity.placement.jenkins_url = canned(answer).await;
         project.identity.placement.allow_plain_http = true;
         let client = JenkinsClient::connect(&project.identity.placement, &project.jenkins_credentials, "").unwrap();
-        let harness = Harness { sandbox: Sandbox::new(Settings::default()), client, project };
+        let harness = Harness { sandbox: Sandbox::new(Settings::default()), client, project, delete_folders: true };
         let told = match harness.settle(&harness.wanted()).await {
             Ok((_, end)) => end,
             Err(fault) => format!("fault {}", fault.reason),
@@ -587,7 +649,12 @@ async fn a_private_ca_is_trusted_when_it_is_given_and_only_then() {
     for (name, ca_bundle, expected) in rows {
         let client =
             JenkinsClient::connect(&project.identity.placement, &project.jenkins_credentials, ca_bundle).unwrap();
-        let harness = Harness { sandbox: Sandbox::new(Settings::default()), client, project: project.clone() };
+        let harness = Harness {
+            sandbox: Sandbox::new(Settings::default()),
+            client,
+            project: project.clone(),
+            delete_folders: true,
+        };
         let told = harness.settle(&harness.wanted()).await;
         let told = told.as_ref().map(|(_, end)| end.as_str()).map_err(|fault| fault.kind);
         assert_eq!(told, expected, "{name}");
@@ -606,7 +673,7 @@ async fn a_real_jenkins_agrees() {
     project.jenkins_credentials = credentials(&setting("JENKINS_TOKEN"));
     project.jenkins_credentials.username = setting("JENKINS_USER");
     let client = JenkinsClient::connect(&project.identity.placement, &project.jenkins_credentials, "").unwrap();
-    let mut harness = Harness { sandbox: Sandbox::new(Settings::default()), client, project };
+    let mut harness = Harness { sandbox: Sandbox::new(Settings::default()), client, project, delete_folders: true };
     assert_eq!(harness.apply().await.len(), 5);
     assert!(harness.apply().await.is_empty());
     harness.project.repositories.build.branch = "release".into();

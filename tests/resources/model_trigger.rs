@@ -78,7 +78,7 @@ impl Scene {
         };
         match ModelTrigger::decide(&id, &goal, &seen, self.sandbox.now(), &self.attempts) {
             Decision::InSync(_) => "in sync".into(),
-            Decision::Gone => "gone".into(),
+            Decision::Gone | Decision::GoneBut(_) => "gone".into(),
             Decision::Wait(Wait { reason, .. }) => format!("wait: {reason}"),
             Decision::Stuck(Problem { reason, message, .. }) => format!("stuck: {reason}: {message}"),
             Decision::Act(steps) => {

@@ -1,5 +1,6 @@
 //! The actuator of `resources::jenkins_jobs`: observes folders and jobs, and does one action. What an action is about is
-//! observed once more right before it, so that nothing is overwritten or deleted that changed hands since.
+//! observed once more right before it, so that nothing is overwritten or deleted that changed hands since. What holds items
+//! is never deleted as a job is: Jenkins deletes what is in it as SYSTEM, be it visible to the user or not.
 
 use futures::future::try_join_all;
 use http::StatusCode;
@@ -7,6 +8,7 @@ use serde_json::Value;
 
 use super::client::{Answer, JenkinsClient};
 use super::errors;
+use super::folders::{is_folder, looking_at};
 use crate::crd::status::Reason;
 use crate::domain::external_resource::{Actuator, Attempts, RecordedIds};
 use crate::domain::fault::{Fault, FaultKind};
@@ -20,89 +22,114 @@ use crate::resources::jenkins_jobs::{
 
 /// Class of a pipeline job in `api/json`.
 const PIPELINE_CLASS: &str = "org.jenkinsci.plugins.workflow.job.WorkflowJob";
+/// Classes of jobs that hold nothing but their builds. Other types may hold items of their own (folders, multibranch
+/// projects), so they are left alone.
+const JOB_CLASSES: [&str; 2] = [PIPELINE_CLASS, "hudson.model.FreeStyleProject"];
 
-impl Actuator<JenkinsJobs> for JenkinsClient {
+/// Observes and changes the jobs behind a client.
+pub struct JenkinsJobsActuator<'a> {
+    client: &'a JenkinsClient,
+    delete_folders: bool,
+}
+
+impl<'a> JenkinsJobsActuator<'a> {
+    /// With `delete_folders`, folders of the project's own that look empty may go, with what others hide in them.
+    pub fn new(client: &'a JenkinsClient, delete_folders: bool) -> Self {
+        Self { client, delete_folders }
+    }
+}
+
+impl Actuator<JenkinsJobs> for JenkinsJobsActuator<'_> {
     async fn observe(&self, id: &Identity, _: &Attempts) -> Result<Observed, Fault> {
-        let (folders, items) = self.folders_and_items(id).await?;
-        Ok(Observed { folders, items })
+        let (folders, items) = self.client.folders_and_items(id, self.delete_folders).await?;
+        Ok(Observed { folders, items, delete_folders: self.delete_folders })
     }
 
     async fn act(&self, id: &Identity, action: &Action) -> Result<RecordedIds, Fault> {
+        let client = self.client;
         match action {
             Action::CreateFolder { path, document } | Action::CreateJob { path, document } => {
-                self.create(id, path, document).await?;
+                client.create(id, path, document).await?;
             }
             Action::UpdateJob { path, job, marker } => {
                 let attempt = format!("update job \"{}\"", path.join("/"));
                 let file = format!("{}/config.xml", item_path(path));
-                let mut live = self.document(&attempt, &file).await?.ok_or_else(|| moved(&attempt))?;
+                let mut live = client.document(&attempt, &file).await?.ok_or_else(|| moved(&attempt))?;
                 if !is_ours(id, path, live.text_at(&["description"])) {
                     return Err(moved(&attempt));
                 }
                 xml::patch(&mut live, job, marker);
-                let answer = self.post(&attempt, &file, &[], Some(written(&attempt, &live)?)).await?;
+                let answer = client.post(&attempt, &file, &[], Some(written(&attempt, &live)?)).await?;
                 if !errors::done(&answer) {
                     return Err(errors::refusal(&attempt, &answer));
                 }
             }
             Action::ReplaceJob { path, document } => {
-                self.delete(id, path).await?;
-                self.create(id, path, document).await?;
+                client.delete_job(id, path).await?;
+                client.create(id, path, document).await?;
             }
-            Action::Delete { path } => self.delete(id, path).await?,
+            Action::DeleteJob { path } => client.delete_job(id, path).await?,
+            Action::DeleteFolder { path } => client.delete_folder(id, path).await?,
             Action::ConfirmAbsence { path, document } => {
-                self.create(id, path, document).await.map_err(|fault| unproven(path, fault))?;
-                self.delete(id, path).await?;
+                // One that is found there is no proof, and not this action's to delete: the next observation shows it.
+                if client.create(id, path, document).await.map_err(|fault| unproven(path, fault))? == Created::Now {
+                    client.delete_folder(id, path).await?;
+                }
             }
         }
         Ok(RecordedIds::new())
     }
 }
 
+/// How an item that was to be created came to be there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Created {
+    /// By this call.
+    Now,
+    /// Before it, by the operator: perhaps by a call whose answer was lost.
+    Before,
+}
+
 impl JenkinsClient {
-    /// Follows the folder path as far as it exists, then observes what is where the jobs belong.
-    async fn folders_and_items(&self, id: &Identity) -> Result<(Vec<ObservedFolder>, Vec<ObservedItem>), Fault> {
+    /// Follows the folder path as far as it exists, then observes what is where the jobs belong. With `closely`, folders that
+    /// may be deleted are looked into.
+    async fn folders_and_items(
+        &self,
+        id: &Identity,
+        closely: bool,
+    ) -> Result<(Vec<ObservedFolder>, Vec<ObservedItem>), Fault> {
         let path = &id.placement.jenkins_folder;
-        let tree = "description,jobs[name,description]";
         let root = if path.is_empty() { "jobs[name,description]" } else { "mode" };
         // Reading the root proves that a folder which is not found is absent, not the whole of Jenkins hidden.
-        let mut innermost = self.json("list the jobs of Jenkins", "", root).await?.unwrap_or_default();
+        let root = self.json("list the jobs of Jenkins", "", root).await?.unwrap_or_default();
+        let parts = self.along(path, "description,jobs[name,description]").await?;
         let mut folders = Vec::new();
-        for depth in 1..=path.len() {
-            let part = &path[..depth];
-            let attempt = format!("look at folder \"{}\"", part.join("/"));
-            let Some(value) = self.json(&attempt, &item_path(part), tree).await? else {
-                return Ok((folders, Vec::new()));
-            };
-            let folder = self.folder(id, &attempt, part, &value).await?;
-            let is_folder = folder.is_folder;
-            folders.push(folder);
-            if !is_folder {
-                return Ok((folders, Vec::new()));
-            }
-            innermost = value;
+        for (at, part) in parts.iter().enumerate() {
+            folders.push(self.folder(id, &path[..=at], part, closely).await?);
         }
-        let items = self.items(id, &innermost).await?;
+        if folders.len() < path.len() || folders.iter().any(|folder| !folder.is_folder) {
+            return Ok((folders, Vec::new()));
+        }
+        let items = self.items(id, parts.last().unwrap_or(&root)).await?;
         Ok((folders, items))
     }
 
     async fn folder(
         &self,
         id: &Identity,
-        attempt: &str,
         path: &[String],
         value: &Value,
+        closely: bool,
     ) -> Result<ObservedFolder, Fault> {
         let (_, marker) = marker::split(text(value, "description"));
-        let items = list(value, "jobs").len();
+        let items = visible_items(value);
         let mut holds_more = false;
-        // Only a folder that may be deleted next needs the closer inspection.
-        if items == 0 && ownership(id, path, &marker) == Ownership::Ours {
-            let document = self.document(attempt, &format!("{}/config.xml", item_path(path))).await?;
+        if closely && items == Some(0) && ownership(id, path, &marker) == Ownership::Ours {
+            let document = self.document(&looking_at(path), &format!("{}/config.xml", item_path(path))).await?;
             holds_more = document.is_some_and(|document| xml::folder_holds_more(&document));
         }
         let name = path.last().cloned().unwrap_or_default();
-        Ok(ObservedFolder { name, is_folder: text(value, "_class") == xml::FOLDER, marker, items, holds_more })
+        Ok(ObservedFolder { name, is_folder: is_folder(value), marker, items, holds_more })
     }
 
     async fn items(&self, id: &Identity, folder: &Value) -> Result<Vec<ObservedItem>, Fault> {
@@ -110,29 +137,30 @@ impl JenkinsClient {
         let looks = list(folder, "jobs").iter().filter_map(|item| {
             let name = text(item, "name");
             let (_, marker) = marker::split(text(item, "description"));
-            let item_path = [path, &[name.to_owned()][..]].concat();
-            let whose = ownership(id, &item_path, &marker);
-            let wanted =
-                matches!(whose, Ownership::Ours | Ownership::Claimed) || may_be_a_job(name, &id.placement.project_name);
-            let is_pipeline = whose == Ownership::Ours && text(item, "_class") == PIPELINE_CLASS;
-            wanted.then(|| self.item(item_path, marker, is_pipeline))
+            let path = [path, &[name.to_owned()][..]].concat();
+            let claims = matches!(ownership(id, &path, &marker), Ownership::Ours | Ownership::Claimed);
+            let wanted = claims || may_be_a_job(name, &id.placement.project_name);
+            wanted.then(|| self.item(id, path, marker, text(item, "_class")))
         });
         Ok(try_join_all(looks).await?.into_iter().flatten().collect())
     }
 
     async fn item(
         &self,
+        id: &Identity,
         path: Vec<String>,
         marker: Option<Marker>,
-        is_pipeline: bool,
+        class: &str,
     ) -> Result<Option<ObservedItem>, Fault> {
         let name = path.last().cloned().unwrap_or_default();
-        if !is_pipeline {
-            return Ok(Some(ObservedItem { name, marker, job: None }));
+        let is_job = JOB_CLASSES.contains(&class);
+        let ours = ownership(id, &path, &marker) == Ownership::Ours;
+        if !ours || class != PIPELINE_CLASS {
+            return Ok(Some(ObservedItem { name, is_job, marker, job: None }));
         }
         let attempt = format!("look at job \"{}\"", path.join("/"));
         let document = self.document(&attempt, &format!("{}/config.xml", item_path(&path))).await?;
-        Ok(document.map(|document| ObservedItem { name, marker, job: Some(xml::read(&document).0) }))
+        Ok(document.map(|document| ObservedItem { name, is_job, marker, job: Some(xml::read(&document).0) }))
     }
 
     async fn document(&self, attempt: &str, file: &str) -> Result<Option<Element>, Fault> {
@@ -144,14 +172,14 @@ impl JenkinsClient {
         document::parse(&source).map(Some).map_err(unreadable)
     }
 
-    async fn create(&self, id: &Identity, path: &[String], document: &Element) -> Result<(), Fault> {
+    async fn create(&self, id: &Identity, path: &[String], document: &Element) -> Result<Created, Fault> {
         let (name, folder) =
             path.split_last().ok_or_else(|| Fault::new(FaultKind::Unexpected, "an item has no name"))?;
         let attempt = format!("create \"{}\"", path.join("/"));
         let target = format!("{}/createItem", item_path(folder));
         let answer = self.post(&attempt, &target, &[("name", name)], Some(written(&attempt, document)?)).await?;
         if errors::done(&answer) {
-            return Ok(());
+            return Ok(Created::Now);
         }
         let refused = errors::refusal(&attempt, &answer);
         let may_exist = [StatusCode::BAD_REQUEST, StatusCode::INTERNAL_SERVER_ERROR].contains(&answer.status);
@@ -161,7 +189,9 @@ impl JenkinsClient {
         // It may exist: by an earlier call whose answer was lost, by somebody else, or where the user may not read.
         let look = self.read(&attempt, &format!("{}/api/json", item_path(path)), &[("tree", "description")]).await?;
         match look.status {
-            StatusCode::OK if is_ours(id, path, text(&errors::json(&attempt, &look)?, "description")) => Ok(()),
+            StatusCode::OK if is_ours(id, path, text(&errors::json(&attempt, &look)?, "description")) => {
+                Ok(Created::Before)
+            }
             StatusCode::OK => Err(moved(&attempt)),
             // For a user who may not even discover it, Jenkins gives no reason at all (Items.verifyItemDoesNotAlreadyExist).
             StatusCode::NOT_FOUND if says_exists(&answer) => Err(not_visible(&attempt)),
@@ -174,27 +204,44 @@ impl JenkinsClient {
         }
     }
 
-    async fn delete(&self, id: &Identity, path: &[String]) -> Result<(), Fault> {
+    async fn delete_job(&self, id: &Identity, path: &[String]) -> Result<(), Fault> {
         let attempt = format!("delete \"{}\"", path.join("/"));
-        let Some(item) = self.json(&attempt, &item_path(path), "description,jobs[name]").await? else { return Ok(()) };
-        if !is_ours(id, path, text(&item, "description")) || !list(&item, "jobs").is_empty() {
+        let Some(item) = self.json(&attempt, &item_path(path), "description").await? else { return Ok(()) };
+        if !is_ours(id, path, text(&item, "description")) || !JOB_CLASSES.contains(&text(&item, "_class")) {
             return Err(moved(&attempt));
         }
-        if text(&item, "_class") == xml::FOLDER {
-            let document = self.document(&attempt, &format!("{}/config.xml", item_path(path))).await?;
-            if document.is_some_and(|document| xml::folder_holds_more(&document)) {
-                return Err(moved(&attempt));
-            }
+        self.delete(&attempt, path).await
+    }
+
+    /// Deletes a folder of ours in which nothing is visible. Who calls it answers for what is not.
+    async fn delete_folder(&self, id: &Identity, path: &[String]) -> Result<(), Fault> {
+        let attempt = format!("delete \"{}\"", path.join("/"));
+        let Some(item) = self.json(&attempt, &item_path(path), "description,jobs[name]").await? else { return Ok(()) };
+        if !is_ours(id, path, text(&item, "description")) || !is_folder(&item) || visible_items(&item) != Some(0) {
+            return Err(moved(&attempt));
         }
-        let answer = self.post(&attempt, &format!("{}/doDelete", item_path(path)), &[], None).await?;
+        let document = self.document(&attempt, &format!("{}/config.xml", item_path(path))).await?;
+        if document.is_some_and(|document| xml::folder_holds_more(&document)) {
+            return Err(moved(&attempt));
+        }
+        self.delete(&attempt, path).await
+    }
+
+    async fn delete(&self, attempt: &str, path: &[String]) -> Result<(), Fault> {
+        let answer = self.post(attempt, &format!("{}/doDelete", item_path(path)), &[], None).await?;
         match answer.status {
             StatusCode::NOT_FOUND => Ok(()),
             // Somebody else's delete is under way.
-            StatusCode::BAD_REQUEST => Err(Fault { kind: FaultKind::Conflict, ..errors::refusal(&attempt, &answer) }),
+            StatusCode::BAD_REQUEST => Err(Fault { kind: FaultKind::Conflict, ..errors::refusal(attempt, &answer) }),
             _ if errors::done(&answer) => Ok(()),
-            _ => Err(errors::refusal(&attempt, &answer)),
+            _ => Err(errors::refusal(attempt, &answer)),
         }
     }
+}
+
+/// How many items of a folder the user can see; `None`: the answer has no list of them, which is not an empty list.
+fn visible_items(folder: &Value) -> Option<usize> {
+    folder.get("jobs")?.as_array().map(Vec::len)
 }
 
 fn says_exists(answer: &Answer) -> bool {

@@ -1,11 +1,13 @@
 //! Jenkins over HTTP: `transport` opens the way to a real server, `client` makes single calls, `errors` sorts refusals,
-//! `server` and `jobs` are the actuators. In tests the same client runs over the sandbox's service.
+//! `server` and `jobs` are the actuators, and `folders` is the way that both go. In tests the same client runs over the sandbox's service.
 
 mod client;
 mod errors;
+mod folders;
 mod jobs;
 mod server;
 mod transport;
 
 pub use client::{BoxError, JenkinsClient};
+pub use jobs::JenkinsJobsActuator;
 pub use server::JenkinsServerActuator;

@@ -7,12 +7,12 @@ use serde_json::Value;
 
 use super::client::JenkinsClient;
 use super::errors;
+use super::folders::is_folder;
 use super::jobs::{list, text};
 use crate::domain::external_resource::{Actuator, Attempts, RecordedIds};
 use crate::domain::fault::Fault;
 use crate::domain::identity::Identity;
 use crate::domain::text::one_line;
-use crate::resources::jenkins_jobs::{item_path, xml};
 use crate::resources::jenkins_server::{Action, JenkinsServer, Observed};
 
 /// Observes the server behind a client.
@@ -81,14 +81,9 @@ impl JenkinsClient {
 
     /// The first part of a folder path that is something else.
     async fn first_non_folder(&self, path: &[String]) -> Result<Option<String>, Fault> {
-        for depth in 1..=path.len() {
-            let attempt = format!("look at folder \"{}\"", path[..depth].join("/"));
-            let Some(item) = self.json(&attempt, &item_path(&path[..depth]), "description").await? else { break };
-            if text(&item, "_class") != xml::FOLDER {
-                return Ok(path.get(depth - 1).cloned());
-            }
-        }
-        Ok(None)
+        let parts = self.along(path, "description").await?;
+        let other = parts.iter().position(|part| !is_folder(part));
+        Ok(other.and_then(|at| path.get(at).cloned()))
     }
 
     /// The active plugins; users without Overall/SystemRead may not see them.

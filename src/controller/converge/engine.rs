@@ -139,13 +139,15 @@ where
     J: IntentJournal,
 {
     let now = scope.clock.now();
+    let left = if let Decision::GoneBut(left) = &decision { Some(left.clone()) } else { None };
+    scope.memory.leaves(R::KIND, left);
     match decision {
         Decision::InSync(output) => {
             scope.memory.reached(R::KIND);
             scope.memory.keep(R::KIND, Some(&output), now);
             Outcome::InSync { output, changed }
         }
-        Decision::Gone => {
+        Decision::Gone | Decision::GoneBut(_) => {
             scope.memory.reached(R::KIND);
             scope.memory.keep::<R::Output>(R::KIND, None, now);
             Outcome::Gone

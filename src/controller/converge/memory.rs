@@ -48,6 +48,8 @@ struct ResourceState {
     inputs: Option<u64>,
     /// Whether it was ever observed to exist.
     seen: bool,
+    /// What stays around it now that it is gone.
+    left: Option<String>,
 }
 
 /// An action done in an earlier reconcile whose effect has not been seen yet.
@@ -278,6 +280,16 @@ impl ObjectMemory {
                 Some(output) => output.downcast_ref::<O>().map(|output| Some(output.clone())),
             }
         })
+    }
+
+    /// Notes what stays around a resource that is gone, for people; `None`: nothing does, or it is not gone.
+    pub fn leaves(&self, kind: ResourceKind, left: Option<String>) {
+        self.of(kind, |state| state.left = left);
+    }
+
+    /// What stays around resources that are gone, in the order of their kinds.
+    pub fn left(&self) -> Vec<String> {
+        self.state().kinds.values().filter_map(|state| state.left.clone()).collect()
     }
 
     /// The status that this process wrote last, if the server's answer is newer than version `seen`.

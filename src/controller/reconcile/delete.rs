@@ -10,6 +10,7 @@ use crate::adapters::aws::catalog::Names;
 use crate::controller::api::ApiError;
 use crate::controller::converge::Scope;
 use crate::controller::{dereference, object};
+use crate::crd::platform::FolderPolicy;
 use crate::crd::project::{DataPolicy, DeletionPolicy};
 use crate::domain::external_resource::ResourceKind;
 use crate::domain::identity::{Identity, OwnerKey};
@@ -50,6 +51,7 @@ pub(super) async fn delete(subject: &Subject<'_>) -> Result<Reconciled, ApiError
         jenkins,
         names: catalog_names(&owner, &context.seals, object::spec(object)),
         delete_data: object::data_policy(object) == DataPolicy::Delete,
+        delete_folders: object::folder_policy(object) == FolderPolicy::Delete,
         let_go: object::released(object) == Ok(true),
     };
     let scope = Scope::new(memory, clock, *writer, context.stopping.clone());

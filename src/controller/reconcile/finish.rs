@@ -58,8 +58,10 @@ async fn let_object_go(
     ending: Ending,
     mut notes: Vec<EventNote>,
 ) -> Result<(Action, bool), ApiError> {
-    let Subject { object, key, context, .. } = subject;
+    let Subject { object, key, context, memory, .. } = subject;
     let about = object.object_ref(&context.resource);
+    let left = memory.left().into_iter();
+    notes.extend(left.map(|note| EventNote { warning: false, reason: Reason::FolderKept.to_string(), note }));
     match ending {
         Ending::Stays | Ending::Goes => {}
         Ending::Retains => {

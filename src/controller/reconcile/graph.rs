@@ -10,7 +10,7 @@ use crate::adapters::aws::clients::Aws;
 use crate::adapters::aws::model_trigger::ModelTriggerActuator;
 use crate::adapters::aws::prerequisites::PrerequisitesActuator;
 use crate::adapters::aws::sagemaker_project::{Purpose, SagemakerProjectActuator};
-use crate::adapters::jenkins::{JenkinsClient, JenkinsServerActuator};
+use crate::adapters::jenkins::{JenkinsClient, JenkinsJobsActuator, JenkinsServerActuator};
 use crate::controller::converge::{IntentJournal, Scope, converge};
 use crate::crd::status::{MlopsProjectStatus, Reason};
 use crate::domain::external_resource::{Actuator, ExternalResource, Goal, ResourceKind, Wait, digest_of};
@@ -40,6 +40,8 @@ pub(super) struct Deletion {
     pub(super) names: Names,
     /// Whether what users put into the project goes with it.
     pub(super) delete_data: bool,
+    /// Whether Jenkins folders that were made for the project go with it, once they look empty.
+    pub(super) delete_folders: bool,
     /// Whether jobs and trigger that cannot be removed stand in nobody's way; what others depend on stays with them.
     pub(super) let_go: bool,
 }
@@ -96,7 +98,8 @@ pub(super) async fn apply<J: IntentJournal>(
             }
         }
     };
-    futures::join!(walk.make::<JenkinsJobs, _>(project, jobs, jenkins), trigger);
+    let jobs_actuator = JenkinsJobsActuator::new(jenkins, false);
+    futures::join!(walk.make::<JenkinsJobs, _>(project, jobs, &jobs_actuator), trigger);
     walk.end()
 }
 
@@ -109,7 +112,7 @@ pub(super) async fn delete<J: IntentJournal>(
     deletion: Deletion,
 ) -> ReconcileSummary {
     let walk = Walk { scope, id, summary: Mutex::default() };
-    let Deletion { aws, jenkins, names, delete_data, let_go } = deletion;
+    let Deletion { aws, jenkins, names, delete_data, delete_folders, let_go } = deletion;
     scope.memory.doubt(ResourceKind::Prerequisites);
     if scope.memory.kept::<Jobs>(ResourceKind::JenkinsJobs, scope.clock.now()) != Some(None) {
         scope.memory.doubt(ResourceKind::JenkinsServer);
@@ -117,8 +120,10 @@ pub(super) async fn delete<J: IntentJournal>(
     let account = walk.remove::<Prerequisites, _>(Ok(()), &PrerequisitesActuator::account_only(&aws)).await;
     let right_account = account.gone(ResourceKind::Prerequisites);
     let trigger = ModelTriggerActuator::new(&aws);
-    let (trigger, jobs) =
-        futures::join!(walk.remove_for_good::<ModelTrigger, _>(right_account, &trigger), walk.remove_jobs(jenkins));
+    let (trigger, jobs) = futures::join!(
+        walk.remove_for_good::<ModelTrigger, _>(right_account, &trigger),
+        walk.remove_jobs(jenkins, delete_folders)
+    );
     let now = scope.clock.now();
     let past = |outcome: &Outcome, kind| {
         if let_go && outcome.needs_intervention(now) { Ok(()) } else { outcome.gone(kind) }
@@ -202,7 +207,11 @@ impl<J: IntentJournal> Walk<'_, J> {
     }
 
     /// Removes the jobs once Jenkins has said who we are. Answers what is in the way of the rest, if anything.
-    async fn remove_jobs(&self, jenkins: Result<JenkinsClient, Outcome>) -> (Outcome, ResourceKind) {
+    async fn remove_jobs(
+        &self,
+        jenkins: Result<JenkinsClient, Outcome>,
+        delete_folders: bool,
+    ) -> (Outcome, ResourceKind) {
         let client = match jenkins {
             Ok(client) => client,
             Err(outcome) => {
@@ -217,7 +226,8 @@ impl<J: IntentJournal> Walk<'_, J> {
             }
         };
         let server = self.remove::<JenkinsServer, _>(Ok(()), &JenkinsServerActuator::new(&client)).await;
-        let jobs = self.remove::<JenkinsJobs, _>(server.gone(ResourceKind::JenkinsServer), &client).await;
+        let actuator = JenkinsJobsActuator::new(&client, delete_folders);
+        let jobs = self.remove::<JenkinsJobs, _>(server.gone(ResourceKind::JenkinsServer), &actuator).await;
         match server {
             Outcome::Gone => (jobs.without_output(), ResourceKind::JenkinsJobs),
             _ => (server.without_output(), ResourceKind::JenkinsServer),

@@ -281,7 +281,7 @@ mod tests {
             let mut raw = spec();
             raw["platform"]["modelTrigger"] = json!({"credentialsSecretRef": {"name": "starter"}});
             raw["modelTrigger"] = wanted;
-            let parsed = parse(&owner(), &raw).unwrap();
+            let parsed = parse(&owner(), &seals(), &raw).unwrap();
             let keys = parsed.trigger_credentials().map(|one| [one.name.as_str(), &one.username_key, &one.token_key]);
             assert_eq!(keys, read.then_some(["starter", "username", "token"]), "{case}");
         }

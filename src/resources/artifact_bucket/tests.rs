@@ -42,7 +42,7 @@ fn told(project: &Project, goal: &Goal<Desired>, observed: &Observed) -> String 
             assert_eq!(artifacts, wanted(project).artifacts);
             "InSync".into()
         }
-        Decision::Gone => "Gone".into(),
+        Decision::Gone | Decision::GoneBut(_) => "Gone".into(),
         Decision::Stuck(Problem { reason, message, hint }) => {
             assert!(message.contains(&id.placement.bucket) && !hint.is_empty());
             format!("Stuck {reason}")

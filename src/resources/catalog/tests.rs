@@ -121,7 +121,7 @@ fn told(decision: Decision<Action, ProvisioningTarget>) -> String {
         Decision::InSync(output) => {
             format!("in sync: {} {} {}", output.portfolio_id, output.product_id, output.artifact_id)
         }
-        Decision::Gone => "gone".into(),
+        Decision::Gone | Decision::GoneBut(_) => "gone".into(),
         Decision::Act(steps) => {
             let steps = steps.into_iter().map(|step| {
                 let n = step.intent.map(|intent| format!(" #{}", intent.n)).unwrap_or_default();

@@ -2,8 +2,8 @@
 
 use super::job::PipelineJob;
 use super::marker::{Marker, ownership};
-use super::{Action, Desired, JenkinsJobs, Jobs, Observed, ObservedItem, by_lower_case, compare, xml};
-use crate::crd::status::Reason;
+use super::{Action, Desired, JenkinsJobs, Jobs, Observed, ObservedFolder, ObservedItem, by_lower_case, compare, xml};
+use crate::crd::status::{Placement, Reason};
 use crate::domain::external_resource::{Attempts, Change, Decision, ExternalResource, Step};
 use crate::domain::identity::{Identity, Ownership};
 use crate::domain::problem::Problem;
@@ -24,11 +24,11 @@ pub(super) fn present(id: &Identity, desired: &Desired, observed: &Observed) -> 
     let known = by_lower_case(&observed.items);
     for (name, job) in &desired.jobs {
         // An item of ours under the same name in another case was deleted just above.
-        let item = known.get(&name.to_lowercase()).filter(|item| item.name == *name || !ours(id, item));
-        match item {
+        let stays = |item: &&&ObservedItem| item.name == *name || !ours(id, item) || !item.is_job;
+        match known.get(&name.to_lowercase()).filter(stays) {
             None => steps.push(create(id, desired, name, job)),
             Some(item) if whose(id, item) == Ownership::Claimed => return Decision::Stuck(claimed(item)),
-            Some(item) if !ours(id, item) => return foreign(desired, name, item),
+            Some(item) if !ours(id, item) || !item.is_job => return foreign(id, desired, name, item),
             Some(item) => steps.extend(correct(id, desired, name, job, item)),
         }
     }
@@ -44,13 +44,15 @@ pub fn no_folder(name: &str, path: &[String]) -> Problem {
     Problem::new(Reason::ForeignOwner, message, "choose another folder, or rename or remove that item in Jenkins")
 }
 
-fn foreign(desired: &Desired, name: &str, item: &ObservedItem) -> Decision<Action, Jobs> {
+fn foreign(id: &Identity, desired: &Desired, name: &str, item: &ObservedItem) -> Decision<Action, Jobs> {
     let place = if desired.folder.is_empty() {
         "the root".to_owned()
     } else {
         format!("folder \"{}\"", desired.folder.join("/"))
     };
     let whose = match &item.marker {
+        // Whoever can change its description can give it our marker: what is in it need not be ours.
+        Some(_) if ours(id, item) => "is no plain job and may hold others, so it is not replaced".to_owned(),
         Some(marker) => format!("belongs to {:.128}", marker.object),
         None => "was not made by the operator".to_owned(),
     };
@@ -74,8 +76,8 @@ fn claimed(item: &ObservedItem) -> Problem {
 /// Jobs of ours that are not wanted any more: of an earlier project id, or renamed.
 fn leftovers(id: &Identity, desired: &Desired, observed: &Observed) -> Vec<Step<Action>> {
     let wanted = |item: &&ObservedItem| desired.jobs.iter().any(|(name, _)| *name == item.name);
-    let left = observed.items.iter().filter(|item| ours(id, item) && !wanted(item));
-    left.map(|item| delete(&desired.folder, &item.name, "job", Reason::SpecChanged)).collect()
+    let left = observed.items.iter().filter(|item| ours(id, item) && item.is_job && !wanted(item));
+    left.map(|item| delete_job(&desired.folder, &item.name, Reason::SpecChanged)).collect()
 }
 
 fn create(id: &Identity, desired: &Desired, name: &str, job: &PipelineJob) -> Step<Action> {
@@ -109,14 +111,15 @@ fn correct(
     Some(Step::new(Action::UpdateJob { path, job: Box::new(job.clone()), marker }, Change::Update, reason, summary))
 }
 
-/// The jobs are not wanted: ours go, then our folders that are empty. What is not ours stays, with the folders around it.
+/// The jobs are not wanted: ours go, then, where the spec consents, our folders that look empty. What is not ours stays,
+/// with the folders around it.
 pub(super) fn absent(id: &Identity, observed: &Observed, attempts: &Attempts) -> Decision<Action, Jobs> {
     let folder: Vec<String> = id.placement.jenkins_folder.iter().take(observed.folders.len()).cloned().collect();
     let jobs: Vec<Step<Action>> = observed
         .items
         .iter()
-        .filter(|item| ours(id, item))
-        .map(|item| delete(&folder, &item.name, "job", Reason::Deleting))
+        .filter(|item| ours(id, item) && item.is_job)
+        .map(|item| delete_job(&folder, &item.name, Reason::Deleting))
         .collect();
     if !jobs.is_empty() {
         return Decision::Act(jobs);
@@ -129,18 +132,39 @@ pub(super) fn absent(id: &Identity, observed: &Observed, attempts: &Attempts) ->
     }
     // Only the innermost that exists can be empty; the ones around it follow in later rounds.
     match observed.folders.last() {
-        Some(last)
-            if last.is_folder
-                && ownership(id, &folder, &last.marker) == Ownership::Ours
-                && last.items == 0
-                && !last.holds_more =>
-        {
-            let (name, outer) =
-                folder.split_last().map_or(("", &[] as &[String]), |(name, outer)| (name.as_str(), outer));
-            Decision::Act(vec![delete(outer, name, "folder", Reason::Deleting)])
+        Some(last) if observed.delete_folders && made(id, &folder, last) && looks_empty(last) => {
+            let summary = format!("delete folder \"{}\"", folder.join("/"));
+            let action = Action::DeleteFolder { path: folder };
+            Decision::Act(vec![Step::new(action, Change::Delete, Reason::Deleting, summary)])
         }
-        _ => Decision::Gone,
+        _ => left_in_place(id, observed),
     }
+}
+
+/// Whether the folder at this path was made for this object.
+fn made(id: &Identity, path: &[String], folder: &ObservedFolder) -> bool {
+    folder.is_folder && ownership(id, path, &folder.marker) == Ownership::Ours
+}
+
+/// What may be deleted by what can be seen of it: no proof that it is empty.
+fn looks_empty(folder: &ObservedFolder) -> bool {
+    folder.is_folder && folder.items == Some(0) && !folder.holds_more
+}
+
+/// Our jobs are gone; of the folders that were made for them, those that are left are named.
+fn left_in_place(id: &Identity, observed: &Observed) -> Decision<Action, Jobs> {
+    let Placement { jenkins_folder: path, jenkins_url, .. } = &id.placement;
+    let ours = observed.folders.iter().enumerate().filter(|(at, folder)| made(id, &path[..=*at], folder));
+    let names: Vec<String> = ours.map(|(at, _)| format!("\"{}\"", path[..=at].join("/"))).collect();
+    if names.is_empty() {
+        return Decision::Gone;
+    }
+    let why = if observed.delete_folders {
+        "something else is in it"
+    } else {
+        "items that the operator's user may not see would go with it; whoever sees all of it can delete it, and with spec.platform.jenkins.folderPolicy: Delete the operator does"
+    };
+    Decision::GoneBut(format!("Jenkins folder {} of {jenkins_url} stays: {why}", names.join(", ")))
 }
 
 /// What proves that a folder is gone in which the status has jobs, but which is not seen: to a user without Item/Read,
@@ -151,7 +175,7 @@ fn unproven(id: &Identity, observed: &Observed, attempts: &Attempts) -> Option<S
         path.get(..=observed.folders.len()).filter(|_| observed.folders.iter().all(|folder| folder.is_folder))?;
     let document = xml::render_folder(&Marker::new(id, missing, ""));
     let action = Action::ConfirmAbsence { path: missing.to_vec(), document };
-    let confirmed = [JenkinsJobs::key(&action), JenkinsJobs::key(&Action::Delete { path: missing.to_vec() })];
+    let confirmed = [JenkinsJobs::key(&action), JenkinsJobs::key(&Action::DeleteFolder { path: missing.to_vec() })];
     if confirmed.iter().any(|key| attempts.done.contains(key)) || !attempts.recorded {
         return None;
     }
@@ -163,8 +187,8 @@ fn inside(folder: &[String], name: &str) -> Vec<String> {
     [folder, &[name.to_owned()]].concat()
 }
 
-fn delete(folder: &[String], name: &str, what: &str, reason: Reason) -> Step<Action> {
+fn delete_job(folder: &[String], name: &str, reason: Reason) -> Step<Action> {
     let path = inside(folder, name);
-    let summary = format!("delete {what} \"{}\"", path.join("/"));
-    Step::new(Action::Delete { path }, Change::Delete, reason, summary)
+    let summary = format!("delete job \"{}\"", path.join("/"));
+    Step::new(Action::DeleteJob { path }, Change::Delete, reason, summary)
 }

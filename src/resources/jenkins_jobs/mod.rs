@@ -1,6 +1,7 @@
 //! The Jenkins jobs of a project: its folders, and for each repository a pipeline job that polls Git. Found by the marker
-//! line in their descriptions; jobs and folders without our marker are never changed or deleted. Builds, credentials and
-//! plugins are not touched; the server itself is a resource of its own, `jenkins_server`.
+//! line in their descriptions; jobs and folders without our marker are never changed or deleted. A folder of ours goes only
+//! where the spec consents: an item with permissions of its own can hide from us in it, and Jenkins deletes it with the
+//! folder. Builds, credentials and plugins are not touched; the server itself is a resource of its own, `jenkins_server`.
 
 use std::collections::BTreeMap;
 
@@ -56,6 +57,8 @@ pub struct Observed {
     pub folders: Vec<ObservedFolder>,
     /// The items where the jobs belong that carry a marker of ours or are named as a job of ours may be.
     pub items: Vec<ObservedItem>,
+    /// Whether folders of ours that look empty may go, with what others hide in them (`folderPolicy: Delete`).
+    pub delete_folders: bool,
 }
 
 /// One part of the folder path.
@@ -66,9 +69,10 @@ pub struct ObservedFolder {
     /// Whether it is a folder at all, in which jobs can be made.
     pub is_folder: bool,
     pub marker: Option<Marker>,
-    /// How many items in it the user can see.
-    pub items: usize,
-    /// Whether it holds more than items: credentials, above all.
+    /// How many items in it the user can see, which need not be all: those that the user may not read are left out
+    /// (AbstractFolder.getItems). `None`: Jenkins shows no list.
+    pub items: Option<usize>,
+    /// Whether it holds more than items: credentials, above all. Looked at only where it may be deleted.
     pub holds_more: bool,
 }
 
@@ -77,6 +81,8 @@ pub struct ObservedFolder {
 pub struct ObservedItem {
     /// Its name as Jenkins has it.
     pub name: String,
+    /// Whether it is a plain job, which holds nothing but its builds; what may hold items of others is never deleted.
+    pub is_job: bool,
     pub marker: Option<Marker>,
     /// Its contents, if it is a pipeline job of ours.
     pub job: Option<PipelineJob>,
@@ -105,8 +111,11 @@ pub enum Action {
         path: Vec<String>,
         document: Element,
     },
-    /// Deletes an item of ours.
-    Delete {
+    DeleteJob {
+        path: Vec<String>,
+    },
+    /// Deletes a folder of ours in which nothing is visible, and whatever is in it.
+    DeleteFolder {
         path: Vec<String>,
     },
     /// Makes a folder and deletes it again: Jenkins refuses that where it only hides one of that name from the user.
@@ -180,7 +189,8 @@ impl ExternalResource for JenkinsJobs {
             Action::CreateJob { path, .. } => StepKey::new("CreateJob", &[&path.join("/")]),
             Action::UpdateJob { path, marker, .. } => StepKey::new("UpdateJob", &[&path.join("/"), &marker.hash]),
             Action::ReplaceJob { path, .. } => StepKey::new("ReplaceJob", &[&path.join("/")]),
-            Action::Delete { path } => StepKey::new("Delete", &[&path.join("/")]),
+            Action::DeleteJob { path } => StepKey::new("DeleteJob", &[&path.join("/")]),
+            Action::DeleteFolder { path } => StepKey::new("DeleteFolder", &[&path.join("/")]),
             Action::ConfirmAbsence { path, .. } => StepKey::new("ConfirmAbsence", &[&path.join("/")]),
         }
     }

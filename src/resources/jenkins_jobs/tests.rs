@@ -49,7 +49,7 @@ fn marker(owner: &OwnerKey, name: &str, hash: &str) -> Marker {
 
 fn item(name: &str, job: Option<PipelineJob>, owner: &OwnerKey) -> ObservedItem {
     let hash = job.as_ref().map(PipelineJob::fingerprint).unwrap_or_default();
-    ObservedItem { name: name.into(), marker: Some(marker(owner, name, &hash)), job }
+    ObservedItem { name: name.into(), is_job: true, marker: Some(marker(owner, name, &hash)), job }
 }
 
 /// The same marker as another installation for the same cluster would write it.
@@ -61,14 +61,15 @@ fn of_another_installation(marker: &Option<Marker>) -> Option<Marker> {
 fn folder(name: &str, items: usize, owner: Option<&OwnerKey>) -> ObservedFolder {
     let path = if name == "ml" { vec![name.to_owned()] } else { vec!["ml".to_owned(), name.to_owned()] };
     let marker = owner.map(|owner| Marker::new(&Identity { owner: owner.clone(), ..project().identity }, &path, ""));
-    ObservedFolder { name: name.into(), is_folder: true, marker, items, holds_more: false }
+    ObservedFolder { name: name.into(), is_folder: true, marker, items: Some(items), holds_more: false }
 }
 
-/// Everything as it should be: the outer folder is somebody's, the inner one ours.
+/// Everything as it should be: the outer folder is somebody's, the inner one ours. The spec consents to its deletion.
 fn in_sync() -> Observed {
     Observed {
         folders: vec![folder("ml", 1, None), folder("taxi", 3, Some(&owner()))],
         items: desired().jobs.into_iter().map(|(name, job)| item(&name, Some(job), &owner())).collect(),
+        delete_folders: true,
     }
 }
 
@@ -77,6 +78,7 @@ fn told(goal: &Goal<Desired>, observed: &Observed) -> String {
     match JenkinsJobs::decide(&project().identity, goal, observed, Timestamp::UNIX_EPOCH, &Attempts::default()) {
         Decision::InSync(_) => "in sync".into(),
         Decision::Gone => "gone".into(),
+        Decision::GoneBut(left) => format!("gone, but {left}"),
         Decision::Wait(Wait { reason, .. }) => format!("wait: {reason}"),
         Decision::Stuck(Problem { reason, .. }) => format!("stuck: {reason}"),
         Decision::Act(steps) => {
@@ -140,6 +142,27 @@ fn every_state_of_wanted_jobs_has_its_move() {
         ),
         ("without a marker", |observed| observed.items[0].marker = None, "stuck: ForeignOwner"),
         (
+            "a folder in the place of a job, with our marker",
+            |observed| (observed.items[0].is_job, observed.items[0].job) = (false, None),
+            "stuck: ForeignOwner",
+        ),
+        (
+            "such a folder in another case",
+            |observed| {
+                (observed.items[0].is_job, observed.items[0].job) = (false, None);
+                observed.items[0].name = "SageMaker-taxi-p-1-preprocess".into();
+            },
+            "stuck: ForeignOwner",
+        ),
+        (
+            "a folder of ours among the jobs is no job of an earlier project id",
+            |observed| {
+                observed.items.push(item("taxi", None, &owner()));
+                observed.items[3].is_job = false;
+            },
+            "in sync",
+        ),
+        (
             "another project's",
             |observed| observed.items[0].marker = Some(marker(&other(), "", "")),
             "stuck: ForeignOwner",
@@ -199,29 +222,63 @@ fn every_state_of_unwanted_jobs_has_its_move() {
             "- delete job \"ml/taxi/sagemaker-taxi-p-0-modeldeploy\" (Deleting)",
         ),
         (
-            "then our empty folder",
-            |observed| (observed.items, observed.folders[1].items) = (vec![], 0),
+            "then our folder that looks empty, since the spec consents",
+            |observed| (observed.items, observed.folders[1].items) = (vec![], Some(0)),
             "- delete folder \"ml/taxi\" (Deleting)",
         ),
-        ("not one that holds items of others", |observed| observed.items.clear(), "gone"),
+        (
+            "without consent it stays, and is named",
+            |observed| {
+                (observed.items, observed.folders[1].items) = (vec![], Some(0));
+                observed.delete_folders = false;
+            },
+            "gone, but Jenkins folder \"ml/taxi\" of https://ci.example/jenkins stays: items that the operator's user may not \
+             see would go with it; whoever sees all of it can delete it, and with spec.platform.jenkins.folderPolicy: Delete the \
+             operator does",
+        ),
+        (
+            "each folder that was made for it is named",
+            |observed| {
+                (observed.items, observed.folders[1].items) = (vec![], Some(2));
+                observed.folders[0] = folder("ml", 1, Some(&owner()));
+            },
+            "gone, but Jenkins folder \"ml\", \"ml/taxi\" of https://ci.example/jenkins stays: something else is in it",
+        ),
+        (
+            "not one whose items Jenkins does not list",
+            |observed| (observed.items, observed.folders[1].items) = (vec![], None),
+            "gone, but Jenkins folder \"ml/taxi\" of https://ci.example/jenkins stays: something else is in it",
+        ),
         (
             "not one that holds credentials",
             |observed| {
                 observed.items.clear();
-                (observed.folders[1].items, observed.folders[1].holds_more) = (0, true);
+                (observed.folders[1].items, observed.folders[1].holds_more) = (Some(0), true);
             },
-            "gone",
+            "gone, but Jenkins folder \"ml/taxi\" of https://ci.example/jenkins stays: something else is in it",
         ),
         (
             "not somebody's",
             |observed| {
                 observed.items.clear();
-                (observed.folders[1].items, observed.folders[1].marker) = (0, None);
+                (observed.folders[1].items, observed.folders[1].marker) = (Some(0), None);
             },
             "gone",
         ),
+        (
+            "a folder among the jobs that has our marker is no job",
+            |observed| {
+                observed.items.truncate(1);
+                observed.items[0].is_job = false;
+            },
+            "gone, but Jenkins folder \"ml/taxi\" of https://ci.example/jenkins stays: something else is in it",
+        ),
         ("nothing there", |observed| (observed.items, observed.folders) = (vec![], vec![]), "gone"),
-        ("somebody's jobs stay", |observed| observed.items.iter_mut().for_each(|item| item.marker = None), "gone"),
+        (
+            "somebody's jobs stay, and the folder around them",
+            |observed| observed.items.iter_mut().for_each(|item| item.marker = None),
+            "gone, but Jenkins folder \"ml/taxi\" of https://ci.example/jenkins stays: something else is in it",
+        ),
     ];
     for (name, change, expected) in rows {
         let mut observed = in_sync();

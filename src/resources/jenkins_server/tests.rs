@@ -29,7 +29,7 @@ fn told(goal: &Goal<Desired>, observed: &Observed) -> String {
             Some(remark) => format!("in sync: {}", remark.reason),
             None => "in sync".into(),
         },
-        Decision::Gone => "gone".into(),
+        Decision::Gone | Decision::GoneBut(_) => "gone".into(),
         Decision::Stuck(Problem { reason, message, hint }) => {
             assert!(!message.is_empty() && !hint.is_empty());
             format!("stuck: {reason}")

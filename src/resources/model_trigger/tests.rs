@@ -77,7 +77,7 @@ fn tried_to_reach(mut stack: Stack, fingerprint: &str) -> Stack {
 fn told(decision: Decision<Action, Trigger>) -> String {
     match decision {
         Decision::InSync(trigger) => format!("in sync: {}", trigger.stack_id),
-        Decision::Gone => "gone".into(),
+        Decision::Gone | Decision::GoneBut(_) => "gone".into(),
         Decision::Act(steps) => {
             let one = |step: &Step<Action>| format!("{:?} ({:?}): {}", step.change, step.reason, step.summary);
             steps.iter().map(one).collect::<Vec<_>>().join("; ")

@@ -282,7 +282,7 @@ mod tests {
         let goal = if absent { Goal::Absent } else { Goal::Present(needs) };
         match Prerequisites::decide(&identity(), &goal, &observed, Timestamp::UNIX_EPOCH, &Attempts::default()) {
             Decision::InSync(principal) => principal.arn,
-            Decision::Gone => "Gone".into(),
+            Decision::Gone | Decision::GoneBut(_) => "Gone".into(),
             Decision::Stuck(Problem { reason, message, hint }) => {
                 assert!(!message.is_empty() && !hint.is_empty());
                 reason.to_string()

@@ -100,7 +100,7 @@ mod seed_code_tests;
 fn said(decision: Decision<Action, Provisioned>) -> String {
     match decision {
         Decision::InSync(observed) => format!("in sync {}", observed.project_ref.project_id),
-        Decision::Gone => "gone".into(),
+        Decision::Gone | Decision::GoneBut(_) => "gone".into(),
         Decision::Act(steps) => steps
             .iter()
             .map(|step| format!("{:?} {}: {}", step.change, step.reason, step.summary))

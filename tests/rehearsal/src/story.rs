@@ -216,8 +216,12 @@ fn judged(object: &Value, left: &[Section]) -> Result<String, String> {
     let bucket = text("/spec/platform/artifacts/bucket");
     let kept = [text("/status/project/bucket"), text("/status/project/modelPackageGroup")];
     let keep = text("/spec/dataPolicy") == "Keep";
-    let meant: BTreeSet<&str> =
-        std::iter::once(bucket).chain(kept.into_iter().filter(|_| keep)).filter(|name| !name.is_empty()).collect();
+    let folders = if text("/spec/platform/jenkins/folderPolicy") == "Delete" { Vec::new() } else { folders_of(object) };
+    let meant: BTreeSet<&str> = std::iter::once(bucket)
+        .chain(kept.into_iter().filter(|_| keep))
+        .chain(folders.iter().map(String::as_str))
+        .filter(|name| !name.is_empty())
+        .collect();
     if let Some(lost) = meant.difference(&names).next() {
         return Err(format!("{lost} is gone, which should have stayed"));
     }
@@ -225,14 +229,24 @@ fn judged(object: &Value, left: &[Section]) -> Result<String, String> {
     if !others.is_empty() {
         return Err(format!("this should be gone and is not: {}", others.join(", ")));
     }
-    let reasons =
-        [(keep, "dataPolicy is Keep"), (!bucket.is_empty(), "the bucket in artifacts.bucket was there before")];
+    let reasons = [
+        (keep, "dataPolicy is Keep"),
+        (!bucket.is_empty(), "the bucket in artifacts.bucket was there before"),
+        (!folders.is_empty(), "platform.jenkins.folderPolicy is Keep"),
+    ];
     let reasons: Vec<&str> = reasons.iter().filter(|(holds, _)| *holds).map(|(_, reason)| *reason).collect();
     Ok(if names.is_empty() {
         "nothing".to_owned()
     } else {
         format!("this stays on purpose: {}", reasons.join(", and "))
     })
+}
+
+/// The full names of the folders that the project's jobs were in, outermost first.
+fn folders_of(object: &Value) -> Vec<String> {
+    let parts = object.pointer("/status/placement/jenkinsFolder").and_then(Value::as_array);
+    let parts: Vec<&str> = parts.into_iter().flatten().filter_map(Value::as_str).collect();
+    (1..=parts.len()).map(|depth| parts[..depth].join("/")).collect()
 }
 
 /// The text between two others.

@@ -91,6 +91,10 @@ pub fn server() -> Vec<Rule> {
             &path("allowPlainHttp"),
             What::Hidden("it only lets a URL pass, which the table of wrong manifests tries"),
         ),
+        Rule::new(
+            &path("folderPolicy"),
+            What::Hidden("it speaks of the deletion alone; tests/operator/deletion.rs tries it"),
+        ),
         Rule::new(&path("credentialsSecretRef"), What::Block),
         shown(&path("credentialsSecretRef.name"), |seen, value| &seen.placement()["secretName"] == value)
             .sized(text)

@@ -102,11 +102,21 @@ fn the_edit_adds_a_tag_where_there_is_room() {
 fn what_is_left_is_held_against_the_policies() {
     let object = |deletion: &str, data: &str, bucket: Value| {
         json!({
-            "spec": {"deletionPolicy": deletion, "dataPolicy": data, "platform": {"artifacts": {"bucket": bucket}}},
-            "status": {"placement": {"projectName": "taxi"}, "project": {"bucket": "data", "modelPackageGroup": "models"}},
+            "spec": {"deletionPolicy": deletion, "dataPolicy": data, "platform": {"artifacts": {"bucket": bucket}, "jenkins": {"folderPolicy": "Delete"}}},
+            "status": {"placement": {"projectName": "taxi", "jenkinsFolder": ["ml", "fares"]}, "project": {"bucket": "data", "modelPackageGroup": "models"}},
         })
     };
-    let rows: [Left<'_>; 8] = [
+    let mut keeping = object("Delete", "Delete", Value::Null);
+    keeping["spec"]["platform"]["jenkins"]["folderPolicy"] = json!("Keep");
+    let rows: [Left<'_>; 11] = [
+        ("folders stay", keeping.clone(), &["ml", "ml/fares"], Ok("folderPolicy is Keep")),
+        ("a folder is gone", keeping.clone(), &["ml"], Err("ml/fares is gone")),
+        (
+            "a job is left in a folder that stays",
+            keeping,
+            &["ml", "ml/fares", "ml/fares/job"],
+            Err("is not: ml/fares/job"),
+        ),
         ("all gone", object("Delete", "Delete", Value::Null), &[], Ok("nothing")),
         ("a stack is left", object("Delete", "Delete", Value::Null), &["stack"], Err("is not: stack")),
         ("data are left", object("Delete", "Delete", Value::Null), &["data"], Err("is not: data")),

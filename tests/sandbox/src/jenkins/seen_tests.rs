@@ -288,6 +288,7 @@ fn a_job_with_permissions_of_its_own_is_hidden_and_goes_with_its_folder() {
     ];
     for (name, source, installed, seen) in rows {
         let mut world = world();
+        let [operator, ..] = callers(&mut world);
         if installed {
             world.jenkins.plugins.insert("matrix-auth".into(), "3.2".into());
         }
@@ -295,7 +296,15 @@ fn a_job_with_permissions_of_its_own_is_hidden_and_goes_with_its_folder() {
         assert_eq!(send(&mut world, "POST /job/A/createItem?name=x", &source).0, 200, "{name}");
         let listed = json_of(&mut world, "/job/A/api/json?tree=jobs[name]")["jobs"].as_array().unwrap().len();
         assert_eq!(listed == 1, seen, "{name}");
-        assert_eq!(send(&mut world, "GET /job/A/job/x/api/json", "").0 == 200, seen, "{name}");
+        assert_eq!(send(&mut world, "GET /job/A/job/x/api/json", "").0, if seen { 200 } else { 404 }, "{name}");
+        let again = send_as(&mut world, operator.as_deref(), "POST /job/A/createItem?name=x", FOLDER);
+        let reason = header(&again, "x-error").filter(|reason| reason.contains("already exists"));
+        assert_eq!((again.status().as_u16(), reason.is_some()), (400, seen), "{name}: only who sees it is told of it");
+        let mut administrator = User::service("t");
+        administrator.permissions.insert(Permission::OverallAdminister);
+        world.jenkins.users.insert("administrator".into(), administrator);
+        let found = send_as(&mut world, Some(&authorization("administrator", "t")), "GET /job/A/job/x/api/json", "");
+        assert_eq!(found.status(), 200, "{name}: an administrator sees all");
         assert_eq!(send(&mut world, "POST /job/A/doDelete", "").0, 302, "{name}");
         assert!(item_names(&world.jenkins).is_empty(), "{name}: it goes with its folder");
     }
