@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jiff::tz::TimeZone;
+use serde_json::Value;
 
 use crate::controller::context::Context;
 use crate::controller::object::Key;
@@ -18,6 +19,9 @@ use crate::domain::project::JenkinsCredentials;
 use crate::domain::secret::{SealedSecret, Secret};
 use crate::domain::validate::{Parsed, Resolved};
 use crate::template_lint::refusal;
+
+/// A spec gives no more parameters; one that is older than this rule is not looked through to its end.
+const MOST_PARAMETERS: usize = 60;
 
 /// What Jenkins is spoken to with.
 pub struct JenkinsAccess {
@@ -41,6 +45,28 @@ pub fn sources(key: &Key, parsed: &Parsed) -> BTreeSet<Source> {
     sources.extend(parsed.trigger_ca_bundle().iter().map(|reference| bundle_source(key, reference)));
     sources.extend(parsed.own_template().map(|reference| Source::config_map(&key.namespace, &reference.name)));
     sources
+}
+
+/// The Secrets, with a key of each, that a spec names for parameters, however wrong the rest of it is.
+pub fn parameter_sources(key: &Key, spec: &Value) -> Vec<(Source, String)> {
+    let parameters = spec.get("parameters").and_then(Value::as_array);
+    let named = |parameter: &Value| {
+        let reference = parameter.pointer("/valueFrom/secretKeyRef")?;
+        let text = |field: &str| reference.get(field)?.as_str();
+        Some((Source::secret(&key.namespace, text("name")?), text("key")?.to_owned()))
+    };
+    parameters.into_iter().flatten().take(MOST_PARAMETERS).filter_map(named).collect()
+}
+
+/// The values of these that may be parameters, as far as they can be read.
+pub async fn readable(context: &Context, sources: &[(Source, String)]) -> Vec<Secret> {
+    let mut values = Vec::new();
+    for (source, field) in sources {
+        if let Content::Present { for_parameters: true, values: all, .. } = context.references.content(source).await {
+            values.extend(all.get(field).cloned());
+        }
+    }
+    values
 }
 
 /// Changes when one of the sources does.

@@ -11,6 +11,7 @@ pub mod outcome;
 pub mod problem;
 pub mod project;
 pub mod requeue;
+pub mod scrubber;
 pub mod seal;
 pub mod secret;
 pub mod text;

@@ -137,13 +137,24 @@ impl<O> Outcome<O> {
         }
     }
 
-    /// The same with its texts changed.
+    /// The same with its message and its hint changed.
     #[must_use]
     pub fn redacted(mut self, redact: impl Fn(&str) -> String) -> Self {
+        if let Self::Faulted { fault, .. } = &mut self {
+            fault.hint = fault.hint.as_deref().map(&redact);
+        } else if let Self::Stuck(problem) = &mut self {
+            problem.hint = redact(&problem.hint);
+        }
+        self.with_message(redact)
+    }
+
+    /// The same with its message changed.
+    #[must_use]
+    pub fn with_message(mut self, change: impl Fn(&str) -> String) -> Self {
         match &mut self {
-            Self::Waiting { message, .. } => *message = redact(message),
-            Self::Stuck(problem) => problem.message = redact(&problem.message),
-            Self::Faulted { fault, .. } => fault.message = redact(&fault.message),
+            Self::Waiting { message, .. } => *message = change(message),
+            Self::Stuck(problem) => problem.message = change(&problem.message),
+            Self::Faulted { fault, .. } => fault.message = change(&fault.message),
             Self::InSync { .. } | Self::Gone | Self::Blocked { .. } | Self::Interrupted => {}
         }
         self
@@ -176,15 +187,27 @@ pub enum ReconcileResult {
 }
 
 impl ReconcileResult {
-    /// The same with its texts changed.
+    /// The same with its messages and hints changed.
     #[must_use]
     pub fn redacted(self, redact: impl Fn(&str) -> String) -> Self {
+        let problem = |Problem { reason, message, hint }| Problem::new(reason, redact(&message), redact(&hint));
+        self.each(|outcome| outcome.redacted(&redact), problem)
+    }
+
+    /// The same with its messages changed.
+    #[must_use]
+    pub fn with_messages(self, change: impl Fn(&str) -> String) -> Self {
+        let problem = |problem: Problem| Problem { message: change(&problem.message), ..problem };
+        self.each(|outcome| outcome.with_message(&change), problem)
+    }
+
+    fn each(self, outcome: impl Fn(Outcome) -> Outcome, problem: impl Fn(Problem) -> Problem) -> Self {
         match self {
             Self::Observed { phase, outcomes } => {
-                let each = |(kind, outcome): (ResourceKind, Outcome)| (kind, outcome.redacted(&redact));
-                Self::Observed { phase, outcomes: outcomes.into_iter().map(each).collect() }
+                let outcomes = outcomes.into_iter().map(|(kind, one)| (kind, outcome(one))).collect();
+                Self::Observed { phase, outcomes }
             }
-            Self::Refused(problem) => Self::Refused(Problem { message: redact(&problem.message), ..problem }),
+            Self::Refused(refusal) => Self::Refused(problem(refusal)),
             Self::Suspended => Self::Suspended,
         }
     }

@@ -31,20 +31,22 @@ impl Paper {
     }
 }
 
-/// The canaries as they may be written: plain, in JSON, in a URL, in base64, in a Basic header.
+/// The canaries as they may be written: plain, in JSON, in a URL, in XML, in base64, in a Basic header.
 pub fn forms(canaries: &[&str]) -> Vec<String> {
     let user = Jenkins::credentials().0;
     let mut forms = Vec::new();
     for canary in canaries {
         let quoted = json!(canary).to_string().trim_matches('"').to_owned();
         let twice = json!(quoted).to_string().trim_matches('"').to_owned();
-        let encoded =
-            canary.replace('"', "%22").replace('\\', "%5C").replace('/', "%2F").replace('+', "%2B").replace('=', "%3D");
+        let signs = [('"', "%22"), ('\\', "%5C"), ('/', "%2F"), ('+', "%2B"), ('=', "%3D"), ('&', "%26")];
+        let encoded = signs.iter().fold((*canary).to_owned(), |text, (sign, escape)| text.replace(*sign, escape));
+        let in_xml = canary.replace('&', "&amp;").replace('"', "&quot;");
         forms.extend([
             (*canary).to_owned(),
             quoted,
             twice,
             encoded,
+            in_xml,
             STANDARD.encode(canary),
             STANDARD.encode(format!("{user}:{canary}")),
         ]);

@@ -2,9 +2,12 @@
 //! random, with the failing one shrunk and printed.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use mlops_operator::adapters::aws::errors::service_fault;
 use mlops_operator::domain::identity::Identity;
-use mlops_operator::domain::secret::{Secret, without};
+use mlops_operator::domain::scrubber::Scrubber;
+use mlops_operator::domain::secret::Secret;
 use mlops_operator::resources::jenkins_jobs::document::{self, Element};
 use mlops_operator::resources::jenkins_jobs::marker::{Marker, describe, split};
 use mlops_operator::resources::jenkins_jobs::xml;
@@ -83,8 +86,19 @@ proptest! {
     #[test]
     fn a_secret_is_taken_out_wherever_it_stands(before in any::<String>(), after in any::<String>()) {
         let canary = "canary-11aabbccddeeff00112233445566778899";
-        let told = without(&format!("{before}{canary}{after}"), &[Secret::new(canary)]);
+        let told = Scrubber::new(&[Secret::new(canary)]).clean(&format!("{before}{canary}{after}"));
         prop_assert!(!told.contains(canary));
+    }
+
+    #[test]
+    fn any_secret_is_taken_out_once_and_for_all(secret in "\\PC{8,24}|[a-c\"\\\\ %+/]{8,24}", before in any::<String>(), after in "\\PC{0,9}") {
+        let secret = format!("2{secret}2");
+        let scrubber = Scrubber::new(&[Secret::new(secret.as_str())]);
+        for text in [secret.clone(), serde_json::json!(secret).to_string(), STANDARD.encode(format!("{before}{secret}{after}"))] {
+            let told = scrubber.clean(&format!("{before}{text}{after}"));
+            prop_assert!(!told.contains(&text), "{told}");
+            prop_assert_eq!(scrubber.clean(&told), told);
+        }
     }
 
     #[test]

@@ -1,6 +1,8 @@
-//! Secrets stay where they belong. A canary is the Jenkins token, another one AWS's secret key, and projects are built
-//! and deleted in ways that fail: the canaries are found in no log at the finest level, event, status, metric, panic,
-//! Jenkins document, or anything of CloudFormation that can be read. The same search finds a canary that is planted.
+//! Secrets stay where they belong. A canary is the Jenkins token, another one AWS's secret key, a third a parameter of the
+//! project's template, and projects are built and deleted in ways that fail: the canaries are found in no log at the finest
+//! level, event, status, metric, panic, Jenkins document, call but those that carry them, or, but for the parameter, anything
+//! of AWS that can be read. The template is hostile: it gives its parameter back in outputs and tags. The same
+//! search finds a canary that is planted.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::cell::RefCell;
@@ -8,6 +10,7 @@ use std::time::Duration;
 
 use crate::harness::canary::Paper;
 use crate::harness::operator::{ACCOUNT, Harness, NAMESPACE, REGION};
+use crate::harness::readable::{self, PARAMETER};
 use aws_credential_types::Credentials;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -25,6 +28,23 @@ const TOKEN: &str = "11c0ffee\"c0ffee\\c0ffee/c0ffee+c0ffee";
 const ROTATED: &str = "11decaf0\"decaf0\\decaf0/decaf0+decaf0";
 /// AWS's secret key.
 const KEY: &str = "0badc0de/0badc0de+0badc0de=0badc0de";
+/// A parameter of the project's template.
+const GIVEN: &str = "22f00d\"f00d\\f00d/f00d+f00d=f00d&f00d";
+/// What it is changed to.
+const CHANGED: &str = "33beef\"beef\\beef/beef+beef=beef&beef";
+/// Outputs that the operator reads, each of which gives the parameter back.
+const OUTPUTS: &str = r#"
+  ModelPreprocessSeedCode:
+    Value: !Ref ApiToken
+  ModelBuildSeedCode:
+    Value:
+      Fn::Base64: !Ref ApiToken
+  ModelDeploySeedCode:
+    Value:
+      Fn::Base64: !Sub "user:${ApiToken}"
+  ModelDeployEndpointSeedCode:
+    Value: !Sub "seeded with ${ApiToken}, main"
+"#;
 
 thread_local! {
     /// What panics of this thread have said: a test and its operator share one.
@@ -53,7 +73,29 @@ impl Watched {
         harness.credentials = Credentials::new("AKIACANARY", KEY, None, None, "test");
         let watched = Self { harness, log, _logging: logging };
         watched.set_token(TOKEN);
+        watched.set_parameter(GIVEN);
+        let config_map = json!({"metadata": {"name": "template"}, "data": {"template.yaml": hostile_template()}});
+        watched.harness.kubernetes.create("configmaps", NAMESPACE, config_map).unwrap();
         watched
+    }
+
+    /// The project, from the hostile template.
+    fn manifest() -> Value {
+        let mut manifest = Harness::manifest();
+        let reference = json!({"name": "template", "key": "template.yaml"});
+        manifest["spec"]["platform"]["catalog"] = json!({"template": {"configMapRef": reference}});
+        manifest["spec"]["repositories"]["build"]["seedCode"] = json!({"source": "BuiltIn"});
+        let reference = json!({"name": "parameter", "key": "token"});
+        manifest["spec"]["parameters"] = json!([{"name": PARAMETER, "valueFrom": {"secretKeyRef": reference}}]);
+        manifest
+    }
+
+    fn set_parameter(&self, text: &str) {
+        let labels = json!({"mlops-operator.io/allowed-use": "parameters"});
+        let secret =
+            json!({"metadata": {"name": "parameter", "labels": labels}, "data": {"token": STANDARD.encode(text)}});
+        let _ = self.harness.kubernetes.delete("secrets", NAMESPACE, "parameter");
+        self.harness.kubernetes.create("secrets", NAMESPACE, secret).unwrap();
     }
 
     /// Jenkins takes this token from now on, and the Secret has it.
@@ -73,11 +115,43 @@ impl Watched {
             .unwrap();
     }
 
-    /// Where a canary can be read.
+    /// Where a canary can be read: that of the parameter as far as the operator tells it.
     fn leaks(&self) -> Vec<String> {
-        let panics = PANICS.with_borrow(String::clone);
-        crate::harness::readable::leaks(&self.harness, &self.log.text(), &panics, &[TOKEN, ROTATED, KEY])
+        let (log, panics) = (self.log.text(), PANICS.with_borrow(String::clone));
+        let given = [GIVEN, CHANGED, &GIVEN[..12], &CHANGED[..12]];
+        let told = readable::tells(&self.harness, &log, &panics, &given);
+        let mut leaks = readable::leaks(&self.harness, &log, &panics, &[TOKEN, ROTATED, KEY]);
+        leaks.extend(told);
+        leaks
     }
+
+    /// What the status says of the seed code of each repository: the outputs that the operator reads.
+    fn outputs(&self) -> Vec<String> {
+        let object = self.harness.object().unwrap_or_default();
+        let repositories = object.pointer("/status/project/repositories").and_then(Value::as_array).cloned();
+        let said = |one: &Value| one["seedCode"].as_str().unwrap_or_default().to_owned();
+        repositories.unwrap_or_default().iter().map(said).collect()
+    }
+}
+
+fn hostile_template() -> String {
+    let parameters = format!(
+        "  {PARAMETER}: {{Type: String, NoEcho: true}}\n  ModelBuildCodeRepositoryIsSeedcodeRequired: {{Type: String}}\n"
+    );
+    let replacements = [
+        ("\nConditions:\n", format!("{parameters}\nConditions:\n")),
+        ("\nOutputs:\n", format!("\nOutputs:{OUTPUTS}")),
+        (
+            "        - !If\n",
+            format!("        - Key: made-with\n          Value: {{\"Fn::Base64\": !Ref {PARAMETER}}}\n        - !If\n"),
+        ),
+    ];
+    let mut template = include_str!("../../examples/templates/batch-scoring.yaml").to_owned();
+    for (place, text) in replacements {
+        assert_eq!(template.matches(place).count(), 1, "{place}");
+        template = template.replace(place, &text);
+    }
+    template
 }
 
 /// What goes wrong, and how.
@@ -107,6 +181,27 @@ const ROWS: &[Row] = &[
     ("SageMaker repeats the token, whatever it is asked", |watched| {
         refuse(watched, "sagemaker", "*", 400, "ValidationException", &format!("{TOKEN} is not allowed"));
     }),
+    ("SageMaker repeats the parameter, whatever it is asked", |watched| {
+        refuse(watched, "sagemaker", "*", 400, "ValidationException", &format!("{GIVEN} is not allowed"));
+    }),
+    ("SageMaker repeats the parameter in base64", |watched| {
+        let message = format!("cannot read [{}]", STANDARD.encode(json!({"Value": GIVEN}).to_string()));
+        refuse(watched, "sagemaker", "CreateProject", 400, "ValidationException", &message);
+    }),
+    ("SageMaker repeats the parameter, cut off", |watched| {
+        let message = format!("{}{GIVEN}", "x".repeat(980));
+        refuse(watched, "sagemaker", "CreateProject", 400, "ValidationException", &message);
+    }),
+    ("Service Catalog repeats the parameter in XML", |watched| {
+        let message = format!("<Value>{}</Value>", GIVEN.replace('&', "&amp;").replace('"', "&quot;"));
+        refuse(watched, "servicecatalog", "*", 400, "InvalidParametersException", &message);
+    }),
+    ("a resource of the project fails and says why", |watched| {
+        watched.harness.sandbox.world(|world| {
+            let reason = format!("Value '{GIVEN}' of the queue's name is not valid");
+            world.region(ACCOUNT, REGION).cloudformation.fail_next("ScoredBatches", &reason);
+        });
+    }),
     ("the stack fails and says why", |watched| {
         watched.harness.sandbox.world(|world| {
             let reason = format!("Properties validation failed for resource Function with message: {TOKEN}");
@@ -118,7 +213,7 @@ const ROWS: &[Row] = &[
 async fn a_life(watched: &mut Watched, breaks: fn(&Watched)) {
     breaks(watched);
     watched.harness.start();
-    watched.harness.apply(Harness::manifest());
+    watched.harness.apply(Watched::manifest());
     tokio::time::sleep(Duration::from_mins(15)).await;
     watched.harness.sandbox.clear_faults();
     watched.harness.sandbox.world(|world| {
@@ -127,10 +222,14 @@ async fn a_life(watched: &mut Watched, breaks: fn(&Watched)) {
     });
     watched.set_token(TOKEN);
     watched.harness.until_condition("Ready=True/Succeeded", Duration::from_mins(40)).await;
-    for token in [ROTATED, TOKEN] {
+    for (token, parameter) in [(ROTATED, CHANGED), (TOKEN, GIVEN)] {
         watched.set_token(token);
+        watched.set_parameter(parameter);
         tokio::time::sleep(Duration::from_mins(5)).await;
     }
+    watched.harness.until_condition("Ready=True/Succeeded", Duration::from_mins(40)).await;
+    let taken_out = ["(a secret)", "(a secret)", "(a secret)", "seeded with (a secret), main"];
+    assert_eq!(watched.outputs(), taken_out, "the template's outputs were not tried");
     breaks(watched);
     watched.harness.delete();
     tokio::time::sleep(Duration::from_mins(15)).await;
@@ -146,8 +245,47 @@ async fn no_secret_is_found_where_somebody_may_read_whatever_fails() {
         let stacks =
             watched.harness.sandbox.calls().iter().filter(|call| *call == "cloudformation CreateStack").count();
         assert!(stacks > 0, "{name}: the token never went to CloudFormation, so nothing was tried");
+        for parameter in [GIVEN, CHANGED] {
+            let sent = watched.harness.sandbox.journal().into_iter().any(|entry| {
+                entry.service == "sagemaker" && entry.input.to_string().contains(&json!(parameter).to_string())
+            });
+            assert!(sent, "{name}: a parameter never went to SageMaker, so nothing was tried");
+        }
         watched.harness.stop().await;
     }
+}
+
+/// The operator that deletes need not be the one that made it: it reads the Secret anew.
+#[tokio::test(start_paused = true)]
+async fn what_is_said_of_a_deletion_holds_no_parameter_even_after_a_restart() {
+    let mut watched = Watched::new().await;
+    watched.harness.start();
+    watched.harness.apply(Watched::manifest());
+    watched.harness.until_condition("Ready=True/Succeeded", Duration::from_mins(5)).await;
+    watched.harness.stop().await;
+    let message = format!("cannot delete what was made with {GIVEN}");
+    refuse(&watched, "sagemaker", "DeleteProject", 400, "ValidationException", &message);
+    watched.harness.start();
+    watched.harness.delete();
+    watched.harness.until_condition("ProjectReady=False/Rejected", Duration::from_mins(10)).await;
+    let said = watched.harness.message("ProjectReady");
+    assert!(said.contains("cannot delete what was made with (a secret)"), "{said}");
+    assert_eq!(watched.leaks(), [] as [String; 0]);
+}
+
+/// AWS may show a project's parameters to those who may describe it: the operator reads them there, and tells none.
+#[tokio::test(start_paused = true)]
+async fn a_parameter_is_found_where_sagemaker_and_the_hostile_template_show_it_and_nowhere_else() {
+    let mut watched = Watched::new().await;
+    watched.harness.start();
+    watched.harness.apply(Watched::manifest());
+    watched.harness.until_condition("Ready=True/Succeeded", Duration::from_mins(5)).await;
+    let panics = PANICS.with_borrow(String::clone);
+    let places = readable::leaks(&watched.harness, &watched.log.text(), &panics, &[GIVEN, CHANGED]);
+    let shown =
+        ["S3", "call sagemaker DescribeProject", "call servicecatalog GetProvisionedProductOutputs", "projects"];
+    assert_eq!(places, shown);
+    assert_eq!(watched.leaks(), [] as [String; 0]);
 }
 
 /// Each of these puts a canary somewhere.
@@ -182,6 +320,13 @@ const PLANTS: &[(&str, Row)] = &[
         }),
     ),
     (
+        "configmaps",
+        ("a parameter's value", |watched| {
+            let config_map = json!({"metadata": {"name": "told"}, "data": {"told": format!("it is {GIVEN}")}});
+            watched.harness.kubernetes.create("configmaps", NAMESPACE, config_map).unwrap();
+        }),
+    ),
+    (
         "Jenkins",
         ("a description", |watched| {
             watched.harness.sandbox.world(|world| {
@@ -191,19 +336,15 @@ const PLANTS: &[(&str, Row)] = &[
             });
         }),
     ),
-    (
-        "stacks",
-        ("a parameter that is not NoEcho", |watched| {
-            let template =
-                "Parameters:\n  Token:\n    Type: String\nResources:\n  Bucket:\n    Type: AWS::S3::Bucket\n";
-            let input = json!({
-                "StackName": "told", "TemplateBody": template,
-                "Parameters": [{"ParameterKey": "Token", "ParameterValue": ROTATED}],
-            });
-            let call = Call { operation: "CreateStack", input: &input, caller: &somebody(), region: REGION };
-            watched.harness.sandbox.world(|world| cloudformation::call(world, &call)).unwrap();
-        }),
-    ),
+    (("a parameter that is not NoEcho", |watched| {
+        let template = "Parameters:\n  Token:\n    Type: String\nResources:\n  Bucket:\n    Type: AWS::S3::Bucket\n";
+        let input = json!({
+            "StackName": "told", "TemplateBody": template,
+            "Parameters": [{"ParameterKey": "Token", "ParameterValue": ROTATED}],
+        });
+        let call = Call { operation: "CreateStack", input: &input, caller: &somebody(), region: REGION };
+        watched.harness.sandbox.world(|world| cloudformation::call(world, &call)).unwrap();
+    }),),
     (
         "S3",
         ("a tag of a bucket", |watched| {

@@ -13,10 +13,16 @@ use serde_json::Value;
 use crate::crd::status::{Intent, Reason};
 use crate::domain::external_resource::{Attempts, RecordedIds, ResourceKind, StepKey};
 use crate::domain::fault::PATIENCE;
+use crate::domain::scrubber::Scrubber;
+use crate::domain::secret::Secret;
 use crate::domain::time::elapsed;
 
 /// For how long something seen in sync is taken for granted while a reconcile waits for something else.
 const KEEP: Duration = Duration::from_mins(5);
+
+/// How many secrets that the object had before are still known, and how long each may be, in bytes.
+const FORMER: usize = 16;
+const LONGEST_FORMER: usize = 16 * 1024;
 
 /// The memory of one object.
 #[derive(Default)]
@@ -33,6 +39,8 @@ struct State {
     ready: Option<String>,
     published: Option<(u64, Value)>,
     doubted: bool,
+    /// The secrets of the object, the former ones last.
+    secrets: Vec<Secret>,
     kinds: BTreeMap<ResourceKind, ResourceState>,
 }
 
@@ -318,6 +326,25 @@ impl ObjectMemory {
         std::mem::replace(&mut self.state().ready, now)
     }
 
+    /// Notes the secrets that the object has now. Some of those that it had stay known, since the remote side may still
+    /// repeat what it was sent before a Secret was changed.
+    pub fn knows(&self, secrets: Vec<Secret>) {
+        let mut state = self.state();
+        let most = secrets.len() + FORMER;
+        let former = std::mem::replace(&mut state.secrets, secrets);
+        for secret in former {
+            let known = state.secrets.iter().any(|one| one.reveal() == secret.reveal());
+            if !known && state.secrets.len() < most && secret.reveal().len() <= LONGEST_FORMER {
+                state.secrets.push(secret);
+            }
+        }
+    }
+
+    /// Takes out of texts what the object has, or had, as secrets.
+    pub fn scrubber(&self) -> Scrubber {
+        Scrubber::new(&self.state().secrets)
+    }
+
     /// Observes the resource anew next time.
     pub fn doubt(&self, kind: ResourceKind) {
         self.of(kind, |state| state.kept = None);
@@ -372,6 +399,18 @@ mod tests {
         memory.saw(ResourceKind::SagemakerProject, true, at(0));
         memory.saw(ResourceKind::SagemakerProject, false, at(1));
         assert!(memory.proven_absent(ResourceKind::SagemakerProject, lag, at(1)));
+    }
+
+    #[test]
+    fn a_secret_stays_known_for_a_while_after_it_was_changed() {
+        let memory = ObjectMemory::default();
+        let secret = |n: usize| Secret::new(format!("secret-{n:03}"));
+        for n in 0..20 {
+            memory.knows(vec![Secret::new("constant"), secret(n)]);
+        }
+        let said = |n: usize| memory.scrubber().clean(&format!("secret-{n:03}, constant"));
+        let (known, forgotten) = ("(a secret), (a secret)".to_owned(), "secret-002, (a secret)".to_owned());
+        assert_eq!([said(19), said(18), said(3), said(2)], [known.clone(), known.clone(), known, forgotten]);
     }
 
     #[test]

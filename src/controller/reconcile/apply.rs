@@ -33,7 +33,7 @@ pub(super) async fn apply(subject: &Subject<'_>) -> Result<Reconciled, ApiError>
             return Ok(Reconciled::blocked(ResourceKind::Prerequisites, &outcome));
         }
     };
-    let secrets = resolved.secrets();
+    memory.knows(resolved.secrets());
     let project = parsed.into_project(resolved);
     let placement = &project.identity.placement;
     let known = writer.status();
@@ -52,7 +52,7 @@ pub(super) async fn apply(subject: &Subject<'_>) -> Result<Reconciled, ApiError>
     writer.record_placement(placement).await?;
     let scope = Scope::new(memory, clock, *writer, context.stopping.clone());
     let summary = graph::apply(&scope, &project, &remote, &known).await;
-    Ok(Reconciled::observed(Phase::Apply, summary, scope.take_applied()).without(&secrets))
+    Ok(Reconciled::observed(Phase::Apply, summary, scope.take_applied()))
 }
 
 /// The same, since it went wrong first.

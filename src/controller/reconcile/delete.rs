@@ -30,14 +30,17 @@ pub(super) async fn delete(subject: &Subject<'_>) -> Result<Reconciled, ApiError
         Ok(placement) => placement,
         Err(problem) => return Ok(Reconciled::refused(problem)),
     };
-    let sources = dereference::placement_sources(key, &placement);
+    let parameters = dereference::parameter_sources(key, object::spec(object));
+    let mut sources = dereference::placement_sources(key, &placement);
+    sources.extend(parameters.iter().map(|(source, _)| source.clone()));
     context.references.refer(key, &sources);
     let versions = dereference::version(&context.references, &sources).await;
     memory.begin(&format!("{}{versions}", object::revision(object)));
     writer.record_placement(&placement).await?;
     memory.recorded(ResourceKind::JenkinsJobs, writer.status().jobs.is_some());
     let (clock, clients) = (context.dependencies.clock, &context.dependencies.clients);
-    let mut secrets = Vec::new();
+    // They are not needed for anything else: what AWS says of a stack that goes may repeat what it was made with.
+    let mut secrets = dereference::readable(context, &parameters).await;
     let jenkins = match dereference::jenkins(context, key, &placement).await {
         Ok(access) => {
             secrets.push(access.credentials.token.value.clone());
@@ -46,6 +49,7 @@ pub(super) async fn delete(subject: &Subject<'_>) -> Result<Reconciled, ApiError
         }
         Err(outcome) => Err(since_first(subject, ResourceKind::JenkinsServer, outcome)),
     };
+    memory.knows(secrets);
     let deletion = Deletion {
         aws: clients.aws(&placement).await,
         jenkins,
@@ -56,7 +60,7 @@ pub(super) async fn delete(subject: &Subject<'_>) -> Result<Reconciled, ApiError
     };
     let scope = Scope::new(memory, clock, *writer, context.stopping.clone());
     let summary = graph::delete(&scope, &Identity { owner, placement, seals: context.seals.clone() }, deletion).await;
-    Ok(Reconciled::observed(Phase::Delete, summary, scope.take_applied()).without(&secrets))
+    Ok(Reconciled::observed(Phase::Delete, summary, scope.take_applied()))
 }
 
 /// What the catalog's resources are searched by first: their names, if the spec still parses.

@@ -1,4 +1,5 @@
-//! The end of a reconcile: what is written to the object, announced and counted, and when to reconcile again.
+//! The end of a reconcile: what is written to the object, announced and counted, and when to reconcile again. It is the one
+//! place through which texts leave: what the remote side said is cleaned here of the object's secrets, and nowhere else.
 
 use std::time::Duration;
 
@@ -20,7 +21,8 @@ use crate::domain::requeue::requeue_after;
 /// Writes what came of the reconcile. Answers when to reconcile again, and whether everything has settled.
 pub(super) async fn finish(subject: &Subject<'_>, reconciled: Reconciled) -> Result<(Action, bool), ApiError> {
     let Subject { object, context, memory, writer, .. } = subject;
-    let Reconciled { result, summary, applied, ending } = reconciled;
+    let scrubber = memory.scrubber();
+    let Reconciled { result, summary, applied, ending } = reconciled.cleaned(&scrubber);
     let generation = object.metadata.generation.unwrap_or(0);
     let now = context.dependencies.clock.now();
     let report = Report { generation, now, result, remarks: summary.remarks(), applied };
@@ -32,6 +34,8 @@ pub(super) async fn finish(subject: &Subject<'_>, reconciled: Reconciled) -> Res
         status.conditions = conditions(&report, &before.conditions);
         summary.show(&mut status);
     }
+    // Ids and outputs come from there too, and what was published by an operator that knew less is cleaned now.
+    scrubber.clean_status(&mut status);
     let mut notes = event_notes(&report, &before.conditions, &status.conditions);
     notes.extend(seed_code_notes(before.project.as_ref(), status.project.as_ref()));
     if ending != Ending::Stays {

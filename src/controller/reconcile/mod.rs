@@ -19,7 +19,7 @@ use crate::controller::status::StatusWriter;
 use crate::domain::external_resource::ResourceKind;
 use crate::domain::outcome::{AppliedStep, Outcome, Phase, ReconcileResult};
 use crate::domain::problem::Problem;
-use crate::domain::secret::{self, Secret};
+use crate::domain::scrubber::Scrubber;
 use crate::domain::time::elapsed;
 
 mod apply;
@@ -79,13 +79,17 @@ impl Reconciled {
         Self { result: ReconcileResult::Observed { phase, outcomes: summary.outcomes() }, summary, applied, ending }
     }
 
-    /// The same with texts that hold none of these secrets: what the remote side says may repeat what went there.
-    fn without(mut self, secrets: &[Secret]) -> Self {
-        let clean = |text: &str| secret::without(text, secrets);
+    /// The same with texts that hold no secret of the object: what the remote side says may repeat what went there.
+    fn cleaned(mut self, scrubber: &Scrubber) -> Self {
+        let clean = |text: &str| scrubber.clean(text);
         for step in &mut self.applied {
             step.summary = clean(&step.summary);
         }
-        Self { result: self.result.redacted(clean), ..self }
+        if let Ending::Released(left) = &mut self.ending {
+            *left = clean(left);
+        }
+        let (result, summary) = (self.result.redacted(clean), self.summary.cleaned(scrubber));
+        Self { result, summary, ..self }
     }
 }
 

@@ -24,7 +24,7 @@ pub(super) fn let_go(
         Ok(true) => {}
         Ok(false) => return reconciled,
         Err(ignored) => {
-            let result = reconciled.result.redacted(|text| format!("{text} ({ignored})"));
+            let result = reconciled.result.with_messages(|text| format!("{text} ({ignored})"));
             return Reconciled { result, ..reconciled };
         }
     }

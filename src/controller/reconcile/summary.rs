@@ -4,6 +4,7 @@
 use crate::crd::status::{MlopsProjectStatus, Placement};
 use crate::domain::external_resource::{ExternalResource, Remark, ResourceKind};
 use crate::domain::outcome::Outcome;
+use crate::domain::scrubber::Scrubber;
 
 type Show = Box<dyn FnOnce(&Placement, &mut MlopsProjectStatus) + Send>;
 type Whereabouts = fn(&Placement, &MlopsProjectStatus) -> Option<String>;
@@ -46,6 +47,14 @@ impl ReconcileSummary {
     /// What is worth knowing about resources that are as declared.
     pub(super) fn remarks(&self) -> Vec<(ResourceKind, Remark)> {
         self.remarks.clone()
+    }
+
+    /// The same with remarks that hold no secret.
+    pub(super) fn cleaned(mut self, scrubber: &Scrubber) -> Self {
+        for (_, remark) in &mut self.remarks {
+            remark.message = scrubber.clean(&remark.message);
+        }
+        self
     }
 
     /// Whether everything was observed and is gone.
