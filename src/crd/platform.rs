@@ -42,6 +42,7 @@ pub struct PlatformSettings {
 #[x_kube(validation = Rule::new("has(self.assumeRole) == has(oldSelf.assumeRole) && (!has(self.assumeRole) || self.assumeRole == oldSelf.assumeRole)").message("aws.assumeRole is immutable: it is how the project's resources are found"))]
 #[x_kube(validation = Rule::new("!has(self.roles.launch) || self.roles.launch.split(':')[4] == self.accountId").message("roles.launch must be a role of the account in aws.accountId"))]
 #[x_kube(validation = Rule::new("!has(self.roles.use) || self.roles.use.split(':')[4] == self.accountId").message("roles.use must be a role of the account in aws.accountId"))]
+#[x_kube(validation = Rule::new("!has(self.roles.checkIn) || self.roles.checkIn.split(':')[4] == self.accountId").message("roles.checkIn must be a role of the account in aws.accountId"))]
 #[x_kube(validation = Rule::new("!has(self.roles.stack) || self.roles.stack.split(':')[4] == self.accountId").message("roles.stack must be a role of the account in aws.accountId"))]
 pub struct AwsSettings {
     /// Region code, such as `eu-central-1`. Immutable.
@@ -76,12 +77,16 @@ pub struct RoleSettings {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::role_arn")]
     pub launch: Option<String>,
-    /// Use role: what pipelines, processing and training run as, and the check-in of seed code; for that it trusts
-    /// `codebuild.amazonaws.com` and `lambda.amazonaws.com`.
+    /// Use role: what pipelines, processing and training run as.
     /// Absent: `service-role/AmazonSageMakerServiceCatalogProductsUseRole`.
     #[serde(rename = "use", default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::role_arn")]
     pub usage: Option<String>,
+    /// Check-in role: what checks seed code into the repositories runs as, so that pipelines need no right to use Git
+    /// connections. Trusts `codebuild.amazonaws.com` and `lambda.amazonaws.com`. Absent: the use role.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::role_arn")]
+    pub check_in: Option<String>,
     /// Stack role: CloudFormation makes the model trigger with it. Trusts `cloudformation.amazonaws.com`.
     /// Absent: the operator's own permissions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -252,6 +257,11 @@ pub struct TriggerSettings {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::role_arn")]
     pub runtime_role_arn: Option<String>,
+    /// Managed policy beyond which the role that the stack makes for the Lambda can do nothing, for a `roles.stack` that may
+    /// make no other roles. Absent: none. Of no effect with `runtimeRoleArn`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::managed_policy_arn")]
+    pub permissions_boundary_arn: Option<String>,
     /// Jenkins as the Lambda reaches it. Absent: `jenkins.url`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::jenkins_url")]

@@ -81,6 +81,17 @@ pub fn role_arn(_: &mut SchemaGenerator) -> Schema {
     form(&RoleArn::FORM)
 }
 
+/// ARN of a managed policy, an account's own or one of AWS's: path and name in the characters that IAM allows, the name at
+/// most 128 (IAM quotas).
+pub fn managed_policy_arn(_: &mut SchemaGenerator) -> Schema {
+    matching(
+        25,
+        679,
+        "^arn:aws[a-z-]*:iam::([0-9]{12}|aws):policy/([A-Za-z0-9_+=,.@/-]*/)?[A-Za-z0-9_+=,.@-]{1,128}$",
+        "permissionsBoundaryArn is the ARN of a managed policy, such as arn:aws:iam::111122223333:policy/name; the name has at most 128 characters",
+    )
+}
+
 /// ARN or ARN pattern of a portfolio principal.
 pub fn principal_arn(_: &mut SchemaGenerator) -> Schema {
     matching(

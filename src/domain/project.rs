@@ -47,8 +47,10 @@ pub struct Project {
 pub struct Roles {
     /// The launch constraint's role: Service Catalog launches the product with it.
     pub launch: RoleArn,
-    /// What pipelines and builds run as.
+    /// What pipelines run as.
     pub usage: RoleArn,
+    /// What checks seed code in; absent: the use role.
+    pub check_in: Option<RoleArn>,
     /// What CloudFormation uses for the trigger stack; absent: the operator's own permissions.
     pub stack: Option<RoleArn>,
 }
@@ -289,6 +291,8 @@ pub struct ModelTriggerSettings {
     pub approval_statuses: Vec<String>,
     /// Role of the Lambda; absent: the stack makes one.
     pub runtime_role_arn: Option<RoleArn>,
+    /// ARN of the managed policy that bounds the role that the stack makes; absent: none does.
+    pub permissions_boundary_arn: Option<String>,
     /// Jenkins as the Lambda reaches it, without a trailing slash.
     pub jenkins_url: String,
     /// Subnets and security groups of the Lambda; empty: no VPC.

@@ -54,9 +54,10 @@ const SEED_CODE: Values = &["s3://mlops-0123456789-111122223333-eu-central-1/see
 const SHA256: Values = &["e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855", ""];
 
 /// What else the operator fills in.
-pub(super) const OTHERS: [(&str, Values); 3] = [
+pub(super) const OTHERS: [(&str, Values); 4] = [
     ("SeedCodeBootstrapBucket", &["mlops-0123456789-111122223333-eu-central-1", ""]),
     ("SeedCodeBootstrapKey", &["mlops-operator/0123456789/bootstrap/0123456789abcdef.zip", ""]),
+    ("CheckInRoleArn", &["arn:aws:iam::111122223333:role/mlops/check-in", ""]),
     ("UseRoleArn", &["arn:aws:iam::111122223333:role/service-role/AmazonSageMakerServiceCatalogProductsUseRole"]),
 ];
 

@@ -715,10 +715,12 @@ fn the_template_declares_what_the_operator_fills_in() {
         }
     }
     assert!(!declared["SageMakerProjectName"].has_default);
-    for parameter in ["ArtifactBucketKmsKeyArn", "SeedCodeBootstrapBucket", "SeedCodeBootstrapKey", "UseRoleArn"] {
+    let optional =
+        ["ArtifactBucketKmsKeyArn", "SeedCodeBootstrapBucket", "SeedCodeBootstrapKey", "UseRoleArn", "CheckInRoleArn"];
+    for parameter in optional {
         assert!(declared[parameter].has_default, "{parameter}");
     }
-    assert_eq!(declared.len(), 34);
+    assert_eq!(declared.len(), 35);
 }
 
 #[test]

@@ -167,6 +167,12 @@ fn platform() -> Vec<Row> {
             "a role's name that is too long",
         ),
         (
+            "/spec/platform/aws/roles/checkIn",
+            json!("arn:aws:iam::999999999999:role/x"),
+            "roles.checkIn must be a role of the account",
+            "a check-in role of another account",
+        ),
+        (
             "/spec/platform/aws/roles/stack",
             json!("arn:aws:iam::999999999999:role/x"),
             "roles.stack must be a role of the account",
@@ -279,6 +285,12 @@ fn platform() -> Vec<Row> {
             json!("arn:aws:sns:eu-west-1:111122223333:alarms"),
             "must be a topic in aws.region",
             "an alarm for another region",
+        ),
+        (
+            "/spec/platform/modelTrigger/permissionsBoundaryArn",
+            json!("arn:aws:iam::111122223333:role/x"),
+            "permissionsBoundaryArn is the ARN of a managed policy",
+            "a boundary that is a role",
         ),
         (
             "/spec/platform/modelTrigger/caBundleRef",

@@ -97,7 +97,7 @@ pub fn bare(placement: Placement) -> Project {
         identity: Identity { owner: owner(), placement, seals: seals() },
         description: text(),
         tags: BTreeMap::new(),
-        roles: Roles { launch: role("launch"), usage: role("use"), stack: None },
+        roles: Roles { launch: role("launch"), usage: role("use"), check_in: None, stack: None },
         kms_key_id: None,
         catalog: Catalog {
             portfolio_name: text(),

@@ -65,13 +65,20 @@ const RARE: &[(&str, &str)] = &[
     ("servicecatalog:UpdateProvisioningArtifact", "a version's name or description"),
 ];
 
+/// The calls of which the policy asks that they say whose the thing is; of CloudFormation's, also as which role.
+const CONDITIONED: &[&str] = &["CreatePortfolio", "CreateProduct", "CreateProject", "CreateStack", "UpdateStack"];
+
 /// Everything that the operator asked for in the life of one project: made, changed in every part, filled, deleted.
 async fn life(data_policy: &str) -> BTreeSet<(&'static str, String)> {
     let mut harness = Harness::new(Settings::default()).await;
-    harness.sandbox.world(|world| world.iam.add_role(ACCOUNT, "/", "team", &["sagemaker.amazonaws.com"]));
+    let stack_role = harness.sandbox.world(|world| {
+        world.iam.add_role(ACCOUNT, "/", "team", &["sagemaker.amazonaws.com"]);
+        world.iam.add_role(ACCOUNT, "/", "stack", &["cloudformation.amazonaws.com"])
+    });
     harness.start();
     let mut manifest = Harness::manifest();
     manifest["spec"]["dataPolicy"] = json!(data_policy);
+    manifest["spec"]["platform"]["aws"]["roles"] = json!({"stack": stack_role});
     manifest["spec"]["tags"] = json!({"team": "a", "cost": "1"});
     manifest["spec"]["repositories"]["build"]["seedCode"] = json!({"source": "BuiltIn"});
     harness.apply(manifest);
@@ -93,6 +100,13 @@ async fn life(data_policy: &str) -> BTreeSet<(&'static str, String)> {
     harness.delete();
     harness.until_gone(Duration::from_mins(20)).await;
     let journal = harness.sandbox.journal();
+    for entry in journal.iter().filter(|entry| CONDITIONED.contains(&entry.operation.as_str())) {
+        let tags = entry.input["Tags"].as_array().cloned().unwrap_or_default();
+        assert!(tags.iter().any(|tag| tag["Key"] == "mlops-operator.io/owner"), "{}: {}", entry.call(), entry.input);
+        if entry.service == "cloudformation" {
+            assert_eq!(entry.input["RoleARN"], stack_role, "{}", entry.call());
+        }
+    }
     let asked = journal.iter().filter(|entry| entry.transport == "aws");
     asked.map(|entry| (bucket(&entry.uri, &entry.service), entry.call())).collect()
 }

@@ -34,6 +34,7 @@ fn project() -> Project {
         model_trigger: Some(Wanted {
             approval_statuses: vec!["Approved".into()],
             runtime_role_arn: None,
+            permissions_boundary_arn: None,
             jenkins_url: "https://ci.internal/jenkins".into(),
             subnet_ids: Vec::new(),
             security_group_ids: Vec::new(),

@@ -23,7 +23,7 @@ use mlops_operator::domain::fault::{Fault, FaultKind};
 use mlops_operator::domain::identity::Identity;
 use mlops_operator::domain::outcome::Outcome;
 use mlops_operator::domain::problem::Problem;
-use mlops_operator::domain::project::{ModelTriggerSettings, Project, RepositoryRole, Roles};
+use mlops_operator::domain::project::{ModelTriggerSettings, Project, RepositoryRole, Roles, SeedCode};
 use mlops_operator::resources::artifact_bucket::ArtifactBucket;
 use mlops_operator::resources::artifact_bucket::Artifacts;
 use mlops_operator::resources::prerequisites::OperatorPrincipal;
@@ -61,11 +61,12 @@ fn project(region: &str, given: Option<&str>) -> Project {
         Placement { bucket: given.map_or(own, str::to_owned), bucket_owned: given.is_none(), ..place_in(region) };
     Project {
         tags: BTreeMap::from([("team".to_owned(), "a & b".replace('&', "+"))]),
-        roles: Roles { launch: role_arn(LAUNCH), usage: role_arn(USE), stack: Some(role_arn(USE)) },
+        roles: Roles { launch: role_arn(LAUNCH), usage: role_arn(USE), check_in: None, stack: Some(role_arn(USE)) },
         repositories: repositories(CONNECTION),
         model_trigger: Some(ModelTriggerSettings {
             approval_statuses: vec!["Approved".into()],
             runtime_role_arn: None,
+            permissions_boundary_arn: None,
             jenkins_url: String::new(),
             subnet_ids: Vec::new(),
             security_group_ids: Vec::new(),
@@ -392,6 +393,19 @@ async fn each_prerequisite_that_lacks_is_found() {
             "a stack role for other services",
             Box::new(|bench| bench.project.roles.stack = Some(role_arn(LAUNCH))),
             Some(Reason::RoleNotTrusted),
+        ),
+        (
+            "a check-in role for other services",
+            Box::new(|bench| {
+                bench.project.repositories.build.seed_code = SeedCode::BuiltIn;
+                bench.project.roles.check_in = Some(role_arn(LAUNCH));
+            }),
+            Some(Reason::RoleNotTrusted),
+        ),
+        (
+            "a check-in role where nothing is checked in",
+            Box::new(|bench| bench.project.roles.check_in = Some(role_arn(LAUNCH))),
+            None,
         ),
         ("roles that may not be read", world_of(|world| world.iam.deny("*", "iam:GetRole")), None),
         ("a connection without its handshake", status("PENDING"), Some(Reason::ConnectionPending)),

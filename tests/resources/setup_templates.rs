@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use mlops_sandbox::aws::iam::Trust;
+use mlops_sandbox::aws::iam::{Facts, Trust};
 use mlops_sandbox::aws::{Call, Caller, Outcome, cloudformation};
 use mlops_sandbox::{Settings, World};
 use serde_json::{Value, json};
@@ -13,6 +13,7 @@ const ACCOUNT: &str = "111122223333";
 const REGION: &str = "eu-central-1";
 const ROLE: &str = "arn:aws:iam::111122223333:role/some";
 const KEY: &str = "arn:aws:kms:eu-central-1:111122223333:key/0a1b";
+const BOUNDARY: &str = "arn:aws:iam::111122223333:policy/bounds";
 const CONNECTION: &str =
     "arn:aws:codeconnections:eu-central-1:111122223333:connection/0f0e0d0c-1a2b-4c3d-8e9f-001122334455";
 
@@ -69,6 +70,11 @@ fn made(file: &str, given: &Given) -> Stack {
     Stack { world, kinds, outputs }
 }
 
+/// What the roles of a team's projects need to be told.
+const TEAM: [(&str, &str); 2] = [("ConnectionArns", CONNECTION), ("Repositories", "team/taxi-*,team/fares")];
+/// What the identity of a project's jobs needs to be told.
+const PROJECT: [(&str, &str); 3] = [("UseRoleArn", ROLE), ("ProjectName", "taxi"), ("ProjectId", "p-1")];
+
 /// Every combination of one value each.
 fn combinations(choices: &[&[(&'static str, &'static str)]]) -> Vec<Given> {
     choices.iter().fold(vec![Given::new()], |before, choice| {
@@ -121,12 +127,17 @@ fn the_projects_roles_are_made_or_given_what_they_lack() {
         &[("KmsKeyArn", ""), ("KmsKeyArn", KEY), ("ArchiveBuckets", "seeds")],
     ];
     for mut given in combinations(&choices) {
-        given.push(("ConnectionArns", CONNECTION));
+        given.extend(TEAM);
         let stack = made("project-roles", &given);
         let has = |pair: (&str, &str)| usize::from(given.contains(&pair));
-        assert_eq!(stack.kinds["AWS::IAM::Role"], 1 + has(("LaunchRoleName", "")) + has(("UseRoleName", "")));
-        let services =
-            [("LaunchRoleArn", "servicecatalog"), ("UseRoleArn", "codebuild"), ("StackRoleArn", "cloudformation")];
+        assert_eq!(stack.kinds["AWS::IAM::Role"], 2 + has(("LaunchRoleName", "")) + has(("UseRoleName", "")));
+        let services = [
+            ("LaunchRoleArn", "servicecatalog"),
+            ("UseRoleArn", "sagemaker"),
+            ("CheckInRoleArn", "codebuild"),
+            ("CheckInRoleArn", "lambda"),
+            ("StackRoleArn", "cloudformation"),
+        ];
         for (output, service) in services {
             let Some(arn) = stack.outputs.get(output) else { continue };
             assert_eq!(stack.world.trust(arn, &format!("{service}.amazonaws.com")), Trust::Given, "{output}");
@@ -142,7 +153,7 @@ fn jenkins_gets_a_user_or_a_role() {
         &[("KmsKeyArn", ""), ("KmsKeyArn", KEY)],
     ];
     for mut given in combinations(&choices) {
-        given.push(("UseRoleArn", ROLE));
+        given.extend(PROJECT);
         let stack = made("jenkins-user", &given);
         let has = |pair: (&str, &str)| usize::from(given.contains(&pair));
         assert_eq!(stack.kinds["AWS::IAM::ManagedPolicy"], 1 + has(("DeploysEndpoints", "true")));
@@ -159,11 +170,238 @@ fn what_cannot_serve_is_refused_before_anything_is_made() {
         ("operator-role", vec![("StackRoleArn", ROLE), ("Trust", "Irsa")], "Irsa needs OidcProvider"),
         ("operator-role", vec![], "[StackRoleArn] must have values"),
         ("operator-role", vec![("StackRoleArn", ROLE), ("Namespace", "a\"b")], "Namespace"),
-        ("project-roles", vec![("ConnectionArns", "github")], "ConnectionArns"),
-        ("jenkins-user", vec![("UseRoleArn", ROLE), ("Identity", "Robot")], "Identity"),
+        ("project-roles", vec![TEAM[1], ("ConnectionArns", "github")], "ConnectionArns"),
+        ("project-roles", vec![TEAM[0]], "[Repositories] must have values"),
+        ("project-roles", vec![TEAM[0], ("Repositories", "*")], "Repositories"),
+        ("project-roles", vec![TEAM[0], ("Repositories", "*/taxi")], "Repositories"),
+        ("jenkins-user", [PROJECT.as_slice(), &[("Identity", "Robot")]].concat(), "Identity"),
+        ("jenkins-user", vec![PROJECT[0], PROJECT[1]], "[ProjectId] must have values"),
+        ("jenkins-user", vec![PROJECT[0], PROJECT[1], ("ProjectId", "*")], "ProjectId"),
+        ("jenkins-user", vec![PROJECT[0], ("ProjectName", "*"), PROJECT[2]], "ProjectName"),
     ];
     for (file, given, expected) in cases {
         let refusal = begun(file, given).1.unwrap_err().to_string();
         assert!(refusal.contains(expected), "{file} {given:?}: {refusal}");
     }
+}
+
+/// Whose policies, what is asked for, on what, under which condition keys, and whether it is allowed.
+type Row = (&'static str, &'static str, &'static str, &'static [(&'static str, &'static str)], bool);
+
+/// Puts each row to the policies of the role that an output names. `ACCOUNT` in a resource stands for region and account.
+fn judge(stack: &Stack, rows: &[Row]) {
+    for (output, action, resource, facts, allowed) in rows {
+        let resource = resource.replace("ACCOUNT", &format!("{REGION}:{ACCOUNT}"));
+        let facts: Facts = facts
+            .iter()
+            .map(|(key, value)| ((*key).to_owned(), value.split(',').map(str::to_owned).collect()))
+            .collect();
+        let role = &stack.outputs[*output];
+        let may = stack.world.iam.permits_given(role, action, &resource, &facts);
+        assert_eq!(may, *allowed, "{output} {action} on {resource}, {facts:?}");
+    }
+}
+
+/// The tag keys of a request that copies another project's owner.
+const COPIED: &[(&str, &str)] = &[("aws:tagkeys", "team,mlops-operator.io/owner")];
+/// Those of any other request.
+const PLAIN: &[(&str, &str)] = &[("aws:tagkeys", "team,sagemaker:project-id")];
+
+#[test]
+fn pipelines_and_check_in_may_do_their_work_and_nothing_to_other_teams() {
+    const USE: &str = "UseRoleArn";
+    const CHECK_IN: &str = "CheckInRoleArn";
+    const OURS: &[(&str, &str)] = &[("codeconnections:fullrepositoryid", "team/taxi-build")];
+    const FARES: &[(&str, &str)] = &[("codeconnections:fullrepositoryid", "team/fares")];
+    const THEIRS: &[(&str, &str)] = &[("codeconnections:fullrepositoryid", "others/taxi-build")];
+    let rows: &[Row] = &[
+        (USE, "sagemaker:CreateTrainingJob", "arn:aws:sagemaker:ACCOUNT:training-job/j", PLAIN, true),
+        (USE, "sagemaker:AddTags", "arn:aws:sagemaker:ACCOUNT:training-job/j", PLAIN, true),
+        (USE, "sagemaker:AddTags", "arn:aws:sagemaker:ACCOUNT:model-package/g/1", PLAIN, true),
+        (USE, "sagemaker:AddTags", "arn:aws:sagemaker:ACCOUNT:model/m", COPIED, false),
+        (USE, "sagemaker:AddTags", "arn:aws:sagemaker:ACCOUNT:project/others", PLAIN, false),
+        (USE, "sagemaker:AddTags", "arn:aws:sagemaker:ACCOUNT:model-package-group/others", PLAIN, false),
+        (USE, "sagemaker:AddTags", "arn:aws:sagemaker:ACCOUNT:pipeline/others", PLAIN, false),
+        (USE, "sagemaker:CreateModel", "arn:aws:sagemaker:ACCOUNT:model/m", COPIED, false),
+        (USE, "sagemaker:DeleteProject", "arn:aws:sagemaker:ACCOUNT:project/others", &[], false),
+        (USE, "codeconnections:UseConnection", CONNECTION, OURS, false),
+        (USE, "codebuild:StartBuild", "arn:aws:codebuild:ACCOUNT:project/sagemaker-x-git-seedcodecheckin", &[], false),
+        (USE, "s3:GetObject", "arn:aws:s3:::mlops-0a1b/x", &[], false),
+        (CHECK_IN, "codeconnections:UseConnection", CONNECTION, OURS, true),
+        (CHECK_IN, "codeconnections:UseConnection", CONNECTION, FARES, true),
+        (CHECK_IN, "codeconnections:UseConnection", CONNECTION, THEIRS, false),
+        (CHECK_IN, "codeconnections:UseConnection", CONNECTION, &[], false),
+        (
+            CHECK_IN,
+            "codebuild:StartBuild",
+            "arn:aws:codebuild:ACCOUNT:project/sagemaker-x-git-seedcodecheckin",
+            &[],
+            true,
+        ),
+        (CHECK_IN, "codebuild:StartBuild", "arn:aws:codebuild:ACCOUNT:project/sagemaker-others", &[], false),
+        (CHECK_IN, "s3:GetObject", "arn:aws:s3:::mlops-0a1b/x", &[], true),
+        (CHECK_IN, "s3:PutObject", "arn:aws:s3:::mlops-0a1b/x", &[], false),
+        (CHECK_IN, "sagemaker:AddTags", "arn:aws:sagemaker:ACCOUNT:project/others", COPIED, false),
+    ];
+    judge(&made("project-roles", &TEAM.to_vec()), rows);
+}
+
+#[test]
+fn the_stack_role_makes_roles_within_the_boundary_alone_and_writes_the_operators_tags() {
+    const STACK: &str = "StackRoleArn";
+    const LAUNCH: &str = "LaunchRoleArn";
+    const MADE: &str = "arn:aws:iam::111122223333:role/mlops-0a-model-trigger-FunctionRole-1";
+    const OTHER: &[(&str, &str)] = &[("iam:permissionsboundary", BOUNDARY)];
+    const NONE: &[(&str, &str)] = &[];
+    const TO_LAMBDA: &[(&str, &str)] = &[("iam:passedtoservice", "lambda.amazonaws.com")];
+    const TO_EC2: &[(&str, &str)] = &[("iam:passedtoservice", "ec2.amazonaws.com")];
+    let stack = made("project-roles", &TEAM.to_vec());
+    let boundary: &'static str = stack.outputs["TriggerBoundaryArn"].clone().leak();
+    let bounded: &'static [(&str, &str)] = vec![("iam:permissionsboundary", boundary)].leak();
+    let function = "arn:aws:lambda:ACCOUNT:function:mlops-f";
+    judge(
+        &stack,
+        &[
+            (STACK, "iam:CreateRole", MADE, bounded, true),
+            (STACK, "iam:CreateRole", MADE, NONE, false),
+            (STACK, "iam:CreateRole", MADE, OTHER, false),
+            (STACK, "iam:PutRolePolicy", MADE, bounded, true),
+            (STACK, "iam:PutRolePolicy", MADE, NONE, false),
+            (STACK, "iam:PutRolePermissionsBoundary", MADE, bounded, true),
+            (STACK, "iam:PutRolePermissionsBoundary", MADE, OTHER, false),
+            (STACK, "iam:DeleteRolePermissionsBoundary", MADE, bounded, false),
+            (STACK, "iam:AttachRolePolicy", MADE, bounded, false),
+            (STACK, "iam:DeleteRolePolicy", MADE, NONE, true),
+            (STACK, "iam:CreateRole", "arn:aws:iam::111122223333:role/mlops-operator", bounded, false),
+            (STACK, "iam:PassRole", MADE, TO_LAMBDA, true),
+            (STACK, "iam:PassRole", MADE, TO_EC2, false),
+            (STACK, "iam:PassRole", "arn:aws:iam::111122223333:role/mlops-operator", TO_LAMBDA, false),
+            (STACK, "lambda:TagResource", function, COPIED, true),
+            (LAUNCH, "sagemaker:AddTags", "arn:aws:sagemaker:ACCOUNT:model-package-group/g", COPIED, true),
+            (LAUNCH, "iam:PassRole", MADE, TO_LAMBDA, false),
+        ],
+    );
+    let launch = stack.outputs[LAUNCH].clone();
+    for (role, service, allowed) in [
+        ("CheckInRoleArn", "codebuild", true),
+        ("CheckInRoleArn", "lambda", true),
+        ("CheckInRoleArn", "sagemaker", false),
+        ("UseRoleArn", "codebuild", false),
+    ] {
+        let facts = Facts::from([("iam:passedtoservice".to_owned(), vec![format!("{service}.amazonaws.com")])]);
+        let may = stack.world.iam.permits_given(&launch, "iam:PassRole", &stack.outputs[role], &facts);
+        assert_eq!(may, allowed, "{role} to {service}");
+    }
+}
+
+#[test]
+fn the_jobs_of_a_project_reach_that_project_alone() {
+    const ROLE: &str = "RoleArn";
+    let mut given = PROJECT.to_vec();
+    given.extend([("Identity", "PodRole"), ("DeploysEndpoints", "true")]);
+    judge(
+        &made("jenkins-user", &given),
+        &[
+            (ROLE, "sagemaker:CreatePipeline", "arn:aws:sagemaker:ACCOUNT:pipeline/taxi-p-1-train", PLAIN, true),
+            (ROLE, "sagemaker:AddTags", "arn:aws:sagemaker:ACCOUNT:pipeline/taxi-p-1-train", PLAIN, true),
+            (ROLE, "sagemaker:AddTags", "arn:aws:sagemaker:ACCOUNT:pipeline/taxi-p-1-train", COPIED, false),
+            (ROLE, "sagemaker:UpdatePipeline", "arn:aws:sagemaker:ACCOUNT:pipeline/taxi-p-2-train", PLAIN, false),
+            (ROLE, "sagemaker:UpdatePipeline", "arn:aws:sagemaker:ACCOUNT:pipeline/others-p-1-train", PLAIN, false),
+            (ROLE, "sagemaker:DescribeModelPackage", "arn:aws:sagemaker:ACCOUNT:model-package/taxi-p-1/3", &[], true),
+            (
+                ROLE,
+                "sagemaker:DescribeModelPackage",
+                "arn:aws:sagemaker:ACCOUNT:model-package/others-p-2/3",
+                &[],
+                false,
+            ),
+            (ROLE, "sagemaker:AddTags", "arn:aws:sagemaker:ACCOUNT:project/taxi", PLAIN, false),
+            (ROLE, "s3:PutObject", "arn:aws:s3:::sagemaker-project-p-1/a", &[], true),
+            (ROLE, "s3:GetObject", "arn:aws:s3:::sagemaker-project-p-2/a", &[], false),
+            (ROLE, "sagemaker:CreateEndpoint", "arn:aws:sagemaker:ACCOUNT:endpoint/taxi-p-1-prod", PLAIN, true),
+            (ROLE, "sagemaker:DeleteEndpoint", "arn:aws:sagemaker:ACCOUNT:endpoint/others-p-2-prod", &[], false),
+            (
+                ROLE,
+                "cloudformation:CreateStack",
+                "arn:aws:cloudformation:ACCOUNT:stack/sagemaker-taxi-p-1-deploy-prod/1",
+                PLAIN,
+                true,
+            ),
+            (
+                ROLE,
+                "cloudformation:CreateStack",
+                "arn:aws:cloudformation:ACCOUNT:stack/sagemaker-taxi-p-1-deploy-prod/1",
+                COPIED,
+                false,
+            ),
+            (
+                ROLE,
+                "cloudformation:DeleteStack",
+                "arn:aws:cloudformation:ACCOUNT:stack/sagemaker-others-p-2-deploy-prod/1",
+                &[],
+                false,
+            ),
+        ],
+    );
+}
+
+#[test]
+fn the_operator_makes_stacks_as_the_stack_role_alone_and_deletes_what_carries_an_owner() {
+    const OPERATOR: &str = "RoleArn";
+    const TRIGGER: &str = "arn:aws:cloudformation:ACCOUNT:stack/mlops-0a-model-trigger/1";
+    const LAUNCHED: &str = "arn:aws:cloudformation:ACCOUNT:stack/SC-111122223333-pp-1/1";
+    const PROJECT: &str = "arn:aws:sagemaker:ACCOUNT:project/taxi";
+    const PRODUCT: &str = "arn:aws:catalog:ACCOUNT:product/prod-1";
+    const MAKES: &[(&str, &str)] =
+        &[("cloudformation:rolearn", ROLE), ("aws:requesttag/mlops-operator.io/owner", "0a")];
+    const AS_ITSELF: &[(&str, &str)] = &[("aws:requesttag/mlops-operator.io/owner", "0a")];
+    const AS_OTHER: &[(&str, &str)] = &[
+        ("cloudformation:rolearn", "arn:aws:iam::111122223333:role/Admin"),
+        ("aws:requesttag/mlops-operator.io/owner", "0a"),
+    ];
+    const UPDATES: &[(&str, &str)] =
+        &[("cloudformation:rolearn", ROLE), ("aws:resourcetag/mlops-operator.io/owner", "0a")];
+    const OWNED: &[(&str, &str)] = &[("aws:resourcetag/mlops-operator.io/owner", "0a")];
+    const TO_STACKS: &[(&str, &str)] = &[("iam:passedtoservice", "cloudformation.amazonaws.com")];
+    const TO_LAMBDA: &[(&str, &str)] = &[("iam:passedtoservice", "lambda.amazonaws.com")];
+    let stack = made("operator-role", &vec![("StackRoleArn", ROLE), ("DeletesData", "true")]);
+    judge(
+        &stack,
+        &[
+            (OPERATOR, "cloudformation:CreateStack", TRIGGER, MAKES, true),
+            (OPERATOR, "cloudformation:CreateStack", TRIGGER, AS_ITSELF, false),
+            (OPERATOR, "cloudformation:CreateStack", TRIGGER, AS_OTHER, false),
+            (OPERATOR, "cloudformation:CreateStack", LAUNCHED, MAKES, false),
+            (OPERATOR, "cloudformation:UpdateStack", TRIGGER, UPDATES, true),
+            (OPERATOR, "cloudformation:UpdateStack", TRIGGER, OWNED, false),
+            (OPERATOR, "cloudformation:UpdateStack", LAUNCHED, UPDATES, false),
+            (OPERATOR, "cloudformation:DeleteStack", TRIGGER, OWNED, true),
+            (OPERATOR, "cloudformation:DeleteStack", TRIGGER, &[], false),
+            (OPERATOR, "cloudformation:DeleteStack", LAUNCHED, OWNED, false),
+            (OPERATOR, "cloudformation:ContinueUpdateRollback", LAUNCHED, OWNED, false),
+            (OPERATOR, "cloudformation:DescribeStacks", LAUNCHED, &[], false),
+            (OPERATOR, "cloudformation:DescribeStackEvents", LAUNCHED, &[], true),
+            (OPERATOR, "sagemaker:CreateProject", PROJECT, AS_ITSELF, true),
+            (OPERATOR, "sagemaker:CreateProject", PROJECT, &[], false),
+            (OPERATOR, "sagemaker:DeleteProject", PROJECT, OWNED, true),
+            (OPERATOR, "sagemaker:DeleteProject", PROJECT, &[], false),
+            (OPERATOR, "servicecatalog:CreateProduct", PRODUCT, AS_ITSELF, true),
+            (OPERATOR, "servicecatalog:CreateProduct", PRODUCT, &[], false),
+            (OPERATOR, "servicecatalog:DeleteProduct", PRODUCT, OWNED, true),
+            (OPERATOR, "servicecatalog:DeleteProduct", PRODUCT, &[], false),
+            (OPERATOR, "servicecatalog:DescribeProductAsAdmin", PRODUCT, &[], true),
+            (OPERATOR, "iam:PassRole", ROLE, TO_STACKS, true),
+            (OPERATOR, "iam:PassRole", ROLE, TO_LAMBDA, false),
+            (OPERATOR, "iam:PassRole", "arn:aws:iam::111122223333:role/Admin", TO_STACKS, false),
+            (OPERATOR, "iam:CreateRole", "arn:aws:iam::111122223333:role/mlops-x", &[], false),
+            (
+                OPERATOR,
+                "secretsmanager:GetSecretValue",
+                "arn:aws:secretsmanager:ACCOUNT:secret:JenkinsCredentials-1",
+                &[],
+                false,
+            ),
+            (OPERATOR, "s3:PutObject", "arn:aws:s3:::mlops-0a/claim", &[], true),
+        ],
+    );
 }

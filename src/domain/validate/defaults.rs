@@ -28,6 +28,7 @@ pub(super) fn roles(placement: &Placement, spec: &MlopsProjectSpec) -> Result<Ro
     Ok(Roles {
         launch: role("launch", &named.launch)?.unwrap_or_else(default(DefaultRole::Launch)),
         usage: role("use", &named.usage)?.unwrap_or_else(default(DefaultRole::Use)),
+        check_in: role("checkIn", &named.check_in)?,
         stack: role("stack", &named.stack)?,
     })
 }
@@ -91,6 +92,7 @@ pub(super) fn model_trigger(
     Some(ModelTriggerSettings {
         approval_statuses,
         runtime_role_arn,
+        permissions_boundary_arn: settings.permissions_boundary_arn.clone(),
         jenkins_url: settings
             .jenkins_url
             .as_ref()

@@ -18,6 +18,7 @@ impl Parsed {
         let roles = [
             ("spec.platform.aws.roles.launch", Some(&self.roles.launch)),
             ("spec.platform.aws.roles.use", Some(&self.roles.usage)),
+            ("spec.platform.aws.roles.checkIn", self.roles.check_in.as_ref()),
             ("spec.platform.aws.roles.stack", self.roles.stack.as_ref()),
             ("spec.platform.modelTrigger.runtimeRoleArn", self.runtime_role_arn.as_ref()),
         ];

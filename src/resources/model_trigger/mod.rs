@@ -153,6 +153,7 @@ impl ExternalResource for ModelTrigger {
             ("JenkinsUrl", settings.jenkins_url),
             ("JobPaths", jobs.join(",")),
             ("LambdaRoleArn", settings.runtime_role_arn.map(String::from).unwrap_or_default()),
+            ("PermissionsBoundaryArn", settings.permissions_boundary_arn.unwrap_or_default()),
             ("SubnetIds", settings.subnet_ids.join(",")),
             ("SecurityGroupIds", settings.security_group_ids.join(",")),
             ("AlarmTopicArn", settings.alarm_topic_arn.unwrap_or_default()),

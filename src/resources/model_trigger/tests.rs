@@ -33,6 +33,7 @@ fn project() -> Project {
         model_trigger: Some(project::ModelTriggerSettings {
             approval_statuses: vec!["Approved".into(), "Rejected".into()],
             runtime_role_arn: None,
+            permissions_boundary_arn: None,
             jenkins_url: "https://ci.internal".into(),
             subnet_ids: vec!["subnet-1".into(), "subnet-2".into()],
             security_group_ids: vec!["sg-1".into()],
@@ -365,6 +366,7 @@ fn the_spec_becomes_parameters_and_only_the_credentials_are_hidden() {
             ("LambdaRoleArn", ""),
             ("LogRetentionDays", "30"),
             ("ModelPackageGroupName", "taxi-p-1"),
+            ("PermissionsBoundaryArn", ""),
             ("ProjectId", "p-1"),
             ("ProjectName", "taxi"),
             ("SecurityGroupIds", "sg-1"),
@@ -392,10 +394,12 @@ fn each_triggered_job_has_its_path_and_the_alarm_its_topic() {
         let mut project = project();
         let trigger = project.model_trigger.as_mut().unwrap();
         (trigger.jobs, trigger.log_retention_days) = (jobs, 90);
+        trigger.permissions_boundary_arn = Some("arn:aws:iam::111122223333:policy/bounds".into());
         trigger.alarm_topic_arn = Some("arn:aws:sns:eu-west-1:111122223333:alarms".into());
         let parameters = ModelTrigger::desired(&project, &project_ref("p-1")).parameters;
         assert_eq!(parameters["JobPaths"], paths);
         assert_eq!(parameters["AlarmTopicArn"], "arn:aws:sns:eu-west-1:111122223333:alarms");
+        assert_eq!(parameters["PermissionsBoundaryArn"], "arn:aws:iam::111122223333:policy/bounds");
         assert_eq!(parameters["LogRetentionDays"], "90");
     }
 }

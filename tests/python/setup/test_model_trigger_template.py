@@ -71,6 +71,11 @@ class ModelTriggerTemplate(unittest.TestCase):
         self.assertEqual(list(stack(**given).resources("AWS::IAM::Role")), [])
         self.assertEqual(only("AWS::Lambda::Function", **given)["Role"], given["LambdaRoleArn"])
 
+    def test_its_role_is_bounded_where_a_boundary_is_given(self):
+        self.assertNotIn("PermissionsBoundary", only("AWS::IAM::Role"))
+        policy = "arn:aws:iam::111122223333:policy/bounds"
+        self.assertEqual(only("AWS::IAM::Role", PermissionsBoundaryArn=policy)["PermissionsBoundary"], policy)
+
     def test_neither_user_nor_token_stands_in_the_functions_environment(self):
         variables = only("AWS::Lambda::Function")["Environment"]["Variables"]
         wanted = {"JENKINS_URL": "https://ci.example", "JOB_PATHS": "job/deploy,job/endpoint", "SECRET_ARN": "<JenkinsCredentials>"}

@@ -11,6 +11,7 @@ ROOT = pathlib.Path(__file__).parents[3]
 PERMISSIONS = (ROOT / "docs" / "permissions.md").read_text()
 DOCUMENTED = [json.loads(block) for block in re.findall(r"```json\n(.*?)```", PERMISSIONS, re.DOTALL)]
 USE_ROLE = "arn:aws:iam::111122223333:role/use"
+PROJECT = {"UseRoleArn": USE_ROLE, "ProjectName": "taxi", "ProjectId": "p-1"}
 CONNECTION = "arn:aws:codeconnections:eu-central-1:111122223333:connection/c"
 
 
@@ -25,7 +26,7 @@ def listed(value):
 def granted(statements):
     """Each action with the resources that it is granted on."""
     pairs = {}
-    for one in statements:
+    for one in (one for one in statements if one["Effect"] == "Allow"):
         for action in listed(one["Action"]):
             pairs.setdefault(action, set()).update(listed(one["Resource"]))
     return pairs
@@ -83,9 +84,9 @@ class OperatorRole(unittest.TestCase):
 
 class ProjectRoles(unittest.TestCase):
     def roles(self, **given):
-        return example("project-roles", ConnectionArns=CONNECTION, **given)
+        return example("project-roles", ConnectionArns=CONNECTION, Repositories=["team/taxi-*"], **given)
 
-    def test_three_roles_are_made_each_for_the_services_that_need_it(self):
+    def test_four_roles_are_made_each_for_the_services_that_need_it(self):
         trusted = {}
         for name, role in self.roles().resources("AWS::IAM::Role"):
             [statement] = role["AssumeRolePolicyDocument"]["Statement"]
@@ -94,27 +95,35 @@ class ProjectRoles(unittest.TestCase):
             trusted,
             {
                 "LaunchRole": ["servicecatalog.amazonaws.com"],
-                "UseRole": ["codebuild.amazonaws.com", "lambda.amazonaws.com", "sagemaker.amazonaws.com"],
+                "UseRole": ["sagemaker.amazonaws.com"],
+                "CheckInRole": ["codebuild.amazonaws.com", "lambda.amazonaws.com"],
                 "StackRole": ["cloudformation.amazonaws.com"],
             },
         )
 
     def test_existing_roles_are_left_as_they_are_and_get_what_they_lack(self):
         stack = self.roles(LaunchRoleName="launch", UseRoleName="use")
-        self.assertEqual([name for name, _ in stack.resources("AWS::IAM::Role")], ["StackRole"])
+        self.assertEqual([name for name, _ in stack.resources("AWS::IAM::Role")], ["CheckInRole", "StackRole"])
         policies = dict(stack.resources("AWS::IAM::Policy"))
         self.assertEqual(policies["LaunchPolicy"]["Roles"], ["launch"])
-        self.assertEqual(policies["CheckInPolicy"]["Roles"], ["use"])
+        self.assertEqual(policies["CheckInPolicy"]["Roles"], ["<CheckInRole>"])
+        self.assertEqual(policies["OwnerTagsPolicy"]["Roles"], ["use", "<CheckInRole>"])
         self.assertNotIn("PipelinePolicy", policies)
 
-    def test_the_launch_role_may_pass_the_use_role_that_is_given(self):
+    def test_the_launch_role_may_pass_the_check_in_role_alone(self):
         statement = dict(self.roles(UseRoleName="use").resources("AWS::IAM::Policy"))["LaunchPolicy"]
         [passed] = [one for one in statement["PolicyDocument"]["Statement"] if one["Action"] == "iam:PassRole"]
-        self.assertEqual(passed["Resource"], "arn:aws:iam::111122223333:role/service-role/use")
+        self.assertEqual(passed["Resource"], "<CheckInRole.Arn>")
 
-    def test_a_seed_code_check_in_uses_the_given_connections_alone(self):
-        connections = self.roles().statements()["Connections"]
-        self.assertEqual(connections["Resource"], CONNECTION)
+    def test_a_seed_code_check_in_uses_the_given_connections_alone_and_for_the_given_repositories(self):
+        for sid, service in (("Connections", "codeconnections"), ("OlderConnections", "codestar-connections")):
+            statement = self.roles().statements()[sid]
+            self.assertEqual(statement["Resource"], CONNECTION)
+            self.assertEqual(statement["Condition"], {"StringLike": {f"{service}:FullRepositoryId": ["team/taxi-*"]}})
+
+    def test_a_connection_is_not_tagged_so_that_studios_use_role_may_use_it(self):
+        [(_, connection)] = example("connection").resources("AWS::CodeConnections::Connection")
+        self.assertNotIn("Tags", connection)
 
     def test_archives_of_ones_own_are_read_from_the_bucket_that_is_named(self):
         self.assertNotIn("Archives", self.roles().statements())
@@ -132,7 +141,18 @@ class ProjectRoles(unittest.TestCase):
                 if writes:
                     self.assertEqual(policy["Roles"], ["<StackRole>"], name)
                     self.assertEqual(statement["Resource"], "arn:aws:iam::111122223333:role/mlops-*-FunctionRole-*")
+                bounds = [action for action in writes if re.match(r"iam:(Create|Put|Attach)", action)]
+                if bounds:
+                    self.assertEqual(statement["Condition"], {"ArnEquals": {"iam:PermissionsBoundary": "<TriggerBoundary>"}})
         self.assertNotIn("iam:CreateRole", granted(self.roles(RuntimeRoleArn=USE_ROLE).statements().values()))
+
+    def test_a_triggers_role_needs_nothing_beyond_its_boundary(self):
+        bounds = granted(dict(self.roles().resources("AWS::IAM::ManagedPolicy"))["TriggerBoundary"]["PolicyDocument"]["Statement"])
+        text = (ROOT / "src" / "templates" / "model-trigger.yaml").read_text()
+        given = {"SubnetIds": ["subnet-1"], "SecurityGroupIds": ["sg-1"]}
+        [(_, role)] = Stack(text, given).resources("AWS::IAM::Role")
+        needs = granted(sum((one["PolicyDocument"]["Statement"] for one in role["Policies"]), []))
+        self.assertEqual(needs.keys(), bounds.keys())
 
     def test_the_stack_role_makes_each_type_of_the_triggers_stack(self):
         makes = {
@@ -156,12 +176,12 @@ class ProjectRoles(unittest.TestCase):
 
 class JenkinsUser(unittest.TestCase):
     def test_it_may_do_what_the_jobs_do_and_touch_no_endpoint_where_there_is_none(self):
-        actions = granted(example("jenkins-user", UseRoleArn=USE_ROLE).statements().values())
+        actions = granted(example("jenkins-user", **PROJECT).statements().values())
         for action in ("sagemaker:CreatePipeline", "sagemaker:StartPipelineExecution", "s3:PutObject", "iam:PassRole"):
             self.assertIn(action, actions)
         self.assertNotIn("cloudformation:CreateStack", actions)
         self.assertNotIn("sagemaker:CreateEndpoint", actions)
-        with_endpoints = granted(example("jenkins-user", UseRoleArn=USE_ROLE, DeploysEndpoints="true").statements().values())
+        with_endpoints = granted(example("jenkins-user", **PROJECT, DeploysEndpoints="true").statements().values())
         self.assertLess(actions.keys(), with_endpoints.keys())
         self.assertIn("sagemaker:CreateEndpoint", with_endpoints)
 
@@ -169,7 +189,7 @@ class JenkinsUser(unittest.TestCase):
         """What the seed code's tests record of each job; they run its commands against a stand-in for AWS."""
         services = {"s3": "s3", "sagemaker": "sagemaker", "runtime": "sagemaker", "cloudformation": "cloudformation"}
         others = {"s3:ListObjectsV2": "s3:ListBucket", "s3:HeadBucket": "s3:ListBucket", "s3:HeadObject": "s3:GetObject"}
-        ours = granted(example("jenkins-user", UseRoleArn=USE_ROLE, DeploysEndpoints="true").statements().values())
+        ours = granted(example("jenkins-user", **PROJECT, DeploysEndpoints="true").statements().values())
         seen = set()
         for golden in (ROOT / "tests" / "python" / "seed" / "golden").glob("*.txt"):
             for service, operation in re.findall(r"\b([A-Za-z0-9]+)\.([A-Z][A-Za-z0-9]+) (?:\{|as )", golden.read_text()):
@@ -179,7 +199,7 @@ class JenkinsUser(unittest.TestCase):
         self.assertEqual(seen - ours.keys(), set())
 
     def test_it_passes_the_use_role_alone_and_to_sagemaker_alone(self):
-        passed = example("jenkins-user", UseRoleArn=USE_ROLE).statements()["RunAs"]
+        passed = example("jenkins-user", **PROJECT).statements()["RunAs"]
         self.assertEqual(passed["Resource"], USE_ROLE)
         self.assertEqual(passed["Condition"], {"StringEquals": {"iam:PassedToService": "sagemaker.amazonaws.com"}})
 
@@ -190,7 +210,7 @@ class JenkinsUser(unittest.TestCase):
     def test_one_identity_is_made_as_asked_for(self):
         kinds = {"User": ["AWS::IAM::User"], "InstanceRole": ["AWS::IAM::InstanceProfile", "AWS::IAM::Role"], "PodRole": ["AWS::IAM::Role"]}
         for identity, wanted in kinds.items():
-            stack = example("jenkins-user", UseRoleArn=USE_ROLE, Identity=identity)
+            stack = example("jenkins-user", **PROJECT, Identity=identity)
             made = [kind for kind in ("AWS::IAM::User", "AWS::IAM::InstanceProfile", "AWS::IAM::Role") if any(stack.resources(kind))]
             self.assertEqual(made, wanted)
 
@@ -199,8 +219,8 @@ class LeastPrivilege(unittest.TestCase):
     def test_no_example_grants_all_of_a_service_or_what_can_be_narrowed_everywhere(self):
         stacks = [
             example("operator-role", StackRoleArn="arn:r", DeletesData="true", KmsKeyArn="arn:k"),
-            example("project-roles", ConnectionArns=CONNECTION, KmsKeyArn="arn:k"),
-            example("jenkins-user", UseRoleArn=USE_ROLE, DeploysEndpoints="true", KmsKeyArn="arn:k"),
+            example("project-roles", ConnectionArns=CONNECTION, Repositories=["team/x"], KmsKeyArn="arn:k"),
+            example("jenkins-user", **PROJECT, DeploysEndpoints="true", KmsKeyArn="arn:k"),
         ]
         for stack in stacks:
             for action, resources in granted(stack.statements().values()).items():

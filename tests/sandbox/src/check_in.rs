@@ -151,8 +151,7 @@ fn kept(theirs: &[String], names: &[String]) -> String {
 fn reachable(world: &mut World, build: &Build, repository: &str, connection: &str) -> Result<(), String> {
     let parts: Vec<&str> = connection.split(':').collect();
     let (region, account) = (parts.get(3).copied().unwrap_or_default(), parts.get(4).copied().unwrap_or_default());
-    let service = parts.get(2).copied().unwrap_or_default();
-    let usable = world.iam.denied(&build.role.principal, &format!("{service}:UseConnection")).is_none();
+    let usable = world.iam.may_use_connection(&build.role.principal, connection, repository);
     let available = world.region(account, region).connections.status(connection).as_deref() == Some("AVAILABLE");
     if usable && available && world.repositories.is_missing(repository) {
         return Err(format!(

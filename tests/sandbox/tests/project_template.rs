@@ -297,6 +297,77 @@ fn every_combination_is_made_changed_into_all_and_into_nothing_and_deleted() {
 }
 
 #[test]
+fn the_check_in_runs_as_a_role_of_its_own_where_one_is_given_and_pipelines_do_not() {
+    let mut scene = Scene::new();
+    let role = scene.world.iam.add_role(ACCOUNT, "/", "check-in", &["codebuild.amazonaws.com", "lambda.amazonaws.com"]);
+    // Whoever may use the connection is the check-in's role alone.
+    scene.world.iam.deny(OWN_ROLE, "codeconnections:UseConnection");
+    let wish = Wish { role: true, seed: [false, true, false, false], ..Wish::default() };
+    scene.begin("CreateStack", wish, &[("CheckInRoleArn", &role)]).unwrap();
+    assert_eq!(scene.status(), "CREATE_COMPLETE", "{:?}", scene.reasons());
+    assert!(scene.outputs()["ModelBuildSeedCode"].starts_with("seeded main"));
+    let parts = scene.world.region(ACCOUNT, REGION);
+    let project = parts.codebuild.project(&format!("sagemaker-{NAME}-{ID}-git-seedcodecheckin")).unwrap();
+    let function = parts.lambda.function(&format!("sagemaker-{ID}-git-seedcodecheckin")).unwrap();
+    assert_eq!((project.role(), &function.role), (role.clone(), &role));
+    for name in ["SAGEMAKER_PIPELINE_ROLE_ARN", "MODEL_EXECUTION_ROLE_ARN"] {
+        assert_eq!(project.variable(name), OWN_ROLE);
+    }
+}
+
+/// The roles of `examples/aws/project-roles.yaml`, for the repositories of one team: their ARNs by output. What they may do
+/// with Git connections, their own policies say from now on.
+fn shipped_roles(scene: &mut Scene) -> BTreeMap<String, String> {
+    let connection = format!("arn:aws:codeconnections:{REGION}:{ACCOUNT}:connection/{UUID}");
+    let given = [
+        ("ConnectionArns", connection.as_str()),
+        ("Repositories", "team/Model*,team/other"),
+        ("ArtifactBuckets", "mlops"),
+    ];
+    let given: Vec<Value> =
+        given.iter().map(|(name, value)| json!({"ParameterKey": name, "ParameterValue": value})).collect();
+    let input = json!({"StackName": "roles", "Capabilities": ["CAPABILITY_IAM"], "Parameters": given,
+        "TemplateBody": include_str!("../../../examples/aws/project-roles.yaml")});
+    scene.ask("CreateStack", &input).unwrap();
+    let later = scene.world.after(Duration::from_secs(60));
+    scene.world.advance(later);
+    let stack = scene.ask("DescribeStacks", &json!({"StackName": "roles"})).unwrap()["Stacks"][0].clone();
+    let text = |output: &Value, member: &str| output[member].as_str().unwrap().to_owned();
+    let outputs = stack["Outputs"].as_array().unwrap().iter();
+    let roles: BTreeMap<String, String> =
+        outputs.map(|output| (text(output, "OutputKey"), text(output, "OutputValue"))).collect();
+    for name in ["UseRoleArn", "CheckInRoleArn"] {
+        scene.world.iam.judge(&roles[name]);
+    }
+    roles
+}
+
+#[test]
+fn the_shipped_roles_check_code_into_the_teams_own_repositories_alone() {
+    type Row = (&'static str, &'static str, &'static [(&'static str, &'static str)], &'static str);
+    let stranger: &'static [(&'static str, &'static str)] =
+        &[("ModelBuildCodeRepositoryFullname", "others/ModelBuild")];
+    let rows: [Row; 3] = [
+        ("the check-in role, the team's repository", "CheckInRoleArn", &[], "CREATE_COMPLETE"),
+        ("the check-in role, another team's repository", "CheckInRoleArn", stranger, "ROLLBACK_COMPLETE"),
+        ("the use role, which no build can assume any more", "UseRoleArn", &[], "ROLLBACK_COMPLETE"),
+    ];
+    for (case, role, more, status) in rows {
+        let mut scene = Scene::new();
+        let roles = shipped_roles(&mut scene);
+        for repository in ["others/ModelBuild", "team/ModelBuild"] {
+            scene.world.repositories.prepare(repository, "main", Content::Empty);
+        }
+        let wish = Wish { seed: [false, true, false, false], ..Wish::default() };
+        let given = [("CheckInRoleArn", roles[role].as_str()), ("UseRoleArn", &roles["UseRoleArn"])];
+        scene.begin("CreateStack", wish, &[&given, more].concat()).unwrap();
+        assert_eq!(scene.status(), status, "{case}: {:?}", scene.reasons());
+        let pushed = scene.world.repositories.branch("others/ModelBuild", "main").commits.len();
+        assert_eq!(pushed, 0, "{case}");
+    }
+}
+
+#[test]
 fn a_project_whose_data_went_first_leaves_nothing() {
     let mut scene = Scene::new();
     scene.create(ALL);

@@ -104,6 +104,12 @@ fn role_of(length: usize) -> Option<Value> {
     padded(&format!("arn:aws:iam::{ACCOUNT}:role/"), length, &name)
 }
 
+/// A managed policy that nobody has made: the trigger's stack cannot bound a role with it, and says so.
+fn policy_of(length: usize) -> Option<Value> {
+    let name = format!("/{}", "n".repeat(length.min(128).saturating_sub(26).max(1)));
+    padded(if length < 42 { "arn:aws:iam::aws:policy/" } else { "arn:aws:iam::111122223333:policy/" }, length, &name)
+}
+
 pub fn connection(id: &str) -> String {
     format!("arn:aws:codeconnections:{REGION}:{ACCOUNT}:connection/{id}")
 }
@@ -243,6 +249,10 @@ fn aws() -> Vec<Rule> {
         shown("platform.aws.roles.use", |seen, value| seen.jobs_default("SAGEMAKER_PIPELINE_ROLE_ARN", value))
             .sized(role_of)
             .good([role("use")])
+            .told(missing),
+        shown("platform.aws.roles.checkIn", |seen, value| &seen.launched()["CheckInRoleArn"] == value)
+            .sized(role_of)
+            .good([role("check-in")])
             .told(missing),
         shown("platform.aws.roles.stack", |seen, value| &seen.stack_role() == value)
             .sized(role_of)

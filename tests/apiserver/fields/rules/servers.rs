@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{Rule, See, What, fixed, padded, role, role_of, shown, text};
+use super::{Rule, See, What, fixed, padded, policy_of, role, role_of, shown, text};
 use crate::fields::env::{ACCOUNT, OPERATOR, REGION, STARTER};
 use crate::fields::observed::Seen;
 
@@ -16,6 +16,12 @@ pub fn trigger() -> Vec<Rule> {
             .sized(role_of)
             .good([role("runtime")])
             .told(&["RoleMissing"]),
+        shown(&path("permissionsBoundaryArn"), |seen, value| {
+            &seen.trigger()["parameters"]["PermissionsBoundaryArn"] == value
+        })
+        .sized(policy_of)
+        .good(["arn:aws:iam::aws:policy/AdministratorAccess"])
+        .told(&["StackFailed"]),
         shown(&path("jenkinsUrl"), |seen, value| {
             seen.trigger()["parameters"]["JenkinsUrl"] == value.as_str().unwrap().trim_end_matches('/')
         })

@@ -163,19 +163,20 @@ impl Shared {
         if !full_name.is_empty() && !world.repositories.is_missing(&full_name) {
             self.git.ensure(&full_name).map_err(|error| error.to_string())?;
         }
-        environment.extend(self.git_rules(world, &build.role));
+        environment.extend(self.git_rules(world, &build.role, &full_name));
         let folder = process_environment::own_folder();
         Ok(Some(Job { region: region.clone(), build, role, environment, folder }))
     }
 
     /// Rules for git's configuration: which address stands for which.
-    fn git_rules(&self, world: &World, role: &str) -> Vec<(String, String)> {
+    fn git_rules(&self, world: &World, role: &str, repository: &str) -> Vec<(String, String)> {
         let disk = format!("url.file://{}/.insteadOf", self.git.folder().display());
         let mut rules = vec![(format!("url.{}/_sandbox/git/.insteadOf", self.aws_url), "https://".to_owned())];
         for ((account, region), parts) in &world.regions {
             for uuid in parts.connections.available() {
                 for service in ["codeconnections", "codestar-connections"] {
-                    if world.iam.denied(role, &format!("{service}:UseConnection")).is_none() {
+                    let connection = format!("arn:aws:{service}:{region}:{account}:connection/{uuid}");
+                    if world.iam.may_use_connection(role, &connection, repository) {
                         let host = format!("{service}.{region}.amazonaws.com");
                         rules.push((disk.clone(), format!("https://{host}/git-http/{account}/{region}/{uuid}/")));
                     }

@@ -8,9 +8,14 @@ use serde_json::Value;
 use super::access::matches;
 use super::trust::{one_or_many, texts};
 
-/// What is known of a request, by condition key in lower case. `None`: the request has no such key for sure. A key that is
-/// not there at all may be in the request or not.
-pub(super) type Facts = BTreeMap<&'static str, Option<String>>;
+/// What is known of a request, by condition key in lower case. No values: the request has no such key for sure. A key that
+/// is not there at all may be in the request or not.
+pub type Facts = BTreeMap<String, Vec<String>>;
+
+/// One key with its value, if the request has one.
+pub(super) fn fact(key: &str, value: Option<&str>) -> (String, Vec<String>) {
+    (key.to_owned(), value.map(str::to_owned).into_iter().collect())
+}
 
 /// How an operator compares.
 #[derive(Clone, Copy)]
@@ -67,14 +72,24 @@ fn one_holds(name: &str, key: &str, wanted: &Value, facts: &Facts) -> bool {
     let Some(given) = facts.get(key.to_ascii_lowercase().as_str()) else { return false };
     if name == "Null" {
         let absent = |one: &Value| one.as_bool().or_else(|| one.as_str().and_then(|text| text.parse().ok()));
-        return one_or_many(wanted).into_iter().any(|one| absent(one) == Some(given.is_none()));
+        return one_or_many(wanted).into_iter().any(|one| absent(one) == Some(given.is_empty()));
     }
+    let (set, name) = match name.split_once(':') {
+        Some((set, name)) => (Some(set), name),
+        None => (None, name),
+    };
     let plain = name.strip_suffix("IfExists");
     let Some((comparison, negated)) = operator(plain.unwrap_or(name)) else { return false };
-    match given {
+    let wanted = texts(Some(wanted));
+    let hits = |given: &String| wanted.iter().any(|wanted| comparison.holds(wanted, given)) != negated;
+    match (set, given.as_slice()) {
+        (Some("ForAnyValue"), given) => given.iter().any(hits),
+        // Without the key it holds (IAM User Guide, "Set operators for multivalued context keys").
+        (Some("ForAllValues"), given) => given.iter().all(hits),
         // Without the key, negating operators hold, and those that end with IfExists.
-        None => negated || plain.is_some(),
-        Some(given) => texts(Some(wanted)).iter().any(|wanted| comparison.holds(wanted, given)) != negated,
+        (None, []) => negated || plain.is_some(),
+        (None, [given]) => hits(given),
+        _ => false,
     }
 }
 
@@ -87,12 +102,13 @@ mod tests {
 
     #[test]
     fn conditions_are_decided_as_far_as_their_keys_are_known() {
-        let facts: Facts = [
-            ("aws:sourceaccount", Some("111122223333".to_owned())),
-            ("aws:sourcearn", Some(FUNCTION.to_owned())),
-            ("sts:externalid", None),
+        let mut facts: Facts = [
+            fact("aws:sourceaccount", Some("111122223333")),
+            fact("aws:sourcearn", Some(FUNCTION)),
+            fact("sts:externalid", None),
         ]
         .into();
+        facts.insert("aws:tagkeys".to_owned(), vec!["team".to_owned(), "mlops-operator.io/owner".to_owned()]);
         let one = |operator: &str, key: &str, wanted: Value| json!({ operator: { key: wanted } });
         let rows = [
             ("no condition", Value::Null, true),
@@ -121,6 +137,13 @@ mod tests {
             ("a key that must not lack", one("Null", "aws:SourceArn", json!(false)), true),
             ("a key nothing is known of", one("StringEqualsIfExists", "aws:SourceIp", json!("10.0.0.1")), false),
             ("an operator not known here", one("NumericEquals", "aws:SourceAccount", json!("111122223333")), false),
+            ("one of several values", one("ForAnyValue:StringLike", "aws:TagKeys", json!("mlops-operator.io/*")), true),
+            ("none of several values", one("ForAnyValue:StringLike", "aws:TagKeys", json!("sagemaker:*")), false),
+            ("all of several values", one("ForAllValues:StringLike", "aws:TagKeys", json!(["team", "mlops*"])), true),
+            ("not all of several values", one("ForAllValues:StringEquals", "aws:TagKeys", json!("team")), false),
+            ("any value of a key that lacks", one("ForAnyValue:StringLike", "sts:ExternalId", json!("*")), false),
+            ("all values of a key that lacks", one("ForAllValues:StringEquals", "sts:ExternalId", json!("x")), true),
+            ("several values without a set operator", one("StringLike", "aws:TagKeys", json!("*")), false),
             (
                 "two conditions of which one fails",
                 json!({"StringEquals": {"aws:SourceAccount": "111122223333"}, "ArnLike": {"aws:SourceArn": "arn:a:*:*:*:*"}}),

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::State;
 use super::access::matches;
-use super::conditions::{Facts, hold};
+use super::conditions::{Facts, fact, hold};
 use super::trust::{Source, one_or_many, texts};
 
 /// Managed policies of AWS's own whose content is known here, by the end of their ARNs, with what they allow on every
@@ -35,6 +35,12 @@ pub fn lets_in(policy: &Value, service: &str, action: &str, resource: &str, sour
 impl State {
     /// Whether a policy of the role allows an action on a resource, and none denies it.
     pub fn permits(&self, role_arn: &str, action: &str, resource: &str) -> bool {
+        self.permits_given(role_arn, action, resource, &Facts::new())
+    }
+
+    /// The same for a request of which these condition keys are known, in lower case; those that are not named are not
+    /// decided.
+    pub fn permits_given(&self, role_arn: &str, action: &str, resource: &str, facts: &Facts) -> bool {
         let Some(role) = self.role_by_arn(role_arn) else { return false };
         let mut policies: Vec<Value> =
             role.policies.values().filter_map(|text| serde_json::from_str(text).ok()).collect();
@@ -45,7 +51,24 @@ impl State {
                 policies.push(serde_json::json!({"Statement": statement}));
             }
         }
-        decided(&policies, &Facts::new(), |statement| about(statement, action, resource))
+        decided(&policies, facts, |statement| about(statement, action, resource))
+    }
+}
+
+impl State {
+    /// From now on the role's own policies decide, beside the list of denied actions, whether it may use a Git connection.
+    pub fn judge(&mut self, role_arn: &str) {
+        self.judged.insert(role_arn.to_owned());
+    }
+
+    /// Whether a role may use a Git connection, given by its ARN, for one repository (Developer Tools console user guide,
+    /// "Use a connection": the condition key `FullRepositoryId` of either service).
+    pub fn may_use_connection(&self, role_arn: &str, connection: &str, repository: &str) -> bool {
+        let service = connection.split(':').nth(2).unwrap_or_default();
+        let action = format!("{service}:UseConnection");
+        let known = Facts::from([fact(&format!("{service}:fullrepositoryid"), Some(repository))]);
+        self.denied(role_arn, &action).is_none()
+            && (!self.judged.contains(role_arn) || self.permits_given(role_arn, &action, connection, &known))
     }
 }
 

@@ -22,6 +22,7 @@ mod trust;
 mod users;
 
 pub use access::{Session, user_id};
+pub use conditions::Facts;
 pub use grants::lets_in;
 pub use trust::{Source, Trust};
 pub(in crate::aws) use users::Person;
@@ -36,6 +37,8 @@ pub struct State {
     sessions: BTreeMap<String, Session>,
     revoked: BTreeSet<String>,
     denied: BTreeSet<(String, String)>,
+    /// Roles whose own policies decide whether they may use a Git connection.
+    judged: BTreeSet<String>,
     /// Managed policies that are not AWS's own, by ARN; stacks make them.
     managed: BTreeMap<String, Value>,
     /// Users by account and name, with or without access keys.

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::super::Caller;
 use super::State;
 use super::access::matches;
-use super::conditions::{Facts, hold};
+use super::conditions::{Facts, fact, hold};
 use crate::world::World;
 
 /// How a role stands towards a service that would assume it.
@@ -36,11 +36,8 @@ pub struct Source<'a> {
 
 impl Source<'_> {
     pub(super) fn facts(self) -> Facts {
-        let mut facts = Facts::from([("aws:sourceaccount", Some(self.account.to_owned()))]);
-        if let Some(arn) = self.arn {
-            facts.insert("aws:sourcearn", Some(arn.to_owned()));
-        }
-        facts
+        let arn = self.arn.map(|arn| fact("aws:sourcearn", Some(arn)));
+        [fact("aws:sourceaccount", Some(self.account))].into_iter().chain(arn).collect()
     }
 }
 
@@ -48,12 +45,12 @@ impl Source<'_> {
 /// (IAM User Guide, "AWS global condition context keys").
 fn facts_of(caller: &Caller, session: &str, external_id: Option<&str>) -> Facts {
     Facts::from([
-        ("aws:sourceaccount", None),
-        ("aws:sourcearn", None),
-        ("aws:principalarn", Some(caller.principal.clone())),
-        ("aws:principalaccount", Some(caller.account.clone())),
-        ("sts:rolesessionname", Some(session.to_owned())),
-        ("sts:externalid", external_id.map(str::to_owned)),
+        fact("aws:sourceaccount", None),
+        fact("aws:sourcearn", None),
+        fact("aws:principalarn", Some(&caller.principal)),
+        fact("aws:principalaccount", Some(&caller.account)),
+        fact("sts:rolesessionname", Some(session)),
+        fact("sts:externalid", external_id),
     ])
 }
 
