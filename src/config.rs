@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueEnum};
 use serde::Deserialize;
 
+use crate::crd::project::DeletionPolicy;
 use crate::domain::grants::InlinePlatform;
 
 /// How log lines look.
@@ -54,13 +55,21 @@ pub struct Config {
     /// Whether resources that name an object as their owner count as its own whatever their seal: for the time after the
     /// installation's key was lost.
     pub accept_unsealed: bool,
+    /// What happens to the resources of an object that is deleted and whose spec does not say: `Delete` or `Retain`.
+    pub default_deletion_policy: DeletionPolicy,
     /// Who may describe a platform in the project itself, and with what.
     pub inline_platforms: Vec<InlinePlatform>,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Self { cluster_id: String::new(), concurrency: 8, accept_unsealed: false, inline_platforms: Vec::new() }
+        Self {
+            cluster_id: String::new(),
+            concurrency: 8,
+            accept_unsealed: false,
+            default_deletion_policy: DeletionPolicy::default(),
+            inline_platforms: Vec::new(),
+        }
     }
 }
 
@@ -116,9 +125,10 @@ mod tests {
 
     #[test]
     fn the_file_that_the_chart_mounts_is_understood() {
-        let text = "clusterId: blue\nconcurrency: 4\ninlinePlatforms:\n- namespaces: [team-a]\n  operatorIdentity: true\n  roles: ['arn:aws:iam::111122223333:role/mlops-use']\n  jenkinsUrls: ['https://jenkins.example.com']\n";
+        let text = "clusterId: blue\nconcurrency: 4\ndefaultDeletionPolicy: Retain\ninlinePlatforms:\n- namespaces: [team-a]\n  operatorIdentity: true\n  roles: ['arn:aws:iam::111122223333:role/mlops-use']\n  jenkinsUrls: ['https://jenkins.example.com']\n";
         let config = Config::parse(text).unwrap();
         assert_eq!((config.cluster_id.as_str(), config.concurrency), ("blue", 4));
+        assert_eq!(config.default_deletion_policy, DeletionPolicy::Retain);
         assert_eq!(config.inline_platforms[0].jenkins_urls, ["https://jenkins.example.com"]);
         assert!(config.inline_platforms[0].operator_identity && !config.inline_platforms[0].own_templates);
         assert_eq!(Config::parse("").unwrap(), Config::default());
@@ -128,6 +138,8 @@ mod tests {
     fn what_it_does_not_know_or_cannot_do_is_refused_by_name() {
         assert!(Config::parse("concurency: 4").unwrap_err().contains("concurency"));
         assert!(Config::parse("concurrency: 0").unwrap_err().contains("from 1 to 256"));
+        let policy = Config::parse("defaultDeletionPolicy: Keep").unwrap_err();
+        assert!(policy.contains("defaultDeletionPolicy") && policy.contains("`Retain`"), "{policy}");
         let host = Config::parse("inlinePlatforms: [{namespaces: [a], jenkinsUrls: [ci.example]}]").unwrap_err();
         assert!(host.contains("inlinePlatforms[].jenkinsUrls: \"ci.example\""), "{host}");
     }

@@ -28,6 +28,11 @@ impl ApiError {
         matches!(self, Self::Kube(kube::Error::Api(status)) if status.is_conflict())
     }
 
+    /// Whether the operator is not allowed to ask.
+    pub fn is_forbidden(&self) -> bool {
+        matches!(self, Self::Kube(kube::Error::Api(status)) if status.is_forbidden())
+    }
+
     /// Whether the object is not there any more.
     pub fn is_gone(&self) -> bool {
         matches!(self, Self::Kube(kube::Error::Api(status)) if status.is_not_found())

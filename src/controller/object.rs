@@ -17,6 +17,8 @@ pub const REQUESTED_AT: &str = "mlops-operator.io/reconcile-requested-at";
 /// Annotation that lets an object go without proof that its resources are gone; its value must be the object's uid, so
 /// that none is let go by a pattern, a copy or a template.
 pub const RELEASE: &str = "mlops-operator.io/release";
+/// Annotation that confirms the deletion of an object whose CRD is being deleted; its value must be the object's uid, too.
+pub const CONFIRM_DELETION: &str = "mlops-operator.io/confirm-deletion";
 /// The kind, as owner keys have it.
 pub const KIND: &str = "MlopsProject";
 
@@ -56,6 +58,7 @@ pub fn status(object: &DynamicObject) -> MlopsProjectStatus {
         placement: placement(raw).unwrap_or_default(),
         intents: field(raw, "intents").unwrap_or_default(),
         seal: field(raw, "seal"),
+        deletion_policy: field(raw, "deletionPolicy"),
         artifacts: field(raw, "artifacts"),
         catalog: field(raw, "catalog"),
         project: field(raw, "project"),
@@ -79,11 +82,11 @@ fn field<T: serde::de::DeserializeOwned>(raw: &Value, name: &str) -> Option<T> {
     serde_json::from_value(raw.get(name)?.clone()).ok()
 }
 
-/// What happens to the resources when the object goes, even if the rest of the spec does not parse. A policy that is
-/// given but not understood keeps them: what is deleted cannot be brought back.
-pub fn deletion_policy(object: &DynamicObject) -> DeletionPolicy {
+/// What happens to the resources when the object goes, even if the rest of the spec does not parse; `default` where it
+/// does not say. A policy that is given but not understood keeps them: what is deleted cannot be brought back.
+pub fn deletion_policy(object: &DynamicObject, default: DeletionPolicy) -> DeletionPolicy {
     match spec(object).get("deletionPolicy") {
-        None | Some(Value::Null) => DeletionPolicy::default(),
+        None | Some(Value::Null) => default,
         Some(_) => field(spec(object), "deletionPolicy").unwrap_or(DeletionPolicy::Retain),
     }
 }
@@ -109,10 +112,23 @@ pub fn is_finalized(metadata: &ObjectMeta) -> bool {
 /// # Errors
 /// What is wrong with it, for people.
 pub fn released(object: &DynamicObject) -> Result<bool, String> {
-    match (object.annotations().get(RELEASE), object.uid()) {
+    names_itself(object, RELEASE)
+}
+
+/// Whether the annotation [`CONFIRM_DELETION`] confirms the deletion; `Err`: it is there, but with another value than the uid.
+///
+/// # Errors
+/// What is wrong with it, for people.
+pub fn confirmed(object: &DynamicObject) -> Result<bool, String> {
+    names_itself(object, CONFIRM_DELETION)
+}
+
+/// Whether an annotation has the object's own uid as its value.
+fn names_itself(object: &DynamicObject, annotation: &str) -> Result<bool, String> {
+    match (object.annotations().get(annotation), object.uid()) {
         (None, _) => Ok(false),
         (Some(value), Some(uid)) if *value == uid => Ok(true),
-        _ => Err(format!("the annotation {RELEASE} is ignored: its value must be the object's uid")),
+        _ => Err(format!("the annotation {annotation} is ignored: its value must be the object's uid")),
     }
 }
 

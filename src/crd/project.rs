@@ -27,6 +27,7 @@ use crate::crd::status::MlopsProjectStatus;
     printcolumn(name = "Project", type_ = "string", json_path = ".status.project.id"),
     printcolumn(name = "Version", type_ = "string", json_path = ".status.catalog.version"),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
+    printcolumn(name = "Deletion", type_ = "string", json_path = ".status.deletionPolicy", priority = 1),
     printcolumn(name = "Folder", type_ = "string", json_path = ".status.jobs.folder", priority = 1),
     printcolumn(name = "Message", type_ = "string", json_path = r#".status.conditions[?(@.type=="Ready")].message"#, priority = 1),
     validation = Rule::new("has(self.spec.projectName) || (size(self.metadata.name) <= 32 && self.metadata.name.matches('^[a-zA-Z](-*[a-zA-Z0-9])*$'))").message("metadata.name cannot serve as the project's name (at most 32 letters, digits and hyphens, starting with a letter): set spec.projectName")
@@ -67,9 +68,12 @@ pub struct MlopsProjectSpec {
     /// Stops all looking and changing; deletion still works.
     #[serde(default)]
     pub suspend: bool,
-    /// What happens to the resources when this object is deleted: `Delete` removes them, `Retain` leaves them.
-    #[serde(default)]
-    pub deletion_policy: DeletionPolicy,
+    /// What happens to the resources when this object is deleted, by itself or with its namespace: `Delete` removes them,
+    /// `Retain` leaves them. Absent: the operator's default, which `status.deletionPolicy` shows; `Delete` unless its
+    /// configuration says otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::deletion_policy")]
+    pub deletion_policy: Option<DeletionPolicy>,
     /// What happens to what users put into them (the project bucket's contents, registered models) when the resources
     /// are deleted: `Keep` leaves bucket and model package group, `Delete` removes them with all they hold.
     #[serde(default)]

@@ -302,6 +302,11 @@ pub fn built_in_template(_: &mut SchemaGenerator) -> Schema {
     json_schema!({"type": "string", "enum": ["jenkins-git-v1"]})
 }
 
+/// What happens to the resources when an object is deleted.
+pub fn deletion_policy(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({"type": "string", "enum": ["Delete", "Retain"]})
+}
+
 /// Name of a Kubernetes object.
 pub fn object_name(_: &mut SchemaGenerator) -> Schema {
     matching(

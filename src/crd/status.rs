@@ -8,6 +8,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
 pub use super::placement::{CaBundleKind, CaBundleReference, Placement};
+use super::project::DeletionPolicy;
 
 /// The types of conditions on an `MlopsProject` (kstatus: `Ready` always, `Reconciling` and `Stalled` only while True).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -95,12 +96,16 @@ reasons! {
     Deleting,
     /// It is deleted.
     Deleted,
-    /// `deletionPolicy: Retain`: the object goes, the resources stay.
+    /// `deletionPolicy: Retain`, of the spec or the operator's default: the object goes, the resources stay.
     Retained,
     /// The object was let go by the annotation `mlops-operator.io/release`: what was left is named in the event.
     Released,
     /// A Jenkins folder that was made for the project stays, since it may hold items that the operator's user cannot see.
     FolderKept,
+    /// The CRD is being deleted, and every object with it: nothing is removed until somebody confirms it for the object.
+    CrdDeleting,
+    /// The operator may not see whether the CRD is being deleted, so nothing is removed until somebody confirms it.
+    CrdUnknown,
     /// The spec does not parse, or contradicts itself; the message names the field.
     InvalidSpec,
     /// The operator's configuration does not grant this namespace an inline platform with what the message names.
@@ -245,6 +250,10 @@ pub struct MlopsProjectStatus {
     /// The operator's seal on placement and intents: with another one, or none, they count no more than a spec.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub seal: Option<String>,
+    /// What happens to the resources when the object is deleted: what the spec says, or the operator's default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "super::schema::deletion_policy")]
+    pub deletion_policy: Option<DeletionPolicy>,
     /// The artifacts.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub artifacts: Option<ArtifactStatus>,

@@ -286,3 +286,132 @@ async fn a_build_that_runs_does_not_hold_up_the_deletion() {
     assert_eq!(environment_fault::left(&harness), [] as [String; 0]);
     harness.stop().await;
 }
+
+const CRD: &str = "mlopsprojects.mlops-operator.io";
+
+fn delete_crd(harness: &Harness) {
+    harness.kubernetes.delete("customresourcedefinitions", "", CRD).unwrap();
+}
+
+fn has_crd(harness: &Harness) -> bool {
+    harness.kubernetes.object("customresourcedefinitions", "", CRD).is_some()
+}
+
+async fn confirm(harness: &Harness, value: &str) {
+    harness.edit(json!({"metadata": {"annotations": {"mlops-operator.io/confirm-deletion": value}}})).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_crd_that_is_deleted_removes_nothing_until_that_is_confirmed() {
+    for (name, retain) in [("confirmed", false), ("left standing", true)] {
+        let mut harness = ready(|_| {}).await;
+        let (calls, made) = (harness.sandbox.calls().len(), environment_fault::left(&harness).len());
+        delete_crd(&harness);
+        harness.until_condition("Stalled=True/CrdDeleting", Duration::from_secs(20)).await;
+        let uid = uid(&harness);
+        let told = format!("annotate it with mlops-operator.io/confirm-deletion={uid}");
+        assert!(harness.message("Ready").contains(&told), "{}", harness.message("Ready"));
+        for value in ["", "true", "taxi-fares"] {
+            confirm(&harness, value).await;
+            tokio::time::sleep(LONG).await;
+            assert!(harness.message("Ready").contains("is ignored: its value must be the object's uid"), "{value:?}");
+        }
+        assert_eq!(harness.sandbox.calls().len(), calls, "{name}: nothing is asked, nothing is removed");
+        assert!(has_crd(&harness));
+        if retain {
+            harness.edit(json!({"spec": {"deletionPolicy": "Retain"}})).await;
+        } else {
+            confirm(&harness, &uid).await;
+        }
+        harness.until_gone(LONG).await;
+        assert_eq!(environment_fault::left(&harness).len(), if retain { made } else { 0 }, "{name}");
+        assert!(!has_crd(&harness), "{name}: it ends with the last object");
+        harness.stop().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_deletion_that_began_before_the_crd_was_deleted_goes_on_and_one_that_came_with_it_survives_a_restart() {
+    let mut harness = ready(|_| {}).await;
+    lose_jenkins(&harness);
+    harness.delete();
+    tokio::time::sleep(LONG).await;
+    delete_crd(&harness);
+    harness.stop().await;
+    harness.start();
+    harness.sandbox.clear_faults();
+    harness.until_gone(LONG).await;
+    assert_eq!(environment_fault::left(&harness), [] as [String; 0]);
+    harness.stop().await;
+
+    let mut harness = ready(|_| {}).await;
+    harness.stop().await;
+    let made = environment_fault::left(&harness);
+    delete_crd(&harness);
+    harness.start();
+    harness.until_condition("Stalled=True/CrdDeleting", Duration::from_secs(20)).await;
+    tokio::time::sleep(LONG).await;
+    assert_eq!(environment_fault::left(&harness), made);
+    // Whoever lets it go has nothing removed: what is left is everything.
+    let uid = uid(&harness);
+    release(&harness, &uid).await;
+    harness.until_gone(LONG).await;
+    assert_eq!(environment_fault::left(&harness), made);
+    assert!(events(&harness, "Released")[0]["note"].as_str().unwrap().contains("left: everything"));
+    harness.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_crd_that_cannot_be_asked_for_holds_deletions_and_a_server_that_fails_for_a_while_only_delays_them() {
+    let forbidden = What::refuse(403, "Forbidden", "customresourcedefinitions is forbidden");
+    let rows = [
+        ("forbidden", forbidden, true),
+        ("not there", What::refuse(404, "NotFound", "not found"), true),
+        ("failing", What::refuse(500, "InternalError", "etcd has no leader"), false),
+    ];
+    for (name, what, held) in rows {
+        let mut harness = ready(|_| {}).await;
+        harness.kubernetes.fault(Fault::on("kubernetes", &format!("GET customresourcedefinitions/{CRD}")).before(what));
+        let calls = harness.sandbox.calls().len();
+        harness.delete();
+        tokio::time::sleep(LONG).await;
+        assert_eq!(harness.sandbox.calls().len(), calls, "{name}");
+        assert_eq!(harness.conditions().contains(&"Stalled=True/CrdUnknown".to_owned()), held, "{name}");
+        if held {
+            let uid = uid(&harness);
+            confirm(&harness, &uid).await;
+        } else {
+            harness.kubernetes.clear_faults();
+        }
+        harness.until_gone(LONG).await;
+        assert_eq!(environment_fault::left(&harness), [] as [String; 0], "{name}");
+        harness.stop().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_spec_does_not_say_the_operators_configuration_says() {
+    use mlops_operator::crd::project::DeletionPolicy;
+    let rows = [
+        ("nothing said", DeletionPolicy::Delete, json!(null), "Delete"),
+        ("kept by default", DeletionPolicy::Retain, json!(null), "Retain"),
+        ("the spec wins", DeletionPolicy::Retain, json!("Delete"), "Delete"),
+        ("a policy that is none keeps", DeletionPolicy::Delete, json!("Orphan"), "Retain"),
+    ];
+    for (name, default, policy, effective) in rows {
+        let mut harness = Harness::new(Settings::default()).await;
+        harness.config.default_deletion_policy = default;
+        harness.start();
+        harness.apply(Harness::manifest());
+        harness.until_condition("Ready=True/Succeeded", Duration::from_mins(2)).await;
+        harness.edit(json!({"spec": {"deletionPolicy": policy}})).await;
+        let shown = |harness: &Harness| harness.object().unwrap()["status"]["deletionPolicy"] == effective;
+        harness.until(name, Duration::from_secs(20), shown).await;
+        let made = environment_fault::left(&harness).len();
+        harness.delete();
+        harness.until_gone(LONG).await;
+        let left = if effective == "Retain" { made } else { 0 };
+        assert_eq!(environment_fault::left(&harness).len(), left, "{name}");
+        harness.stop().await;
+    }
+}

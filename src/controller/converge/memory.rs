@@ -41,6 +41,7 @@ struct State {
     doubted: bool,
     /// The secrets of the object, the former ones last.
     secrets: Vec<Secret>,
+    deletion_is_meant: bool,
     kinds: BTreeMap<ResourceKind, ResourceState>,
 }
 
@@ -319,6 +320,16 @@ impl ObjectMemory {
     /// Notes the status that this process wrote, as the server has it since.
     pub fn publish(&self, version: u64, status: Value) {
         self.state().published = Some((version, status));
+    }
+
+    /// Whether the object's deletion is known to be meant for it alone.
+    pub fn deletion_is_meant(&self) -> bool {
+        self.state().deletion_is_meant
+    }
+
+    /// Notes that it is. What is deleted later, the CRD included, changes nothing about it.
+    pub fn mean_deletion(&self) {
+        self.state().deletion_is_meant = true;
     }
 
     /// Notes the status of `Ready`, and answers what it was.

@@ -5,7 +5,7 @@ use super::apply::since_first;
 use super::graph::{self, Deletion};
 use super::summary::ReconcileSummary;
 use super::validate::resolve_placement;
-use super::{Ending, Reconciled, Subject};
+use super::{Ending, Reconciled, Subject, hold};
 use crate::adapters::aws::catalog::Names;
 use crate::controller::api::ApiError;
 use crate::controller::converge::Scope;
@@ -22,9 +22,13 @@ use crate::domain::validate::parse;
 pub(super) async fn delete(subject: &Subject<'_>) -> Result<Reconciled, ApiError> {
     let Subject { object, key, context, memory, writer } = subject;
     let owner = key.owner(&context.cluster);
-    if object::deletion_policy(object) == DeletionPolicy::Retain {
+    let default = context.dependencies.config.default_deletion_policy;
+    if object::deletion_policy(object, default) == DeletionPolicy::Retain {
         let reconciled = Reconciled::observed(Phase::Delete, ReconcileSummary::default(), Vec::new());
         return Ok(Reconciled { ending: Ending::Retains, ..reconciled });
+    }
+    if let Some(problem) = hold::unconfirmed(subject).await? {
+        return Ok(Reconciled::refused(problem));
     }
     let placement = match resolve_placement(subject) {
         Ok(placement) => placement,

@@ -11,6 +11,7 @@ use super::{Ending, Reconciled, Subject};
 use crate::controller::api::ApiError;
 use crate::controller::events::publish_events;
 use crate::controller::finalizer::set_finalizer;
+use crate::controller::object;
 use crate::crd::status::Reason;
 use crate::domain::conditions::conditions;
 use crate::domain::events::{EventNote, event_notes, seed_code_notes};
@@ -32,6 +33,8 @@ pub(super) async fn finish(subject: &Subject<'_>, reconciled: Reconciled) -> Res
     if !report.interrupted() {
         status.observed_generation = Some(generation);
         status.conditions = conditions(&report, &before.conditions);
+        let default = context.dependencies.config.default_deletion_policy;
+        status.deletion_policy = Some(object::deletion_policy(object, default));
         summary.show(&mut status);
     }
     // Ids and outputs come from there too, and what was published by an operator that knew less is cleaned now.
@@ -69,7 +72,7 @@ async fn let_object_go(
     match ending {
         Ending::Stays | Ending::Goes => {}
         Ending::Retains => {
-            let note = "the object goes, and everything that was made for it stays (spec.deletionPolicy: Retain)";
+            let note = "the object goes, and everything that was made for it stays (deletionPolicy: Retain)";
             notes.push(EventNote { warning: false, reason: Reason::Retained.to_string(), note: note.to_owned() });
         }
         Ending::Released(note) => {

@@ -26,6 +26,7 @@ mod apply;
 mod delete;
 mod finish;
 mod graph;
+mod hold;
 mod orphaned;
 mod summary;
 mod validate;
@@ -46,7 +47,7 @@ struct Subject<'a> {
 enum Ending {
     Stays,
     Goes,
-    /// `spec.deletionPolicy: Retain`: what was made stays.
+    /// `deletionPolicy: Retain`, of the spec or by default: what was made stays.
     Retains,
     /// The annotation lets it go without proof; what is left behind, for people.
     Released(String),

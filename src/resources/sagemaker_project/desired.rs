@@ -168,7 +168,7 @@ fn unseedable(owner: &Project, declared: &Declared) -> Option<Problem> {
 }
 
 /// A role for the check-in that the template does not take: the use role would get what it is not to have.
-fn wider(owner: &Project, declared: &BTreeMap<String, bool>) -> Option<Problem> {
+fn wider(owner: &Project, declared: &Declared) -> Option<Problem> {
     let role = owner.roles.check_in.as_ref().filter(|_| owner.repositories.seeded())?;
     (!declared.contains_key(CHECK_IN_ROLE)).then(|| {
         Problem::new(

@@ -5,6 +5,8 @@
 mod teller;
 
 use self::teller::{APPLY, JSON, MERGE, STEPS, Teller, with};
+use std::time::Duration;
+
 use kube::Client;
 use kube::config::{Config, KubeConfigOptions, Kubeconfig};
 use kube::runtime::events::{Event, EventType, Recorder, Reporter};
@@ -79,6 +81,7 @@ async fn tell(teller: &mut Teller) {
     config_maps(teller).await;
     events(teller).await;
     refusals(teller).await;
+    definition(teller).await;
 }
 
 fn project(name: &str) -> Value {
@@ -352,4 +355,40 @@ async fn refusals(teller: &mut Teller) {
     teller.ask("an object of another kind", &format!("POST {PROJECTS}"), JSON, wrong).await;
     let elsewhere = with(&project("x"), json!({"metadata": {"namespace": "default"}}));
     teller.ask("one of another namespace", &format!("POST {PROJECTS}"), JSON, elsewhere).await;
+}
+
+/// What the operator meets when the CRD is deleted with a project that has its finalizer: the last chapter.
+async fn definition(teller: &mut Teller) {
+    let definition = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/mlopsprojects.mlops-operator.io";
+    let told = |answer: &Value| {
+        let metadata = &answer["metadata"];
+        let deleting = metadata["deletionTimestamp"].is_string();
+        json!({"kind": answer["kind"], "name": metadata["name"], "deleting": deleting, "finalizers": metadata["finalizers"]})
+    };
+    let mut asked = project("last");
+    asked["metadata"]["finalizers"] = json!([FINALIZER]);
+    let last = format!("{PROJECTS}/last");
+    teller.ask("a project with a finalizer", &format!("POST {PROJECTS}"), JSON, asked).await;
+    let before = told(&teller.seen_metadata(definition).await);
+    teller.note("the definition stands", definition, before);
+    teller.send_quietly(&format!("DELETE {definition}")).await;
+    let after = told(&teller.seen_metadata(definition).await);
+    teller.note("it is being deleted, and says so at once", definition, after);
+    // A real server deletes the objects in its own time.
+    while !teller.seen_metadata(&last).await["metadata"]["deletionTimestamp"].is_string() {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    let taken = told(&teller.seen_metadata(&last).await);
+    teller.note("it takes its projects along", &last, taken);
+    teller.ask("a new one is refused", &format!("POST {PROJECTS}"), JSON, project("late")).await;
+    for (what, change) in [
+        ("an annotation is taken", json!({"metadata": {"annotations": {"mlops-operator.io/confirm-deletion": "x"}}})),
+        ("a change of the spec is taken", json!({"spec": {"deletionPolicy": "Retain"}})),
+        ("the finalizer is taken off", json!({"metadata": {"finalizers": []}})),
+    ] {
+        let (code, answer) = teller.send_merge(&format!("PATCH {last}"), &change).await;
+        let part =
+            json!({"annotations": answer["metadata"]["annotations"], "policy": answer["spec"]["deletionPolicy"]});
+        teller.note(what, &last, json!({"code": code, "part": part}));
+    }
 }

@@ -72,6 +72,22 @@ impl Teller {
         answer
     }
 
+    /// The metadata of an object, with nothing written down.
+    pub async fn seen_metadata(&self, path: &str) -> Value {
+        let accept = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1";
+        self.send(&format!("GET {path}"), &[("accept", accept)], &Value::Null).await.1
+    }
+
+    /// Asks without a body, with nothing written down.
+    pub async fn send_quietly(&self, call: &str) {
+        self.send(call, &[("content-type", JSON), ("accept", JSON)], &json!({})).await;
+    }
+
+    /// A merge patch whose answer is for the caller to write down.
+    pub async fn send_merge(&self, call: &str, change: &Value) -> (u16, Value) {
+        self.send(call, &[("content-type", MERGE), ("accept", JSON)], change).await
+    }
+
     /// Deletes.
     pub async fn delete(&mut self, sentence: &str, path: &str) -> Value {
         self.ask(sentence, &format!("DELETE {path}"), JSON, json!({})).await

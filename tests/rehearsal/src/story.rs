@@ -175,8 +175,8 @@ impl Story<'_> {
     }
 
     async fn delete(&mut self, object: &Value, limit: Duration) -> Result<(), String> {
-        let policy = |field: &str| object["spec"][field].as_str().unwrap_or_default().to_owned();
-        let (deletion, data) = (policy("deletionPolicy"), policy("dataPolicy"));
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let (deletion, data) = (text(&object["status"]["deletionPolicy"]), text(&object["spec"]["dataPolicy"]));
         self.display.heading(&format!("Deleting it (deletionPolicy: {deletion}, dataPolicy: {data})"));
         self.stage.delete().map_err(|refusal| format!("the Kubernetes API refuses the deletion: {refusal}"))?;
         self.until(Goal::Gone, "the deletion", limit).await?;
@@ -207,7 +207,7 @@ fn edit_of(project: &Value) -> Value {
 fn judged(object: &Value, left: &[Section]) -> Result<String, String> {
     let names: BTreeSet<&str> = left.iter().flat_map(|(_, items)| items).map(|item| item.name.as_str()).collect();
     let text = |pointer: &str| object.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
-    if text("/spec/deletionPolicy") == "Retain" {
+    if text("/status/deletionPolicy") == "Retain" {
         return match names.contains(text("/status/placement/projectName")) {
             true => Ok("all of it stays, on purpose: deletionPolicy is Retain".to_owned()),
             false => Err("deletionPolicy is Retain, but the SageMaker project is gone".to_owned()),

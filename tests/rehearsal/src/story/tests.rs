@@ -102,8 +102,8 @@ fn the_edit_adds_a_tag_where_there_is_room() {
 fn what_is_left_is_held_against_the_policies() {
     let object = |deletion: &str, data: &str, bucket: Value| {
         json!({
-            "spec": {"deletionPolicy": deletion, "dataPolicy": data, "platform": {"artifacts": {"bucket": bucket}, "jenkins": {"folderPolicy": "Delete"}}},
-            "status": {"placement": {"projectName": "taxi", "jenkinsFolder": ["ml", "fares"]}, "project": {"bucket": "data", "modelPackageGroup": "models"}},
+            "spec": {"dataPolicy": data, "platform": {"artifacts": {"bucket": bucket}, "jenkins": {"folderPolicy": "Delete"}}},
+            "status": {"deletionPolicy": deletion, "placement": {"projectName": "taxi", "jenkinsFolder": ["ml", "fares"]}, "project": {"bucket": "data", "modelPackageGroup": "models"}},
         })
     };
     let mut keeping = object("Delete", "Delete", Value::Null);

@@ -42,7 +42,7 @@ impl Kubernetes {
     }
 
     /// Adds a line to the script of faults, whose service is `kubernetes` and whose operation is a line of
-    /// [`Kubernetes::calls`]. Only writes are counted and meet faults.
+    /// [`Kubernetes::calls`]. Only writes, and reads of one definition, are counted and meet faults.
     pub fn fault(&self, fault: Fault) {
         self.faults.lock().unwrap_or_else(PoisonError::into_inner).add(fault);
     }

@@ -17,6 +17,7 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use super::definition;
 use super::list;
 use super::route::Target;
 use super::store::{Address, ECHO, Kubernetes, Refused};
@@ -62,7 +63,7 @@ where
             // A body that breaks off reaches the parser as what came of it, and is refused there.
             let body = body.collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
             if parts.method == http::Method::GET {
-                return Ok(api.respond(&parts, &body));
+                return api.read(&parts, &body).await;
             }
             api.write(&parts, &body).await
         })
@@ -70,6 +71,20 @@ where
 }
 
 impl Kubernetes {
+    /// A read. That of a definition alone meets faults: it is the one read before something is removed.
+    async fn read(&self, request: &http::request::Parts, body: &[u8]) -> Result<Response<ResponseBody>, Dropped> {
+        let target =
+            Target::of(request).filter(|target| target.plural == definition::PLURAL && !target.name.is_empty());
+        if let Some(target) = target {
+            let line = target.line(&request.method);
+            let trouble = self.faults.lock().unwrap_or_else(PoisonError::into_inner).meet("kubernetes", &line);
+            if let Some(end) = &trouble.before {
+                return ended(end).await;
+            }
+        }
+        Ok(self.respond(request, body))
+    }
+
     /// A write: faults before, the effect, faults after.
     async fn write(&self, request: &http::request::Parts, body: &[u8]) -> Result<Response<ResponseBody>, Dropped> {
         let line = Target::of(request).map(|target| target.line(&request.method)).unwrap_or_default();

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
-use super::{admit, schema};
+use super::{admit, definition, schema};
 use crate::clock::Clock;
 use crate::faults::Faults;
 use crate::sandbox::Onlooker;
@@ -164,6 +164,7 @@ impl Kubernetes {
             KindInfo::built_in("", "configmaps", "ConfigMap", true),
             KindInfo::built_in("events.k8s.io", "events", "Event", true),
             KindInfo::built_in("coordination.k8s.io", "leases", "Lease", true),
+            KindInfo::built_in("apiextensions.k8s.io", definition::PLURAL, "CustomResourceDefinition", false),
         ];
         kinds.extend(crds.iter().filter_map(KindInfo::of_crd));
         let (changed, kinds) = (watch::channel(0).0, Arc::new(kinds));
@@ -173,6 +174,10 @@ impl Kubernetes {
             let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}});
             // Nothing is there yet that it could collide with.
             let _ = api.create("namespaces", "", namespace);
+        }
+        for definition in crds.iter().filter_map(|crd| definition::object(crd, &api.seconds())) {
+            let address = (definition::PLURAL.to_owned(), String::new(), definition::name_of(&definition));
+            api.store(&mut api.state(), address, definition, "ADDED");
         }
         api
     }
@@ -233,6 +238,7 @@ impl Kubernetes {
         }
         let address = (plural.to_owned(), namespace.to_owned(), name.clone());
         let mut state = self.state();
+        definition::takes_new(&state, kind, &name)?;
         if state.objects.contains_key(&address) {
             let message = format!("{} \"{name}\" already exists", kind.qualified());
             return Err(Refused::new(409, "AlreadyExists", message));
@@ -311,6 +317,9 @@ impl Kubernetes {
         let address = (plural.to_owned(), namespace.to_owned(), name.to_owned());
         let mut state = self.state();
         let Some(mut object) = state.objects.get(&address).cloned() else { return Err(kind.missing(name)) };
+        if plural == definition::PLURAL && object["metadata"]["deletionTimestamp"].is_null() {
+            object["metadata"]["finalizers"] = json!([definition::FINALIZER]);
+        }
         if !is_finalized(&object) {
             return Ok(self.remove(&mut state, &address, object));
         }
@@ -320,16 +329,24 @@ impl Kubernetes {
         let metadata = &mut object["metadata"];
         metadata["deletionTimestamp"] = json!(self.seconds());
         metadata["deletionGracePeriodSeconds"] = json!(0);
-        if let Some(generation) = metadata["generation"].as_i64() {
+        if plural != definition::PLURAL
+            && let Some(generation) = metadata["generation"].as_i64()
+        {
             metadata["generation"] = json!(generation + 1);
         }
-        Ok(self.store(&mut state, address, object, "MODIFIED"))
+        let object = self.store(&mut state, address, object, "MODIFIED");
+        drop(state);
+        if plural == definition::PLURAL {
+            self.delete_instances(&object);
+        }
+        Ok(object)
     }
 
-    fn remove(&self, state: &mut State, address: &Address, object: Value) -> Value {
+    pub(super) fn remove(&self, state: &mut State, address: &Address, object: Value) -> Value {
         let object = self.store(state, address.clone(), object, "DELETED");
         state.objects.remove(address);
         state.applied.retain(|(applied, _), _| applied != address);
+        self.finish_definition(state, &address.0);
         object
     }
 
