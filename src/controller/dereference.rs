@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jiff::tz::TimeZone;
+use serde::Deserialize as _;
 use serde_json::Value;
 
 use crate::controller::context::Context;
@@ -47,22 +48,43 @@ pub fn sources(key: &Key, parsed: &Parsed) -> BTreeSet<Source> {
     sources
 }
 
-/// The Secrets, with a key of each, that a spec names for parameters, however wrong the rest of it is.
-pub fn parameter_sources(key: &Key, spec: &Value) -> Vec<(Source, String)> {
-    let parameters = spec.get("parameters").and_then(Value::as_array);
-    let named = |parameter: &Value| {
-        let reference = parameter.pointer("/valueFrom/secretKeyRef")?;
-        let text = |field: &str| reference.get(field)?.as_str();
-        Some((Source::secret(&key.namespace, text("name")?), text("key")?.to_owned()))
-    };
-    parameters.into_iter().flatten().take(MOST_PARAMETERS).filter_map(named).collect()
+/// A key of a Secret whose value may have been sent to AWS.
+pub struct Sent {
+    /// The Secret.
+    pub source: Source,
+    /// The key in it.
+    field: String,
+    /// Whether it was sent only if its label allows it.
+    needs_label: bool,
 }
 
-/// The values of these that may be parameters, as far as they can be read.
-pub async fn readable(context: &Context, sources: &[(Source, String)]) -> Vec<Secret> {
+/// What a spec names for parameters and for the model trigger, however wrong the rest of it is.
+pub fn sent(key: &Key, spec: &Value) -> Vec<Sent> {
+    let source = |name: &str| Source::secret(&key.namespace, name);
+    let parameters = spec.get("parameters").and_then(Value::as_array);
+    let parameter = |parameter: &Value| {
+        let reference = parameter.pointer("/valueFrom/secretKeyRef")?;
+        let text = |field: &str| reference.get(field)?.as_str();
+        Some(Sent { source: source(text("name")?), field: text("key")?.to_owned(), needs_label: true })
+    };
+    let trigger = spec.pointer("/platform/modelTrigger/credentialsSecretRef");
+    let trigger = trigger.and_then(|reference| CredentialsSecretRef::deserialize(reference).ok());
+    let token = |CredentialsSecretRef { name, token_key, .. }| Sent {
+        source: source(&name),
+        field: token_key,
+        needs_label: false,
+    };
+    let parameters = parameters.into_iter().flatten().take(MOST_PARAMETERS).filter_map(parameter);
+    parameters.chain(trigger.map(token)).collect()
+}
+
+/// The values of these, as far as they can be read.
+pub async fn readable(context: &Context, sent: &[Sent]) -> Vec<Secret> {
     let mut values = Vec::new();
-    for (source, field) in sources {
-        if let Content::Present { for_parameters: true, values: all, .. } = context.references.content(source).await {
+    for Sent { source, field, needs_label } in sent {
+        if let Content::Present { for_parameters, values: all, .. } = context.references.content(source).await
+            && (for_parameters || !needs_label)
+        {
             values.extend(all.get(field).cloned());
         }
     }

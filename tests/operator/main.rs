@@ -20,4 +20,5 @@ mod parameters;
 mod remote_text;
 mod sandbox_transport;
 mod secrets;
+mod tenants;
 mod trigger_user;

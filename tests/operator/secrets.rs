@@ -336,15 +336,19 @@ const PLANTS: &[(&str, Row)] = &[
             });
         }),
     ),
-    (("a parameter that is not NoEcho", |watched| {
-        let template = "Parameters:\n  Token:\n    Type: String\nResources:\n  Bucket:\n    Type: AWS::S3::Bucket\n";
-        let input = json!({
-            "StackName": "told", "TemplateBody": template,
-            "Parameters": [{"ParameterKey": "Token", "ParameterValue": ROTATED}],
-        });
-        let call = Call { operation: "CreateStack", input: &input, caller: &somebody(), region: REGION };
-        watched.harness.sandbox.world(|world| cloudformation::call(world, &call)).unwrap();
-    }),),
+    (
+        "stacks",
+        ("a parameter that is not NoEcho", |watched| {
+            let template =
+                "Parameters:\n  Token:\n    Type: String\nResources:\n  Bucket:\n    Type: AWS::S3::Bucket\n";
+            let input = json!({
+                "StackName": "told", "TemplateBody": template,
+                "Parameters": [{"ParameterKey": "Token", "ParameterValue": ROTATED}],
+            });
+            let call = Call { operation: "CreateStack", input: &input, caller: &somebody(), region: REGION };
+            watched.harness.sandbox.world(|world| cloudformation::call(world, &call)).unwrap();
+        }),
+    ),
     (
         "S3",
         ("a tag of a bucket", |watched| {

@@ -353,17 +353,17 @@ async fn a_folder_that_looks_empty_stays_unless_the_spec_consents() {
 
 #[tokio::test(start_paused = true)]
 async fn what_may_hold_others_items_is_deleted_by_no_marker() {
-    let marker = Marker::new(&project(&[]).identity.owner, "");
-    let marked = format!(
-        "<com.cloudbees.hudson.plugins.folder.Folder><description>{}</description></com.cloudbees.hudson.plugins.folder.Folder>",
-        marker.line()
-    );
     let rows = [
         ("in the place of a job", job("preprocess"), "ForeignOwner"),
         ("beside the jobs", "other".to_owned(), "in sync"),
     ];
     for (name, folder, expected) in rows {
         let harness = Harness::new(&["ml"]);
+        let marker = Marker::new(&harness.project.identity, &["ml".to_owned(), folder.clone()], "");
+        let marked = format!(
+            "<com.cloudbees.hudson.plugins.folder.Folder><description>{}</description></com.cloudbees.hudson.plugins.folder.Folder>",
+            marker.line()
+        );
         harness.by_hand("POST", "/createItem?name=ml", FOLDER_XML).await;
         harness.by_hand("POST", &format!("/job/ml/createItem?name={folder}"), &marked).await;
         harness.jenkins(|jenkins| drop(jenkins.plugins.insert("matrix-auth".into(), "3.2".into())));

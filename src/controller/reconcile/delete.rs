@@ -34,9 +34,9 @@ pub(super) async fn delete(subject: &Subject<'_>) -> Result<Reconciled, ApiError
         Ok(placement) => placement,
         Err(problem) => return Ok(Reconciled::refused(problem)),
     };
-    let parameters = dereference::parameter_sources(key, object::spec(object));
+    let sent = dereference::sent(key, object::spec(object));
     let mut sources = dereference::placement_sources(key, &placement);
-    sources.extend(parameters.iter().map(|(source, _)| source.clone()));
+    sources.extend(sent.iter().map(|one| one.source.clone()));
     context.references.refer(key, &sources);
     let versions = dereference::version(&context.references, &sources).await;
     memory.begin(&format!("{}{versions}", object::revision(object)));
@@ -44,7 +44,7 @@ pub(super) async fn delete(subject: &Subject<'_>) -> Result<Reconciled, ApiError
     memory.recorded(ResourceKind::JenkinsJobs, writer.status().jobs.is_some());
     let (clock, clients) = (context.dependencies.clock, &context.dependencies.clients);
     // They are not needed for anything else: what AWS says of a stack that goes may repeat what it was made with.
-    let mut secrets = dereference::readable(context, &parameters).await;
+    let mut secrets = dereference::readable(context, &sent).await;
     let jenkins = match dereference::jenkins(context, key, &placement).await {
         Ok(access) => {
             secrets.push(access.credentials.token.value.clone());
