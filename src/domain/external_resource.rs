@@ -253,6 +253,8 @@ pub struct Remark {
     pub reason: Reason,
     /// What there is to know, and what to do about it.
     pub message: String,
+    /// Whether it may go by itself, so that it is looked at again soon. Else it goes with the spec or a Secret.
+    pub passing: bool,
 }
 
 /// A resource outside the cluster that the operator keeps as declared.

@@ -18,8 +18,8 @@ pub const SLOW_RETRY: Duration = Duration::from_mins(10);
 /// included; `chance` is a random number in 0..1 that only ever shortens.
 pub fn requeue_after(report: &Report, failures: u32, chance: f64) -> Duration {
     let fallback = match report.result {
-        // A remark must go soon after its cause has gone.
-        ReconcileResult::Observed { .. } if !report.remarks.is_empty() => SLOW_RETRY,
+        // Such a remark must go soon after its cause has gone.
+        ReconcileResult::Observed { .. } if report.remarks.iter().any(|(_, remark)| remark.passing) => SLOW_RETRY,
         ReconcileResult::Observed { .. } | ReconcileResult::Suspended => DEEP_CHECK,
         ReconcileResult::Refused(_) => SLOW_RETRY,
     };
@@ -72,7 +72,7 @@ mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
     use super::*;
     use crate::crd::status::Reason;
-    use crate::domain::external_resource::ResourceKind;
+    use crate::domain::external_resource::{Remark, ResourceKind};
     use crate::domain::fault::{Fault, FaultKind};
     use crate::domain::outcome::Phase;
     use crate::domain::problem::Problem;
@@ -144,6 +144,15 @@ mod tests {
         assert_eq!(recheck(Duration::from_secs(100), 1.0), Duration::from_secs_f64(7.5));
         assert_eq!(recheck(Duration::ZERO, 1.0), Duration::from_millis(200));
         assert_eq!(requeue_after(&report(vec![IN_SYNC]), 0, 1.0), DEEP_CHECK.mul_f64(0.75));
+    }
+
+    #[test]
+    fn only_a_remark_that_may_go_by_itself_is_looked_at_again_soon() {
+        for (passing, again) in [(true, SLOW_RETRY), (false, DEEP_CHECK)] {
+            let remark = Remark { reason: Reason::JenkinsQuietDown, message: "x".into(), passing };
+            let remarks = vec![(ResourceKind::JenkinsServer, remark)];
+            assert_eq!(requeue_after(&Report { remarks, ..report(vec![IN_SYNC]) }, 0, 0.0), again, "{passing}");
+        }
     }
 
     #[test]

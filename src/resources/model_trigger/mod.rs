@@ -231,6 +231,7 @@ impl ExternalResource for ModelTrigger {
                       whoever reads the function's secret can change and delete jobs; name a Secret with a user that has \
                       Overall/Read, Item/Read and Item/Build alone in platform.modelTrigger.credentialsSecretRef"
                 .to_owned(),
+            passing: false,
         })
     }
 
