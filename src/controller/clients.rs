@@ -1,7 +1,6 @@
 //! Clients of AWS and Jenkins for the place of an object. Clients are shared between objects of the same place, so that
 //! connections are too; every call is counted here, under the operation's own name.
 
-use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use aws_smithy_runtime_api::box_error::BoxError;
@@ -21,16 +20,16 @@ use crate::crd::status::Placement;
 use crate::domain::fault::Fault;
 use crate::domain::identity::digest;
 use crate::domain::project::JenkinsCredentials;
+use crate::domain::recent::Recent;
 use crate::metrics::Metrics;
 
-/// How many places are remembered; all are forgotten beyond that, which costs connections, not correctness.
+/// How many Jenkins servers, users and CA bundles have a client: more than the teams of one operator, and few enough that
+/// nobody fills the memory by naming ever new ones. Beyond it the one that was not used for longest costs new connections.
 const PLACES: usize = 256;
 
 /// A Jenkins in the same process.
 pub type JenkinsService =
     BoxCloneSyncService<Request<Bytes>, Response<Bytes>, Box<dyn std::error::Error + Send + Sync>>;
-
-type Shared<T> = Arc<Mutex<BTreeMap<String, T>>>;
 
 /// Where clients come from.
 #[derive(Clone)]
@@ -38,14 +37,14 @@ pub struct ClientFactory {
     factory: AwsFactory,
     metrics: Metrics,
     jenkins: Option<JenkinsService>,
-    clients: Shared<JenkinsClient>,
+    clients: Arc<Mutex<Recent<String, JenkinsClient>>>,
 }
 
 impl ClientFactory {
     /// The AWS of this factory, and whatever Jenkins an object names; calls are counted.
     pub fn new(factory: AwsFactory, metrics: Metrics) -> Self {
         let factory = factory.with_interceptor(CountCalls(metrics.clone()));
-        Self { factory, metrics, jenkins: None, clients: Shared::default() }
+        Self { factory, metrics, jenkins: None, clients: Arc::new(Mutex::new(Recent::new(PLACES))) }
     }
 
     /// The same, but every Jenkins is this service.
@@ -72,7 +71,8 @@ impl ClientFactory {
     ) -> Result<JenkinsClient, Fault> {
         let plain = if placement.allow_plain_http { "plain" } else { "" };
         let place = digest(&[&placement.jenkins_url, plain, ca_bundle, &credentials.token.fingerprint]);
-        if let Some(known) = known(&self.clients, &place) {
+        let known = self.clients.lock().unwrap_or_else(PoisonError::into_inner).get(&place);
+        if let Some(known) = known {
             return Ok(known);
         }
         let made = match &self.jenkins {
@@ -81,21 +81,9 @@ impl ClientFactory {
         };
         let metrics = self.metrics.clone();
         let made = made.observed(move |method, answered| metrics.called("jenkins", method.as_str(), answered));
-        keep(&self.clients, place, made.clone());
+        self.clients.lock().unwrap_or_else(PoisonError::into_inner).keep(place, made.clone());
         Ok(made)
     }
-}
-
-fn known<T: Clone>(shared: &Shared<T>, place: &str) -> Option<T> {
-    shared.lock().unwrap_or_else(PoisonError::into_inner).get(place).cloned()
-}
-
-fn keep<T>(shared: &Shared<T>, place: String, made: T) {
-    let mut shared = shared.lock().unwrap_or_else(PoisonError::into_inner);
-    if shared.len() >= PLACES {
-        shared.clear();
-    }
-    shared.insert(place, made);
 }
 
 /// Counts the calls of all SDK clients that it is given to.

@@ -1,6 +1,6 @@
 //! What all reconciles share: clients, clock, configuration, and the memories of the objects.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures::channel::mpsc::UnboundedSender;
@@ -15,8 +15,9 @@ use crate::controller::api::MANAGER;
 use crate::controller::clients::ClientFactory;
 use crate::controller::converge::ObjectMemory;
 use crate::controller::object::{self, Key};
-use crate::controller::reference_watch::ReferenceWatch;
+use crate::controller::reference_watch::{Named, ReferenceWatch};
 use crate::controller::startup::Installation;
+use crate::controller::template_judge::TemplateJudge;
 use crate::domain::seal::{self, Seals};
 use crate::domain::secret::FingerprintKey;
 use crate::metrics::Metrics;
@@ -54,6 +55,8 @@ pub struct Context {
     pub recorder: Recorder,
     /// Secrets and ConfigMaps that objects name.
     pub references: ReferenceWatch,
+    /// What was said of users' own templates.
+    pub templates: TemplateJudge,
     /// `MlopsProject`, as the API has it.
     pub resource: ApiResource,
     /// True once the operator is stopping.
@@ -80,6 +83,7 @@ impl Context {
             resource,
             stopping,
             memories: Mutex::default(),
+            templates: TemplateJudge::default(),
             dependencies,
         }
     }
@@ -114,7 +118,7 @@ impl Context {
         if let Some(memory) = memory {
             self.dependencies.metrics.ready_turned(memory.turn_ready(None).as_deref(), None);
         }
-        self.references.refer(key, &BTreeSet::new());
+        self.references.refer(key, &Named::new());
     }
 
     /// How many objects are remembered.

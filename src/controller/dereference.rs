@@ -1,7 +1,7 @@
 //! From names of Secrets and ConfigMaps to what they hold: credentials, CA bundles, parameters, the project template.
 //! What is missing is said in a sentence that names the object, the key and what to do.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::tz::TimeZone;
@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::controller::context::Context;
 use crate::controller::object::Key;
-use crate::controller::reference_watch::{ALLOWED_USE, Content, FOR_PARAMETERS, ReferenceWatch, Source};
+use crate::controller::reference_watch::{ALLOWED_USE, Content, FOR_PARAMETERS, Held, Named, ReferenceWatch, Source};
 use crate::crd::platform::{ConfigMapRef, CredentialsSecretRef};
 use crate::crd::status::{CaBundleReference, Placement, Reason};
 use crate::domain::fault::{Fault, FaultKind};
@@ -19,7 +19,15 @@ use crate::domain::problem::Problem;
 use crate::domain::project::JenkinsCredentials;
 use crate::domain::secret::{SealedSecret, Secret};
 use crate::domain::validate::{Parsed, Resolved};
-use crate::template_lint::refusal;
+
+/// Bytes of a user name or an API token in a Secret. Jenkins' own tokens have 34.
+const LONGEST_CREDENTIAL: usize = 4096;
+/// Bytes of a template parameter in a Secret: CloudFormation takes 4096 characters.
+const LONGEST_PARAMETER: usize = 4 * 4096;
+/// Bytes of a CA bundle: twice what all public CAs together have.
+const LONGEST_BUNDLE: usize = 512 * 1024;
+/// Bytes of a project template: what a ConfigMap holds at most. CloudFormation takes less, and the linter says so.
+const LONGEST_TEMPLATE: usize = 1024 * 1024;
 
 /// A spec gives no more parameters; one that is older than this rule is not looked through to its end.
 const MOST_PARAMETERS: usize = 60;
@@ -32,26 +40,37 @@ pub struct JenkinsAccess {
 }
 
 /// All sources that a placement names.
-pub fn placement_sources(key: &Key, placement: &Placement) -> BTreeSet<Source> {
-    let bundle = placement.ca_bundle.iter().map(|reference| bundle_source(key, reference));
-    std::iter::once(Source::secret(&key.namespace, &placement.secret_name)).chain(bundle).collect()
+pub fn placement_sources(key: &Key, placement: &Placement) -> Named {
+    let mut named = Named::new();
+    name_credentials(&mut named, key, &credentials_of(placement));
+    if let Some(reference) = &placement.ca_bundle {
+        name(&mut named, bundle_source(key, reference), &reference.key, LONGEST_BUNDLE);
+    }
+    named
 }
 
 /// All sources that a spec names.
-pub fn sources(key: &Key, parsed: &Parsed) -> BTreeSet<Source> {
-    let mut sources = placement_sources(key, &parsed.identity.placement);
-    sources
-        .extend(parsed.parameter_secrets().values().map(|reference| Source::secret(&key.namespace, &reference.name)));
-    sources.extend(parsed.trigger_credentials().map(|reference| Source::secret(&key.namespace, &reference.name)));
-    sources.extend(parsed.trigger_ca_bundle().iter().map(|reference| bundle_source(key, reference)));
-    sources.extend(parsed.own_template().map(|reference| Source::config_map(&key.namespace, &reference.name)));
-    sources
+pub fn sources(key: &Key, parsed: &Parsed) -> Named {
+    let mut named = placement_sources(key, &parsed.identity.placement);
+    for reference in parsed.parameter_secrets().values() {
+        name(&mut named, Source::secret(&key.namespace, &reference.name), &reference.key, LONGEST_PARAMETER);
+    }
+    if let Some(reference) = parsed.trigger_credentials() {
+        name_credentials(&mut named, key, reference);
+    }
+    if let Some(reference) = parsed.trigger_ca_bundle() {
+        name(&mut named, bundle_source(key, &reference), &reference.key, LONGEST_BUNDLE);
+    }
+    if let Some(ConfigMapRef { name: map, key: field }) = parsed.own_template() {
+        name(&mut named, Source::config_map(&key.namespace, map), field, LONGEST_TEMPLATE);
+    }
+    named
 }
 
 /// A key of a Secret whose value may have been sent to AWS.
 pub struct Sent {
     /// The Secret.
-    pub source: Source,
+    source: Source,
     /// The key in it.
     field: String,
     /// Whether it was sent only if its label allows it.
@@ -78,6 +97,13 @@ pub fn sent(key: &Key, spec: &Value) -> Vec<Sent> {
     parameters.chain(trigger.map(token)).collect()
 }
 
+/// The same as sources to be read, besides those that are named already.
+pub fn name_sent(named: &mut Named, sent: &[Sent]) {
+    for Sent { source, field, .. } in sent {
+        name(named, source.clone(), field, LONGEST_PARAMETER);
+    }
+}
+
 /// The values of these, as far as they can be read.
 pub async fn readable(context: &Context, sent: &[Sent]) -> Vec<Secret> {
     let mut values = Vec::new();
@@ -85,16 +111,16 @@ pub async fn readable(context: &Context, sent: &[Sent]) -> Vec<Secret> {
         if let Content::Present { for_parameters, values: all, .. } = context.references.content(source).await
             && (for_parameters || !needs_label)
         {
-            values.extend(all.get(field).cloned());
+            values.extend(all.get(field).and_then(Held::text).cloned());
         }
     }
     values
 }
 
 /// Changes when one of the sources does.
-pub async fn version(references: &ReferenceWatch, sources: &BTreeSet<Source>) -> String {
+pub async fn version(references: &ReferenceWatch, named: &Named) -> String {
     let mut versions = String::new();
-    for source in sources {
+    for source in named.keys() {
         versions.push('|');
         versions.push_str(references.content(source).await.version());
     }
@@ -111,7 +137,8 @@ pub async fn project(context: &Context, key: &Key, parsed: &Parsed) -> Result<(R
     for (name, reference) in parsed.parameter_secrets() {
         let source = Source::secret(&key.namespace, &reference.name);
         may_be_parameter(context, &source, &name).await?;
-        let value = value(context, &source, &reference.key, &format!("parameter {name}")).await?;
+        let purpose = format!("parameter {name}");
+        let value = value(context, &source, (&reference.key, LONGEST_PARAMETER), &purpose).await?;
         // A file made by an editor ends with a line break, which is no part of what it holds.
         let value = Secret::new(value.reveal().trim_end_matches(['\r', '\n']));
         let fingerprint = context.fingerprints.fingerprint([value.reveal()]);
@@ -158,12 +185,7 @@ async fn may_be_parameter(context: &Context, source: &Source, parameter: &str) -
 /// # Errors
 /// What is missing, as the finding about the prerequisites.
 pub async fn jenkins(context: &Context, key: &Key, placement: &Placement) -> Result<JenkinsAccess, Outcome> {
-    let reference = CredentialsSecretRef {
-        name: placement.secret_name.clone(),
-        username_key: placement.username_key.clone(),
-        token_key: placement.token_key.clone(),
-    };
-    let credentials = credentials(context, key, &reference, "the Jenkins credentials").await?;
+    let credentials = credentials(context, key, &credentials_of(placement), "the Jenkins credentials").await?;
     let ca_bundle = match &placement.ca_bundle {
         Some(reference) => bundle(context, key, reference).await?,
         None => String::new(),
@@ -179,8 +201,8 @@ async fn credentials(
     purpose: &str,
 ) -> Result<JenkinsCredentials, Outcome> {
     let source = Source::secret(&key.namespace, &reference.name);
-    let username = value(context, &source, &reference.username_key, purpose).await?;
-    let token = value(context, &source, &reference.token_key, purpose).await?;
+    let username = value(context, &source, (&reference.username_key, LONGEST_CREDENTIAL), purpose).await?;
+    let token = value(context, &source, (&reference.token_key, LONGEST_CREDENTIAL), purpose).await?;
     // A file made by an editor ends with a line break, which is no part of what it holds.
     let username = username.reveal().trim().to_owned();
     let token = Secret::new(token.reveal().trim());
@@ -192,9 +214,9 @@ async fn credentials(
 async fn template(context: &Context, key: &Key, reference: &ConfigMapRef) -> Result<Arc<str>, Outcome> {
     let ConfigMapRef { name, key: field } = reference;
     let source = Source::config_map(&key.namespace, name);
-    let text = value(context, &source, field, "the project template").await?;
+    let text = value(context, &source, (field, LONGEST_TEMPLATE), "the project template").await?;
     let today = context.dependencies.clock.now().to_zoned(TimeZone::UTC).date();
-    match refusal(text.reveal(), today) {
+    match context.templates.refusal(text.reveal(), today) {
         None => Ok(text.reveal().into()),
         Some(error) => Err(Outcome::Stuck(Problem::new(
             Reason::InvalidTemplate,
@@ -213,7 +235,7 @@ fn bundle_source(key: &Key, reference: &CaBundleReference) -> Source {
 
 async fn bundle(context: &Context, key: &Key, reference: &CaBundleReference) -> Result<String, Outcome> {
     let source = bundle_source(key, reference);
-    let pem = value(context, &source, &reference.key, "the CA bundle").await?.reveal().to_owned();
+    let pem = value(context, &source, (&reference.key, LONGEST_BUNDLE), "the CA bundle").await?.reveal().to_owned();
     if pem.contains("-----BEGIN CERTIFICATE-----") {
         return Ok(pem);
     }
@@ -224,19 +246,60 @@ async fn bundle(context: &Context, key: &Key, reference: &CaBundleReference) -> 
     )))
 }
 
-async fn value(context: &Context, source: &Source, field: &str, purpose: &str) -> Result<Secret, Outcome> {
+/// The Secret that a placement names.
+fn credentials_of(placement: &Placement) -> CredentialsSecretRef {
+    CredentialsSecretRef {
+        name: placement.secret_name.clone(),
+        username_key: placement.username_key.clone(),
+        token_key: placement.token_key.clone(),
+    }
+}
+
+/// One more key that is named, with the longest value that it may have.
+fn name(named: &mut Named, source: Source, key: &str, longest: usize) {
+    let most = named.entry(source).or_default().entry(key.to_owned()).or_default();
+    *most = (*most).max(longest);
+}
+
+fn name_credentials(named: &mut Named, key: &Key, reference: &CredentialsSecretRef) {
+    for field in [&reference.username_key, &reference.token_key] {
+        name(named, Source::secret(&key.namespace, &reference.name), field, LONGEST_CREDENTIAL);
+    }
+}
+
+/// The value under a key, which may have so many bytes.
+async fn value(
+    context: &Context,
+    source: &Source,
+    (field, longest): (&str, usize),
+    purpose: &str,
+) -> Result<Secret, Outcome> {
     let now = context.dependencies.clock.now();
     let (noun, Source { namespace, name, .. }) = (source.noun(), source);
     let stuck = |reason, message, hint: String| Outcome::Stuck(Problem::new(reason, message, hint));
     match context.references.content(source).await {
-        Content::Present { values, .. } => match values.get(field) {
-            Some(value) if !value.reveal().is_empty() => Ok(value.clone()),
-            _ => Err(stuck(
-                Reason::SecretMissing,
-                format!("{noun} {name} has no text under key {field}, which holds {purpose}"),
-                format!("add key {field} to {noun} {name} in namespace {namespace}"),
-            )),
-        },
+        Content::Present { values, .. } => {
+            let length = match values.get(field) {
+                Some(Held::Text(text)) if (1..=longest).contains(&text.reveal().len()) => return Ok(text.clone()),
+                Some(Held::Text(text)) => text.reveal().len(),
+                Some(Held::TooLong(length)) => *length,
+                None => 0,
+            };
+            Err(match length {
+                0 => stuck(
+                    Reason::SecretMissing,
+                    format!("{noun} {name} has no text under key {field}, which holds {purpose}"),
+                    format!("add key {field} to {noun} {name} in namespace {namespace}"),
+                ),
+                _ => stuck(
+                    Reason::ValueTooLong,
+                    format!(
+                        "{noun} {name} has {length} bytes under key {field}; for {purpose} at most {longest} are read"
+                    ),
+                    format!("put no more than that under key {field} of {noun} {name} in namespace {namespace}"),
+                ),
+            })
+        }
         Content::Absent => Err(stuck(
             Reason::SecretMissing,
             format!("{noun} {name} with {purpose} does not exist"),

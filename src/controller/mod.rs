@@ -22,6 +22,7 @@ pub mod reconcile;
 pub mod reference_watch;
 pub mod startup;
 pub mod status;
+pub mod template_judge;
 pub mod watch;
 
 pub use clients::ClientFactory;

@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::crd::platform::FolderPolicy;
 use crate::crd::project::{DataPolicy, DeletionPolicy};
 use crate::crd::status::{MlopsProjectStatus, Placement};
-use crate::domain::identity::OwnerKey;
+use crate::domain::identity::{OwnerKey, digest};
 
 pub const FINALIZER: &str = "mlops-operator.io/finalizer";
 /// Annotation whose change asks for a reconcile at once.
@@ -19,6 +19,10 @@ pub const REQUESTED_AT: &str = "mlops-operator.io/reconcile-requested-at";
 pub const RELEASE: &str = "mlops-operator.io/release";
 /// Annotation that confirms the deletion of an object whose CRD is being deleted; its value must be the object's uid, too.
 pub const CONFIRM_DELETION: &str = "mlops-operator.io/confirm-deletion";
+/// The annotations that are read. One that is not listed here is in no object that a reconcile sees.
+const READ: [&str; 3] = [REQUESTED_AT, RELEASE, CONFIRM_DELETION];
+/// Bytes of an annotation's value that are kept: more than a time, a uid or a word has.
+const LONGEST_ANNOTATION: usize = 256;
 /// The kind, as owner keys have it.
 pub const KIND: &str = "MlopsProject";
 
@@ -41,6 +45,20 @@ impl Key {
             namespace: self.namespace.clone(),
             name: self.name.clone(),
         }
+    }
+}
+
+/// Leaves of an object what is read. Whoever may write one can hang 256 KiB of annotations on it, and labels and owners
+/// without a limit of their own; all objects are held in memory. Nothing of this is ever written back: the finalizer goes
+/// on by a patch of that field, and the status by a server-side apply of the status.
+pub fn lean(object: &mut DynamicObject) {
+    let ObjectMeta { annotations, labels, managed_fields, owner_references, .. } = &mut object.metadata;
+    (*labels, *managed_fields, *owner_references) = (None, None, None);
+    let Some(annotations) = annotations else { return };
+    annotations.retain(|name, _| READ.contains(&name.as_str()));
+    for value in annotations.values_mut().filter(|value| value.len() > LONGEST_ANNOTATION) {
+        // It still changes where the value does.
+        *value = digest(&[value.as_str()]);
     }
 }
 
@@ -142,4 +160,43 @@ pub fn revision(object: &DynamicObject) -> String {
         object.uid().unwrap_or_default(),
         object.metadata.generation.unwrap_or(0)
     )
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn of_an_object_only_what_is_read_is_kept() {
+        let long = |sign: &str| sign.repeat(200 * 1024);
+        let object = |asked: &str| {
+            let mut object: DynamicObject = serde_json::from_value(json!({
+                "apiVersion": "mlops-operator.io/v1alpha1", "kind": KIND,
+                "metadata": {
+                    "name": "x", "namespace": "n", "uid": "u", "generation": 3, "resourceVersion": "7",
+                    "finalizers": ["a/b", FINALIZER], "labels": {"l": long("l")},
+                    "annotations": {"kubectl.kubernetes.io/last-applied-configuration": long("k"), "other": long("o"), REQUESTED_AT: asked, RELEASE: "u"},
+                    "managedFields": [{"manager": long("m")}],
+                    "ownerReferences": [{"apiVersion": "v1", "kind": "Pod", "name": long("p"), "uid": "p"}],
+                },
+                "spec": {"projectName": "x"}, "status": {"observedGeneration": 2},
+            }))
+            .unwrap();
+            lean(&mut object);
+            object
+        };
+        let kept = object(&long("r"));
+        assert!(serde_json::to_string(&kept).unwrap().len() < 1024);
+        assert!(
+            is_finalized(&kept.metadata) && kept.finalizers().len() == 2,
+            "others' finalizers are written with ours"
+        );
+        assert_eq!((kept.resource_version().as_deref(), released(&kept)), (Some("7"), Ok(true)));
+        assert_eq!((spec(&kept)["projectName"].as_str(), status(&kept).observed_generation), (Some("x"), Some(2)));
+        assert_ne!(revision(&kept), revision(&object(&long("s"))), "a long request is a request all the same");
+        assert!(revision(&object("2026-03-01")).contains("2026-03-01"));
+    }
 }

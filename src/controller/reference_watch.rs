@@ -1,7 +1,7 @@
 //! Secrets and ConfigMaps that objects name, each watched by its name and only while somebody names it. A change
 //! brings the objects that name it back at once. Nothing is listed or cached cluster-wide.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -56,6 +56,29 @@ impl Source {
     }
 }
 
+/// Sources, the keys of each that are named, and how many bytes the value of each may have.
+pub type Named = BTreeMap<Source, Keys>;
+/// Keys of one source, and how many bytes the value of each may have.
+pub type Keys = BTreeMap<String, usize>;
+
+/// The value of a key that somebody names.
+#[derive(Clone)]
+pub enum Held {
+    Text(Secret),
+    /// It has more bytes than it may, so it is not kept: how many.
+    TooLong(usize),
+}
+
+impl Held {
+    /// The value, if it is kept.
+    pub fn text(&self) -> Option<&Secret> {
+        match self {
+            Self::Text(text) => Some(text),
+            Self::TooLong(_) => None,
+        }
+    }
+}
+
 /// What is known of a source.
 #[derive(Clone)]
 pub enum Content {
@@ -69,8 +92,8 @@ pub enum Content {
         version: String,
         /// Whether it carries the label that lets its values go into parameters of a project's template.
         for_parameters: bool,
-        /// Values that are text; others count as absent.
-        values: Arc<BTreeMap<String, Secret>>,
+        /// Values of the keys that somebody names. Those that are no text count as absent.
+        values: Arc<BTreeMap<String, Held>>,
     },
 }
 
@@ -90,9 +113,14 @@ struct Watched {
     content: watch::Receiver<Content>,
     /// Whether somebody gave up waiting for the first answer.
     overdue: Arc<AtomicBool>,
-    referrers: Arc<Mutex<BTreeSet<Key>>>,
+    referrers: Referrers,
+    /// What is kept of it.
+    keys: Keys,
     task: tokio::task::AbortHandle,
 }
+
+/// Who names a source, and what of it.
+type Referrers = Arc<Mutex<BTreeMap<Key, Keys>>>;
 
 impl Drop for Watched {
     fn drop(&mut self) {
@@ -113,18 +141,31 @@ impl ReferenceWatch {
     }
 
     /// An object names exactly these sources from now on. Sources that nobody names any more are forgotten.
-    pub fn refer(&self, object: &Key, sources: &BTreeSet<Source>) {
+    pub fn refer(&self, object: &Key, named: &Named) {
         let mut watched = self.watched.lock().unwrap_or_else(PoisonError::into_inner);
         watched.retain(|source, entry| {
             let mut referrers = entry.referrers.lock().unwrap_or_else(PoisonError::into_inner);
-            if !sources.contains(source) {
+            if !named.contains_key(source) {
                 referrers.remove(object);
             }
-            !referrers.is_empty() || sources.contains(source)
+            !referrers.is_empty() || named.contains_key(source)
         });
-        for source in sources {
-            let entry = watched.entry(source.clone()).or_insert_with(|| self.watch(source));
-            entry.referrers.lock().unwrap_or_else(PoisonError::into_inner).insert(object.clone());
+        for (source, keys) in named {
+            let watch = || self.watch(source, keys.clone(), Referrers::default(), String::new());
+            let entry = watched.entry(source.clone()).or_insert_with(watch);
+            let keys = {
+                let mut referrers = entry.referrers.lock().unwrap_or_else(PoisonError::into_inner);
+                referrers.insert(object.clone(), keys.clone());
+                together(&referrers)
+            };
+            if entry.keys != keys {
+                // What was not kept must be read again, and what nobody names any more goes.
+                let known = match &*entry.content.borrow() {
+                    Content::Unknown => String::new(),
+                    content => content.version().to_owned(),
+                };
+                *entry = self.watch(source, keys, entry.referrers.clone(), known);
+            }
         }
     }
 
@@ -156,12 +197,18 @@ impl ReferenceWatch {
         self.len() == 0
     }
 
-    fn watch(&self, source: &Source) -> Watched {
+    /// Watches a source from now on; `known` is the version of it that the referrers know, if they do.
+    fn watch(&self, source: &Source, keys: Keys, referrers: Referrers, known: String) -> Watched {
         let (sender, content) = watch::channel(Content::Unknown);
-        let referrers = Arc::new(Mutex::new(BTreeSet::new()));
         let overdue = Arc::new(AtomicBool::new(false));
-        let follow =
-            Follow { sender, referrers: referrers.clone(), changed: self.changed.clone(), overdue: overdue.clone() };
+        let follow = Follow {
+            sender,
+            referrers: referrers.clone(),
+            keys: keys.clone(),
+            known,
+            changed: self.changed.clone(),
+            overdue: overdue.clone(),
+        };
         let (client, name) = (self.client.clone(), source.name.clone());
         let task = if source.config_map {
             let stream = watch_object(Api::<ConfigMap>::namespaced(client, &source.namespace), &name).default_backoff();
@@ -171,39 +218,41 @@ impl ReferenceWatch {
                 watch_object(Api::<SecretObject>::namespaced(client, &source.namespace), &name).default_backoff();
             tokio::spawn(follow.run(stream.boxed(), secret_content))
         };
-        Watched { content, overdue, referrers, task: task.abort_handle() }
+        Watched { content, overdue, referrers, keys, task: task.abort_handle() }
     }
 }
 
 /// The task that follows one source.
 struct Follow {
     sender: watch::Sender<Content>,
-    referrers: Arc<Mutex<BTreeSet<Key>>>,
+    referrers: Referrers,
+    keys: Keys,
+    /// The version that the referrers know; empty: none.
+    known: String,
     changed: UnboundedSender<Key>,
     overdue: Arc<AtomicBool>,
 }
 
 impl Follow {
     async fn run<K>(
-        self,
+        mut self,
         mut stream: futures::stream::BoxStream<'static, Result<Option<K>, watcher::Error>>,
-        read: fn(K) -> Content,
+        read: fn(K, &Keys) -> Content,
     ) {
         while let Some(next) = stream.next().await {
             let content = match next {
-                Ok(Some(object)) => read(object),
+                Ok(Some(object)) => read(object, &self.keys),
                 Ok(None) => Content::Absent,
                 Err(error) if forbidden(&error) => Content::Forbidden,
                 // The watch is tried again by itself; what was known stays known.
                 Err(_) => continue,
             };
-            let before = self.sender.borrow().version().to_owned();
-            let first = matches!(*self.sender.borrow(), Content::Unknown);
-            let differs = before != content.version();
-            self.sender.send_replace(content);
-            // A first answer is waited for; only one that nobody waits for any more is news.
-            if differs && (!first || self.overdue.swap(false, Ordering::AcqRel)) {
-                for key in self.referrers.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+            let known = std::mem::replace(&mut self.known, content.version().to_owned());
+            let first = matches!(self.sender.send_replace(content), Content::Unknown);
+            let differs = !known.is_empty() && known != self.known;
+            // A first answer is waited for: one is news where nobody waits for it any more.
+            if differs || (first && self.overdue.swap(false, Ordering::AcqRel)) {
+                for key in self.referrers.lock().unwrap_or_else(PoisonError::into_inner).keys() {
                     // The receiver goes only when the controller does.
                     let _ = self.changed.unbounded_send(key.clone());
                 }
@@ -221,18 +270,64 @@ fn forbidden(error: &watcher::Error) -> bool {
     }
 }
 
-fn secret_content(object: SecretObject) -> Content {
-    let label = object.metadata.labels.as_ref().and_then(|labels| labels.get(ALLOWED_USE));
-    let for_parameters = label.is_some_and(|value| value == FOR_PARAMETERS);
-    let text =
-        |(key, value): (String, k8s_openapi::ByteString)| Some((key, Secret::new(String::from_utf8(value.0).ok()?)));
-    let values = Arc::new(object.data.unwrap_or_default().into_iter().filter_map(text).collect());
-    let version = object.metadata.resource_version.unwrap_or_default();
-    Content::Present { version, for_parameters, values }
+/// All keys that are named, each with the longest value that one of its referrers takes.
+fn together(referrers: &BTreeMap<Key, Keys>) -> Keys {
+    let mut all = Keys::new();
+    for (key, longest) in referrers.values().flatten() {
+        let most = all.entry(key.clone()).or_default();
+        *most = (*most).max(*longest);
+    }
+    all
 }
 
-fn config_map_content(object: ConfigMap) -> Content {
-    let values = object.data.unwrap_or_default().into_iter().map(|(key, value)| (key, Secret::new(value)));
-    let (version, values) = (object.metadata.resource_version.unwrap_or_default(), Arc::new(values.collect()));
-    Content::Present { version, for_parameters: false, values }
+fn secret_content(object: SecretObject, keys: &Keys) -> Content {
+    let label = object.metadata.labels.as_ref().and_then(|labels| labels.get(ALLOWED_USE));
+    let for_parameters = label.is_some_and(|value| value == FOR_PARAMETERS);
+    let data = object.data.unwrap_or_default().into_iter().map(|(key, value)| (key, value.0));
+    let version = object.metadata.resource_version.unwrap_or_default();
+    Content::Present { version, for_parameters, values: Arc::new(kept(data, keys)) }
+}
+
+fn config_map_content(object: ConfigMap, keys: &Keys) -> Content {
+    let data = object.data.unwrap_or_default().into_iter().map(|(key, value)| (key, value.into_bytes()));
+    let version = object.metadata.resource_version.unwrap_or_default();
+    Content::Present { version, for_parameters: false, values: Arc::new(kept(data, keys)) }
+}
+
+/// What is kept of the data of a source: a megabyte of it may be of no use to anybody here.
+fn kept(data: impl Iterator<Item = (String, Vec<u8>)>, keys: &Keys) -> BTreeMap<String, Held> {
+    let value = |(key, value): (String, Vec<u8>)| {
+        let kept = match value.len() {
+            length if length > *keys.get(&key)? => Held::TooLong(length),
+            _ => Held::Text(Secret::new(String::from_utf8(value).ok()?)),
+        };
+        Some((key, kept))
+    };
+    data.filter_map(value).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_named_keys_are_kept_and_none_that_is_too_long() {
+        let key = |name: &str| Key { namespace: "n".into(), name: name.into() };
+        let keys = |all: &[(&str, usize)]| all.iter().map(|(name, most)| ((*name).to_owned(), *most)).collect::<Keys>();
+        let referrers = [
+            (key("a"), keys(&[("token", 4), ("long", 3)])),
+            (key("b"), keys(&[("token", 2), ("bytes", 9), ("absent", 9)])),
+        ];
+        let data = [("token", "abcd"), ("long", "abcd"), ("other", "abcd"), ("bytes", "x")];
+        let bytes = |(name, text): (&str, &str)| {
+            (name.to_owned(), if name == "bytes" { vec![0xff] } else { text.as_bytes().to_vec() })
+        };
+        let kept = kept(data.into_iter().map(bytes), &together(&referrers.into()));
+        let told = |value: &Held| match value {
+            Held::Text(text) => text.reveal().to_owned(),
+            Held::TooLong(length) => format!("too long: {length}"),
+        };
+        let told: Vec<_> = kept.iter().map(|(name, value)| (name.as_str(), told(value))).collect();
+        assert_eq!(told, [("long", "too long: 4".to_owned()), ("token", "abcd".to_owned())]);
+    }
 }

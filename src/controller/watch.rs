@@ -15,14 +15,14 @@ use tokio::sync::watch;
 
 use crate::controller::api::ApiError;
 use crate::controller::context::{Context, Dependencies};
-use crate::controller::object::Key;
+use crate::controller::object::{self, Key};
 use crate::controller::predicate::{EventFilter, Relevance};
 use crate::controller::reconcile;
 use crate::controller::startup::Installation;
 use crate::domain::requeue::backoff;
 
-/// How many objects one list call asks for.
-const PAGE: u32 = 200;
+/// How many objects one list call asks for: each may have a megabyte before [`object::lean`] has seen it.
+const PAGE: u32 = 50;
 
 /// Works until `stop` says true, and then until the reconciles under way have ended, each after its current call.
 pub async fn run(dependencies: Dependencies, stop: watch::Receiver<bool>) {
@@ -40,7 +40,7 @@ pub async fn run(dependencies: Dependencies, stop: watch::Receiver<bool>) {
     let shared = context.clone();
     let objects = watcher(api, watcher::Config::default().page_size(PAGE))
         .default_backoff()
-        .modify(strip)
+        .modify(object::lean)
         .reflect(writer)
         .filter_map(move |event| ready(sift(&shared, &filter, event)));
     let of_kind = resource.clone();
@@ -64,12 +64,6 @@ pub async fn run(dependencies: Dependencies, stop: watch::Receiver<bool>) {
 async fn stopped(mut stop: watch::Receiver<bool>) {
     // The sender is gone only when the process ends.
     let _ = stop.wait_for(|stop| *stop).await;
-}
-
-/// What the cache has no use for.
-fn strip(object: &mut DynamicObject) {
-    object.managed_fields_mut().clear();
-    object.annotations_mut().remove("kubectl.kubernetes.io/last-applied-configuration");
 }
 
 /// Lets through what is worth a reconcile, and forgets what is gone.

@@ -151,6 +151,8 @@ reasons! {
     SecretMissing,
     /// The Secret may not be used as the spec asks: it lacks the label that allows it, or its value could be read.
     SecretRefused,
+    /// A value in a Secret or ConfigMap is longer than what it is for takes; the message names it.
+    ValueTooLong,
     /// The CA bundle cannot be read or holds no certificate.
     CaBundleInvalid,
     /// The project template in the ConfigMap has errors; the message names the first, with its line.

@@ -10,6 +10,7 @@ pub mod identity;
 pub mod outcome;
 pub mod problem;
 pub mod project;
+pub mod recent;
 pub mod requeue;
 pub mod scrubber;
 pub mod seal;

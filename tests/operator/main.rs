@@ -6,6 +6,7 @@
 mod harness;
 
 mod authority;
+mod bounds;
 mod controller;
 mod crash;
 mod deletion;

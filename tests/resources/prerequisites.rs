@@ -11,7 +11,7 @@ use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use bytes::Bytes;
 use mlops_operator::adapters::aws::artifact_bucket::ArtifactBucketActuator;
-use mlops_operator::adapters::aws::clients::{Aws, AwsFactory};
+use mlops_operator::adapters::aws::clients::{Aws, AwsFactory, PLACES};
 use mlops_operator::adapters::aws::prerequisites::PrerequisitesActuator;
 use mlops_operator::clock::Clock;
 use mlops_operator::controller::converge::engine::{IntentJournal, Scope, converge};
@@ -478,6 +478,28 @@ async fn a_role_is_assumed_once_an_hour_and_is_the_principal_with_its_path() {
     tokio::time::sleep(Duration::from_secs(3601)).await;
     assert!(matches!(look(&bench).await, Outcome::InSync { .. }));
     assert_eq!(assumed(&bench), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn places_beyond_the_bound_cost_a_role_assumed_anew_and_nothing_else() {
+    let mut bench = Bench::new(REGION, None);
+    with_role(&mut bench, "c/ml");
+    let factory = bench.factory();
+    let place = bench.project.identity.placement.clone();
+    let assumed = |bench: &Bench| bench.sandbox.calls().iter().filter(|call| *call == "sts AssumeRole").count();
+    let used = factory.connect(&place, "used").await;
+    used.s3.list_buckets().send().await.unwrap();
+    let idle = factory.connect(&place, "idle").await;
+    idle.s3.list_buckets().send().await.unwrap();
+    for n in 0..PLACES {
+        factory.connect(&place, &format!("other-{n}")).await;
+        factory.connect(&place, "used").await.s3.list_buckets().send().await.unwrap();
+    }
+    assert_eq!(assumed(&bench), 2, "what is used stays");
+    idle.s3.list_buckets().send().await.unwrap();
+    assert_eq!(assumed(&bench), 2, "whoever works with forgotten clients goes on with them");
+    factory.connect(&place, "idle").await.s3.list_buckets().send().await.unwrap();
+    assert_eq!(assumed(&bench), 3, "the place that was not used for longest was forgotten");
 }
 
 #[tokio::test(start_paused = true)]

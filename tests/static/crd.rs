@@ -36,6 +36,15 @@ fn every_property_has_a_type_and_every_property_of_the_spec_a_description_and_a_
     assert!(faults.is_empty(), "{}", faults.join("\n"));
 }
 
+#[test]
+fn the_quota_of_the_examples_counts_objects_of_the_definition() {
+    let crd = serde_json::to_value(<MlopsProject as kube::CustomResourceExt>::crd()).unwrap();
+    let text = std::fs::read_to_string(root().join("examples/resource-quota.yaml")).unwrap();
+    let quota: Value = serde_yaml::from_str(&text).unwrap();
+    let counted = format!("count/{}", crd["metadata"]["name"].as_str().unwrap());
+    assert!(quota["spec"]["hard"][&counted].is_string(), "{counted} is not limited: {quota}");
+}
+
 fn walk(path: &str, schema: &Value, bounded: bool, faults: &mut Vec<String>) {
     let kind = schema["type"].as_str().unwrap_or_default();
     if kind.is_empty() {

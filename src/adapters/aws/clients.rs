@@ -1,7 +1,6 @@
 //! AWS clients for one account, region and role. They stand alone because every adapter shares them.
 //! The SDK's own retries are off: they hide calls and bypass budgets; `controller::converge` is the only one that retries.
 
-use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -15,9 +14,14 @@ use aws_smithy_runtime_api::client::interceptors::{Intercept, SharedInterceptor}
 
 use crate::crd::identifiers::{Region, RoleArn};
 use crate::crd::status::Placement;
+use crate::domain::recent::Recent;
 
 /// The time that one AWS call may take.
 pub const CALL_TIMEOUT: Duration = Duration::from_secs(30);
+/// How many places have clients: more than the accounts, regions and roles of one operator, and few enough that nobody fills
+/// the memory by naming ever new ones. Beyond it the place that was not used for longest costs new connections and a role
+/// assumed anew; whoever works with its clients goes on with them.
+pub const PLACES: usize = 256;
 
 /// Makes clients for places, all with the same HTTP client, clock and credentials at their root. The clients of a
 /// place are made once: they share its credentials, so that a role is assumed once an hour and not once per client.
@@ -25,8 +29,14 @@ pub const CALL_TIMEOUT: Duration = Duration::from_secs(30);
 pub struct AwsFactory {
     base: SdkConfig,
     path_style: bool,
-    clients: Arc<Mutex<BTreeMap<ClientKey, Aws>>>,
+    clients: Clients,
     interceptor: Option<SharedInterceptor>,
+}
+
+type Clients = Arc<Mutex<Recent<ClientKey, Aws>>>;
+
+fn no_clients() -> Clients {
+    Arc::new(Mutex::new(Recent::new(PLACES)))
 }
 
 /// What clients depend on.
@@ -61,14 +71,14 @@ impl AwsFactory {
             .stalled_stream_protection(aws_config::stalled_stream_protection::StalledStreamProtectionConfig::disabled())
             .identity_cache(IdentityCache::lazy().build())
             .build();
-        Self { base, path_style, clients: Arc::default(), interceptor: None }
+        Self { base, path_style, clients: no_clients(), interceptor: None }
     }
 
     /// The same, with something that is told of each call of the clients made from now on.
     #[must_use]
     pub fn with_interceptor(mut self, interceptor: impl Intercept + 'static) -> Self {
         self.interceptor = Some(SharedInterceptor::new(interceptor));
-        self.clients = Arc::default();
+        self.clients = no_clients();
         self
     }
 
@@ -81,11 +91,18 @@ impl AwsFactory {
             external_id: placement.external_id.clone(),
             session_name: session_name_of(session_name),
         };
-        if let Some(known) = self.clients.lock().unwrap_or_else(PoisonError::into_inner).get(&key) {
-            return known.clone();
+        let known = self.clients.lock().unwrap_or_else(PoisonError::into_inner).get(&key);
+        if let Some(known) = known {
+            return known;
         }
         let made = self.make(&key).await;
-        self.clients.lock().unwrap_or_else(PoisonError::into_inner).entry(key).or_insert(made).clone()
+        let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
+        // Somebody else may have been quicker: two sets of clients would assume the role twice.
+        if let Some(known) = clients.get(&key) {
+            return known;
+        }
+        clients.keep(key, made.clone());
+        made
     }
 
     async fn make(&self, key: &ClientKey) -> Aws {

@@ -68,12 +68,25 @@ fn leads_to_login(path: &str) -> bool {
     (0..segments.len()).any(|at| page(at) && (is_login(at) || segments[at] == "securityRealm"))
 }
 
+/// How many values an answer may have: a folder of 10,000 jobs has a fifth of it. Read, one takes up to a hundred bytes,
+/// so that few bytes on the wire could become many in memory.
+const MOST_VALUES: usize = 250_000;
+
 /// The JSON of a 200.
 pub(super) fn json(attempt: &str, answer: &Answer) -> Result<Value, Fault> {
     if !answer.headers.contains_key("x-jenkins") {
         return Err(not_jenkins(attempt, "the answer lacks the header X-Jenkins"));
     }
+    if values(&answer.body) > MOST_VALUES {
+        let what = format!("could not {attempt}: the answer has more than {MOST_VALUES} values");
+        return Err(Fault::new(FaultKind::Rejected, what).hint("choose a folder with fewer jobs"));
+    }
     serde_json::from_slice(&answer.body).map_err(|_| not_jenkins(attempt, "the answer is no JSON"))
+}
+
+/// At most how many values a JSON text holds: each but the first stands behind one of these signs, as may a text's own.
+fn values(json: &[u8]) -> usize {
+    json.iter().filter(|sign| b",[{".contains(sign)).count()
 }
 
 /// Something answers at the URL, but not Jenkins.
@@ -153,6 +166,23 @@ mod tests {
         let named = refusal("read it", &answer(403, &[("x-required-permission", "hudson.model.Item.Create")]));
         assert!(named.message.contains("hudson.model.Item.Create"), "{}", named.message);
         assert_eq!(refusal("x", &answer(429, &[("retry-after", "7")])).retry_after, Some(Duration::from_secs(7)));
+    }
+
+    #[test]
+    fn json_of_few_bytes_and_many_values_is_refused_before_it_is_read() {
+        let answer = |body: String| Answer { body: body.into(), ..answer(200, &[("x-jenkins", "2.500")]) };
+        let many = |value: &str, times: usize| format!("[{}{value}]", format!("{value},").repeat(times));
+        let rows = [
+            ("a long list", many("{\"name\":\"a\"}", 50_000), true),
+            ("numbers alone", many("0", 250_000), false),
+            ("empty objects", many("{}", 130_000), false),
+            ("nested deeply", "[".repeat(300_000), false),
+        ];
+        for (name, body, read) in rows {
+            let told = json("read it", &answer(body)).map_err(|fault| (fault.kind, fault.message));
+            let refused = (FaultKind::Rejected, "could not read it: the answer has more than 250000 values".to_owned());
+            assert_eq!(told.as_ref().err(), (!read).then_some(&refused), "{name}");
+        }
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Jenkins over HTTP: `transport` opens the way to a real server, `client` makes single calls, `errors` sorts refusals,
 //! `server` and `jobs` are the actuators, and `folders` is the way that both go. In tests the same client runs over the sandbox's service.
 
+mod body;
 mod client;
 mod errors;
 mod folders;

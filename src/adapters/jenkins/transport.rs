@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, Response};
-use http_body_util::{BodyExt, Full, Limited};
+use http_body_util::Full;
 use hyper_rustls::HttpsConnectorBuilder;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -19,7 +19,8 @@ use rustls::{ClientConfig, RootCertStore};
 use tower::util::BoxCloneSyncService;
 use url::Url;
 
-use super::client::{BoxError, MAX_BODY, Transport};
+use super::body::Bodies;
+use super::client::{BoxError, Transport};
 use crate::crd::status::Reason;
 use crate::domain::address;
 use crate::domain::fault::{Fault, FaultKind};
@@ -130,12 +131,12 @@ pub(super) fn transport(ca_bundle: &str) -> Result<Transport, Fault> {
         .pool_timer(TokioTimer::new())
         .pool_idle_timeout(IDLE_TIMEOUT)
         .build::<_, Full<Bytes>>(https);
+    let bodies = Bodies::new();
     Ok(BoxCloneSyncService::new(tower::service_fn(move |request: Request<Bytes>| {
-        let client = client.clone();
+        let (client, bodies) = (client.clone(), bodies.clone());
         async move {
             let (parts, body) = client.request(request.map(Full::new)).await?.into_parts();
-            let body = Limited::new(body, MAX_BODY).collect().await?.to_bytes();
-            Ok::<_, BoxError>(Response::from_parts(parts, body))
+            Ok::<_, BoxError>(Response::from_parts(parts, bodies.read(body).await?))
         }
     })))
 }

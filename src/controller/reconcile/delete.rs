@@ -36,7 +36,7 @@ pub(super) async fn delete(subject: &Subject<'_>) -> Result<Reconciled, ApiError
     };
     let sent = dereference::sent(key, object::spec(object));
     let mut sources = dereference::placement_sources(key, &placement);
-    sources.extend(sent.iter().map(|one| one.source.clone()));
+    dereference::name_sent(&mut sources, &sent);
     context.references.refer(key, &sources);
     let versions = dereference::version(&context.references, &sources).await;
     memory.begin(&format!("{}{versions}", object::revision(object)));

@@ -120,10 +120,11 @@ pub async fn run(object: Arc<DynamicObject>, context: Arc<Context>) -> Result<Ac
 async fn reconcile(object: &DynamicObject, context: &Context) -> Result<(Action, bool), ApiError> {
     let key = Key::of(object);
     let memory = context.memory(object);
-    let live;
+    let mut live;
     let object = if memory.behind(version_of(object)) {
         // The watch may be behind, or tell of what was.
         live = call(context.api(&key.namespace).get(&key.name)).await?;
+        object::lean(&mut live);
         &live
     } else {
         object
