@@ -7,6 +7,7 @@ mod harness;
 
 mod authority;
 mod bounds;
+mod bucket_owner;
 mod controller;
 mod crash;
 mod deletion;

@@ -32,13 +32,13 @@ pub(super) async fn tags(aws: &Aws, arn: &str, attempt: &str) -> Result<Option<B
 }
 
 /// Observes the data of a project.
-pub(super) async fn look(aws: &Aws, name: &str, id: &str) -> Result<Data, Fault> {
+pub(super) async fn look(aws: &Aws, name: &str, id: &str, account: &str) -> Result<Data, Fault> {
     let group = group(aws, &group_name(name, id)).await?;
     let packages = match &group {
         Some(group) => packages(aws, &group.name).await?,
         None => Vec::new(),
     };
-    Ok(Data { group, packages, bucket: bucket(aws, &bucket_name(id)).await? })
+    Ok(Data { group, packages, bucket: bucket(aws, &bucket_name(id), account).await? })
 }
 
 async fn group(aws: &Aws, name: &str) -> Result<Option<Tagged>, Fault> {
@@ -71,8 +71,8 @@ async fn packages(aws: &Aws, group: &str) -> Result<Vec<String>, Fault> {
     }
 }
 
-async fn bucket(aws: &Aws, name: &str) -> Result<Option<Tagged>, Fault> {
-    match aws.s3.get_bucket_tagging().bucket(name).send().await {
+async fn bucket(aws: &Aws, name: &str, account: &str) -> Result<Option<Tagged>, Fault> {
+    match aws.s3.get_bucket_tagging().bucket(name).expected_bucket_owner(account).send().await {
         Ok(tagging) => {
             let tags = tagging.tag_set().iter().map(|tag| (tag.key().to_owned(), tag.value().to_owned()));
             Ok(Some(Tagged { name: name.to_owned(), tags: tags.collect() }))

@@ -197,7 +197,7 @@ impl Actuator<SagemakerProject> for SagemakerProjectActuator {
         }
         // What is in it can be removed only once SageMaker is done with it.
         let data = if self.purpose == Purpose::DeleteWithData && !project.status.in_progress() {
-            Some(data::look(&self.aws, name, &project.id).await?)
+            Some(data::look(&self.aws, name, &project.id, &id.placement.account_id).await?)
         } else {
             None
         };
