@@ -102,7 +102,7 @@ async fn life(data_policy: &str) -> BTreeSet<(&'static str, String)> {
     let journal = harness.sandbox.journal();
     for entry in journal.iter().filter(|entry| CONDITIONED.contains(&entry.operation.as_str())) {
         let tags = entry.input["Tags"].as_array().cloned().unwrap_or_default();
-        assert!(tags.iter().any(|tag| tag["Key"] == "mlops-operator.io/owner"), "{}: {}", entry.call(), entry.input);
+        assert!(tags.iter().any(|tag| tag["Key"] == "mlops-operator.io/object"), "{}: {}", entry.call(), entry.input);
         if entry.service == "cloudformation" {
             assert_eq!(entry.input["RoleARN"], stack_role, "{}", entry.call());
         }

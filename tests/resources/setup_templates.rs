@@ -203,7 +203,7 @@ fn judge(stack: &Stack, rows: &[Row]) {
 }
 
 /// The tag keys of a request that copies another project's owner.
-const COPIED: &[(&str, &str)] = &[("aws:tagkeys", "team,mlops-operator.io/owner")];
+const COPIED: &[(&str, &str)] = &[("aws:tagkeys", "team,mlops-operator.io/object")];
 /// Those of any other request.
 const PLAIN: &[(&str, &str)] = &[("aws:tagkeys", "team,sagemaker:project-id")];
 
@@ -353,15 +353,15 @@ fn the_operator_makes_stacks_as_the_stack_role_alone_and_deletes_what_carries_an
     const PROJECT: &str = "arn:aws:sagemaker:ACCOUNT:project/taxi";
     const PRODUCT: &str = "arn:aws:catalog:ACCOUNT:product/prod-1";
     const MAKES: &[(&str, &str)] =
-        &[("cloudformation:rolearn", ROLE), ("aws:requesttag/mlops-operator.io/owner", "0a")];
-    const AS_ITSELF: &[(&str, &str)] = &[("aws:requesttag/mlops-operator.io/owner", "0a")];
+        &[("cloudformation:rolearn", ROLE), ("aws:requesttag/mlops-operator.io/object", "0a")];
+    const AS_ITSELF: &[(&str, &str)] = &[("aws:requesttag/mlops-operator.io/object", "0a")];
     const AS_OTHER: &[(&str, &str)] = &[
         ("cloudformation:rolearn", "arn:aws:iam::111122223333:role/Admin"),
-        ("aws:requesttag/mlops-operator.io/owner", "0a"),
+        ("aws:requesttag/mlops-operator.io/object", "0a"),
     ];
     const UPDATES: &[(&str, &str)] =
-        &[("cloudformation:rolearn", ROLE), ("aws:resourcetag/mlops-operator.io/owner", "0a")];
-    const OWNED: &[(&str, &str)] = &[("aws:resourcetag/mlops-operator.io/owner", "0a")];
+        &[("cloudformation:rolearn", ROLE), ("aws:resourcetag/mlops-operator.io/object", "0a")];
+    const OWNED: &[(&str, &str)] = &[("aws:resourcetag/mlops-operator.io/object", "0a")];
     const TO_STACKS: &[(&str, &str)] = &[("iam:passedtoservice", "cloudformation.amazonaws.com")];
     const TO_LAMBDA: &[(&str, &str)] = &[("iam:passedtoservice", "lambda.amazonaws.com")];
     let stack = made("operator-role", &vec![("StackRoleArn", ROLE), ("DeletesData", "true")]);

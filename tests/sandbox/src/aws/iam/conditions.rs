@@ -108,7 +108,7 @@ mod tests {
             fact("sts:externalid", None),
         ]
         .into();
-        facts.insert("aws:tagkeys".to_owned(), vec!["team".to_owned(), "mlops-operator.io/owner".to_owned()]);
+        facts.insert("aws:tagkeys".to_owned(), vec!["team".to_owned(), "mlops-operator.io/object".to_owned()]);
         let one = |operator: &str, key: &str, wanted: Value| json!({ operator: { key: wanted } });
         let rows = [
             ("no condition", Value::Null, true),
