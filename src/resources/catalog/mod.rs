@@ -11,8 +11,7 @@ use jiff::Timestamp;
 use crate::crd::identifiers::{PortfolioId, ProductId, RoleArn};
 use crate::crd::status::{CatalogStatus, MlopsProjectStatus, Placement, Reason};
 use crate::domain::external_resource::{Attempts, Decision, ExternalResource, Goal, ResourceKind, StepKey, Wait};
-use crate::domain::identity::{Identity, Owned, Ownership};
-use crate::domain::problem::Problem;
+use crate::domain::identity::{Identity, Owned};
 use crate::domain::project::{Principal, Project};
 use crate::resources::artifact_bucket::Artifacts;
 use crate::resources::prerequisites::OperatorPrincipal;
@@ -20,6 +19,7 @@ use crate::resources::prerequisites::OperatorPrincipal;
 mod association;
 mod constraint;
 mod launch_path;
+mod marks;
 mod partial_decision;
 mod portfolio;
 mod principals;
@@ -37,8 +37,6 @@ pub use provisioning_artifact::{ObservedVersion, Version};
 
 /// For how long reads and lists of Service Catalog may lag behind writes. What is absent for longer does not exist.
 pub const LAG: Duration = Duration::from_secs(15);
-/// Most tags that a portfolio or product takes.
-const MOST_TAGS: usize = 20;
 
 /// Names of the resources in intents and client tokens.
 pub mod resource_name {
@@ -222,9 +220,9 @@ impl ExternalResource for CatalogProduct {
                 name: catalog.portfolio_name.clone(),
                 provider: catalog.portfolio_provider.clone(),
                 description: catalog.portfolio_description.clone(),
-                tags: marked(project, Owned::Portfolio, &tags),
+                tags: marks::marked(project, Owned::Portfolio, &tags),
             },
-            product: Product::desired(catalog, marked(project, Owned::Product, &tags)),
+            product: Product::desired(catalog, marks::marked(project, Owned::Product, &tags)),
             version: Version { sha256: artifacts.template_sha256.clone(), url: artifacts.template_url.clone() },
             launch_role: project.roles.launch.clone(),
             principals: catalog.principals.iter().cloned().chain([own]).collect(),
@@ -238,7 +236,7 @@ impl ExternalResource for CatalogProduct {
         now: Timestamp,
         attempts: &Attempts,
     ) -> Decision<Action, ProvisioningTarget> {
-        if let Some(problem) = claimed(id, observed) {
+        if let Some(problem) = marks::claimed(id, observed) {
             return Decision::Stuck(problem);
         }
         match goal {
@@ -278,23 +276,6 @@ impl ExternalResource for CatalogProduct {
         };
         Some(format!("catalog product {what} in account {}, {}", placement.account_id, placement.region))
     }
-}
-
-fn marked(project: &Project, resource: Owned, tags: &BTreeMap<String, String>) -> BTreeMap<String, String> {
-    tags.clone().into_iter().chain(project.identity.owner_tags(resource)).collect()
-}
-
-/// A portfolio or product that another installation made for an object of this name.
-fn claimed(id: &Identity, observed: &Observed) -> Option<Problem> {
-    let claims = |resource, tags: &BTreeMap<_, _>| id.ownership(resource, tags) == Ownership::Claimed;
-    let portfolio = observed.portfolio.as_ref().filter(|portfolio| claims(Owned::Portfolio, &portfolio.tags));
-    let product = observed.product.as_ref().filter(|product| claims(Owned::Product, &product.tags));
-    let what = match (portfolio, product) {
-        (Some(portfolio), _) => format!("portfolio {} ({:?})", portfolio.id, portfolio.name),
-        (None, Some(product)) => format!("product {} ({:?})", product.id, product.name),
-        (None, None) => return None,
-    };
-    Some(Problem::claimed(&what))
 }
 
 fn step_key(action: &Action) -> StepKey {
@@ -340,7 +321,7 @@ fn present(
     now: Timestamp,
     attempts: &Attempts,
 ) -> Decision<Action, ProvisioningTarget> {
-    if let Some(stuck) = too_many_tags(desired) {
+    if let Some(stuck) = marks::too_many_tags(desired) {
         return stuck;
     }
     let mut partial = PartialDecision::default();
@@ -371,21 +352,6 @@ fn present(
         product_id: product.id.clone(),
         artifact_id: version.id.clone(),
         artifact_name: version.name.clone(),
-    })
-}
-
-fn too_many_tags(desired: &Desired) -> Option<Decision<Action, ProvisioningTarget>> {
-    let count = desired.product.tags.len();
-    (count > MOST_TAGS).then(|| {
-        let own = desired.product.tags.len() - desired.product.user_tags();
-        Decision::stuck(
-            Reason::InvalidSpec,
-            format!(
-                "product \"{}\" would carry {count} tags, and Service Catalog allows {MOST_TAGS}",
-                desired.product.name
-            ),
-            format!("remove tags from the spec: {own} of them are the operator's own"),
-        )
     })
 }
 
