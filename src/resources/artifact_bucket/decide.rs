@@ -198,9 +198,11 @@ fn objects(id: &Identity, wanted: &[Object], observed: &ObservedBucket, reason: 
             Some(_) => {}
         }
     }
-    let stale =
-        |object: &&ObservedObject| !is_archive(id, &object.key) && wanted.iter().all(|one| one.key != object.key);
-    let stale: Vec<String> = observed.objects.iter().filter(stale).map(|object| object.key.clone()).collect();
+    let ours = |object: &&ObservedObject| id.ownership(Owned::Artifacts, &object.tags) == Ownership::Ours;
+    let unwanted = observed.objects.iter().filter(|object| wanted.iter().all(|one| one.key != object.key));
+    let (archives, stale): (Vec<_>, Vec<_>) = unwanted.filter(ours).partition(|object| is_archive(id, &object.key));
+    steps.extend(archives.into_iter().filter_map(|archive| sealed_anew(id, archive, reason)));
+    let stale: Vec<String> = stale.into_iter().map(|object| object.key.clone()).collect();
     if let Some(first) = stale.first() {
         let summary = format!("delete objects that are no longer needed, from \"{first}\"");
         steps.push(Step::new(Action::DeleteObjects(stale), Change::Delete, Reason::SpecChanged, summary));
@@ -216,6 +218,27 @@ fn unproven(name: &str) -> Decision<Action, Artifacts> {
     )
 }
 
+fn unproven_prefix(id: &Identity) -> Decision<Action, Artifacts> {
+    let (bucket, prefix) = (&id.placement.bucket, id.bucket_prefix());
+    Decision::stuck(
+        Reason::OwnershipUnproven,
+        format!(
+            "under \"{prefix}\" in bucket \"{bucket}\" is an object that the operator did not put there, or that has lost its tags"
+        ),
+        "look at it; delete it if nobody needs it, or set deletionPolicy: Retain to leave all of them",
+    )
+}
+
+/// An archive that nothing asks for now stays, and its mark must not be one of before the installation's key was replaced.
+fn sealed_anew(id: &Identity, archive: &ObservedObject, reason: Reason) -> Option<Step<Action>> {
+    let mut tags = archive.tags.clone();
+    tags.extend(id.owner_tags(Owned::Artifacts));
+    (tags != archive.tags).then(|| {
+        let summary = format!("set tags of object \"{}\"", archive.key);
+        Step::new(Action::TagObject(archive.key.clone(), tags), Change::Update, reason, summary)
+    })
+}
+
 /// Nothing of ours is left. HeadBucket's 404 in the right account proves it; a bucket of another owner holds nothing
 /// of ours, since the operator never puts anything into one.
 pub(super) fn absent(id: &Identity, observed: &Observed) -> Decision<Action, Artifacts> {
@@ -226,14 +249,17 @@ pub(super) fn absent(id: &Identity, observed: &Observed) -> Decision<Action, Art
         Observed::Undisclosed => return undisclosed(name),
         Observed::Present(observed) => observed,
     };
-    match observed.settings.as_ref().map(|found| id.ownership(Owned::Bucket, &found.tags)) {
+    let whose = observed.settings.as_ref().map(|found| id.ownership(Owned::Bucket, &found.tags));
+    if let Some(problem) = claimed_artifacts(id, observed).filter(|_| whose != Some(Ownership::Foreign)) {
+        return Decision::Stuck(problem);
+    }
+    match whose {
         Some(Ownership::Foreign) => return Decision::Gone,
         Some(Ownership::Claimed) => return Decision::Stuck(claimed(id)),
         Some(Ownership::Unmarked) if !nothing_but_artifacts(id, observed) => return unproven(name),
+        // Of a bucket that the spec names, the prefix is ours, and each object there says so.
+        None if !nothing_but_artifacts(id, observed) => return unproven_prefix(id),
         Some(Ownership::Ours | Ownership::Unmarked) | None => {}
-    }
-    if let Some(problem) = claimed_artifacts(id, observed) {
-        return Decision::Stuck(problem);
     }
     let mut steps = Steps::new();
     if let Some(first) = observed.versions.first() {

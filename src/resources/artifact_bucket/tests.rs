@@ -5,6 +5,8 @@ use super::*;
 use crate::crd::status::Placement;
 use crate::domain::identity::{Owned, Ownership};
 use crate::domain::problem::Problem;
+use crate::domain::seal::Seals;
+use crate::domain::secret::FingerprintKey;
 use crate::fixture::{account, bare, elsewhere, owner, place, region, sum_of};
 
 fn project(owned: bool) -> Project {
@@ -235,6 +237,12 @@ fn deletion_takes_what_is_ours_and_nothing_else() {
             }),
             "Stuck OwnershipUnproven",
         ),
+        (
+            "a given one with something else under the prefix",
+            false,
+            Box::new(|observed| observed.objects[0].tags.clear()),
+            "Stuck OwnershipUnproven",
+        ),
         ("a given one with objects of ours", false, Box::new(|_| {}), "delete-versions/Deleting"),
         ("a given one without", false, Box::new(|observed| observed.versions.clear()), "Gone"),
     ];
@@ -301,18 +309,33 @@ fn the_archives_that_are_asked_for_are_there_and_no_others() {
 }
 
 #[test]
+fn after_a_lost_key_what_a_project_may_still_name_is_sealed_anew_too() {
+    let before = project(true);
+    let mut project = project(true);
+    project.identity.seals = Seals::new(FingerprintKey::new("a new one"), true);
+    let key = format!("{}seed/build/old.zip", project.identity.bucket_prefix());
+    let mut observed = as_declared(&project);
+    let tags = before.identity.owner_tags(Owned::Artifacts);
+    observed.objects.push(ObservedObject { key, sha256: None, tags });
+    let goal = Goal::Present(wanted(&project));
+    assert_eq!(told(&project, &goal, &Observed::Present(observed)), "tag-object/Drifted");
+}
+
+#[test]
 fn what_a_project_may_still_name_stays_and_an_old_template_goes() {
     let project = project(false);
     let prefix = project.identity.bucket_prefix();
+    let ours = || project.identity.owner_tags(Owned::Artifacts);
     let rows = [
-        ("an earlier template", "templates/jenkins-git-v1/old.yaml", "delete-objects/SpecChanged"),
-        ("seed code of an earlier operator", "seed/build/old.zip", "InSync"),
-        ("a check-in of an earlier operator", "bootstrap/old.zip", "InSync"),
-        ("what is no archive", "seeds.zip", "delete-objects/SpecChanged"),
+        ("an earlier template", "templates/jenkins-git-v1/old.yaml", ours(), "delete-objects/SpecChanged"),
+        ("seed code of an earlier operator", "seed/build/old.zip", ours(), "InSync"),
+        ("a check-in of an earlier operator", "bootstrap/old.zip", ours(), "InSync"),
+        ("what is no archive", "seeds.zip", ours(), "delete-objects/SpecChanged"),
+        ("what the operator did not put there", "theirs.csv", BTreeMap::new(), "InSync"),
     ];
-    for (case, key, told_so) in rows {
+    for (case, key, tags, told_so) in rows {
         let mut observed = as_declared(&project);
-        let object = ObservedObject { key: format!("{prefix}{key}"), sha256: None, tags: BTreeMap::new() };
+        let object = ObservedObject { key: format!("{prefix}{key}"), sha256: None, tags };
         observed.objects.push(object);
         let goal = Goal::Present(wanted(&project));
         assert_eq!(told(&project, &goal, &Observed::Present(observed)), told_so, "{case}");
