@@ -2,7 +2,7 @@
 //! observed once more right before it, so that nothing is overwritten or deleted that changed hands since. What holds items
 //! is never deleted as a job is: Jenkins deletes what is in it as SYSTEM, be it visible to the user or not.
 
-use futures::future::try_join_all;
+use futures::{StreamExt, TryStreamExt, stream};
 use http::StatusCode;
 use serde_json::Value;
 
@@ -15,7 +15,7 @@ use crate::domain::fault::{Fault, FaultKind};
 use crate::domain::identity::{Identity, Ownership};
 use crate::domain::text::one_line;
 use crate::resources::jenkins_jobs::document::{self, Element};
-use crate::resources::jenkins_jobs::marker::{self, Marker, ownership};
+use crate::resources::jenkins_jobs::marker::{self, Marker, PROOF, ownership};
 use crate::resources::jenkins_jobs::{
     Action, JenkinsJobs, Observed, ObservedFolder, ObservedItem, item_path, may_be_a_job, xml,
 };
@@ -25,6 +25,11 @@ const PIPELINE_CLASS: &str = "org.jenkinsci.plugins.workflow.job.WorkflowJob";
 /// Classes of jobs that hold nothing but their builds. Other types may hold items of their own (folders, multibranch
 /// projects), so they are left alone.
 const JOB_CLASSES: [&str; 2] = [PIPELINE_CLASS, "hudson.model.FreeStyleProject"];
+
+/// Items that may be the project's, of which no more are looked at: it has four, and few of earlier ids.
+const MOST_ITEMS: usize = 100;
+/// How many of them are read at once.
+const READS_AT_ONCE: usize = 4;
 
 /// Observes and changes the jobs behind a client.
 pub struct JenkinsJobsActuator<'a> {
@@ -124,6 +129,7 @@ impl JenkinsClient {
         let (_, marker) = marker::split(text(value, "description"));
         let items = visible_items(value);
         let mut holds_more = false;
+        let closely = closely || marker.as_ref().is_some_and(|marker| marker.hash == PROOF);
         if closely && items == Some(0) && ownership(id, path, &marker) == Ownership::Ours {
             let document = self.document(&looking_at(path), &format!("{}/config.xml", item_path(path))).await?;
             holds_more = document.is_some_and(|document| xml::folder_holds_more(&document));
@@ -140,9 +146,19 @@ impl JenkinsClient {
             let path = [path, &[name.to_owned()][..]].concat();
             let claims = matches!(ownership(id, &path, &marker), Ownership::Ours | Ownership::Claimed);
             let wanted = claims || may_be_a_job(name, &id.placement.project_name);
-            wanted.then(|| self.item(id, path, marker, text(item, "_class")))
+            wanted.then(|| (path, marker, text(item, "_class").to_owned()))
         });
-        Ok(try_join_all(looks).await?.into_iter().flatten().collect())
+        let found: Vec<_> = looks.take(MOST_ITEMS + 1).collect();
+        if found.len() > MOST_ITEMS {
+            let what = format!(
+                "could not list the jobs of folder \"{}\": more than {MOST_ITEMS} items there carry this project's marker or the names of its jobs",
+                path.join("/")
+            );
+            return Err(Fault::new(FaultKind::Unexpected, what).hint("remove those that are not needed"));
+        }
+        let looks = found.into_iter().map(|(path, marker, class)| self.item(id, path, marker, class));
+        let items: Vec<_> = stream::iter(looks).buffered(READS_AT_ONCE).try_collect().await?;
+        Ok(items.into_iter().flatten().collect())
     }
 
     async fn item(
@@ -150,10 +166,10 @@ impl JenkinsClient {
         id: &Identity,
         path: Vec<String>,
         marker: Option<Marker>,
-        class: &str,
+        class: String,
     ) -> Result<Option<ObservedItem>, Fault> {
         let name = path.last().cloned().unwrap_or_default();
-        let is_job = JOB_CLASSES.contains(&class);
+        let is_job = JOB_CLASSES.contains(&class.as_str());
         let ours = ownership(id, &path, &marker) == Ownership::Ours;
         if !ours || class != PIPELINE_CLASS {
             return Ok(Some(ObservedItem { name, is_job, marker, job: None }));

@@ -1,8 +1,11 @@
 //! What to do about the jobs, given what was observed: folders from the outside in, then jobs.
 
 use super::job::PipelineJob;
-use super::marker::{Marker, ownership};
-use super::{Action, Desired, JenkinsJobs, Jobs, Observed, ObservedFolder, ObservedItem, by_lower_case, compare, xml};
+use super::marker::{Marker, PROOF, ownership};
+use super::{
+    Action, Desired, JenkinsJobs, Jobs, Observed, ObservedFolder, ObservedItem, by_lower_case, compare, may_be_a_job,
+    xml,
+};
 use crate::crd::status::{Placement, Reason};
 use crate::domain::external_resource::{Attempts, Change, Decision, ExternalResource, Step};
 use crate::domain::identity::{Identity, Ownership};
@@ -124,7 +127,9 @@ pub(super) fn absent(id: &Identity, observed: &Observed, attempts: &Attempts) ->
     if !jobs.is_empty() {
         return Decision::Act(jobs);
     }
-    if let Some(item) = observed.items.iter().find(|item| whose(id, item) == Ownership::Claimed) {
+    // Whoever may describe an item can give it such a marker: only what is named as a job of ours may be one.
+    let named = |item: &&ObservedItem| item.is_job && may_be_a_job(&item.name, &id.placement.project_name);
+    if let Some(item) = observed.items.iter().filter(named).find(|item| whose(id, item) == Ownership::Claimed) {
         return Decision::Stuck(claimed(item));
     }
     if let Some(proof) = unproven(id, observed, attempts) {
@@ -132,7 +137,7 @@ pub(super) fn absent(id: &Identity, observed: &Observed, attempts: &Attempts) ->
     }
     // Only the innermost that exists can be empty; the ones around it follow in later rounds.
     match observed.folders.last() {
-        Some(last) if observed.delete_folders && made(id, &folder, last) && looks_empty(last) => {
+        Some(last) if (observed.delete_folders || is_proof(last)) && made(id, &folder, last) && looks_empty(last) => {
             let summary = format!("delete folder \"{}\"", folder.join("/"));
             let action = Action::DeleteFolder { path: folder };
             Decision::Act(vec![Step::new(action, Change::Delete, Reason::Deleting, summary)])
@@ -144,6 +149,11 @@ pub(super) fn absent(id: &Identity, observed: &Observed, attempts: &Attempts) ->
 /// Whether the folder at this path was made for this object.
 fn made(id: &Identity, path: &[String], folder: &ObservedFolder) -> bool {
     folder.is_folder && ownership(id, path, &folder.marker) == Ownership::Ours
+}
+
+/// Whether the folder was made to prove that there is none, and a crash has left it behind.
+fn is_proof(folder: &ObservedFolder) -> bool {
+    folder.marker.as_ref().is_some_and(|marker| marker.hash == PROOF)
 }
 
 /// What may be deleted by what can be seen of it: no proof that it is empty.
@@ -173,7 +183,7 @@ fn unproven(id: &Identity, observed: &Observed, attempts: &Attempts) -> Option<S
     let path = &id.placement.jenkins_folder;
     let missing =
         path.get(..=observed.folders.len()).filter(|_| observed.folders.iter().all(|folder| folder.is_folder))?;
-    let document = xml::render_folder(&Marker::new(id, missing, ""));
+    let document = xml::render_folder(&Marker::new(id, missing, PROOF));
     let action = Action::ConfirmAbsence { path: missing.to_vec(), document };
     let confirmed = [JenkinsJobs::key(&action), JenkinsJobs::key(&Action::DeleteFolder { path: missing.to_vec() })];
     if confirmed.iter().any(|key| attempts.done.contains(key)) || !attempts.recorded {

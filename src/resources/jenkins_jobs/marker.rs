@@ -3,6 +3,9 @@
 
 use crate::domain::identity::{Identity, Ownership};
 
+/// What the marker of a folder says in the place of a fingerprint that was made only to prove that there is none.
+pub const PROOF: &str = "proof";
+
 const START: &str = "[mlops-operator.io/v1 ";
 
 /// What the marker says.
@@ -12,7 +15,7 @@ pub struct Marker {
     pub owner: String,
     /// The owner as people know it: `namespace/name`.
     pub object: String,
-    /// Fingerprint of what was last applied; empty for folders.
+    /// Fingerprint of what was last applied; empty for folders, or [`PROOF`].
     pub hash: String,
 }
 

@@ -217,6 +217,38 @@ fn every_state_of_unwanted_jobs_has_its_move() {
             "- delete job \"ml/taxi/sagemaker-taxi-p-1-preprocess\" (Deleting)",
         ),
         (
+            "a job of ours with another installation's seal stops it",
+            |observed| observed.items[0].marker = of_another_installation(&observed.items[0].marker),
+            "- delete job \"ml/taxi/sagemaker-taxi-p-1-modelbuild\" (Deleting); \
+             - delete job \"ml/taxi/sagemaker-taxi-p-1-modeldeploy\" (Deleting)",
+        ),
+        (
+            "once the others are gone",
+            |observed| {
+                observed.items.truncate(1);
+                observed.items[0].marker = of_another_installation(&observed.items[0].marker);
+            },
+            "stuck: ClusterClaimed",
+        ),
+        (
+            "an item of another name to which somebody gave such a marker does not",
+            |observed| {
+                observed.items = vec![item("forged", None, &owner())];
+                observed.items[0].marker = of_another_installation(&observed.items[0].marker);
+                observed.folders[1].items = Some(1);
+            },
+            "gone, but Jenkins folder \"ml/taxi\" of https://ci.example/jenkins stays: something else is in it",
+        ),
+        (
+            "a folder that a proof of absence left behind goes without consent",
+            |observed| {
+                (observed.items, observed.folders[1].items) = (vec![], Some(0));
+                observed.delete_folders = false;
+                observed.folders[1].marker.as_mut().unwrap().hash = marker::PROOF.into();
+            },
+            "- delete folder \"ml/taxi\" (Deleting)",
+        ),
+        (
             "those of any project id",
             |observed| observed.items = vec![item("sagemaker-taxi-p-0-modeldeploy", None, &owner())],
             "- delete job \"ml/taxi/sagemaker-taxi-p-0-modeldeploy\" (Deleting)",
