@@ -16,6 +16,11 @@ const MASK: &str = "(a secret)";
 const CUT_OFF: usize = 8;
 /// Lines of a longer secret are looked for by themselves from this many characters on.
 const SHORTEST_LINE: usize = 8;
+/// Of a secret with more lines only the whole is looked for.
+const MOST_LINES: usize = 50;
+/// Bytes of all forms; from there on secrets are looked for as they are: no object needs more, and a hostile one could fill
+/// the memory that all share.
+const MOST_BYTES: usize = 512 * 1024;
 /// Longer secrets are not looked for in forms of forms: no token is, and hostile ones would make many large texts.
 const LONGEST_TWICE: usize = 256;
 
@@ -38,8 +43,13 @@ impl Scrubber {
     /// Looks for these secrets; those of fewer than four characters would be found everywhere and are left out.
     pub fn new<'a>(secrets: impl IntoIterator<Item = &'a Secret>) -> Self {
         let mut all = BTreeSet::new();
+        let mut bytes = 0;
         for secret in secrets.into_iter().filter(|secret| !secret.is_short()) {
-            all.extend(forms(secret.reveal().trim()));
+            let secret = secret.reveal().trim();
+            let plain = Form { text: secret.to_owned(), base64: false };
+            let forms = if bytes < MOST_BYTES { forms(secret) } else { BTreeSet::from([plain]) };
+            bytes += forms.iter().map(|form| form.text.len()).sum::<usize>();
+            all.extend(forms);
         }
         let mut forms: BTreeMap<u8, Vec<Form>> = BTreeMap::new();
         for form in all {
@@ -83,29 +93,13 @@ impl Scrubber {
         shown
     }
 
-    /// Cleans all texts of a status but those that the operator reads back: placement and intents, which it makes itself,
-    /// and the project's id with the moment of its last change.
-    pub fn clean_status(&self, status: &mut MlopsProjectStatus) {
-        let MlopsProjectStatus { conditions, artifacts, catalog, project, jobs, trigger, .. } = status;
-        let mut texts: Vec<&mut String> = conditions.iter_mut().map(|condition| &mut condition.message).collect();
-        if let Some(artifacts) = artifacts {
-            texts.extend([&mut artifacts.bucket, &mut artifacts.template_url]);
-        }
-        if let Some(catalog) = catalog {
-            texts.push(&mut catalog.version);
-        }
-        if let Some(project) = project {
-            texts.extend([&mut project.bucket, &mut project.model_package_group]);
-            texts.extend(project.repositories.iter_mut().map(|repository| &mut repository.seed_code));
-        }
-        if let Some(jobs) = jobs {
-            texts.push(&mut jobs.folder);
-            texts.extend(jobs.urls.iter_mut());
-        }
-        if let Some(trigger) = trigger {
-            texts.push(&mut trigger.stack_id);
-        }
-        for text in texts {
+    /// Cleans the texts of a status that were not in it `before`, but those that the operator reads back: placement and
+    /// intents, which it makes itself, and the project's id with the moment of its last change. What stood there before is
+    /// left: somebody who may write a status could else see what of it is a secret.
+    pub fn clean_status(&self, status: &mut MlopsProjectStatus, before: &MlopsProjectStatus) {
+        let mut before = before.clone();
+        let known: BTreeSet<String> = free_texts(&mut before).into_iter().map(|text| text.clone()).collect();
+        for text in free_texts(status).into_iter().filter(|text| !known.contains(*text)) {
             *text = self.clean(text);
         }
     }
@@ -116,10 +110,35 @@ impl Scrubber {
         if let Some(form) = forms.iter().find(|form| rest.starts_with(&form.text)) {
             return Some((form.text.len(), form.base64));
         }
-        let end = rest.trim_end_matches(['.', '…']);
+        // Only what says that it was cut off: any other end is a text of its own, and no place to try signs one by one.
+        let end = rest.strip_suffix('…').or_else(|| rest.strip_suffix("...")).unwrap_or_default();
         let cut_off = |form: &&Form| end.len() >= CUT_OFF && form.text.starts_with(end);
         forms.iter().find(cut_off).map(|form| (end.len(), form.base64))
     }
+}
+
+/// The texts of a status that a remote side may have a part in.
+fn free_texts(status: &mut MlopsProjectStatus) -> Vec<&mut String> {
+    let MlopsProjectStatus { conditions, artifacts, catalog, project, jobs, trigger, .. } = status;
+    let mut texts: Vec<&mut String> = conditions.iter_mut().map(|condition| &mut condition.message).collect();
+    if let Some(artifacts) = artifacts {
+        texts.extend([&mut artifacts.bucket, &mut artifacts.template_url]);
+    }
+    if let Some(catalog) = catalog {
+        texts.push(&mut catalog.version);
+    }
+    if let Some(project) = project {
+        texts.extend([&mut project.bucket, &mut project.model_package_group]);
+        texts.extend(project.repositories.iter_mut().map(|repository| &mut repository.seed_code));
+    }
+    if let Some(jobs) = jobs {
+        texts.push(&mut jobs.folder);
+        texts.extend(jobs.urls.iter_mut());
+    }
+    if let Some(trigger) = trigger {
+        texts.push(&mut trigger.stack_id);
+    }
+    texts
 }
 
 fn of_base64(sign: char) -> bool {
@@ -133,7 +152,9 @@ fn forms(secret: &str) -> BTreeSet<Form> {
     let words = secret.split(|sign: char| sign.is_whitespace() || sign.is_control()).filter(|word| !word.is_empty());
     plain.insert(words.collect::<Vec<_>>().join(" "));
     let lines = secret.lines().map(str::trim).filter(|line| line.chars().count() >= SHORTEST_LINE);
-    plain.extend(lines.map(str::to_owned));
+    if secret.lines().nth(MOST_LINES).is_none() {
+        plain.extend(lines.map(str::to_owned));
+    }
     plain.retain(|text| text.chars().count() >= SHORTEST);
     let once = written(&plain);
     let all = if secret.len() <= LONGEST_TWICE { written(&once) } else { once };
@@ -327,6 +348,31 @@ mod tests {
     }
 
     #[test]
+    fn sixty_hostile_secrets_take_little_memory_and_are_still_found() {
+        let lines = |n: usize| (0..1800).map(|line| format!("?>'\"&{n:02}{line:04}\n")).collect::<String>();
+        let secrets: Vec<Secret> = (0..60).map(|n| Secret::new(lines(n))).collect();
+        let scrubber = Scrubber::new(&secrets);
+        let bytes: usize = scrubber.forms.values().flatten().map(|form| form.text.len()).sum();
+        assert!(bytes < 4_000_000, "{bytes} bytes");
+        assert_eq!(scrubber.clean(&format!("it was {}", lines(59).trim())), "it was (a secret)");
+    }
+
+    #[test]
+    fn a_guess_is_not_confirmed_sign_by_sign() {
+        assert_eq!(
+            cleaned(&[TOKEN], &format!("which holds parameter {}", &TOKEN[..9])),
+            format!("which holds parameter {}", &TOKEN[..9])
+        );
+        let mut status = MlopsProjectStatus {
+            jobs: Some(JobsStatus { urls: vec![TOKEN.into()], ..JobsStatus::default() }),
+            ..MlopsProjectStatus::default()
+        };
+        let before = status.clone();
+        Scrubber::new(&[Secret::new(TOKEN)]).clean_status(&mut status, &before);
+        assert_eq!(status, before, "what somebody wrote into the status is no question that is answered");
+    }
+
+    #[test]
     fn the_texts_of_a_status_are_cleaned_and_what_is_read_back_is_not() {
         let condition = |message: &str| {
             serde_json::from_value(json!({
@@ -351,7 +397,7 @@ mod tests {
             [TOKEN, "p-1-", "True", "Ready", "build", "2026", place.account_id.as_str(), place.region.as_str()];
         let secrets: Vec<Secret> = secrets.iter().map(|text| Secret::new(*text)).collect();
         let mut cleaned = status(TOKEN);
-        Scrubber::new(&secrets).clean_status(&mut cleaned);
+        Scrubber::new(&secrets).clean_status(&mut cleaned, &MlopsProjectStatus::default());
         assert_eq!(cleaned, status("(a secret)"));
     }
 }

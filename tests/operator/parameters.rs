@@ -106,3 +106,17 @@ async fn the_label_lets_it_go_on_and_the_value_is_sent_without_its_line_break() 
     put_secret(&harness, "api", &json!({}));
     harness.until_condition("Stalled=True/SecretRefused", SOON).await;
 }
+
+/// What a Secret that may be named but not read holds could else be guessed: a guess that is masked is right.
+#[tokio::test(start_paused = true)]
+async fn what_users_write_themselves_is_shown_as_they_wrote_it() {
+    let mut harness = Harness::new(Settings::default()).await;
+    harness.start();
+    harness.apply(Harness::manifest());
+    harness.until_condition("Ready=True/Succeeded", Duration::from_mins(5)).await;
+    let (_, guess) = mlops_sandbox::jenkins::Jenkins::credentials();
+    let url = format!("https://github.com/example/../{guess}");
+    harness.edit(json!({"spec": {"repositories": {"build": {"url": url}}}})).await;
+    harness.until_condition("Stalled=True/InvalidSpec", Duration::from_mins(5)).await;
+    assert!(harness.message("Ready").contains(&guess), "{}", harness.message("Ready"));
+}

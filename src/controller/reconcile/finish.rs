@@ -23,7 +23,7 @@ use crate::domain::requeue::requeue_after;
 pub(super) async fn finish(subject: &Subject<'_>, reconciled: Reconciled) -> Result<(Action, bool), ApiError> {
     let Subject { object, context, memory, writer, .. } = subject;
     let scrubber = memory.scrubber();
-    let Reconciled { result, summary, applied, ending } = reconciled.cleaned(&scrubber);
+    let Reconciled { result, summary, applied, ending, local } = reconciled.cleaned(&scrubber);
     let generation = object.metadata.generation.unwrap_or(0);
     let now = context.dependencies.clock.now();
     let report = Report { generation, now, result, remarks: summary.remarks(), applied };
@@ -37,8 +37,10 @@ pub(super) async fn finish(subject: &Subject<'_>, reconciled: Reconciled) -> Res
         status.deletion_policy = Some(object::deletion_policy(object, default));
         summary.show(&mut status);
     }
-    // Ids and outputs come from there too, and what was published by an operator that knew less is cleaned now.
-    scrubber.clean_status(&mut status);
+    // Ids and outputs come from a remote side too.
+    if !local {
+        scrubber.clean_status(&mut status, &before);
+    }
     let mut notes = event_notes(&report, &before.conditions, &status.conditions);
     notes.extend(seed_code_notes(before.project.as_ref(), status.project.as_ref()));
     if ending != Ending::Stays {

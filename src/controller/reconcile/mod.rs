@@ -59,11 +59,13 @@ struct Reconciled {
     summary: ReconcileSummary,
     applied: Vec<AppliedStep>,
     ending: Ending,
+    /// Whether no remote side was asked for anything.
+    local: bool,
 }
 
 impl Reconciled {
     fn unobserved(result: ReconcileResult) -> Self {
-        Self { result, summary: ReconcileSummary::default(), applied: Vec::new(), ending: Ending::Stays }
+        Self { result, summary: ReconcileSummary::default(), applied: Vec::new(), ending: Ending::Stays, local: true }
     }
 
     fn refused(problem: Problem) -> Self {
@@ -72,12 +74,13 @@ impl Reconciled {
 
     /// One resource keeps all others from being observed.
     fn blocked(by: ResourceKind, outcome: &Outcome) -> Self {
-        Self::observed(Phase::Apply, ReconcileSummary::blocked(by, outcome), Vec::new())
+        Self { local: true, ..Self::observed(Phase::Apply, ReconcileSummary::blocked(by, outcome), Vec::new()) }
     }
 
     fn observed(phase: Phase, summary: ReconcileSummary, applied: Vec<AppliedStep>) -> Self {
         let ending = if phase == Phase::Delete && summary.all_gone() { Ending::Goes } else { Ending::Stays };
-        Self { result: ReconcileResult::Observed { phase, outcomes: summary.outcomes() }, summary, applied, ending }
+        let result = ReconcileResult::Observed { phase, outcomes: summary.outcomes() };
+        Self { result, summary, applied, ending, local: false }
     }
 
     /// The same with texts that hold no secret of the object: what the remote side says may repeat what went there.
@@ -88,6 +91,11 @@ impl Reconciled {
         }
         if let Ending::Released(left) = &mut self.ending {
             *left = clean(left);
+        }
+        // What no remote side has a part in is the user's own text: cleaned, it would tell him what a Secret holds that he
+        // may name and not read.
+        if self.local {
+            return self;
         }
         let (result, summary) = (self.result.redacted(clean), self.summary.cleaned(scrubber));
         Self { result, summary, ..self }
