@@ -233,11 +233,25 @@ fn bundle_source(key: &Key, reference: &CaBundleReference) -> Source {
     Source::bundle(&key.namespace, reference.kind, &reference.name)
 }
 
+/// The certificates of a PEM text alone: it may hold a private key, too, which goes nowhere.
+fn certificates(pem: &str) -> String {
+    const BEGIN: &str = "-----BEGIN CERTIFICATE-----";
+    const END: &str = "-----END CERTIFICATE-----";
+    let mut found = String::new();
+    for rest in pem.split(BEGIN).skip(1) {
+        if let Some((body, _)) = rest.split_once(END) {
+            found.extend([BEGIN, body, END, "\n"]);
+        }
+    }
+    found
+}
+
 async fn bundle(context: &Context, key: &Key, reference: &CaBundleReference) -> Result<String, Outcome> {
     let source = bundle_source(key, reference);
     let pem = value(context, &source, (&reference.key, LONGEST_BUNDLE), "the CA bundle").await?.reveal().to_owned();
-    if pem.contains("-----BEGIN CERTIFICATE-----") {
-        return Ok(pem);
+    let certificates = certificates(&pem);
+    if !certificates.is_empty() {
+        return Ok(certificates);
     }
     Err(Outcome::Stuck(Problem::new(
         Reason::CaBundleInvalid,
@@ -317,6 +331,27 @@ async fn value(
             let fault = Fault::new(FaultKind::Unavailable, text)
                 .hint("it is tried again by itself; if this lasts, look at the health of the Kubernetes API");
             Err(Outcome::Faulted { fault, since: now })
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_a_pem_text_only_certificates_are_taken() {
+        let one = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+        let key = "-----BEGIN PRIVATE KEY-----\nBBBB\n-----END PRIVATE KEY-----\n";
+        let rows = [
+            ("a certificate", one.to_owned(), one.to_owned()),
+            ("a chain", format!("{one}{one}"), format!("{one}{one}")),
+            ("with its key and remarks", format!("# ours\n{key}{one}"), one.to_owned()),
+            ("a key alone", key.to_owned(), String::new()),
+            ("one that is cut off", one[..40].to_owned(), String::new()),
+        ];
+        for (name, text, expected) in rows {
+            assert_eq!(certificates(&text), expected, "{name}");
         }
     }
 }
