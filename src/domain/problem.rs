@@ -23,9 +23,9 @@ impl Problem {
     /// Something names this object as its owner, and does not carry this installation's seal.
     pub fn claimed(what: &str) -> Self {
         let message = format!(
-            "{what} names this object as its owner, but another installation sealed it: one for the same cluster id, or this one before its key was replaced"
+            "{what} names this object as its owner, but another installation sealed it: one for the same cluster id, or this one before its key was replaced; or somebody copied it there"
         );
-        let hint = "in a copy of a cluster, give the operator a clusterId of its own; where the key was lost, restore it or set acceptUnsealed for a while (docs/grants.md); deletionPolicy: Retain lets the object go and leaves the rest alone";
+        let hint = "look at it: what somebody copied there must go; in a copy of a cluster, give the operator a clusterId of its own; where the key was lost, restore it or set acceptUnsealed for a while (docs/grants.md); deletionPolicy: Retain lets the object go and leaves the rest alone";
         Self::new(Reason::ClusterClaimed, message, hint)
     }
 }

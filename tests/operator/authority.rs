@@ -96,6 +96,7 @@ const FIELDS: &[Field] = &[
     ("platform/aws/assumeRole/roleArn", true, "R:team-operator", "R:victim-operator"),
     ("platform/aws/roles/launch", true, "R:team-launch", "R:victim-launch"),
     ("platform/aws/roles/use", true, "R:team-use", "R:victim-use"),
+    ("platform/aws/roles/checkIn", true, "R:team-check-in", "R:victim-check-in"),
     ("platform/aws/roles/stack", true, "R:team-stack", "R:victim-stack"),
     ("platform/modelTrigger/runtimeRoleArn", true, "R:team-runtime", "R:victim-runtime"),
     ("platform/artifacts/bucket", true, "team-bucket", "victim-bucket"),
@@ -256,7 +257,7 @@ fn said(entry: &Entry) -> String {
 
 async fn furnish(harness: &Harness) {
     harness.sandbox.world(|world| {
-        for name in ["operator", "launch", "use", "stack", "runtime", "studio"] {
+        for name in ["operator", "launch", "use", "check-in", "stack", "runtime", "studio"] {
             for whose in ["team", "victim"] {
                 let services = [
                     "servicecatalog.amazonaws.com",

@@ -126,6 +126,22 @@ async fn a_neighbour_who_declares_what_is_there_gets_none_of_it() {
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_neighbour_who_names_the_victims_bucket_keeps_to_a_prefix_of_its_own() {
+    let harness = neighbours().await;
+    let before = world(&harness);
+    let mut manifest = theirs("other", "other", "other");
+    manifest["spec"]["platform"]["artifacts"] = json!({"bucket": own_bucket(&harness, NAMESPACE, "taxi-fares")});
+    harness.kubernetes.create("mlopsprojects", RIVAL, manifest).unwrap();
+    let ready = |harness: &Harness| condition(harness, "other", "Ready") == "True/Succeeded";
+    harness.until("the neighbour's project Ready", LONG, ready).await;
+    assert_kept(&before, &harness, "it was granted every bucket, and put its artifacts there");
+    harness.kubernetes.delete("mlopsprojects", RIVAL, "other").unwrap();
+    let gone = |harness: &Harness| harness.kubernetes.object("mlopsprojects", RIVAL, "other").is_none();
+    harness.until("the neighbour's object gone", Duration::from_mins(30), gone).await;
+    assert_kept(&before, &harness, "it was deleted again");
+}
+
 /// Tags of one resource put onto the other, both ways, in every service; then everything of the neighbour's is deleted.
 #[tokio::test(start_paused = true)]
 async fn marks_that_are_copied_from_and_to_a_neighbour_cost_nobody_a_resource() {

@@ -454,7 +454,7 @@ fn each_status_has_its_move_while_the_project_is_to_go() {
 fn a_mark_alone_deletes_nothing() {
     const DELETE: &str = "Delete Deleting: delete SageMaker project \"churn\"";
     const UNPROVEN: &str = "stuck OwnershipUnproven: SageMaker project \"churn\" (p-abc) carries this object's mark, but its id was not written down, and prod-1, which it was launched from, is not this object's product";
-    const CLAIMED: &str = "stuck ClusterClaimed: SageMaker project \"churn\" names this object as its owner, but another installation sealed it: one for the same cluster id, or this one before its key was replaced";
+    const CLAIMED: &str = "stuck ClusterClaimed: SageMaker project \"churn\" names this object as its owner, but another installation sealed it: one for the same cluster id, or this one before its key was replaced; or somebody copied it there";
     let other_id = || {
         let intent = Intent { resource: RESOURCE.into(), n: 0, id: Some("p-old".into()) };
         Attempts { intents: vec![intent], ..Attempts::default() }
