@@ -71,7 +71,8 @@ fn made(file: &str, given: &Given) -> Stack {
 }
 
 /// What the roles of a team's projects need to be told.
-const TEAM: [(&str, &str); 2] = [("ConnectionArns", CONNECTION), ("Repositories", "team/taxi-*,team/fares")];
+const TEAM: [(&str, &str); 3] =
+    [("ConnectionArns", CONNECTION), ("Repositories", "team/taxi-*,team/fares"), ("ProjectNames", "taxi-*")];
 /// What the identity of a project's jobs needs to be told.
 const PROJECT: [(&str, &str); 3] = [("UseRoleArn", ROLE), ("ProjectName", "taxi"), ("ProjectId", "p-1")];
 
@@ -104,7 +105,7 @@ fn the_operators_role_is_made_for_each_way_of_trust_and_each_right() {
         &[("OidcProvider", "oidc.eks.eu-central-1.amazonaws.com/id/EXAMPLE")],
     ];
     for mut given in combinations(&choices) {
-        given.push(("StackRoleArn", ROLE));
+        given.push(("StackRoleArns", ROLE));
         let stack = made("operator-role", &given);
         let has = |pair: (&str, &str)| usize::from(given.contains(&pair));
         assert_eq!(stack.kinds["AWS::IAM::Policy"], 1 + has(("DeletesData", "true")) + has(("KmsKeyArn", KEY)));
@@ -167,13 +168,20 @@ fn jenkins_gets_a_user_or_a_role() {
 #[test]
 fn what_cannot_serve_is_refused_before_anything_is_made() {
     let cases: &[(&str, Given, &str)] = &[
-        ("operator-role", vec![("StackRoleArn", ROLE), ("Trust", "Irsa")], "Irsa needs OidcProvider"),
-        ("operator-role", vec![], "[StackRoleArn] must have values"),
-        ("operator-role", vec![("StackRoleArn", ROLE), ("Namespace", "a\"b")], "Namespace"),
-        ("project-roles", vec![TEAM[1], ("ConnectionArns", "github")], "ConnectionArns"),
-        ("project-roles", vec![TEAM[0]], "[Repositories] must have values"),
-        ("project-roles", vec![TEAM[0], ("Repositories", "*")], "Repositories"),
-        ("project-roles", vec![TEAM[0], ("Repositories", "*/taxi")], "Repositories"),
+        ("operator-role", vec![("StackRoleArns", ROLE), ("Trust", "Irsa")], "Irsa needs OidcProvider"),
+        ("operator-role", vec![], "[StackRoleArns] must have values"),
+        ("operator-role", vec![("StackRoleArns", ROLE), ("Namespace", "a\"b")], "Namespace"),
+        ("project-roles", vec![TEAM[1], TEAM[2], ("ConnectionArns", "github")], "ConnectionArns"),
+        ("project-roles", vec![TEAM[0], TEAM[2]], "[Repositories] must have values"),
+        ("project-roles", vec![TEAM[0], TEAM[2], ("Repositories", "*")], "Repositories"),
+        ("project-roles", vec![TEAM[0], TEAM[2], ("Repositories", "*/taxi")], "Repositories"),
+        ("project-roles", TEAM[..2].to_vec(), "[ProjectNames] must have values"),
+        ("project-roles", vec![TEAM[0], TEAM[1], ("ProjectNames", "*")], "ProjectNames"),
+        (
+            "project-roles",
+            [TEAM.as_slice(), &[("ProjectBucketArns", "arn:aws:s3:::sagemaker-project-*")]].concat(),
+            "ProjectBucketArns",
+        ),
         ("jenkins-user", [PROJECT.as_slice(), &[("Identity", "Robot")]].concat(), "Identity"),
         ("jenkins-user", vec![PROJECT[0], PROJECT[1]], "[ProjectId] must have values"),
         ("jenkins-user", vec![PROJECT[0], PROJECT[1], ("ProjectId", "*")], "ProjectId"),
@@ -188,13 +196,16 @@ fn what_cannot_serve_is_refused_before_anything_is_made() {
 /// Whose policies, what is asked for, on what, under which condition keys, and whether it is allowed.
 type Row = (&'static str, &'static str, &'static str, &'static [(&'static str, &'static str)], bool);
 
-/// Puts each row to the policies of the role that an output names. `ACCOUNT` in a resource stands for region and account.
+/// Puts each row to the policies of the role that an output names. `ACCOUNT` in a resource stands for region and account,
+/// an empty value for a key that the request lacks.
 fn judge(stack: &Stack, rows: &[Row]) {
     for (output, action, resource, facts, allowed) in rows {
         let resource = resource.replace("ACCOUNT", &format!("{REGION}:{ACCOUNT}"));
         let facts: Facts = facts
             .iter()
-            .map(|(key, value)| ((*key).to_owned(), value.split(',').map(str::to_owned).collect()))
+            .map(|(key, value)| {
+                ((*key).to_owned(), value.split(',').filter(|one| !one.is_empty()).map(str::to_owned).collect())
+            })
             .collect();
         let role = &stack.outputs[*output];
         let may = stack.world.iam.permits_given(role, action, &resource, &facts);
@@ -217,7 +228,20 @@ fn pipelines_and_check_in_may_do_their_work_and_nothing_to_other_teams() {
     let rows: &[Row] = &[
         (USE, "sagemaker:CreateTrainingJob", "arn:aws:sagemaker:ACCOUNT:training-job/j", PLAIN, true),
         (USE, "sagemaker:AddTags", "arn:aws:sagemaker:ACCOUNT:training-job/j", PLAIN, true),
-        (USE, "sagemaker:AddTags", "arn:aws:sagemaker:ACCOUNT:model-package/g/1", PLAIN, true),
+        (USE, "sagemaker:AddTags", "arn:aws:sagemaker:ACCOUNT:model-package/taxi-fares-p-1/1", PLAIN, true),
+        (USE, "sagemaker:AddTags", "arn:aws:sagemaker:ACCOUNT:model-package/others-p-2/1", PLAIN, false),
+        (USE, "sagemaker:CreateModelPackage", "arn:aws:sagemaker:ACCOUNT:model-package/taxi-fares-p-1/2", &[], true),
+        (
+            USE,
+            "sagemaker:CreateModelPackage",
+            "arn:aws:sagemaker:ACCOUNT:model-package-group/taxi-fares-p-1",
+            &[],
+            true,
+        ),
+        (USE, "sagemaker:CreateModelPackage", "arn:aws:sagemaker:ACCOUNT:model-package/others-p-2/2", &[], false),
+        (USE, "sagemaker:CreateModelPackage", "arn:aws:sagemaker:ACCOUNT:model-package-group/others-p-2", &[], false),
+        (USE, "sagemaker:DescribeModelPackage", "arn:aws:sagemaker:ACCOUNT:model-package/others-p-2/2", &[], false),
+        (USE, "sagemaker:UpdateModelPackage", "arn:aws:sagemaker:ACCOUNT:model-package/taxi-fares-p-1/2", &[], false),
         (USE, "sagemaker:AddTags", "arn:aws:sagemaker:ACCOUNT:model/m", COPIED, false),
         (USE, "sagemaker:AddTags", "arn:aws:sagemaker:ACCOUNT:project/others", PLAIN, false),
         (USE, "sagemaker:AddTags", "arn:aws:sagemaker:ACCOUNT:model-package-group/others", PLAIN, false),
@@ -227,6 +251,12 @@ fn pipelines_and_check_in_may_do_their_work_and_nothing_to_other_teams() {
         (USE, "codeconnections:UseConnection", CONNECTION, OURS, false),
         (USE, "codebuild:StartBuild", "arn:aws:codebuild:ACCOUNT:project/sagemaker-x-git-seedcodecheckin", &[], false),
         (USE, "s3:GetObject", "arn:aws:s3:::mlops-0a1b/x", &[], false),
+        (USE, "s3:ListBucket", "arn:aws:s3:::sagemaker-project-p-0a1b2c3d4e5f", &[], true),
+        (USE, "s3:PutObject", "arn:aws:s3:::sagemaker-project-p-0a1b2c3d4e5f/x", &[], true),
+        (USE, "s3:GetObject", "arn:aws:s3:::sagemaker-eu-central-1-111122223333/x", &[], true),
+        (USE, "s3:ListBucket", "arn:aws:s3:::sagemaker-project-p-ffffffffffff", &[], false),
+        (USE, "s3:GetObject", "arn:aws:s3:::sagemaker-project-p-ffffffffffff/x", &[], false),
+        (USE, "s3:DeleteObject", "arn:aws:s3:::sagemaker-project-p-ffffffffffff/x", &[], false),
         (CHECK_IN, "codeconnections:UseConnection", CONNECTION, OURS, true),
         (CHECK_IN, "codeconnections:UseConnection", CONNECTION, FARES, true),
         (CHECK_IN, "codeconnections:UseConnection", CONNECTION, THEIRS, false),
@@ -243,7 +273,45 @@ fn pipelines_and_check_in_may_do_their_work_and_nothing_to_other_teams() {
         (CHECK_IN, "s3:PutObject", "arn:aws:s3:::mlops-0a1b/x", &[], false),
         (CHECK_IN, "sagemaker:AddTags", "arn:aws:sagemaker:ACCOUNT:project/others", COPIED, false),
     ];
-    judge(&made("project-roles", &TEAM.to_vec()), rows);
+    let buckets = "arn:aws:s3:::sagemaker-project-p-0a1b2c3d4e5f*,arn:aws:s3:::sagemaker-eu-central-1-111122223333*";
+    judge(&made("project-roles", &[TEAM.as_slice(), &[("ProjectBucketArns", buckets)]].concat()), rows);
+    let none: &[Row] = &[
+        (USE, "s3:GetObject", "arn:aws:s3:::sagemaker-project-p-0a1b2c3d4e5f/x", &[], false),
+        (USE, "s3:GetObject", "arn:aws:s3:::sagemaker-eu-central-1-111122223333/x", &[], false),
+    ];
+    judge(&made("project-roles", &TEAM.to_vec()), none);
+}
+
+#[test]
+fn the_roles_of_a_second_team_take_nothing_from_the_first() {
+    let (mut world, first) =
+        begun("project-roles", &[TEAM.as_slice(), &[("LaunchRoleName", "launch"), ("UseRoleName", "use")]].concat());
+    first.unwrap();
+    let text =
+        std::fs::read_to_string(format!("{}/examples/aws/project-roles.yaml", env!("CARGO_MANIFEST_DIR"))).unwrap();
+    let second = [
+        TEAM[0],
+        ("Repositories", "others/*"),
+        ("ProjectNames", "other-*"),
+        ("LaunchRoleName", "launch"),
+        ("UseRoleName", "use"),
+    ];
+    let parameters: Vec<Value> =
+        second.iter().map(|(name, value)| json!({"ParameterKey": name, "ParameterValue": value})).collect();
+    let input = json!({"StackName": "second", "TemplateBody": text, "Parameters": parameters,
+        "Capabilities": ["CAPABILITY_IAM"]});
+    ask(&mut world, "CreateStack", &input).unwrap();
+    let later = world.after(Duration::from_mins(1));
+    world.advance(later);
+    for stack in ["setup", "second"] {
+        let seen = ask(&mut world, "DescribeStacks", &json!({"StackName": stack})).unwrap()["Stacks"][0].clone();
+        let outputs = seen["Outputs"].as_array().unwrap();
+        let check_in = outputs.iter().find(|output| output["OutputKey"] == "CheckInRoleArn").unwrap();
+        let check_in = check_in["OutputValue"].as_str().unwrap();
+        let to_build = Facts::from([("iam:passedtoservice".to_owned(), vec!["codebuild.amazonaws.com".to_owned()])]);
+        let launch = format!("arn:aws:iam::{ACCOUNT}:role/service-role/launch");
+        assert!(world.iam.permits_given(&launch, "iam:PassRole", check_in, &to_build), "{stack}");
+    }
 }
 
 #[test]
@@ -297,6 +365,13 @@ fn the_stack_role_makes_roles_within_the_boundary_alone_and_writes_the_operators
 #[test]
 fn the_jobs_of_a_project_reach_that_project_alone() {
     const ROLE: &str = "RoleArn";
+    const ID: &str = "aws:resourcetag/sagemaker:project-id";
+    const OURS: &[(&str, &str)] = &[(ID, "p-1")];
+    const THEIRS: &[(&str, &str)] = &[(ID, "p-2")];
+    // Of a resource without that tag: a request for the project's own id, for another's, and for one that another has.
+    const NEW: &[(&str, &str)] = &[(ID, ""), ("aws:requesttag/sagemaker:project-id", "p-1")];
+    const STRANGE: &[(&str, &str)] = &[(ID, ""), ("aws:requesttag/sagemaker:project-id", "p-2")];
+    const CLAIMED: &[(&str, &str)] = &[(ID, "p-2"), ("aws:requesttag/sagemaker:project-id", "p-1")];
     let mut given = PROJECT.to_vec();
     given.extend([("Identity", "PodRole"), ("DeploysEndpoints", "true")]);
     judge(
@@ -319,7 +394,22 @@ fn the_jobs_of_a_project_reach_that_project_alone() {
             (ROLE, "s3:PutObject", "arn:aws:s3:::sagemaker-project-p-1/a", &[], true),
             (ROLE, "s3:GetObject", "arn:aws:s3:::sagemaker-project-p-2/a", &[], false),
             (ROLE, "sagemaker:CreateEndpoint", "arn:aws:sagemaker:ACCOUNT:endpoint/taxi-p-1-prod", PLAIN, true),
+            (ROLE, "sagemaker:DeleteEndpoint", "arn:aws:sagemaker:ACCOUNT:endpoint/taxi-p-1-prod", &[], true),
             (ROLE, "sagemaker:DeleteEndpoint", "arn:aws:sagemaker:ACCOUNT:endpoint/others-p-2-prod", &[], false),
+            (ROLE, "sagemaker:CreateModel", "arn:aws:sagemaker:ACCOUNT:model/m", PLAIN, true),
+            (ROLE, "sagemaker:AddTags", "arn:aws:sagemaker:ACCOUNT:model/m", NEW, true),
+            (ROLE, "sagemaker:AddTags", "arn:aws:sagemaker:ACCOUNT:endpoint-config/c", NEW, true),
+            (ROLE, "sagemaker:AddTags", "arn:aws:sagemaker:ACCOUNT:endpoint-config/c", OURS, true),
+            (ROLE, "sagemaker:AddTags", "arn:aws:sagemaker:ACCOUNT:model/m", STRANGE, false),
+            (ROLE, "sagemaker:AddTags", "arn:aws:sagemaker:ACCOUNT:model/m", CLAIMED, false),
+            (ROLE, "sagemaker:AddTags", "arn:aws:sagemaker:ACCOUNT:endpoint/others-p-2-prod", NEW, false),
+            (ROLE, "sagemaker:DeleteModel", "arn:aws:sagemaker:ACCOUNT:model/m", OURS, true),
+            (ROLE, "sagemaker:DeleteModel", "arn:aws:sagemaker:ACCOUNT:model/m", THEIRS, false),
+            (ROLE, "sagemaker:DeleteModel", "arn:aws:sagemaker:ACCOUNT:model/m", &[], false),
+            (ROLE, "sagemaker:DeleteEndpointConfig", "arn:aws:sagemaker:ACCOUNT:endpoint-config/c", OURS, true),
+            (ROLE, "sagemaker:DeleteEndpointConfig", "arn:aws:sagemaker:ACCOUNT:endpoint-config/c", THEIRS, false),
+            (ROLE, "sagemaker:DeleteTags", "arn:aws:sagemaker:ACCOUNT:model/m", OURS, true),
+            (ROLE, "sagemaker:DeleteTags", "arn:aws:sagemaker:ACCOUNT:model/m", THEIRS, false),
             (
                 ROLE,
                 "cloudformation:CreateStack",
@@ -354,6 +444,10 @@ fn the_operator_makes_stacks_as_the_stack_role_alone_and_deletes_what_carries_an
     const PRODUCT: &str = "arn:aws:catalog:ACCOUNT:product/prod-1";
     const MAKES: &[(&str, &str)] =
         &[("cloudformation:rolearn", ROLE), ("aws:requesttag/mlops-operator.io/object", "0a")];
+    const AS_SECOND: &[(&str, &str)] = &[
+        ("cloudformation:rolearn", "arn:aws:iam::111122223333:role/second"),
+        ("aws:requesttag/mlops-operator.io/object", "0a"),
+    ];
     const AS_ITSELF: &[(&str, &str)] = &[("aws:requesttag/mlops-operator.io/object", "0a")];
     const AS_OTHER: &[(&str, &str)] = &[
         ("cloudformation:rolearn", "arn:aws:iam::111122223333:role/Admin"),
@@ -364,11 +458,18 @@ fn the_operator_makes_stacks_as_the_stack_role_alone_and_deletes_what_carries_an
     const OWNED: &[(&str, &str)] = &[("aws:resourcetag/mlops-operator.io/object", "0a")];
     const TO_STACKS: &[(&str, &str)] = &[("iam:passedtoservice", "cloudformation.amazonaws.com")];
     const TO_LAMBDA: &[(&str, &str)] = &[("iam:passedtoservice", "lambda.amazonaws.com")];
-    let stack = made("operator-role", &vec![("StackRoleArn", ROLE), ("DeletesData", "true")]);
+    let stack = made(
+        "operator-role",
+        &vec![
+            ("StackRoleArns", "arn:aws:iam::111122223333:role/some,arn:aws:iam::111122223333:role/second"),
+            ("DeletesData", "true"),
+        ],
+    );
     judge(
         &stack,
         &[
             (OPERATOR, "cloudformation:CreateStack", TRIGGER, MAKES, true),
+            (OPERATOR, "cloudformation:CreateStack", TRIGGER, AS_SECOND, true),
             (OPERATOR, "cloudformation:CreateStack", TRIGGER, AS_ITSELF, false),
             (OPERATOR, "cloudformation:CreateStack", TRIGGER, AS_OTHER, false),
             (OPERATOR, "cloudformation:CreateStack", LAUNCHED, MAKES, false),
@@ -391,6 +492,7 @@ fn the_operator_makes_stacks_as_the_stack_role_alone_and_deletes_what_carries_an
             (OPERATOR, "servicecatalog:DeleteProduct", PRODUCT, &[], false),
             (OPERATOR, "servicecatalog:DescribeProductAsAdmin", PRODUCT, &[], true),
             (OPERATOR, "iam:PassRole", ROLE, TO_STACKS, true),
+            (OPERATOR, "iam:PassRole", "arn:aws:iam::111122223333:role/second", TO_STACKS, true),
             (OPERATOR, "iam:PassRole", ROLE, TO_LAMBDA, false),
             (OPERATOR, "iam:PassRole", "arn:aws:iam::111122223333:role/Admin", TO_STACKS, false),
             (OPERATOR, "iam:CreateRole", "arn:aws:iam::111122223333:role/mlops-x", &[], false),

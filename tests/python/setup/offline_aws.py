@@ -53,7 +53,9 @@ def get_role(_state, asked):
 
 def create_change_set(state, asked):
     template = templates.load(asked["TemplateBody"])
+    before = state["stacks"].get(asked["StackName"], {}).get("Given", {})
     given = {one["ParameterKey"]: one["ParameterValue"] for one in asked["Parameters"] if "ParameterValue" in one}
+    given |= {one["ParameterKey"]: before[one["ParameterKey"]] for one in asked["Parameters"] if one.get("UsePreviousValue") and one["ParameterKey"] in before}
     told = templates.refusals(template, given, asked.get("Capabilities") or [])
     if told:
         raise Refused(f"{asked['StackName']}: " + "; ".join(told))
@@ -61,6 +63,7 @@ def create_change_set(state, asked):
     state["stacks"][asked["StackName"]] = {
         "StackStatus": f"{asked['ChangeSetType']}_COMPLETE",
         "Template": asked["TemplateBody"],
+        "Given": given,
         "Outputs": [{"OutputKey": name, "OutputValue": one} for name, one in values.items()],
     }
     return {"Id": asked["ChangeSetName"], "StackId": asked["StackName"]}
@@ -71,7 +74,7 @@ def describe_stacks(state, asked):
     if None in stacks.values():
         return {"Error": {"Code": "ValidationError", "Message": f"Stack with id {asked['StackName']} does not exist"}}
     always = {"CreationTime": "2026-01-01T00:00:00Z", "StackStatus": "CREATE_COMPLETE"}
-    shown = [{key: value for key, value in stack.items() if key != "Template"} for stack in stacks.values()]
+    shown = [{key: value for key, value in stack.items() if key not in ("Template", "Given")} for stack in stacks.values()]
     return {"Stacks": [always | {"StackName": name} | one for name, one in zip(stacks, shown)]}
 
 
@@ -92,7 +95,7 @@ ANSWERS = {
     "CreateChangeSet": create_change_set,
     "DescribeChangeSet": lambda *_: {"Status": "CREATE_COMPLETE", "ExecutionStatus": "AVAILABLE"},
     "DescribeProject": lambda _state, asked: {
-        "ProjectName": asked["ProjectName"], "ProjectId": "p-1", "ProjectArn": f"arn:aws:sagemaker:eu-central-1:{ACCOUNT}:project/p",
+        "ProjectName": asked["ProjectName"], "ProjectId": "p-0a1b2c3d4e5f", "ProjectArn": f"arn:aws:sagemaker:eu-central-1:{ACCOUNT}:project/p",
         "ProjectStatus": "CreateCompleted", "CreationTime": "2026-01-01T00:00:00Z",
     },
     "DescribeStacks": describe_stacks,

@@ -71,7 +71,7 @@ class Guide(Bench):
         self.assertEqual(done.returncode, 0, done.stderr)
         state = json.loads(self.state.read_text())
         self.assertEqual(len(state["commands"]), len(re.findall(r"\baws [a-z0-9-]+ [a-z-]+", "\n".join(SHELL))))
-        made = {"mlops-connection", "mlops-project-roles", "mlops-jenkins-taxi-fares", "mlops-operator"}
+        made = {"mlops-connection", "mlops-project-roles-ml-team", "mlops-jenkins-taxi-fares", "mlops-operator"}
         self.assertEqual(made, {*state["stacks"]} - {"mlops-0a1b2c3d4e5f60718293-model-trigger"})
         self.assertIn("helm install mlops-operator", self.others.read_text())
         key = self.folder / "jenkins-access-key.json"
@@ -103,7 +103,7 @@ class Wall(Bench):
             "a parameter that the template lacks": f"{deploy}/connection.yaml --parameter-overrides Name=x",
             "a value that the template refuses": f"{deploy}/connection.yaml --parameter-overrides ProviderType=CVS",
             "a parameter without value": f"{deploy}/jenkins-user.yaml --capabilities CAPABILITY_IAM",
-            "roles without consent": f"{deploy}/operator-role.yaml --parameter-overrides StackRoleArn=arn:aws:iam::111122223333:role/r",
+            "roles without consent": f"{deploy}/operator-role.yaml --parameter-overrides StackRoleArns=arn:aws:iam::111122223333:role/r",
             "a stack that nobody made": "aws cloudformation describe-stacks --stack-name none",
             "a variable that nobody set": 'aws iam get-role --role-name "$NOBODY"',
         }

@@ -36,7 +36,7 @@ class OperatorRole(unittest.TestCase):
     stack_role = "arn:aws:iam::*:role/REPLACE-WITH-roles.stack"
 
     def test_its_policy_is_the_one_of_the_documentation(self):
-        ours = example("operator-role", StackRoleArn=self.stack_role).statements()
+        ours = example("operator-role", StackRoleArns=self.stack_role).statements()
         documented = {one["Sid"]: one for one in DOCUMENTED[0]["Statement"]}
         self.assertEqual(ours.keys(), documented.keys())
         for sid, statement in documented.items():
@@ -44,19 +44,19 @@ class OperatorRole(unittest.TestCase):
                 self.assertEqual(ours[sid], statement)
 
     def test_it_deletes_data_only_on_request_and_then_as_documented(self):
-        self.assertNotIn("DeleteData", example("operator-role", StackRoleArn=self.stack_role).statements())
-        ours = example("operator-role", StackRoleArn=self.stack_role, DeletesData="true").statements()["DeleteData"]
+        self.assertNotIn("DeleteData", example("operator-role", StackRoleArns=self.stack_role).statements())
+        ours = example("operator-role", StackRoleArns=self.stack_role, DeletesData="true").statements()["DeleteData"]
         self.assertEqual(ours, {"Sid": "DeleteData"} | DOCUMENTED[1])
 
     def test_it_uses_a_key_only_where_one_is_named(self):
-        self.assertNotIn("ArtifactsKey", example("operator-role", StackRoleArn=self.stack_role).statements())
-        ours = example("operator-role", StackRoleArn=self.stack_role, KmsKeyArn="arn:k").statements()["ArtifactsKey"]
+        self.assertNotIn("ArtifactsKey", example("operator-role", StackRoleArns=self.stack_role).statements())
+        ours = example("operator-role", StackRoleArns=self.stack_role, KmsKeyArn="arn:k").statements()["ArtifactsKey"]
         self.assertEqual(ours["Resource"], "arn:k")
         for action in ours["Action"]:
             self.assertIn(f"`{action}`", PERMISSIONS)
 
     def trust(self, **given):
-        [(_, role)] = example("operator-role", StackRoleArn=self.stack_role, **given).resources("AWS::IAM::Role")
+        [(_, role)] = example("operator-role", StackRoleArns=self.stack_role, **given).resources("AWS::IAM::Role")
         document = role["AssumeRolePolicyDocument"]
         [statement] = (json.loads(document) if isinstance(document, str) else document)["Statement"]
         return statement
@@ -84,7 +84,7 @@ class OperatorRole(unittest.TestCase):
 
 class ProjectRoles(unittest.TestCase):
     def roles(self, **given):
-        return example("project-roles", ConnectionArns=CONNECTION, Repositories=["team/taxi-*"], **given)
+        return example("project-roles", ConnectionArns=CONNECTION, Repositories=["team/taxi-*"], ProjectNames="taxi-*", **given)
 
     def test_four_roles_are_made_each_for_the_services_that_need_it(self):
         trusted = {}
@@ -218,8 +218,8 @@ class JenkinsUser(unittest.TestCase):
 class LeastPrivilege(unittest.TestCase):
     def test_no_example_grants_all_of_a_service_or_what_can_be_narrowed_everywhere(self):
         stacks = [
-            example("operator-role", StackRoleArn="arn:r", DeletesData="true", KmsKeyArn="arn:k"),
-            example("project-roles", ConnectionArns=CONNECTION, Repositories=["team/x"], KmsKeyArn="arn:k"),
+            example("operator-role", StackRoleArns="arn:r", DeletesData="true", KmsKeyArn="arn:k"),
+            example("project-roles", ConnectionArns=CONNECTION, Repositories=["team/x"], ProjectNames="taxi-*", ProjectBucketArns=["arn:aws:s3:::b*"], KmsKeyArn="arn:k"),
             example("jenkins-user", **PROJECT, DeploysEndpoints="true", KmsKeyArn="arn:k"),
         ]
         for stack in stacks:

@@ -35,6 +35,7 @@ GIVEN = (
     f"arn:aws:codestar-connections:{REGION}:{ACCOUNT}:connection/0f0e0d0c-1a2b-4c3d-8e9f-001122334455",
     f"arn:aws:iam::{ACCOUNT}:role/path/one",
     f"arn:aws:kms:{REGION}:{ACCOUNT}:key/1",
+    "arn:aws:s3:::sagemaker-project-p-0a1b2c3d4e5f*",
     f"arn:aws:sns:{REGION}:{ACCOUNT}:topic",
     f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:jenkins-AbCdEf",
     f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:model-package/group/1",

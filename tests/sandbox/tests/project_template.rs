@@ -323,6 +323,7 @@ fn shipped_roles(scene: &mut Scene) -> BTreeMap<String, String> {
         ("ConnectionArns", connection.as_str()),
         ("Repositories", "team/Model*,team/other"),
         ("ArtifactBuckets", "mlops"),
+        ("ProjectNames", "model*"),
     ];
     let given: Vec<Value> =
         given.iter().map(|(name, value)| json!({"ParameterKey": name, "ParameterValue": value})).collect();
