@@ -149,7 +149,8 @@ pub enum SeedCodeSource {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SeedCodeArchive {
-    /// A zip file: `https://...`, or `s3://bucket/key` that the use role may read.
+    /// A zip file: `https://...`, or `s3://bucket/key` that the check-in role may read
+    /// (`aws.roles.checkIn`; left out, the use role).
     #[schemars(schema_with = "schema::archive_url")]
     pub url: String,
     /// Its SHA-256, 64 hex digits in lower case: an archive with another one is refused.
