@@ -80,7 +80,7 @@ fn the_api_server_takes_the_examples_and_refuses_what_aws_or_jenkins_would_refus
 
     let columns = cluster.kubectl_ok(&["get", "mlp", "-n", "ml-team", "-o", "wide"]);
     let header: Vec<_> = columns.lines().next().unwrap().split_whitespace().collect();
-    assert_eq!(header, ["NAME", "READY", "REASON", "PROJECT", "VERSION", "AGE", "FOLDER", "MESSAGE"]);
+    assert_eq!(header, ["NAME", "READY", "REASON", "PROJECT", "VERSION", "AGE", "DELETION", "FOLDER", "MESSAGE"]);
     assert!(cluster.kubectl_ok(&["get", "mlops", "-n", "ml-team"]).contains("customer.churn"));
     let explained = cluster.kubectl_ok(&["explain", "mlp.spec.platform.aws.accountId"]);
     assert!(explained.contains("Immutable"), "{explained}");

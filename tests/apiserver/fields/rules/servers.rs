@@ -21,7 +21,7 @@ pub fn trigger() -> Vec<Rule> {
         })
         .sized(policy_of)
         .good(["arn:aws:iam::aws:policy/AdministratorAccess"])
-        .told(&["StackFailed"]),
+        .told(&["StackFailed", "StackRolledBack"]),
         shown(&path("jenkinsUrl"), |seen, value| {
             seen.trigger()["parameters"]["JenkinsUrl"] == value.as_str().unwrap().trim_end_matches('/')
         })
