@@ -241,6 +241,20 @@ impl Attempts {
     pub fn intent(&self, resource: &str) -> Option<&Intent> {
         self.intents.iter().find(|intent| intent.resource == resource)
     }
+
+    /// The id that is written down for the resource of that name.
+    pub fn recorded_id(&self, resource: &str) -> Option<&str> {
+        self.intent(resource)?.id.as_deref()
+    }
+
+    /// The intent that writes an id down for the resource of that name; `None`: it is written down.
+    pub fn to_record(&self, resource: &str, id: &str) -> Option<Intent> {
+        if self.recorded_id(resource) == Some(id) {
+            return None;
+        }
+        let n = self.intent(resource).map_or(0, |intent| intent.n);
+        Some(Intent { resource: resource.to_owned(), n, id: Some(id.to_owned()) })
+    }
 }
 
 /// Ids learned by an act, as hints for the next observation: (resource, id). Never truth.

@@ -103,12 +103,7 @@ pub(super) fn make(
 
 /// The step that writes down the id of a resource that was found without its help, so that it is found at once next time.
 pub(super) fn remember(resource: &'static str, id: &str, attempts: &Attempts) -> Option<Step<Action>> {
-    let known = attempts.intent(resource);
-    if known.and_then(|intent| intent.id.as_deref()) == Some(id) {
-        return None;
-    }
-    let n = known.map_or(0, |intent| intent.n);
-    let intent = Intent { resource: resource.to_owned(), n, id: Some(id.to_owned()) };
+    let intent = attempts.to_record(resource, id)?;
     let action = Action::Remember { resource, id: id.to_owned() };
     let step = Step::new(action, Change::Update, Reason::Drifted, format!("write down that {id} is ours"));
     Some(step.with_intent(intent))

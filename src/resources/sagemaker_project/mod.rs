@@ -35,7 +35,7 @@ pub const RESOURCE: &str = "SagemakerProject";
 
 /// The id that was written down when the project was launched, or seen to be launched from our product.
 pub fn recorded(attempts: &Attempts) -> Option<&str> {
-    attempts.intent(RESOURCE).and_then(|intent| intent.id.as_deref())
+    attempts.recorded_id(RESOURCE)
 }
 
 pub struct SagemakerProject;

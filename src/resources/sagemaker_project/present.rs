@@ -9,7 +9,7 @@ use super::failed::{delete, delete_failed, told, unknown};
 use super::{
     Action, Desired, Observed, ObservedProject, Provisioned, RESOURCE, Status, desired, project_ref, seed_code,
 };
-use crate::crd::status::{Intent, Reason};
+use crate::crd::status::Reason;
 use crate::domain::external_resource::{Attempts, Change, Decision, Step, Wait};
 use crate::domain::identity::{FINGERPRINT_TAG, Identity, Owned, Ownership};
 use crate::domain::problem::Problem;
@@ -149,11 +149,7 @@ fn settled(desired: &Desired, project: &ObservedProject, attempts: &Attempts) ->
 
 /// Writes the project's id down, unless it is.
 fn remember(id: &str, attempts: &Attempts) -> Option<Step<Action>> {
-    if super::recorded(attempts) == Some(id) {
-        return None;
-    }
-    let n = attempts.intent(RESOURCE).map_or(0, |intent| intent.n);
-    let intent = Intent { resource: RESOURCE.to_owned(), n, id: Some(id.to_owned()) };
+    let intent = attempts.to_record(RESOURCE, id)?;
     let action = Action::Remember(id.to_owned());
     let step =
         Step::new(action, Change::Update, Reason::Drifted, format!("write down that SageMaker project {id} is ours"));

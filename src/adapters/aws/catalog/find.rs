@@ -55,7 +55,7 @@ fn in_order(candidates: Vec<(String, String)>, name: &str, all: bool) -> Vec<Str
 impl CatalogProductActuator {
     /// Finds ours, or else one that another installation marked as this owner's: it must not be made a second time.
     pub(super) async fn find<T: Sought>(&self, id: &Identity, attempts: &Attempts) -> Result<Lookup<T>, Fault> {
-        let recorded = attempts.intent(T::RESOURCE).and_then(|intent| intent.id.as_deref());
+        let recorded = attempts.recorded_id(T::RESOURCE);
         // An id that cannot be one leads nowhere.
         let usable = recorded.filter(|id| T::is_id(id));
         if let Some(recorded) = usable {
