@@ -1,6 +1,8 @@
 //! What to do with the artifact bucket, given what was seen of it. Apart from the types so that each of the two
 //! goals, and a bucket of our own and one that the spec names, can be read on one screen.
 
+use std::collections::BTreeMap;
+
 use super::{
     Action, Artifacts, Desired, Encryption, Object, Observed, ObservedBucket, ObservedObject, Settings, is_archive,
 };
@@ -191,11 +193,7 @@ fn objects(id: &Identity, wanted: &[Object], observed: &ObservedBucket, reason: 
             Some(there) if there.sha256.as_ref() != Some(&object.sha256) => {
                 steps.push(put(Change::Update, Reason::Drifted))
             }
-            Some(there) if there.tags != object.tags => {
-                let action = Action::TagObject(object.key.clone(), object.tags.clone());
-                steps.push(Step::new(action, Change::Update, reason, format!("set tags of object \"{}\"", object.key)));
-            }
-            Some(_) => {}
+            Some(there) => steps.extend(retag_object(there, object.tags.clone(), reason)),
         }
     }
     let ours = |object: &&ObservedObject| id.ownership(Owned::Artifacts, &object.tags) == Ownership::Ours;
@@ -233,9 +231,13 @@ fn unproven_prefix(id: &Identity) -> Decision<Action, Artifacts> {
 fn sealed_anew(id: &Identity, archive: &ObservedObject, reason: Reason) -> Option<Step<Action>> {
     let mut tags = archive.tags.clone();
     tags.extend(id.owner_tags(Owned::Artifacts));
-    (tags != archive.tags).then(|| {
-        let summary = format!("set tags of object \"{}\"", archive.key);
-        Step::new(Action::TagObject(archive.key.clone(), tags), Change::Update, reason, summary)
+    retag_object(archive, tags, reason)
+}
+
+fn retag_object(there: &ObservedObject, wanted: BTreeMap<String, String>, reason: Reason) -> Option<Step<Action>> {
+    (wanted != there.tags).then(|| {
+        let summary = format!("set tags of object \"{}\"", there.key);
+        Step::new(Action::TagObject(there.key.clone(), wanted), Change::Update, reason, summary)
     })
 }
 
