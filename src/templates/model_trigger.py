@@ -3,7 +3,8 @@
 EventBridge delivers an event at least once, and Lambda runs it again after a failure. So, before it starts a job,
 the function looks for the same event in the Jenkins queue and in the job's last builds; and only one instance of it
 runs at a time. Each job stands for itself: where one was started and another fails, the next attempt starts the other.
-What cannot be started is raised, whether a later attempt may succeed (Unavailable) or a person must act first
+A user whom Jenkins refuses may be one whom it does not know yet: while it starts, a valid token is answered with 401, and
+a POST with 403. So a refusal is asked again until it has lasted for a while. What cannot be started is raised, whether a later attempt may succeed (Unavailable) or a person must act first
 (Refused): Lambda tries twice more and then keeps the event, with the sentence, in the dead-letter queue. The Jenkins
 user and API token are read from Secrets Manager at each call, so that a new token needs no new function.
 """
@@ -14,6 +15,7 @@ import json
 import os
 import re
 import ssl
+import time
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -23,6 +25,8 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 SECONDS = 15  # for one call to Jenkins
+PATIENCE = 30  # seconds for which Jenkins may refuse the user, all calls of one event together
+PAUSE = 2  # seconds between two calls that it refuses
 LONGEST = 8 * 1024 * 1024  # bytes of a reply
 QUEUE = "items[id,task[url],actions[parameters[name,value]]]"
 BUILDS = "builds[number,actions[parameters[name,value]]]{0,50}"
@@ -56,8 +60,9 @@ def place(url):
 class Jenkins:
     """The part of Jenkins's REST interface that starts jobs."""
 
-    def __init__(self, base, credentials):
+    def __init__(self, base, credentials, context):
         self.base = base.rstrip("/")
+        self.context, self.refused_since = context, None
         user = credentials["user"] + ":" + credentials["token"]
         self.authorization = "Basic " + base64.b64encode(user.encode()).decode()
         context = ssl.create_default_context()
@@ -71,7 +76,22 @@ class Jenkins:
         self.opener = urllib.request.build_opener(NoRedirect, urllib.request.HTTPSHandler(context=context))
 
     def call(self, url, form=None):
-        """Status, headers and body of one call; `form` makes it a POST."""
+        """Status, headers and body of a call; `form` makes it a POST. One that is refused was not done: it is repeated."""
+        while True:
+            answer = self.once(url, form)
+            now = time.monotonic()
+            if answer[0] not in (401, 403):
+                self.refused_since = None
+                return answer
+            self.refused_since = now if self.refused_since is None else self.refused_since
+            rest = self.context.get_remaining_time_in_millis() / 1000
+            # What is left must be enough for one more call, and to say so.
+            if now - self.refused_since >= PATIENCE or rest < PAUSE + 2 * SECONDS:
+                return answer
+            time.sleep(PAUSE)
+
+    def once(self, url, form):
+        """Status, headers and body of one call."""
         body = None if form is None else urllib.parse.urlencode(form).encode()
         request = urllib.request.Request(url, data=body, headers={"Authorization": self.authorization})
         try:
@@ -188,7 +208,7 @@ def parameters_of(event):
 
 def handler(event, context):
     parameters = parameters_of(event)
-    jenkins = Jenkins(os.environ["JENKINS_URL"], credentials())
+    jenkins = Jenkins(os.environ["JENKINS_URL"], credentials(), context)
     done, failed = [], []
     for job in (path.strip().strip("/") for path in os.environ["JOB_PATHS"].split(",")):
         try:

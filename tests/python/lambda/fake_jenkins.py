@@ -21,6 +21,7 @@ class FakeJenkins(ThreadingHTTPServer):
         self.calls, self.queue = [], []
         self.builds = {DEPLOY: [], ENDPOINT: []}
         self.look, self.start = {}, {}  # statuses other than 200 and 201, by job or "queue"
+        self.first = []  # statuses of the first calls, whatever they ask for
         self.location, self.body, self.silent = "http://inside:8080/ci/queue/item/9/", None, threading.Event()
         self.silent.set()
         self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self.server_port}/ci"
@@ -64,6 +65,8 @@ class Answers(BaseHTTPRequestHandler):
 
     def do_GET(self):
         path = self.come_in("GET").removesuffix("/api/json")
+        if self.server.first:
+            return self.answer(self.server.first.pop(0))
         status = self.server.look.get(path, 200)
         if status != 200:
             self.answer(status, location=self.server.location)
@@ -78,6 +81,8 @@ class Answers(BaseHTTPRequestHandler):
     def do_POST(self):
         body = self.rfile.read(int(self.headers["Content-Length"])).decode()
         job = self.come_in("POST", body).removesuffix("/buildWithParameters")
+        if self.server.first:
+            return self.answer(self.server.first.pop(0))
         status = self.server.start.get(job, 201)
         if status == 201:
             given = [{"name": name, "value": value} for name, value in urllib.parse.parse_qsl(body)]

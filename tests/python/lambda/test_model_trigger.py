@@ -40,6 +40,16 @@ class SecretsManager:
         return {"SecretString": self.text, "ARN": SecretId}
 
 
+class Context:
+    """What Lambda tells the function of its own time."""
+
+    def __init__(self):
+        self.seconds = 120
+
+    def get_remaining_time_in_millis(self):
+        return self.seconds * 1000
+
+
 class Bench(unittest.TestCase):
     tls = False
 
@@ -56,6 +66,14 @@ class Bench(unittest.TestCase):
         spec = importlib.util.spec_from_file_location("model_trigger", SOURCE)
         self.function = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(self.function)
+        self.context, self.pauses = Context(), []
+        self.clock = 0.0
+        clock = types.SimpleNamespace(monotonic=lambda: self.clock, sleep=self.sleep)
+        self.enterContext(mock.patch.object(self.function, "time", clock))
+
+    def sleep(self, seconds):
+        self.clock += seconds
+        self.pauses.append(seconds)
 
     def keep(self, **secret):
         self.secrets.text = json.dumps(secret)
@@ -63,7 +81,7 @@ class Bench(unittest.TestCase):
     def run_it(self, event=EVENT):
         with contextlib.redirect_stdout(io.StringIO()) as log:
             try:
-                return self.function.handler(event, None)
+                return self.function.handler(event, self.context)
             finally:
                 self.assertNotIn(TOKEN, log.getvalue())
 
@@ -191,6 +209,48 @@ class TwoJobs(Bench):
     def test_the_same_failure_of_both_is_told_once(self):
         self.jenkins.look["queue"] = 502
         self.assertEqual(self.fails("Unavailable"), f"Jenkins at {self.url} is not available: it answers 502")
+
+
+class WhileJenkinsStarts(Bench):
+    def test_a_refusal_that_passes_is_waited_for(self):
+        self.jenkins.first = [401, 403, 401]
+        self.assertEqual(self.started(), [True])
+        self.assertEqual((self.pauses, len(self.jenkins.posts())), ([2, 2, 2], 1))
+
+    def test_a_post_that_is_refused_for_a_moment_is_made_once(self):
+        answer, refusals = self.function.Jenkins.once, [[403, 403]]
+
+        def once(jenkins, url, form):
+            if form is not None and refusals:
+                self.jenkins.first = refusals.pop()
+            return answer(jenkins, url, form)
+
+        with mock.patch.object(self.function.Jenkins, "once", once):
+            self.assertEqual(self.started(), [True])
+        self.assertEqual((len(self.jenkins.posts()), len(self.jenkins.builds[DEPLOY])), (3, 1))
+
+    def test_a_refusal_that_lasts_for_thirty_seconds_is_told(self):
+        self.jenkins.look["queue"] = 401
+        self.assertEqual(self.fails("Refused"), "Jenkins does not accept the user and API token: renew the API token")
+        self.assertEqual(sum(self.pauses), 30)
+
+    def test_two_jobs_share_the_thirty_seconds(self):
+        os.environ["JOB_PATHS"] = f"{DEPLOY},{ENDPOINT}"
+        self.jenkins.look["queue"] = 403
+        self.fails("Refused")
+        self.assertEqual(sum(self.pauses), 30)
+
+    def test_the_thirty_seconds_begin_anew_once_jenkins_has_taken_the_user(self):
+        self.jenkins.first = [401] * 10
+        self.jenkins.look[DEPLOY] = 403
+        self.fails("Refused")
+        self.assertEqual(sum(self.pauses), 20 + 30)
+
+    def test_the_function_ends_within_its_own_time(self):
+        self.jenkins.look["queue"] = 401
+        self.context.seconds = 31
+        self.assertEqual(self.fails("Refused"), "Jenkins does not accept the user and API token: renew the API token")
+        self.assertEqual(self.pauses, [])
 
 
 class WhatJenkinsAnswers(Bench):
