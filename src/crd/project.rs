@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::crd::platform::PlatformSettings;
 use crate::crd::schema;
@@ -36,7 +36,7 @@ use crate::crd::status::MlopsProjectStatus;
 #[x_kube(validation = Rule::new("has(self.projectName) == has(oldSelf.projectName) && (!has(self.projectName) || self.projectName == oldSelf.projectName)").message("projectName is immutable: make a new MlopsProject for another name"))]
 #[x_kube(validation = Rule::new("(has(self.jenkins.folder) == has(oldSelf.jenkins.folder)) && (!has(self.jenkins.folder) || self.jenkins.folder == oldSelf.jenkins.folder)").message("jenkins.folder is immutable: jobs cannot be moved without losing their history"))]
 #[x_kube(validation = Rule::new("(has(self.tags) ? size(self.tags) : 0) + (has(self.platform.tags) ? self.platform.tags.filter(key, !has(self.tags) || !(key in self.tags)).size() : 0) <= 16").message("tags and platform.tags together may have at most 16 keys: Service Catalog takes 20, and four are the operator's"))]
-#[x_kube(validation = Rule::new("!has(self.modelTrigger) || has(self.repositories.endpoint) || self.modelTrigger.jobs.all(job, job != 'Endpoint')").message("modelTrigger.jobs names Endpoint, which needs repositories.endpoint"))]
+#[x_kube(validation = Rule::new("!self.modelTrigger.enabled || has(self.repositories.endpoint) || self.modelTrigger.jobs.all(job, job != 'Endpoint')").message("modelTrigger.jobs names Endpoint, which needs repositories.endpoint"))]
 pub struct MlopsProjectSpec {
     /// What the project stands on; everything it needs there is made for it and belongs to it.
     pub platform: PlatformSettings,
@@ -62,9 +62,10 @@ pub struct MlopsProjectSpec {
     /// How the Jenkins jobs run.
     #[serde(default)]
     pub jenkins: JobSettings,
-    /// Present: an approved model starts the deploy jobs. Absent: nothing does, and a trigger made before is removed.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub model_trigger: Option<ModelTriggerSpec>,
+    /// An approved model starts the deploy jobs, unless `enabled` is false. Absent, null and `{}` mean the same: enabled, with
+    /// every default.
+    #[serde(default, deserialize_with = "absent_or_null")]
+    pub model_trigger: ModelTriggerSpec,
     /// Stops all looking and changing; deletion still works.
     #[serde(default)]
     pub suspend: bool,
@@ -245,6 +246,9 @@ fn every_minute() -> String {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ModelTriggerSpec {
+    /// Whether an approved model starts anything. False: nothing does, and a trigger made before is removed.
+    #[serde(default = "enabled")]
+    pub enabled: bool,
     /// Approval statuses of a model package that start the jobs.
     #[serde(default = "approved")]
     #[schemars(schema_with = "schema::approval_statuses")]
@@ -253,6 +257,29 @@ pub struct ModelTriggerSpec {
     #[serde(default = "deploy_job")]
     #[schemars(schema_with = "schema::trigger_jobs")]
     pub jobs: Vec<TriggeredJob>,
+}
+
+impl Default for ModelTriggerSpec {
+    fn default() -> Self {
+        Self { enabled: enabled(), approval_statuses: approved(), jobs: deploy_job() }
+    }
+}
+
+impl MlopsProjectSpec {
+    /// The model trigger, if one is wanted.
+    pub fn wanted_trigger(&self) -> Option<&ModelTriggerSpec> {
+        Some(&self.model_trigger).filter(|trigger| trigger.enabled)
+    }
+}
+
+/// An object whose absence, null and emptiness mean the same. Server-side apply makes an object null whose fields nobody
+/// owns any more, and an API server fills in no default in an object that was stored before there was one.
+fn absent_or_null<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(input: D) -> Result<T, D::Error> {
+    Option::deserialize(input).map(Option::unwrap_or_default)
+}
+
+fn enabled() -> bool {
+    true
 }
 
 /// A job that an approved model starts.

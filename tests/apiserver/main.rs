@@ -9,5 +9,6 @@ mod agreement;
 mod fields;
 mod leases;
 mod manifests;
+mod optional_objects;
 mod two_leaders;
 mod wrong_manifests;

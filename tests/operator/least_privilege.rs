@@ -94,7 +94,9 @@ async fn life(data_policy: &str) -> BTreeSet<(&'static str, String)> {
     tokio::time::sleep(Duration::from_mins(5)).await;
     harness.until_condition("Ready=True/Succeeded", Duration::from_mins(5)).await;
     fill(&harness);
-    harness.edit(json!({"spec": {"modelTrigger": null, "platform": {"catalog": {"principals": null}}}})).await;
+    harness
+        .edit(json!({"spec": {"modelTrigger": {"enabled": false}, "platform": {"catalog": {"principals": null}}}}))
+        .await;
     tokio::time::sleep(Duration::from_mins(5)).await;
     harness.until_condition("TriggerReady=False/Disabled", Duration::from_mins(5)).await;
     harness.delete();

@@ -11,7 +11,7 @@ use mlops_operator::domain::project::RepositoryRole;
 use mlops_sandbox::jenkins::Jenkins;
 use mlops_sandbox::repositories::Content;
 use mlops_sandbox::{Fault, Settings, What};
-use serde_json::json;
+use serde_json::{Value, json};
 
 const LONG: Duration = Duration::from_secs(120);
 
@@ -66,10 +66,38 @@ async fn change() {
     story.until("the stack's update", LONG, |story| story.writes() > writes).await;
     story.until("Ready again", LONG, |story| story.ready()).await;
     story.chapter("The trigger is no longer wanted");
-    story.tell("user", "removes modelTrigger");
-    story.harness.edit(json!({"spec": {"modelTrigger": null}})).await;
+    story.tell("user", "sets modelTrigger.enabled to false");
+    story.harness.edit(json!({"spec": {"modelTrigger": {"enabled": false}}})).await;
     story.until("Ready again", LONG, |story| story.ready()).await;
     story.end("change").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn trigger_switch() {
+    let mut story = installed("An empty object means nothing; only a switch does").await;
+    let writes = story.writes();
+    for (chapter, wanted) in [
+        ("The same manifest is applied server-side: the object's modelTrigger is emptied to null", Value::Null),
+        ("It is applied client-side again, as {}", json!({})),
+    ] {
+        story.chapter(chapter);
+        story.tell("user", &format!("modelTrigger is {wanted}"));
+        story.harness.edit(json!({"spec": {"modelTrigger": wanted}})).await;
+        story.pass(Duration::from_mins(5)).await;
+        assert!(story.ready());
+        assert_eq!(story.writes(), writes, "{wanted} changed something");
+    }
+    story.chapter("The trigger is switched off");
+    story.tell("user", "sets modelTrigger.enabled to false");
+    story.harness.edit(json!({"spec": {"modelTrigger": {"enabled": false}}})).await;
+    story.until("no trigger", LONG, |story| story.condition("TriggerReady").1 == "Disabled").await;
+    story.until("Ready again", LONG, |story| story.ready()).await;
+    story.chapter("And on again, by leaving modelTrigger out");
+    story.tell("user", "removes modelTrigger");
+    story.harness.edit(json!({"spec": {"modelTrigger": null}})).await;
+    story.until("a trigger", LONG, |story| story.condition("TriggerReady").0 == "True").await;
+    story.until("Ready again", LONG, |story| story.ready()).await;
+    story.end("trigger-switch").await;
 }
 
 #[tokio::test(start_paused = true)]

@@ -45,6 +45,31 @@ fn the_quota_of_the_examples_counts_objects_of_the_definition() {
     assert!(quota["spec"]["hard"][&counted].is_string(), "{counted} is not limited: {quota}");
 }
 
+/// Server-side apply makes an object null of whose fields nobody owns one any more. So one that may be empty must mean
+/// the same as when it is left out: it is filled in again, and never null.
+#[test]
+fn an_object_that_may_be_empty_is_filled_in_and_never_null() {
+    let crd = serde_json::to_value(<MlopsProject as kube::CustomResourceExt>::crd()).unwrap();
+    let mut faults = Vec::new();
+    filled_in("spec", &crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"], &mut faults);
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+fn filled_in(path: &str, schema: &Value, faults: &mut Vec<String>) {
+    for (name, property) in schema["properties"].as_object().into_iter().flatten() {
+        let path = format!("{path}.{name}");
+        let may_be_empty = property["type"] == "object" && property.get("required").is_none();
+        if may_be_empty && property["nullable"] == true {
+            faults.push(format!("{path} may be empty, and may be null"));
+        }
+        if may_be_empty && property.get("properties").is_some() && !property["default"].is_object() {
+            faults.push(format!("{path} may be empty, and has no default"));
+        }
+        filled_in(&path, property, faults);
+        filled_in(&format!("{path}[]"), &property["items"], faults);
+    }
+}
+
 fn walk(path: &str, schema: &Value, bounded: bool, faults: &mut Vec<String>) {
     let kind = schema["type"].as_str().unwrap_or_default();
     if kind.is_empty() {

@@ -81,7 +81,7 @@ pub(super) fn model_trigger(
     runtime_role_arn: Option<RoleArn>,
     ca_bundle: String,
 ) -> Option<ModelTriggerSettings> {
-    let wanted = spec.model_trigger.as_ref()?;
+    let wanted = spec.wanted_trigger()?;
     let settings = &spec.platform.model_trigger;
     let mut approval_statuses = wanted.approval_statuses.clone();
     approval_statuses.sort();

@@ -108,7 +108,7 @@ pub fn parse(owner: &OwnerKey, seals: &Seals, raw_spec: &Value) -> Result<Parsed
     let placement = placement::placement(owner, &spec, project_name)?;
     let roles = defaults::roles(&placement, &spec)?;
     // Where no trigger is wanted, its role is not read.
-    let runtime_role = spec.model_trigger.as_ref().and(spec.platform.model_trigger.runtime_role_arn.as_deref());
+    let runtime_role = spec.wanted_trigger().and(spec.platform.model_trigger.runtime_role_arn.as_deref());
     let runtime_role_arn = optional("spec.platform.modelTrigger.runtimeRoleArn", runtime_role, RoleArn::parse)?;
     let identity = Identity { owner: owner.clone(), placement, seals: seals.clone() };
     Ok(Parsed { identity, roles, repositories, runtime_role_arn, spec })
@@ -116,7 +116,7 @@ pub fn parse(owner: &OwnerKey, seals: &Seals, raw_spec: &Value) -> Result<Parsed
 
 /// Whether the model trigger starts only jobs that there are.
 fn check_jobs(spec: &MlopsProjectSpec) -> Result<(), SpecError> {
-    let wanted = spec.model_trigger.as_ref().is_some_and(|trigger| trigger.jobs.contains(&TriggeredJob::Endpoint));
+    let wanted = spec.wanted_trigger().is_some_and(|trigger| trigger.jobs.contains(&TriggeredJob::Endpoint));
     if wanted && spec.repositories.endpoint.is_none() {
         return Err(SpecError::new(
             "spec.modelTrigger.jobs",
@@ -163,7 +163,7 @@ impl Parsed {
 
     /// Where the Jenkins user of the Lambda stands, if a trigger is wanted and has one of its own.
     pub fn trigger_credentials(&self) -> Option<&CredentialsSecretRef> {
-        self.spec.model_trigger.as_ref().and(self.spec.platform.model_trigger.credentials_secret_ref.as_ref())
+        self.spec.wanted_trigger().and(self.spec.platform.model_trigger.credentials_secret_ref.as_ref())
     }
 
     /// Where the Lambda's CA bundle stands, if one is named.
@@ -276,7 +276,12 @@ mod tests {
 
     #[test]
     fn the_triggers_user_is_read_only_where_a_trigger_is_wanted() {
-        let rows = [("wanted", json!({}), true), ("not wanted", Value::Null, false)];
+        let rows = [
+            ("an empty trigger", json!({}), true),
+            ("null, as server-side apply leaves it", Value::Null, true),
+            ("a trigger that is enabled", json!({"enabled": true}), true),
+            ("a trigger that is not", json!({"enabled": false}), false),
+        ];
         for (case, wanted, read) in rows {
             let mut raw = spec();
             raw["platform"]["modelTrigger"] = json!({"credentialsSecretRef": {"name": "starter"}});

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::fields::env::{End, Environment};
 use crate::fields::observed::Seen;
 use crate::fields::rules::{Rule, See, What};
-use crate::fields::schema::{set, unset};
+use crate::fields::schema::set;
 use crate::fields::{Count, NAME, base, short, with};
 
 /// Where two values differ, leaf by leaf.
@@ -124,16 +124,16 @@ impl Tried<'_> {
     /// Blocks that the base has and could do without.
     async fn optional_blocks(&mut self) {
         let mut spec = base();
-        unset(&mut spec, "modelTrigger");
+        set(&mut spec, "modelTrigger", json!({"enabled": false}));
         self.count.attempts += 1;
         let end = self.env.change(NAME, &spec).await;
         match (end, Seen::of(self.env, NAME).await.trigger()) {
             (End::Ready, Value::Null) => self.count.converged += 1,
             (end, stack) => {
-                self.fail("modelTrigger", &Value::Null, format!("{end:?}, and the stack is {}", short(stack)))
+                self.fail("modelTrigger.enabled", &json!(false), format!("{end:?}, and the stack is {}", short(stack)))
             }
         }
-        self.back("modelTrigger", &Value::Null).await;
+        self.back("modelTrigger.enabled", &json!(false)).await;
     }
 
     pub async fn suspended(&mut self) {

@@ -52,7 +52,7 @@ fn base() -> Value {
         },
         "repositories": {"preprocess": repository("preprocess"), "build": repository("build"), "deploy": repository("deploy")},
         "jenkins": {"folder": "taxi"},
-        "modelTrigger": {},
+        "modelTrigger": {"enabled": true},
         "dataPolicy": "Delete",
     })
 }

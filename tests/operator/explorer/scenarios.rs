@@ -57,8 +57,8 @@ impl Environments {
     /// Each kind of update.
     pub fn updates(&self) -> Vec<Scenario> {
         let role = format!("arn:aws:iam::{ACCOUNT}:role/other-launch");
-        let off = self.update("trigger off", json!({"spec": {"modelTrigger": null}}));
-        let mut on = self.update("trigger on", json!({"spec": {"modelTrigger": {}}}));
+        let off = self.update("trigger off", json!({"spec": {"modelTrigger": {"enabled": false}}}));
+        let mut on = self.update("trigger on", json!({"spec": {"modelTrigger": null}}));
         on.from = off.record().last;
         vec![
             self.update("description", description()),

@@ -321,7 +321,9 @@ impl Stage {
 
 /// Where the spec's platform says how the Lambda reaches Jenkins, if a trigger is wanted.
 fn trigger(documents: &mut Documents) -> Option<&mut Value> {
-    documents.project.pointer("/spec/modelTrigger").filter(|wanted| !wanted.is_null())?;
+    if documents.project.pointer("/spec/modelTrigger/enabled") == Some(&Value::Bool(false)) {
+        return None;
+    }
     let platform = documents.project.pointer_mut("/spec/platform").filter(|platform| platform.is_object())?;
     if !platform["modelTrigger"].is_object() {
         platform["modelTrigger"] = json!({});

@@ -24,8 +24,8 @@ enum Expected {
 /// Reads from the object what an approval must start.
 fn expected(object: &Value) -> Expected {
     let trigger = &object["spec"]["modelTrigger"];
-    if trigger.is_null() {
-        return Expected::Nothing("the spec has no modelTrigger, so nothing starts by itself");
+    if trigger["enabled"] == false {
+        return Expected::Nothing("modelTrigger.enabled is false, so nothing starts by itself");
     }
     let texts = |field: &str| trigger[field].as_array().into_iter().flatten().filter_map(Value::as_str);
     if !texts("approvalStatuses").any(|status| status == "Approved") {
@@ -149,7 +149,7 @@ mod tests {
     fn what_an_approval_starts_stands_in_the_object() {
         let builds = |urls: &[&str]| Some(urls.iter().map(|url| (*url).to_owned()).collect::<Vec<_>>());
         let rows = [
-            ("no trigger", Value::Null, None),
+            ("no trigger", json!({"enabled": false, "approvalStatuses": ["Approved"], "jobs": ["Deploy"]}), None),
             ("other statuses", json!({"approvalStatuses": ["Rejected"], "jobs": ["Deploy"]}), None),
             ("deploy", json!({"approvalStatuses": ["Approved"], "jobs": ["Deploy"]}), builds(&["c"])),
             ("endpoint alone", json!({"approvalStatuses": ["Approved"], "jobs": ["Endpoint"]}), builds(&["d"])),

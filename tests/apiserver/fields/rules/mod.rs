@@ -163,6 +163,8 @@ fn project() -> Vec<Rule> {
             .good(["arn", &"K".repeat(253)])
             .with("parameters[].valueFrom.secretKeyRef.name", "other"),
         shown("modelTrigger", |seen, _| seen.trigger().is_object()).good([json!({})]),
+        shown("modelTrigger.enabled", |seen, value| seen.trigger().is_object() == (value == &json!(true)))
+            .good([json!(false), json!(true)]),
         shown("modelTrigger.approvalStatuses", |seen, value| {
             let mut wanted: Vec<_> = value.as_array().unwrap().iter().map(|one| one.as_str().unwrap()).collect();
             wanted.sort_unstable();

@@ -35,7 +35,7 @@ async fn manifests_of_every_kind_play_to_their_end() {
         ("as it is", |_| {}),
         ("data stay", |spec| spec["dataPolicy"] = json!("Keep")),
         ("all stays", |spec| spec["deletionPolicy"] = json!("Retain")),
-        ("no trigger", |spec| drop(spec.as_object_mut().unwrap().remove("modelTrigger"))),
+        ("no trigger", |spec| spec["modelTrigger"] = json!({"enabled": false})),
         ("an approval starts nothing", |spec| spec["modelTrigger"] = json!({"approvalStatuses": ["Rejected"]})),
         ("a bucket and account of one's own, Jenkins below a path, folders in folders", |spec| {
             *spec = serde_json::from_str(&spec.to_string().replace("111122223333", "222233334444")).unwrap();
