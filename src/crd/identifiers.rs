@@ -240,6 +240,11 @@ impl ConnectionArn {
     pub fn region(&self) -> &str {
         self.split(':').nth(3).unwrap_or_default()
     }
+
+    /// The account that it was made in.
+    pub fn account(&self) -> &str {
+        self.split(':').nth(4).unwrap_or_default()
+    }
 }
 
 impl Sha256 {

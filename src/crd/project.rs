@@ -37,6 +37,7 @@ use crate::crd::status::MlopsProjectStatus;
 #[x_kube(validation = Rule::new("(has(self.jenkins.folder) == has(oldSelf.jenkins.folder)) && (!has(self.jenkins.folder) || self.jenkins.folder == oldSelf.jenkins.folder)").message("jenkins.folder is immutable: jobs cannot be moved without losing their history"))]
 #[x_kube(validation = Rule::new("(has(self.tags) ? size(self.tags) : 0) + (has(self.platform.tags) ? self.platform.tags.filter(key, !has(self.tags) || !(key in self.tags)).size() : 0) <= 16").message("tags and platform.tags together may have at most 16 keys: Service Catalog takes 20, and four are the operator's"))]
 #[x_kube(validation = Rule::new("!self.modelTrigger.enabled || has(self.repositories.endpoint) || self.modelTrigger.jobs.all(job, job != 'Endpoint')").message("modelTrigger.jobs names Endpoint, which needs repositories.endpoint"))]
+#[x_kube(validation = Rule::new("[self.repositories.preprocess.connectionArn, self.repositories.build.connectionArn, self.repositories.deploy.connectionArn].all(arn, arn.split(':')[4] == self.platform.aws.accountId) && (!has(self.repositories.endpoint) || self.repositories.endpoint.connectionArn.split(':')[4] == self.platform.aws.accountId)").message("repositories: each connectionArn must be a connection of the account in platform.aws.accountId"))]
 pub struct MlopsProjectSpec {
     /// What the project stands on; everything it needs there is made for it and belongs to it.
     pub platform: PlatformSettings,
@@ -81,9 +82,10 @@ pub struct MlopsProjectSpec {
     pub data_policy: DataPolicy,
 }
 
-/// The project's Git repositories.
+/// The project's Git repositories, each for one role.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("self.preprocess.url != self.build.url && self.preprocess.url != self.deploy.url && self.build.url != self.deploy.url && (!has(self.endpoint) || !(self.endpoint.url in [self.preprocess.url, self.build.url, self.deploy.url]))").message("repositories: each role needs a repository of its own, with another url"))]
 pub struct RepositoriesSpec {
     /// Prepares the data.
     pub preprocess: RepositorySpec,
@@ -108,10 +110,11 @@ pub struct RepositorySpec {
     #[serde(default = "main_branch")]
     #[schemars(schema_with = "schema::branch")]
     pub branch: String,
-    /// Owner and name, as the connection knows it: `team/model-build`.
+    /// Owner and name, as the connection knows it: `team/model-build`, or `organization/project/repository`. It is what the
+    /// URL leads to.
     #[schemars(schema_with = "schema::full_name")]
     pub full_name: String,
-    /// ARN of the connection (CodeConnections) that reaches it. Its handshake must be complete.
+    /// ARN of the connection (CodeConnections) that reaches it, in the project's own account. Its handshake must be complete.
     #[schemars(schema_with = "schema::connection_arn")]
     pub connection_arn: String,
     /// What is committed into the repository when the project is made. Only into a branch that holds nothing, or a

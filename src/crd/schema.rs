@@ -232,13 +232,14 @@ pub fn branch(_: &mut SchemaGenerator) -> Schema {
     )
 }
 
-/// `owner/name` of a repository.
+/// `owner/name` of a repository. Names of Azure DevOps have blanks, ampersands and brackets, those of a person in Bitbucket
+/// begin with `~`.
 pub fn full_name(_: &mut SchemaGenerator) -> Schema {
     matching(
         3,
         255,
-        "^[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)+$",
-        "fullName is the repository's owner and name, such as team/model-build",
+        "^[A-Za-z0-9_.~()&-]([A-Za-z0-9_.~()& -]*[A-Za-z0-9_.~()&-])?(/[A-Za-z0-9_.~()&-]([A-Za-z0-9_.~()& -]*[A-Za-z0-9_.~()&-])?)+$",
+        "fullName is the repository's owner and name, such as team/model-build: letters, digits, blanks within a name, and . _ - ~ ( ) &",
     )
 }
 

@@ -354,6 +354,24 @@ fn repositories() -> Vec<Row> {
             "a repository without its owner",
         ),
         (
+            "/spec/repositories/build/fullName",
+            json!("team/code "),
+            "fullName is the repository's owner and name",
+            "a repository whose name ends with a blank",
+        ),
+        (
+            "/spec/repositories/build/connectionArn",
+            json!("arn:aws:codeconnections:us-east-1:444455556666:connection/0f0e0d0c-1a2b-4c3d-8e9f-001122334455"),
+            "each connectionArn must be a connection of the account in platform.aws.accountId",
+            "a connection of another account",
+        ),
+        (
+            "/spec/repositories/build/url",
+            json!("https://github.com/example/taxi-deploy.git"),
+            "each role needs a repository of its own",
+            "one repository in two roles",
+        ),
+        (
             "/spec/repositories/build/seedCode",
             json!({"source": "Archive", "archive": {"url": "s3://seeds/build.zip", "sha256": "9F86D081884C7D659A2FEAA0C55AD015A3BF4F1B2B0B822CD15D6C15B0F00A08"}}),
             "sha256 is 64 hex digits in lower case",

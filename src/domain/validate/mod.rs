@@ -19,6 +19,7 @@ use crate::template_lint::declared_parameters;
 
 mod defaults;
 mod placement;
+mod repositories;
 mod uses;
 
 use placement::ca_reference;
@@ -106,6 +107,7 @@ pub fn parse(owner: &OwnerKey, seals: &Seals, raw_spec: &Value) -> Result<Parsed
     uses::unambiguous(&repositories)?;
     check_jobs(&spec)?;
     let placement = placement::placement(owner, &spec, project_name)?;
+    repositories::fit(&repositories, &placement.account_id)?;
     let roles = defaults::roles(&placement, &spec)?;
     // Where no trigger is wanted, its role is not read.
     let runtime_role = spec.wanted_trigger().and(spec.platform.model_trigger.runtime_role_arn.as_deref());
@@ -242,10 +244,12 @@ mod tests {
     }
 
     fn spec() -> Value {
-        let repository = json!({
-            "url": "https://github.com/team/code.git", "fullName": "team/code",
-            "connectionArn": "arn:aws:codeconnections:eu-central-1:111122223333:connection/0a1b",
-        });
+        let repository = |name: &str| {
+            json!({
+                "url": format!("https://github.com/team/{name}.git"), "fullName": format!("team/{name}"),
+                "connectionArn": "arn:aws:codeconnections:eu-central-1:111122223333:connection/0a1b",
+            })
+        };
         json!({
             "platform": {
                 "aws": {"region": "eu-central-1", "accountId": "111122223333"},
@@ -254,7 +258,7 @@ mod tests {
             },
             "tags": {"team": "fares"},
             "jenkins": {"folder": "a/b"},
-            "repositories": {"preprocess": repository, "build": repository, "deploy": repository},
+            "repositories": {"preprocess": repository("prepare"), "build": repository("build"), "deploy": repository("deploy")},
             "modelTrigger": {},
         })
     }

@@ -8,6 +8,7 @@ is told by environment variables; its answer goes to RESPONSE_URL, which is as g
 import json
 import os
 import pathlib
+import random
 import re
 import signal
 import sys
@@ -21,6 +22,7 @@ from order import Order, Refused, shown
 from repository import PROJECT_TRAILER, Repository, settled
 
 SECONDS = 600  # for the whole check-in; the build has 14 minutes
+WAITS = (0, 0, 2, 4, 8, 16)  # seconds before each attempt, up to twice as long: for others who push meanwhile
 REASON_LENGTH = 800  # characters; CloudFormation takes 4096 bytes for the whole answer
 ANSWERED = pathlib.Path(__file__).with_name("answered")
 
@@ -42,7 +44,9 @@ def check_in(variables, scratch):
     order = Order.read(variables)
     repository = Repository(order, scratch)
     files = None
-    for _ in range(3):
+    for wait in WAITS:
+        # Two check-ins that met must not meet again.
+        time.sleep(wait * random.uniform(1, 2))
         head = repository.head()
         nothing_to_do = settled(order, head)
         if nothing_to_do:
@@ -55,7 +59,7 @@ def check_in(variables, scratch):
         result = repository.seed(head, files, message_for(order))
         if result:
             return result
-    raise Refused(f"{order.place} changed under every attempt: try again when nobody pushes")
+    raise Refused(f"{order.place} was changed or locked by others in each of {len(WAITS)} attempts: try again when nobody pushes")
 
 
 def answer(status, reason):

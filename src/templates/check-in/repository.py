@@ -18,6 +18,9 @@ HARMLESS = re.compile(r"(readme|licen[cs]e)([._-].*)?|\.gitignore", re.IGNORECAS
 CONNECTION = re.compile(
     r"arn:(aws[a-z-]*):(codeconnections|codestar-connections):([a-z0-9-]+):([0-9]{12}):connection/([A-Za-z0-9-]+)"
 )
+# A server's words for a reference that another push holds or has moved in this very moment (git's refs.c and
+# files-backend.c): no protection, and over in a moment.
+BUSY = re.compile(r"cannot lock ref|unable to create '[^']*\.lock'|reference already exists|failed to update ref", re.I)
 AUTHOR = ("MLOps seed code", "noreply@mlops-operator.io")
 
 
@@ -144,7 +147,7 @@ class Repository:
         """Whether the branch is at the commit now; no, where somebody else was faster."""
         done = git.run("push", "--porcelain", "--no-verify", self.url, f"{commit}:{self.reference}")
         said = [line for line in done.stdout.splitlines() if line.startswith("!")]
-        if any("[rejected]" in line for line in said):
+        if any("[rejected]" in line for line in said) or (said and BUSY.search(said[0] + done.stderr)):
             return False
         if said:
             raise Refused(protected(self.order, said[0], done.stderr))

@@ -190,7 +190,24 @@ fn with(base: &Value, rule: &Rule, value: Value) -> Value {
             set(&mut spec, path, value.clone());
         }
     }
+    same_repository(&mut spec, &rule.path);
     spec
+}
+
+/// The URL and the full name of a repository say the same: where one was set, the other follows.
+fn same_repository(spec: &mut Value, path: &str) {
+    if let Some(name) = path.strip_suffix(".fullName")
+        && let Some(full_name) = get(spec, path).and_then(|value| value.as_str().map(str::to_owned))
+    {
+        set(spec, &format!("{name}.url"), json!(format!("https://git.example/{}.git", full_name.replace(' ', "%20"))));
+    }
+    if let Some(name) = path.strip_suffix(".url").filter(|_| path.starts_with("repositories."))
+        && let Some(url) = get(spec, path).and_then(|value| value.as_str().map(str::to_owned))
+    {
+        let parts: Vec<&str> = url.trim_end_matches(".git").rsplit('/').take(2).collect();
+        let full_name = parts.into_iter().rev().collect::<Vec<_>>().join("/").replace("%20", " ");
+        set(spec, &format!("{name}.fullName"), json!(full_name));
+    }
 }
 
 /// Good values: those of the rule, of the schema's list, and at the schema's bounds.

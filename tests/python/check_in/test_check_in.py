@@ -5,9 +5,11 @@ import http.server
 import os
 import pathlib
 import re
+import shutil
 import subprocess
 import sys
 import unittest
+import urllib.parse
 
 from harness import BASE, CHECK_IN, CONNECTION, ROOT, SECONDS, TLS, VALUES, Harness, Server, archive, responses
 
@@ -147,6 +149,47 @@ class WhereItDoesNot(Harness):
         (self.folder / "before-push").write_text(self.somebody_else("LICENSE"))
         self.assertIn("seeded main", self.succeeds())
         self.assertEqual(self.tree(), ["LICENSE", "README.md", "README.seed-code.md", "setup.py"])
+
+
+    def test_a_branch_that_another_push_has_locked_is_waited_for(self):
+        self.repository({"README.md": b""})
+        lock = self.bare / "refs" / "heads" / "main.lock"
+        (self.folder / "before-push").write_text(f"touch {lock}; (sleep 1; rm {lock}) > /dev/null 2>&1 &\n")
+        self.assertIn("seeded main", self.succeeds())
+
+    def test_a_branch_that_stays_locked_is_told_as_that_and_not_as_protected(self):
+        self.repository({"README.md": b""})
+        (self.bare / "refs" / "heads" / "main.lock").touch()
+        self.patch("check_in.py", "WAITS = (0, 0, 2, 4, 8, 16)", "WAITS = (0, 0)")
+        said = self.fails()
+        self.assertIn("main of example/churn was changed or locked by others in each of 2 attempts", said)
+
+    def test_of_two_check_ins_that_meet_one_seeds_and_the_other_says_whose_it_is(self):
+        self.repository({"README.md": b""})
+        builds = []
+        for project in ("p-first", "p-other"):
+            source = self.folder / project
+            shutil.copytree(self.source, source)
+            environment = {**self.environment, "SAGEMAKER_PROJECT_ID": project}
+            command = ["bash", "-c", "python3 check_in.py"]
+            builds.append(subprocess.Popen(command, cwd=source, env=environment, stdout=subprocess.PIPE))
+        said = [build.communicate(timeout=SECONDS)[0].decode() for build in builds]
+        self.assertEqual([build.returncode for build in builds], [0, 0], said)
+        self.assertEqual(sum("seeded main" in one for one in said), 1, said)
+        self.assertEqual(sum("left alone: main holds the seed code of project" in one for one in said), 1, said)
+        self.assertEqual(len(self.commits()), 2)
+
+
+class NamesOfProviders(Harness):
+    def test_names_with_blanks_brackets_and_tildes_reach_their_repository(self):
+        for name in ("org/Taxi Fares/model build", "~ada/churn", "A & B (old)/churn"):
+            with self.subTest(name):
+                self.environment["REPOSITORY_FULL_NAME"] = name
+                quoted = urllib.parse.quote(name)
+                self.repository()
+                config = self.folder / "home" / ".gitconfig"
+                config.write_text(config.read_text() + f'[url "{self.bare}"]\n\tinsteadOf = {BASE}{quoted}.git\n')
+                self.assertIn("seeded main", self.succeeds())
 
 
 class WhatIsInTheCommit(Harness):

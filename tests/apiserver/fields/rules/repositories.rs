@@ -25,8 +25,13 @@ macro_rules! repository {
         vec![
             Rule::new(concat!("repositories.", $name), What::Block),
             shown(&path("url"), |seen, value| seen.job_polls($job, value, None) && seen.has_repository(value, None))
-                .sized(|n| padded("https://g/", n, ""))
-                .good(["https://git.example:8443/a/b%20c;x=$(id)&'<y>", "https://xn--r8jz45g.jp/%C3%BC.git"])
+                .sized(|n| padded("https://g/", n, if n > 16 { "/a/b" } else { "" }))
+                .good([
+                    "https://git.example:8443/c;x=$(id)&'<y>/a/b%20c",
+                    "https://xn--r8jz45g.jp/%C3%BC/a/b.git",
+                    "https://dev.azure.com/org/Taxi%20Fares/_git/a/b",
+                    "https://bb.example/scm/~ada/b.git",
+                ])
                 .told(&["InvalidSpec"]),
             shown(&path("branch"), |seen, value| {
                 seen.job_polls($job, &Value::Null, Some(value)) && seen.has_repository(&Value::Null, Some(value))
@@ -37,7 +42,7 @@ macro_rules! repository {
                 &seen.launched()[concat!($group, "CodeRepositoryFullname")] == value
             })
             .sized(|n| padded("a/", n, ""))
-            .good(["a.b/c_d/e-f"])
+            .good(["a.b/c_d/e-f", "org/Taxi Fares/model build", "~ada/b", "A & B (old)/b"])
             .told(&["InvalidSpec"]),
             shown(&path("connectionArn"), |seen, value| {
                 &seen.launched()[concat!($group, "CodeRepositoryCodestarConnectionArn")] == value
