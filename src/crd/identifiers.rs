@@ -10,6 +10,8 @@ use regex::Regex;
 use serde::{Deserialize, Serialize};
 use sha2::Digest;
 
+use super::partitions::{Partition, partition_pattern};
+
 /// The form of a text: how many characters it has, the pattern that it matches, and that as a sentence.
 #[derive(Debug)]
 pub struct Form {
@@ -140,9 +142,10 @@ identifier! {
     Region, Form {
         min: 9,
         max: 32,
-        pattern: "^[a-z]{2}(-[a-z]+)+-[0-9]{1,2}$",
-        what: "the code of an AWS region, such as eu-central-1",
-        message: "region is the code of an AWS region, such as eu-central-1",
+        // Isolated regions have one more part: us-iso-east-1, eu-isoe-west-1.
+        pattern: "^([a-z]{2}|us-gov|eusc-[a-z]{2})-[a-z]+-[0-9]{1,2}$",
+        what: "the code of an AWS region, such as eu-central-1; the operator does not work in isolated regions (us-iso..., eu-isoe...)",
+        message: "region is the code of an AWS region, such as eu-central-1; the operator does not work in isolated regions (us-iso..., eu-isoe...)",
     }
 }
 
@@ -152,7 +155,7 @@ identifier! {
     RoleArn, Form {
         min: 20,
         max: 613,
-        pattern: "^arn:aws[a-z-]*:iam::[0-9]{12}:role/([A-Za-z0-9_+=,.@/-]*/)?[A-Za-z0-9_+=,.@-]{1,64}$",
+        pattern: concat!("^arn:", partition_pattern!(), ":iam::[0-9]{12}:role/([A-Za-z0-9_+=,.@/-]*/)?[A-Za-z0-9_+=,.@-]{1,64}$"),
         what: "the ARN of an IAM role, such as arn:aws:iam::111122223333:role/name, whose name has at most 64 characters",
         message: "must be the ARN of an IAM role, such as arn:aws:iam::111122223333:role/name; the name has at most 64 characters",
     }
@@ -163,7 +166,7 @@ identifier! {
     ConnectionArn, Form {
         min: 20,
         max: 256,
-        pattern: "^arn:aws[a-z-]*:(codeconnections|codestar-connections):[a-z0-9-]+:[0-9]{12}:connection/[A-Za-z0-9-]+$",
+        pattern: concat!("^arn:", partition_pattern!(), ":(codeconnections|codestar-connections):[a-z0-9-]+:[0-9]{12}:connection/[A-Za-z0-9-]+$"),
         what: "the ARN of a CodeConnections (or CodeStar) connection",
         message: "connectionArn is the ARN of a CodeConnections (or CodeStar) connection",
     }
@@ -200,13 +203,14 @@ identifier! {
 }
 
 impl Region {
-    /// The AWS partition of the region, by its prefix: `aws`, `aws-cn` or `aws-us-gov`.
+    /// The AWS partition of the region: `aws`, `aws-cn`, `aws-eusc` or `aws-us-gov`.
     pub fn partition(&self) -> &'static str {
-        match self.as_str() {
-            region if region.starts_with("cn-") => "aws-cn",
-            region if region.starts_with("us-gov-") => "aws-us-gov",
-            _ => "aws",
-        }
+        Partition::of(self).name
+    }
+
+    /// Domain of AWS's services in the region.
+    pub fn dns_suffix(&self) -> &'static str {
+        Partition::of(self).dns_suffix
     }
 }
 
@@ -270,11 +274,18 @@ mod tests {
         let portfolio: Parse = |text| PortfolioId::parse(text).map(String::from);
         let product: Parse = |text| ProductId::parse(text).map(String::from);
         let digits = "0a".repeat(32);
-        let rows: [(&str, Parse, &str, bool); 17] = [
+        let rows: [(&str, Parse, &str, bool); 24] = [
             ("an account has 12 digits", account, "111122223333", true),
             ("11 digits are too few", account, "11112222333", false),
             ("a line break does not count as the end", account, "111122223333\n", false),
             ("a region", region, "us-gov-west-1", true),
+            ("a region of the European Sovereign Cloud", region, "eusc-de-east-1", true),
+            ("a region of an isolated partition", region, "us-iso-east-1", false),
+            ("another of those", region, "us-isob-east-1", false),
+            ("one in Europe", region, "eu-isoe-west-1", false),
+            ("a local zone is no region", region, "us-west-2-lax-1", false),
+            ("a role of the European Sovereign Cloud", role, "arn:aws-eusc:iam::111122223333:role/a", true),
+            ("a role of an isolated partition", role, "arn:aws-iso:iam::111122223333:role/a", false),
             ("a region without a number", region, "nowhere-at-all", false),
             ("a region with a path", region, "eu-west-1/../x", false),
             ("a role with a path", role, "arn:aws-cn:iam::111122223333:role/a/b/c", true),
@@ -309,7 +320,13 @@ mod tests {
     #[test]
     fn what_follows_from_a_value_has_its_form_too() {
         let account = AccountId::parse("111122223333").unwrap();
-        for (region, partition) in [("eu-west-1", "aws"), ("cn-north-1", "aws-cn"), ("us-gov-west-1", "aws-us-gov")] {
+        let regions = [
+            ("eu-west-1", "aws"),
+            ("cn-north-1", "aws-cn"),
+            ("us-gov-west-1", "aws-us-gov"),
+            ("eusc-de-east-1", "aws-eusc"),
+        ];
+        for (region, partition) in regions {
             let region = Region::parse(region).unwrap();
             assert_eq!(region.partition(), partition);
             for (role, end) in [(DefaultRole::Launch, "ProductsLaunchRole"), (DefaultRole::Use, "ProductsUseRole")] {

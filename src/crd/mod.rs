@@ -6,6 +6,7 @@
 
 pub mod generate;
 pub mod identifiers;
+pub mod partitions;
 pub mod placement;
 pub mod platform;
 pub mod project;

@@ -11,7 +11,7 @@ use super::identifiers::{AccountId, Region, RoleArn};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Placement {
-    /// AWS partition: `aws`, `aws-cn` or `aws-us-gov`.
+    /// AWS partition: `aws`, `aws-cn`, `aws-eusc` or `aws-us-gov`.
     #[serde(default)]
     pub partition: String,
     /// AWS account, 12 digits.

@@ -6,6 +6,7 @@
 use schemars::{Schema, SchemaGenerator, json_schema};
 
 use super::identifiers::{AccountId, ConnectionArn, Form, Region, RoleArn, Sha256};
+use super::partitions::partition_pattern;
 
 /// Parameters of the Jenkins jobs that the operator fills itself.
 pub const RESERVED_JOB_PARAMETERS: [&str; 12] = [
@@ -87,7 +88,11 @@ pub fn managed_policy_arn(_: &mut SchemaGenerator) -> Schema {
     matching(
         25,
         679,
-        "^arn:aws[a-z-]*:iam::([0-9]{12}|aws):policy/([A-Za-z0-9_+=,.@/-]*/)?[A-Za-z0-9_+=,.@-]{1,128}$",
+        concat!(
+            "^arn:",
+            partition_pattern!(),
+            ":iam::([0-9]{12}|aws):policy/([A-Za-z0-9_+=,.@/-]*/)?[A-Za-z0-9_+=,.@-]{1,128}$"
+        ),
         "permissionsBoundaryArn is the ARN of a managed policy, such as arn:aws:iam::111122223333:policy/name; the name has at most 128 characters",
     )
 }
@@ -97,7 +102,7 @@ pub fn principal_arn(_: &mut SchemaGenerator) -> Schema {
     matching(
         1,
         1000,
-        "^arn:aws[a-z-]*:iam::([0-9]{12})?:(role|user|group)/[A-Za-z0-9_+=,.@/*?-]+$",
+        concat!("^arn:", partition_pattern!(), ":iam::([0-9]{12})?:(role|user|group)/[A-Za-z0-9_+=,.@/*?-]+$"),
         "must be the ARN of an IAM role, user or group, or a pattern of one with an empty account",
     )
 }
@@ -273,7 +278,7 @@ pub fn topic_arn(_: &mut SchemaGenerator) -> Schema {
     matching(
         24,
         303,
-        "^arn:aws[a-z-]*:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]{1,256}$",
+        concat!("^arn:", partition_pattern!(), ":sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]{1,256}$"),
         "alarmTopicArn is the ARN of an SNS topic that is no FIFO topic, such as arn:aws:sns:eu-central-1:111122223333:alarms",
     )
 }

@@ -111,6 +111,12 @@ fn platform() -> Vec<Row> {
             "a KMS key for somebody else's bucket",
         ),
         (
+            "/spec/platform/aws/region",
+            json!("us-iso-east-1"),
+            "the operator does not work in isolated regions",
+            "a region of an isolated partition",
+        ),
+        (
             "/spec/platform/artifacts/bucket",
             json!("a.b.c"),
             "names with dots cannot be reached over TLS",

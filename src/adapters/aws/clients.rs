@@ -154,6 +154,18 @@ fn session_name_of(text: &str) -> String {
 mod tests {
     use super::*;
 
+    #[tokio::test]
+    async fn a_regions_domain_is_the_one_that_the_sdk_calls() {
+        use aws_sdk_sts::config::endpoint::{DefaultResolver, Params, ResolveEndpoint};
+
+        for region in ["eu-west-1", "mx-central-1", "cn-northwest-1", "us-gov-east-1", "eusc-de-east-1"] {
+            let params = Params::builder().region(region).build().expect("parameters");
+            let endpoint = DefaultResolver::new().resolve_endpoint(&params).await.expect("an endpoint");
+            let suffix = crate::crd::identifiers::Region::parse(region).expect("a region").dns_suffix();
+            assert_eq!(endpoint.url(), format!("https://sts.{region}.{suffix}"));
+        }
+    }
+
     #[test]
     fn a_session_name_is_made_to_fit() {
         let long = "x".repeat(80);

@@ -113,7 +113,26 @@ pub fn parse(owner: &OwnerKey, seals: &Seals, raw_spec: &Value) -> Result<Parsed
     let runtime_role = spec.wanted_trigger().and(spec.platform.model_trigger.runtime_role_arn.as_deref());
     let runtime_role_arn = optional("spec.platform.modelTrigger.runtimeRoleArn", runtime_role, RoleArn::parse)?;
     let identity = Identity { owner: owner.clone(), placement, seals: seals.clone() };
-    Ok(Parsed { identity, roles, repositories, runtime_role_arn, spec })
+    let parsed = Parsed { identity, roles, repositories, runtime_role_arn, spec };
+    one_partition(&parsed)?;
+    Ok(parsed)
+}
+
+/// An ARN of another partition names nothing that can be reached from the project's region.
+fn one_partition(parsed: &Parsed) -> Result<(), SpecError> {
+    let region = &parsed.identity.placement.region;
+    let here = region.partition();
+    for used in parsed.uses() {
+        let partition = used.value.strip_prefix("arn:").and_then(|rest| rest.split(':').next());
+        if let Some(partition) = partition.filter(|partition| *partition != here) {
+            let message = format!(
+                "`{}` is in the partition {partition}, but the region {region} is in {here}: name one that begins with arn:{here}:",
+                used.value
+            );
+            return Err(SpecError::new(&used.field, message));
+        }
+    }
+    Ok(())
 }
 
 /// Whether the model trigger starts only jobs that there are.
@@ -362,7 +381,19 @@ mod tests {
 
     #[test]
     fn a_wrong_spec_names_its_field() {
-        let cases: [(&str, &str, Value, &str); 9] = [
+        let cases: [(&str, &str, Value, &str); 11] = [
+            (
+                "a region of an isolated partition",
+                "/platform/aws/region",
+                json!("us-iso-east-1"),
+                "spec.platform.aws.region",
+            ),
+            (
+                "a role of another partition",
+                "/platform/aws/roles",
+                json!({"use": "arn:aws-cn:iam::111122223333:role/use"}),
+                "spec.platform.aws.roles.use",
+            ),
             (
                 "a plain Jenkins URL that is not allowed",
                 "/platform/jenkins/url",

@@ -315,7 +315,6 @@ fn tls_only(partition: &str, bucket: &str) -> Value {
 
 /// HTTPS URL of an object, in the form that Service Catalog and CloudFormation take.
 fn url(id: &Identity, key: &str) -> String {
-    let Placement { partition, region, bucket, .. } = &id.placement;
-    let suffix = if partition == "aws-cn" { "amazonaws.com.cn" } else { "amazonaws.com" };
-    format!("https://{bucket}.s3.{region}.{suffix}/{key}")
+    let Placement { region, bucket, .. } = &id.placement;
+    format!("https://{bucket}.s3.{region}.{}/{key}", region.dns_suffix())
 }

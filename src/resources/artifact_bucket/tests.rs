@@ -268,10 +268,13 @@ fn the_template_has_a_key_a_url_and_tags_that_aws_takes() {
     let bucket = project.identity.placement.bucket.clone();
     let url = wanted(&project).artifacts.template_url;
     assert_eq!(url, format!("https://{bucket}.s3.eu-west-1.amazonaws.com/{}", object.key));
-    project.identity.placement.partition = "aws-cn".into();
-    project.identity.placement.region = region("cn-north-1");
-    let url = wanted(&project).artifacts.template_url;
-    assert!(url.starts_with(&format!("https://{bucket}.s3.cn-north-1.amazonaws.com.cn/")), "{url}");
+    for (name, host) in
+        [("cn-north-1", "cn-north-1.amazonaws.com.cn"), ("eusc-de-east-1", "eusc-de-east-1.amazonaws.eu")]
+    {
+        project.identity.placement.region = region(name);
+        let url = wanted(&project).artifacts.template_url;
+        assert!(url.starts_with(&format!("https://{bucket}.s3.{host}/")), "{url}");
+    }
 }
 
 /// The names of the objects that are asked for, and whether their keys hold their checksums.

@@ -21,6 +21,7 @@ CONNECTION = re.compile(
 # A server's words for a reference that another push holds or has moved in this very moment (git's refs.c and
 # files-backend.c): no protection, and over in a moment.
 BUSY = re.compile(r"cannot lock ref|unable to create '[^']*\.lock'|reference already exists|failed to update ref", re.I)
+DOMAINS = {"aws-cn": "amazonaws.com.cn", "aws-eusc": "amazonaws.eu"}  # of partitions that have one of their own
 AUTHOR = ("MLOps seed code", "noreply@mlops-operator.io")
 
 
@@ -75,7 +76,7 @@ class Repository:
         if not parts:
             raise Refused(f"{order.connection} is not the ARN of a connection: correct the parameter")
         partition, service, self.region, account, connection = parts.groups()
-        domain = "amazonaws.com.cn" if partition == "aws-cn" else "amazonaws.com"
+        domain = DOMAINS.get(partition, "amazonaws.com")
         name = urllib.parse.quote(order.repository)
         if any(part in ("", ".", "..") for part in order.repository.split("/")):
             raise Refused(f"{order.repository} is not owner/name: correct the parameter")

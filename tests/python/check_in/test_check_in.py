@@ -69,6 +69,7 @@ class WhereItCommits(Harness):
                 ("aws", "codestar-connections", "us-east-2", "amazonaws.com"),
                 ("aws-us-gov", "codeconnections", "us-gov-west-1", "amazonaws.com"),
                 ("aws-cn", "codeconnections", "cn-north-1", "amazonaws.com.cn"),
+                ("aws-eusc", "codeconnections", "eusc-de-east-1", "amazonaws.eu"),
             )
         ):
             with self.subTest(partition):

@@ -77,6 +77,7 @@ pub(super) fn pieces(text: &str) -> Vec<Piece> {
 pub(in crate::aws) fn partition(region: &str) -> (&'static str, &'static str) {
     match region {
         _ if region.starts_with("cn-") => ("aws-cn", "amazonaws.com.cn"),
+        _ if region.starts_with("eusc-") => ("aws-eusc", "amazonaws.eu"),
         _ if region.starts_with("us-gov-") => ("aws-us-gov", "amazonaws.com"),
         _ => ("aws", "amazonaws.com"),
     }

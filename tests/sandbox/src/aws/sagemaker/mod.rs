@@ -123,6 +123,7 @@ fn state<'w>(world: &'w mut World, call: &Call<'_>) -> &'w mut State {
 fn arn(call: &Call<'_>, kind: &str, name: &str) -> String {
     let partition = match call.region {
         region if region.starts_with("cn-") => "aws-cn",
+        region if region.starts_with("eusc-") => "aws-eusc",
         region if region.starts_with("us-gov-") => "aws-us-gov",
         _ => "aws",
     };

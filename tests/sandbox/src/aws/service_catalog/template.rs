@@ -48,7 +48,8 @@ fn fetch(world: &mut World, call: &Call<'_>, url: &str) -> Result<String, Refusa
 fn path_style(url: &str) -> Option<String> {
     let rest = url.strip_prefix("https://")?;
     let (host, path) = rest.split_once('/')?;
-    let host = host.strip_suffix(".amazonaws.com").or_else(|| host.strip_suffix(".amazonaws.com.cn"))?;
+    let host =
+        [".amazonaws.com", ".amazonaws.com.cn", ".amazonaws.eu"].iter().find_map(|suffix| host.strip_suffix(suffix))?;
     let endpoint = |text: &str| text == "s3" || text.starts_with("s3.") || text.starts_with("s3-");
     if endpoint(host) {
         return Some(format!("/{path}"));
@@ -107,6 +108,7 @@ mod tests {
             ("https://s3-eu-west-1.amazonaws.com/b/t.yaml", Some("/b/t.yaml")),
             ("https://b.c.s3.eu-west-1.amazonaws.com/t.yaml", Some("/b.c/t.yaml")),
             ("https://b.s3.cn-north-1.amazonaws.com.cn/t.yaml", Some("/b/t.yaml")),
+            ("https://b.s3.eusc-de-east-1.amazonaws.eu/t.yaml", Some("/b/t.yaml")),
             ("http://b.s3.us-east-1.amazonaws.com/t.yaml", None),
             ("https://example.com/t.yaml", None),
             ("https://b.s3-website.us-east-1.example.com/t.yaml", None),
