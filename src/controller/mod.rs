@@ -10,6 +10,7 @@
 #![allow(missing_docs)]
 
 pub mod api;
+pub mod claim;
 pub mod clients;
 pub mod context;
 pub mod converge;

@@ -1,5 +1,5 @@
-//! What must be known of the cluster before the first reconcile: its id, the key of all fingerprints, and that the CRD is
-//! installed. It waits for each, and says for what.
+//! What must be known of the cluster before the first reconcile: its id, the key of all fingerprints, that no other
+//! installation claims its projects, and that the CRD is installed. It waits for each, and says for what.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -11,6 +11,7 @@ use kube::core::{ApiResource, DynamicObject, ObjectMeta};
 use kube::{Api, Client};
 
 use crate::controller::api::{ApiError, call};
+use crate::controller::claim;
 use crate::controller::context::Dependencies;
 use crate::crd::MlopsProject;
 use crate::domain::secret::FingerprintKey;
@@ -43,6 +44,8 @@ impl Installation {
         };
         let what = format!("Secret {FINGERPRINT_SECRET} in namespace {}", dependencies.namespace);
         let fingerprints = insist(dependencies, &what, || fingerprint_key(client, &dependencies.namespace)).await;
+        let what = "the claim on the projects of this cluster";
+        insist(dependencies, what, || claim::hold(client, &dependencies.namespace, &fingerprints)).await;
         let what = format!("the CRD {}.{}", resource.plural, resource.group);
         insist(dependencies, &what, || installed(client, &resource)).await;
         Self { cluster, fingerprints, resource }
@@ -54,12 +57,16 @@ async fn insist<T, F>(dependencies: &Dependencies, what: &str, ask: impl Fn() ->
 where
     F: Future<Output = Result<T, String>>,
 {
+    let mut told = String::new();
     loop {
         match ask().await {
             Ok(answer) => return answer,
             Err(reason) => {
-                tracing::warn!(%reason, "waits for {what}");
-                dependencies.readiness.not_ready(format!("waits for {what}: {reason}"));
+                if reason != told {
+                    tracing::warn!(%reason, "waits for {what}");
+                    dependencies.readiness.not_ready(format!("waits for {what}: {reason}"));
+                    told = reason;
+                }
                 tokio::time::sleep(START_RETRY).await;
             }
         }

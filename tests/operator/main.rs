@@ -14,6 +14,7 @@ mod deletion;
 mod environment_faults;
 mod explorer;
 mod grants;
+mod installations;
 mod least_privilege;
 mod lifecycles;
 mod lint_template;
