@@ -2,7 +2,6 @@
 //! What is missing is said in a sentence that names the object, the key and what to do.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use jiff::tz::TimeZone;
 use serde::Deserialize as _;
@@ -16,9 +15,10 @@ use crate::crd::status::{CaBundleReference, Placement, Reason};
 use crate::domain::fault::{Fault, FaultKind};
 use crate::domain::outcome::Outcome;
 use crate::domain::problem::Problem;
-use crate::domain::project::JenkinsCredentials;
+use crate::domain::project::{JenkinsCredentials, Project};
 use crate::domain::secret::{SealedSecret, Secret};
 use crate::domain::validate::{Parsed, Resolved};
+use crate::resources::sagemaker_project;
 
 /// Bytes of a user name or an API token in a Secret. Jenkins' own tokens have 34.
 const LONGEST_CREDENTIAL: usize = 4096;
@@ -155,7 +155,12 @@ pub async fn project(context: &Context, key: &Key, parsed: &Parsed) -> Result<(R
         None => String::new(),
     };
     let template = match parsed.own_template() {
-        Some(reference) => Some(template(context, key, reference).await?),
+        Some(reference) => {
+            let ConfigMapRef { name, key: field } = reference;
+            let source = Source::config_map(&key.namespace, name);
+            let text = value(context, &source, (field, LONGEST_TEMPLATE), "the project template").await?;
+            Some(text.reveal().into())
+        }
         None => None,
     };
     Ok((Resolved { jenkins: access.credentials.clone(), trigger, parameters, trigger_ca_bundle, template }, access))
@@ -210,23 +215,17 @@ async fn credentials(
     Ok(JenkinsCredentials { username, token: SealedSecret { value: token, fingerprint } })
 }
 
-/// The user's own template, judged before anything is made of it.
-async fn template(context: &Context, key: &Key, reference: &ConfigMapRef) -> Result<Arc<str>, Outcome> {
+/// Why a project is not made from the user's own template: judged for this very project, before anything is made of it.
+pub fn refused_template(context: &Context, reference: &ConfigMapRef, project: &Project) -> Option<Problem> {
     let ConfigMapRef { name, key: field } = reference;
-    let source = Source::config_map(&key.namespace, name);
-    let text = value(context, &source, (field, LONGEST_TEMPLATE), "the project template").await?;
     let today = context.dependencies.clock.now().to_zoned(TimeZone::UTC).date();
-    match context.templates.refusal(text.reveal(), today) {
-        None => Ok(text.reveal().into()),
-        Some(error) => Err(Outcome::Stuck(Problem::new(
-            Reason::InvalidTemplate,
-            format!(
-                "the project template under key {field} of ConfigMap {name}, line {}: {}",
-                error.line, error.message
-            ),
-            format!("{}; `mlops-operator lint-template` tells all that is wrong with it", error.hint),
-        ))),
-    }
+    let judged_for = sagemaker_project::judged_for(project);
+    let error = context.templates.refusal(&project.catalog.template.text, &judged_for, today)?;
+    Some(Problem::new(
+        Reason::InvalidTemplate,
+        format!("the project template under key {field} of ConfigMap {name}, line {}: {}", error.line, error.message),
+        format!("{}; `mlops-operator lint-template` tells all that is wrong with it", error.hint),
+    ))
 }
 
 fn bundle_source(key: &Key, reference: &CaBundleReference) -> Source {

@@ -6,13 +6,14 @@ pub(super) const PROJECT_NAME: &str = "SageMakerProjectName";
 pub(super) const PROJECT_ID: &str = "SageMakerProjectId";
 /// Characters of a project's name at most (SageMaker API, ProjectEntityName).
 pub(super) const LONGEST_PROJECT_NAME: usize = 32;
-/// Characters of a project's id at most (SageMaker API, ProjectId).
-pub(super) const LONGEST_PROJECT_ID: usize = 20;
+/// Characters of a project's id: `p-` and twelve lower case letters or digits. The API's model would take 20 (ProjectId);
+/// these are what SageMaker gives, and what AWS's own project templates reckon with.
+pub(super) const PROJECT_ID_LENGTH: usize = 14;
 
 /// Names that a project may have: the operator's own rule for `projectName`, at its edges.
 pub(super) const PROJECT_NAMES: [&str; 5] = ["taxi-fares", "Churn2", "a", "a--b", "abcdefghij-abcdefghij-abcdefghij"];
-/// Ids that SageMaker gives (as seen), and the longest that its API allows.
-pub(super) const PROJECT_IDS: [&str; 2] = ["p-idy6c3e1fiqj", "p-abcdefghij01234567"];
+/// Ids as SageMaker gives them.
+pub(super) const PROJECT_IDS: [&str; 3] = ["p-idy6c3e1fiqj", "p-abcdefghijkl", "p-012345678901"];
 
 /// The bucket that jobs write to and that `dataPolicy: Delete` empties.
 pub(super) const BUCKET_NAME: &str = "sagemaker-project-${SageMakerProjectId}";
@@ -70,6 +71,14 @@ pub(super) fn filled() -> impl Iterator<Item = (String, Values)> {
     };
     let others = OTHERS.into_iter().map(|(name, values)| (name.to_owned(), values));
     REPOSITORIES.into_iter().flat_map(of_repository).chain(others)
+}
+
+/// What follows the prefix of parameters for which no other values can come than those that are listed here.
+pub(super) const CLOSED: &str = "CodeRepositoryIsSeedcodeRequired";
+
+/// Whether SageMaker fills this parameter in.
+pub fn filled_by_sagemaker(name: &str) -> bool {
+    [PROJECT_NAME, PROJECT_ID].contains(&name)
 }
 
 /// Whether the operator fills this parameter in, so that nobody may give it in `spec.parameters`.

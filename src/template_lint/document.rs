@@ -5,8 +5,9 @@
 
 use std::collections::HashSet;
 
-use saphyr_parser::{Event, Marker, Parser, ScalarStyle, Tag};
+use saphyr_parser::{Event, Parser, ScalarStyle, Tag};
 
+use super::source::Source;
 use super::{Code, Findings, quoted};
 
 /// Bytes of a template in S3 (CloudFormation quotas: 1 MB; cfn-lint E1002 counts it like this).
@@ -136,12 +137,23 @@ pub(super) fn read(text: &str, findings: &mut Findings) -> Option<Node> {
         return None;
     }
     let mut reader = Reader { open: Vec::new(), root: None, documents: 0, values: 0, findings };
-    for event in Parser::new_from_str(text) {
+    let source = Source::of(text);
+    for event in Parser::new_from_str(source.text()) {
         let outcome = match event {
-            Ok((event, span)) => reader.take(event, place(span.start)),
+            Ok((Event::Scalar(_, ScalarStyle::DoubleQuoted, ..), span)) if source.escaped_slash(&span).is_some() => {
+                let at = source.escaped_slash(&span).unwrap_or_default();
+                Err(Refused {
+                    code: Code::UnsupportedYaml,
+                    at,
+                    message: "\\/ stands here in double quotes, which CloudFormation takes in JSON, but not in YAML"
+                        .into(),
+                    hint: "write / without the backslash",
+                })
+            }
+            Ok((event, span)) => reader.take(event, source.place(span.start)),
             Err(error) => Err(Refused {
                 code: Code::NotYaml,
-                at: place(*error.marker()),
+                at: source.place(*error.marker()),
                 message: format!("this is neither YAML nor JSON: {}", error.info()),
                 hint: "correct the text here or just before; YAML is indented with spaces, never with tabs",
             }),
@@ -157,10 +169,6 @@ pub(super) fn read(text: &str, findings: &mut Findings) -> Option<Node> {
         findings.error(Code::NotATemplate, (at, ""), "the file is empty".into(), "write a CloudFormation template");
     }
     root
-}
-
-fn place(marker: Marker) -> Position {
-    Position { line: marker.line().max(1), column: marker.col() + 1 }
 }
 
 struct Refused {

@@ -2,7 +2,7 @@
 //! since the other rules rely on it: what has not this form they do not look at. It must not look into values.
 
 use super::document::{Entry, Node, Value};
-use super::template::{ParsedTemplate, SECTIONS};
+use super::template::{ParsedTemplate, SECTIONS, has_transform};
 use super::{Code, Findings, quoted};
 
 /// Sections that are mappings of entries, what such an entry is called, and how many there may be (CloudFormation quotas).
@@ -31,7 +31,7 @@ pub(super) fn check(template: &ParsedTemplate<'_>, findings: &mut Findings) -> b
         section(entry, findings);
     }
     description(root, findings);
-    if template.section("Resources").is_empty() {
+    if template.section("Resources").is_empty() && !template.transformed() {
         let message =
             "the section Resources is missing or empty; CloudFormation wants at least one resource".to_owned();
         findings.error(Code::NotATemplate, (root.at, ""), message, "add Resources with what a project consists of");
@@ -51,6 +51,9 @@ pub(super) fn check(template: &ParsedTemplate<'_>, findings: &mut Findings) -> b
 
 fn section(entry: &Entry, findings: &mut Findings) {
     let name = entry.key.as_str();
+    if name == "Fn::Transform" {
+        return;
+    }
     if !SECTIONS.contains(&name) {
         let message = format!("a template has no section {}", quoted(name));
         findings.error(Code::NotATemplate, (entry.at, name), message, format!("use one of {}", SECTIONS.join(", ")));
@@ -103,7 +106,7 @@ fn description(root: &Node, findings: &mut Findings) {
 }
 
 fn wants(entry: &Entry, section: &str, key: &str, findings: &mut Findings) {
-    if entry.key.starts_with("Fn::") {
+    if entry.key.starts_with("Fn::") || has_transform(&entry.value) {
         return;
     }
     let found = entry.value.get(key);

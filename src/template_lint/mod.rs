@@ -9,15 +9,19 @@
 mod contract;
 mod document;
 mod hard_coded;
+mod judged_for;
 mod limits;
 mod names;
 mod parameters;
 mod pattern;
+mod placeholders;
 mod references;
 mod resource_types;
 mod resources;
 mod runtimes;
+mod services;
 mod shape;
+mod source;
 mod template;
 
 use std::collections::BTreeMap;
@@ -25,8 +29,9 @@ use std::collections::BTreeMap;
 use jiff::civil::Date;
 use serde::Serialize;
 
-pub use contract::filled_by_operator;
+pub use contract::{filled_by_operator, filled_by_sagemaker};
 use document::Position;
+pub use judged_for::JudgedFor;
 use template::ParsedTemplate;
 
 /// How bad a finding is.
@@ -85,6 +90,8 @@ pub enum Code {
     DeletionBlocked,
     /// A change of the template can delete what users keep.
     DataLost,
+    /// A resource stays although the creation of the project failed.
+    LeftBehind,
     /// Roles or policies, which the launch role must be allowed to make.
     IamResources,
     /// A transform or a nested stack: what becomes of it cannot be seen here.
@@ -93,6 +100,12 @@ pub enum Code {
     HardCoded,
     /// A Lambda runtime that AWS retires or has retired.
     Runtime,
+    /// A resource of a service that AWS has shut down.
+    ServiceEnded,
+    /// A resource type that is not AWS's own.
+    ThirdPartyType,
+    /// A word that somebody was to replace.
+    Placeholder,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -143,13 +156,18 @@ impl Findings {
     }
 }
 
-/// Everything that is to be said about a template, in the order of its lines; errors before warnings on the same line;
-/// at most a thousand of each.
+/// Everything that is to be said about a template that is to serve any project, in the order of its lines; errors before
+/// warnings on the same line; at most a thousand of each. What only some projects would meet is a warning.
 /// `today` decides which Lambda runtimes are retired. An empty answer: nothing to complain of.
 pub fn lint(text: &str, today: Date) -> Vec<Finding> {
+    lint_for(text, &JudgedFor::default(), today)
+}
+
+/// The same for one project, as far as it is known: what it would meet is an error.
+pub fn lint_for(text: &str, project: &JudgedFor, today: Date) -> Vec<Finding> {
     let mut findings = Findings::default();
     if let Some(root) = document::read(text, &mut findings) {
-        let template = ParsedTemplate::of(&root);
+        let template = ParsedTemplate::of(&root, project);
         if limits::check(&template, &mut findings) {
             references::check(&template, &mut findings);
             parameters::check(&template, &mut findings);
@@ -157,6 +175,8 @@ pub fn lint(text: &str, today: Date) -> Vec<Finding> {
             resources::check(&template, &mut findings);
             hard_coded::check(&template, &mut findings);
             runtimes::check(&template, today, &mut findings);
+            services::check(&template, today, &mut findings);
+            placeholders::check(&template, &mut findings);
         }
     }
     findings.told.sort_by(|one, other| {
@@ -166,11 +186,11 @@ pub fn lint(text: &str, today: Date) -> Vec<Finding> {
     findings.told
 }
 
-/// Why the operator does not launch projects from a template: its first error. That a runtime is retired is none here:
+/// Why the operator does not launch a project from a template: its first error. That a runtime is retired is none here:
 /// functions that exist go on, and AWS says it for new ones.
-pub fn refusal(text: &str, today: Date) -> Option<Finding> {
+pub fn refusal(text: &str, project: &JudgedFor, today: Date) -> Option<Finding> {
     let counts = |finding: &Finding| finding.severity == Severity::Error && finding.code != Code::Runtime;
-    lint(text, today).into_iter().find(counts)
+    lint_for(text, project, today).into_iter().find(counts)
 }
 
 /// What a template says of one of its parameters, as far as the operator must know it.

@@ -5,9 +5,10 @@
 use std::collections::HashSet;
 
 use super::contract::{
-    self, OTHERS, PROJECT_ID, PROJECT_IDS, PROJECT_NAME, PROJECT_NAMES, REPOSITORIES, REPOSITORY_PARTS,
+    self, CLOSED, OTHERS, PROJECT_ID, PROJECT_IDS, PROJECT_NAME, PROJECT_NAMES, REPOSITORIES, REPOSITORY_PARTS,
 };
 use super::document::{Entry, Node, Position};
+use super::judged_for::Known;
 use super::pattern::{Pattern, Rules};
 use super::template::{ParsedTemplate, no_echo};
 use super::{Code, Findings, Severity, quoted};
@@ -26,10 +27,11 @@ pub(super) fn check(template: &ParsedTemplate<'_>, findings: &mut Findings) {
     for entry in template.section("Parameters").iter().take(MOST_JUDGED) {
         own_rules(entry, findings);
         secret(entry, findings);
+        given(template, entry, findings);
     }
     for (name, values) in contract::filled() {
         if let Some(entry) = template.parameter(&name) {
-            filled(entry, values, findings);
+            filled(template, entry, values, findings);
         }
     }
     repositories(template, findings);
@@ -57,26 +59,49 @@ fn project_parameter(template: &ParsedTemplate<'_>, name: &str, values: &[&str],
         findings.error(Code::ProjectParameter, (entry.at, &path(entry)), message, "set Type: String");
         return;
     }
-    let by_whom = if name == PROJECT_ID {
-        "SageMaker gives such ids, and nobody can choose them"
-    } else {
-        "spec.projectName allows it, so that such a project fails in AWS"
-    };
-    refused(entry, values, name == PROJECT_ID, by_whom, findings);
+    match (name, template.known(entry)) {
+        (PROJECT_ID, _) => {
+            let why = "SageMaker gives such ids, and nobody can choose them";
+            samples(entry, values, true, why, findings);
+        }
+        (_, Known::Exactly(value)) => exactly(entry, value, "it is the project's name (spec.projectName)", findings),
+        _ => {
+            let why = "this assumes projects with such names, which spec.projectName takes";
+            samples(entry, values, false, why, findings);
+        }
+    }
 }
 
 fn is_string(entry: &Entry) -> bool {
     entry.value.get("Type").and_then(Node::text) == Some("String")
 }
 
-/// What the operator sends must be taken: an error if nothing of it is, or if all must be; else a warning.
-fn refused(entry: &Entry, values: &[&str], all: bool, why: &str, findings: &mut Findings) {
+/// A value that is sure to come must be taken.
+fn exactly(entry: &Entry, value: &str, why: &str, findings: &mut Findings) {
+    let Some(reason) = Rules::of(&entry.value).refusal(value) else { return };
+    let message = format!("{} refuses {}: {reason}; {why}", entry.key, quoted(value));
+    let hint = "correct the value, or the parameter's rules";
+    findings.error(Code::ValueRefused, (entry.at, &path(entry)), message, hint);
+}
+
+/// Values that may come. `no_others`: nothing else can, so that it is an error if all of them are refused.
+fn samples(entry: &Entry, values: &[&str], no_others: bool, why: &str, findings: &mut Findings) {
     let rules = Rules::of(&entry.value);
     let refusals: Vec<_> = values.iter().filter_map(|value| Some((*value, rules.refusal(value)?))).collect();
     let Some((value, reason)) = refusals.first() else { return };
-    let severity = if all || refusals.len() == values.len() { Severity::Error } else { Severity::Warning };
+    let severity = if no_others && refusals.len() == values.len() { Severity::Error } else { Severity::Warning };
     let message = format!("{} refuses {}: {reason}; {why}", entry.key, quoted(value));
     findings.add(severity, Code::ValueRefused, (entry.at, &path(entry)), message, "widen the parameter's rules");
+}
+
+/// What the project gives itself.
+fn given(template: &ParsedTemplate<'_>, entry: &Entry, findings: &mut Findings) {
+    let name = entry.key.as_str();
+    let ours = contract::filled_by_operator(name) || contract::filled_by_sagemaker(name);
+    let value = template.project.parameters.get(name).and_then(Option::as_deref);
+    if let Some(value) = value.filter(|_| !ours && is_string(entry)) {
+        exactly(entry, value, "the project gives it (spec.parameters)", findings);
+    }
 }
 
 fn own_rules(entry: &Entry, findings: &mut Findings) {
@@ -112,13 +137,19 @@ fn own_rules(entry: &Entry, findings: &mut Findings) {
     }
 }
 
-fn filled(entry: &Entry, values: &[&str], findings: &mut Findings) {
+fn filled(template: &ParsedTemplate<'_>, entry: &Entry, values: &[&str], findings: &mut Findings) {
     if !is_string(entry) {
         let message = format!("the parameter {} must be a String: the operator fills a text in", entry.key);
         findings.error(Code::OperatorParameter, (entry.at, &path(entry)), message, "set Type: String");
         return;
     }
-    refused(entry, values, false, "the operator may fill it in", findings);
+    match template.known(entry) {
+        Known::Exactly(value) => exactly(entry, value, "the operator fills it in", findings),
+        _ if entry.key.ends_with(CLOSED) => {
+            samples(entry, values, true, "the operator fills it in", findings);
+        }
+        _ => samples(entry, values, false, "this assumes that the operator fills such a value in", findings),
+    }
 }
 
 /// A repository that the template knows nothing of.
@@ -150,7 +181,7 @@ fn to_give(template: &ParsedTemplate<'_>, findings: &mut Findings) {
         if entry.value.get("Default").is_some() {
             continue;
         }
-        if !known.contains(name) {
+        if !known.contains(name) && !template.project.parameters.contains_key(name) {
             let message = format!(
                 "{name} has no default, and nobody fills it in: without a value a project stays at ParameterMissing"
             );

@@ -11,6 +11,14 @@ use super::quoted;
 const JAVA_ONLY: [&str; 16] = [
     "(?=", "(?!", "(?<=", "(?<!", "(?>", "\\k<", "\\Q", "\\p{", "\\P{", "\\h", "\\H", "\\R", "\\X", "\\G", "\\Z", "\\e",
 ];
+/// What no engine takes. What else this one refuses may be Java's: `[\w-.]`, to begin with.
+const BROKEN: [&str; 5] = [
+    "unclosed group",
+    "unopened group",
+    "unclosed character class",
+    "repetition operator missing expression",
+    "incomplete escape sequence",
+];
 /// Bytes that a compiled pattern may take, so that a hostile one costs little: `.{3,1016}` takes two million.
 const LARGEST: usize = 4 << 20;
 
@@ -28,7 +36,7 @@ pub(super) enum Pattern {
 /// The rules of one parameter.
 pub(super) struct Rules<'a> {
     pub(super) pattern: Pattern,
-    shortest: Option<usize>,
+    pub(super) shortest: Option<usize>,
     pub(super) longest: Option<usize>,
     pub(super) allowed: Vec<&'a str>,
 }
@@ -52,10 +60,24 @@ impl<'a> Rules<'a> {
         }
     }
 
+    /// Whether a value may have capitals, as far as that can be seen.
+    pub(super) fn takes_capitals(&self) -> bool {
+        if !self.allowed.is_empty() {
+            return self.allowed.iter().any(|value| value.contains(|sign: char| sign.is_ascii_uppercase()));
+        }
+        match &self.pattern {
+            Pattern::Judged(_, pattern) => may_match_capitals(pattern),
+            Pattern::NotJudged(_) | Pattern::Broken(..) | Pattern::Absent => true,
+        }
+    }
+
     /// Why a value is refused; `None` if it is not, as far as that can be judged.
     pub(super) fn refusal(&self, value: &str) -> Option<String> {
         let length = value.chars().count();
+        // Java's \w, \d and \s know ASCII alone, and this engine's know more: what hangs on that is not tried.
+        let alike = |pattern: &str| value.is_ascii() || !pattern.contains('\\');
         if let Pattern::Judged(regex, pattern) = &self.pattern
+            && alike(pattern)
             && !regex.is_match(value)
         {
             return Some(format!("its AllowedPattern {} does not match", quoted(pattern)));
@@ -77,8 +99,49 @@ fn compile(pattern: &str) -> Pattern {
         Ok(regex) => Pattern::Judged(Box::new(regex), pattern.to_owned()),
         Err(regex::Error::CompiledTooBig(_)) => Pattern::NotJudged(pattern.to_owned()),
         Err(_) if for_java_only(pattern) => Pattern::NotJudged(pattern.to_owned()),
-        Err(error) => Pattern::Broken(pattern.to_owned(), reason(&error)),
+        Err(error) => match reason(&error) {
+            reason if BROKEN.iter().any(|broken| reason.contains(broken)) => {
+                Pattern::Broken(pattern.to_owned(), reason)
+            }
+            _ => Pattern::NotJudged(pattern.to_owned()),
+        },
     }
+}
+
+/// Whether a pattern has a part that matches a capital, wherever it stands: behind a prefix of small letters too.
+fn may_match_capitals(pattern: &str) -> bool {
+    let mut signs = pattern.chars().peekable();
+    let mut inside = false;
+    while let Some(sign) = signs.next() {
+        match sign {
+            // \w and \S match capitals, and so does \D; \W, \d and \s do not; escaped punctuation is itself.
+            '\\' => {
+                let class = signs.next();
+                if matches!(class, Some('w' | 'S' | 'D' | 'x' | 'u' | 'p' | 'P')) {
+                    return true;
+                }
+            }
+            '[' if signs.peek() == Some(&'^') => {
+                let class: String = signs.by_ref().take_while(|sign| *sign != ']').collect();
+                if !class.contains("A-Z") && !class.contains("\\w") {
+                    return true;
+                }
+            }
+            '[' => inside = true,
+            ']' => inside = false,
+            '.' if !inside => return true,
+            // Flags such as (?i) come before any capital of their own.
+            '(' if signs.peek() == Some(&'?') => {
+                let flags: String = signs.by_ref().take_while(|sign| !":)<".contains(*sign)).collect();
+                if flags.contains('i') {
+                    return true;
+                }
+            }
+            'A'..='Z' => return true,
+            _ => {}
+        }
+    }
+    false
 }
 
 fn for_java_only(pattern: &str) -> bool {

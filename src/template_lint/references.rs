@@ -5,7 +5,7 @@
 use std::collections::HashSet;
 
 use super::document::{Entry, Node, Value};
-use super::template::{ParsedTemplate, Path, Step, joined, walk};
+use super::template::{ParsedTemplate, Path, Step, has_transform, joined, walk_judged};
 use super::{Code, Findings, quoted};
 
 /// What CloudFormation knows by itself (user guide, pseudo parameters).
@@ -47,16 +47,32 @@ pub(super) fn pieces(text: &str) -> Vec<Piece<'_>> {
     found
 }
 
+/// The names of a section.
+struct Declared<'a> {
+    names: HashSet<&'a str>,
+    /// Whether a transform may add others.
+    is_open: bool,
+}
+
+impl Declared<'_> {
+    fn contains(&self, name: &str) -> bool {
+        self.is_open || self.names.contains(name)
+    }
+}
+
 struct Names<'a> {
-    parameters: HashSet<&'a str>,
-    resources: HashSet<&'a str>,
-    conditions: HashSet<&'a str>,
-    mappings: HashSet<&'a str>,
+    parameters: Declared<'a>,
+    resources: Declared<'a>,
+    conditions: Declared<'a>,
+    mappings: Declared<'a>,
 }
 
 impl<'a> Names<'a> {
     fn of(template: &ParsedTemplate<'a>) -> Self {
-        let names = |section| template.section(section).iter().map(|entry| entry.key.as_str()).collect();
+        let names = |section| Declared {
+            names: template.section(section).iter().map(|entry| entry.key.as_str()).collect(),
+            is_open: template.is_open(section),
+        };
         Self {
             parameters: names("Parameters"),
             resources: names("Resources"),
@@ -72,7 +88,7 @@ impl<'a> Names<'a> {
 }
 
 pub(super) fn check(template: &ParsedTemplate<'_>, findings: &mut Findings) {
-    // A transform may add what a name points to.
+    // A transform of the whole may add what a name points to; one of a part is looked at where it stands.
     if template.transformed() {
         return;
     }
@@ -80,7 +96,7 @@ pub(super) fn check(template: &ParsedTemplate<'_>, findings: &mut Findings) {
     for section in ["Conditions", "Resources", "Outputs"] {
         let Some(node) = template.root.get(section) else { continue };
         let mut path = vec![Step::Key(section)];
-        walk(node, &mut path, &mut |node, path| function(node, path, &names, findings));
+        walk_judged(node, &mut path, &mut |node, path| function(node, path, &names, findings));
     }
     for section in ["Resources", "Outputs"] {
         for entry in template.section(section) {
@@ -91,6 +107,9 @@ pub(super) fn check(template: &ParsedTemplate<'_>, findings: &mut Findings) {
 
 /// `Condition` and `DependsOn` beside a resource's or output's content.
 fn attributes(entry: &Entry, section: &str, names: &Names<'_>, findings: &mut Findings) {
+    if has_transform(&entry.value) {
+        return;
+    }
     let path = |key: &str| format!("{section}/{}/{key}", entry.key);
     if let Some((node, name)) = entry.value.get("Condition").and_then(|node| Some((node, node.text()?))) {
         condition(node, &path("Condition"), name, names, findings);

@@ -3,8 +3,8 @@
 
 use super::document::{Entry, Node, Value};
 use super::resource_types::{Tags, tags};
-use super::template::{ParsedTemplate, is_true};
-use super::{Code, Findings, contract};
+use super::template::{ParsedTemplate, Step, has_transform, is_true, joined, walk};
+use super::{Code, Findings, contract, quoted};
 
 /// What makes a stack one that CloudFormation wants a capability for (CloudFormation API, Capabilities).
 const IAM: [&str; 8] = [
@@ -30,6 +30,7 @@ pub(super) fn check(template: &ParsedTemplate<'_>, findings: &mut Findings) {
     for (id, kind, entry) in template.resources() {
         whose(id, kind, entry, findings);
         going(id, kind, entry, findings);
+        left_behind(id, entry, findings);
         if kind == "AWS::CloudFormation::Stack" {
             let message = format!("{id} is a stack of its own, whose template is not judged here");
             let hint = "lint that template too; the launch role must be able to read it";
@@ -37,12 +38,30 @@ pub(super) fn check(template: &ParsedTemplate<'_>, findings: &mut Findings) {
         }
     }
     iam(template, findings);
+    for part in ["Conditions", "Mappings", "Resources", "Outputs"] {
+        transforms(template, part, findings);
+    }
     if let Some(node) = template.root.get("Transform") {
         let message =
             "a transform changes the template in AWS: what it makes is not judged here, and names are not looked up";
         let hint = "lint the processed template, or do without the transform";
         findings.warning(Code::NotJudged, (node.at, "Transform"), message.to_owned(), hint);
     }
+}
+
+/// Parts of which a transform makes something, `AWS::Include` too: what becomes of them cannot be seen here.
+fn transforms(template: &ParsedTemplate<'_>, section: &'static str, findings: &mut Findings) {
+    let Some(node) = template.root.get(section) else { return };
+    walk(node, &mut vec![Step::Key(section)], &mut |node, path| {
+        let Some(entry) = node.entries().iter().find(|entry| entry.key == "Fn::Transform") else { return };
+        let name = entry.value.get("Name").and_then(Node::text).unwrap_or("a macro");
+        let message = format!(
+            "{} puts something of its own in here, or changes what stands here: this part is not judged",
+            quoted(name)
+        );
+        let hint = "lint the processed template, or write out here what it puts in";
+        findings.warning(Code::NotJudged, (entry.at, &format!("{}/Fn::Transform", joined(path))), message, hint);
+    });
 }
 
 /// The keys of a resource's tags that are written out, and whether conditions or functions may add others.
@@ -63,7 +82,11 @@ fn whose(id: &str, kind: &str, entry: &Entry, findings: &mut Findings) {
     if takes == Tags::No {
         return;
     }
-    let node = entry.value.get("Properties").and_then(|properties| properties.get("Tags"));
+    let properties = entry.value.get("Properties");
+    if properties.is_some_and(has_transform) {
+        return;
+    }
+    let node = properties.and_then(|properties| properties.get("Tags"));
     let (keys, more) = node.map(|node| tag_keys(takes, node)).unwrap_or_default();
     let missing: Vec<_> = contract::TAGS.into_iter().filter(|tag| !keys.contains(tag)).collect();
     if missing.is_empty() || more {
@@ -102,8 +125,20 @@ fn going(id: &str, kind: &str, entry: &Entry, findings: &mut Findings) {
     if perishable && !stays(entry, "DeletionPolicy") {
         let message =
             format!("{id} is deleted with all that it holds when the project goes, even with dataPolicy: Keep");
-        findings.warning(Code::DataLost, at, message, "set DeletionPolicy and UpdateReplacePolicy to Retain");
+        let hint = "set DeletionPolicy: RetainExceptOnCreate and UpdateReplacePolicy: Retain";
+        findings.warning(Code::DataLost, at, message, hint);
     }
+}
+
+/// What stays although the creation of the project failed (CloudFormation user guide, `DeletionPolicy`).
+fn left_behind(id: &str, entry: &Entry, findings: &mut Findings) {
+    let policy = entry.value.get("DeletionPolicy").filter(|node| node.text() == Some("Retain"));
+    let Some(node) = policy else { return };
+    let message = format!(
+        "{id} has DeletionPolicy: Retain: a creation that fails leaves it behind, and where its name is fixed, the next attempt fails for it"
+    );
+    let hint = "set DeletionPolicy: RetainExceptOnCreate, which keeps it as well once the project exists";
+    findings.warning(Code::LeftBehind, (node.at, &format!("Resources/{id}/DeletionPolicy")), message, hint);
 }
 
 /// Service Catalog launches with the launch role and acknowledges the capabilities itself: what is left is permission.

@@ -34,7 +34,12 @@ pub(super) async fn apply(subject: &Subject<'_>) -> Result<Reconciled, ApiError>
         }
     };
     memory.knows(resolved.secrets());
+    let own_template = parsed.own_template().cloned();
     let project = parsed.into_project(resolved);
+    let refused = own_template.and_then(|reference| dereference::refused_template(context, &reference, &project));
+    if let Some(problem) = refused {
+        return Ok(Reconciled::blocked(ResourceKind::Prerequisites, &Outcome::Stuck(problem)));
+    }
     let placement = &project.identity.placement;
     let known = writer.status();
     let jenkins = match context.dependencies.clients.jenkins(placement, &access.credentials, &access.ca_bundle) {

@@ -71,7 +71,8 @@ pub struct Resolved {
     pub trigger: Option<JenkinsCredentials>,
     /// PEM of `platform.modelTrigger.caBundleRef`; empty if there is none.
     pub trigger_ca_bundle: String,
-    /// Text of `platform.catalog.template.configMapRef`, if there is one: a template without errors.
+    /// Text of `platform.catalog.template.configMapRef`, if there is one: it is judged for the project
+    /// once that is known.
     pub template: Option<Arc<str>>,
 }
 
@@ -165,7 +166,8 @@ fn optional<T>(
     text.map(|text| formed(field, text, parse)).transpose()
 }
 
-fn is_project_name(name: &str) -> bool {
+/// Whether `spec.projectName` may be this: 1 to 32 letters, digits and hyphens, a letter first and no hyphen last.
+pub fn is_project_name(name: &str) -> bool {
     let signs = name.as_bytes();
     (1..=32).contains(&signs.len())
         && signs.iter().all(|sign| sign.is_ascii_alphanumeric() || *sign == b'-')

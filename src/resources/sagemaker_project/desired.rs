@@ -10,7 +10,7 @@ use crate::domain::problem::Problem;
 use crate::domain::project::{ParameterValue, Project, Repository, RepositoryRole, Roles, SeedCode};
 use crate::domain::secret;
 use crate::resources::catalog::ProvisioningTarget;
-use crate::template_lint::{DeclaredParameter, declared_parameters};
+use crate::template_lint::{DeclaredParameter, JudgedFor, declared_parameters};
 
 /// What a template declares, by the names of parameters.
 type Declared = BTreeMap<String, DeclaredParameter>;
@@ -55,6 +55,22 @@ pub(super) fn desired(owner: &Project, target: &ProvisioningTarget) -> Desired {
         tags,
         fingerprint,
         problem,
+    }
+}
+
+/// What the template is judged by: this project, with all that would be sent for it. Values from Secrets are not told.
+pub fn judged_for(owner: &Project) -> JudgedFor {
+    let placement = &owner.identity.placement;
+    let own = own_parameters(owner).0.into_iter().map(|(name, value)| (name, Some(value)));
+    let given = owner.parameters.iter().map(|(name, value)| match value {
+        ParameterValue::Plain(text) => (name.clone(), Some(text.clone())),
+        ParameterValue::Sealed(_) => (name.clone(), None),
+    });
+    JudgedFor {
+        project_name: Some(placement.project_name.clone()),
+        region: Some(placement.region.to_string()),
+        account: Some(placement.account_id.to_string()),
+        parameters: given.chain(own).collect(),
     }
 }
 

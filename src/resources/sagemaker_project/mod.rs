@@ -24,6 +24,7 @@ pub mod seed_code;
 #[cfg(test)]
 mod tests;
 
+pub use desired::judged_for;
 use seed_code::BundledArchive;
 
 /// Tag key under which the project remembers which of its tags come from the spec, so that a tag that leaves the spec

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+use jiff::civil::date;
+
 use super::*;
 use crate::crd::status::Intent;
 use crate::crd::status::Placement;
@@ -11,8 +13,7 @@ use crate::domain::identity::{FINGERPRINT_TAG, Owned, OwnerKey};
 use crate::domain::project::Template;
 use crate::domain::secret::{SealedSecret, Secret};
 use crate::fixture::{bare, elsewhere, place_in, portfolio_id, product_id, repositories, role, seals, sum_of};
-use crate::template_lint::declared_parameters;
-use crate::template_lint::filled_by_operator;
+use crate::template_lint::{declared_parameters, filled_by_operator, refusal};
 
 const NOW: i64 = 1_800_000_000;
 
@@ -516,6 +517,51 @@ fn what_a_template_of_ones_own_declares_decides_what_is_sent() {
     owner.parameters.insert("Size".into(), ParameterValue::Plain("big".into()));
     let unknown = "the template of ConfigMap ours declares no parameter Size; it takes: Colour".to_owned();
     assert_eq!(problem(&owner), Some((Reason::UnknownParameter, unknown)));
+}
+
+#[test]
+fn a_template_of_ones_own_is_judged_for_this_very_project() {
+    let with = |properties: &str| {
+        format!(
+            "Parameters: {{SageMakerProjectName: {{Type: String}}, SageMakerProjectId: {{Type: String}}, Colour: {{Type: String, Default: red, NoEcho: true}}, ModelBuildCodeRepositoryBranch: {{Type: String, AllowedPattern: 'main|dev'}}}}\n\
+             Resources: {{B: {{Type: 'AWS::S3::Bucket', Properties: {{{properties}}}}}}}\n"
+        )
+    };
+    let by_name = with("BucketName: !Sub '${SageMakerProjectName}-${SageMakerProjectId}'");
+    let by_colour = with("BucketName: !Sub '${Colour}-${SageMakerProjectId}'");
+    let by_place =
+        with("BucketName: !Sub '${AWS::Region}-${AWS::AccountId}-01234567890123456789012345678901234567890'");
+    let refused = |edit: fn(&mut Project), text: &str| {
+        let mut owner = owner();
+        edit(&mut owner);
+        refusal(text, &super::judged_for(&owner), date(2026, 11, 28)).map(|finding| finding.message)
+    };
+    let named: fn(&mut Project) = |owner| owner.identity.placement.project_name = "Churn".into();
+    let coloured: fn(&mut Project) =
+        |owner| drop(owner.parameters.insert("Colour".into(), ParameterValue::Plain("Red".into())));
+    let hidden: fn(&mut Project) =
+        |owner| drop(owner.parameters.insert("Colour".into(), ParameterValue::Sealed(sealed("Red"))));
+    let branched: fn(&mut Project) = |owner| owner.repositories.build.branch = "trunk".into();
+    let none: fn(&mut Project) = |_| {};
+    let rows = [
+        ("a small name", none, &by_name, None),
+        ("a name with a capital", named, &by_name, Some("the name \"Churn-${SageMakerProjectId}\" has 'C'")),
+        ("a default", none, &by_colour, None),
+        ("a value with a capital", coloured, &by_colour, Some("the name \"Red-${SageMakerProjectId}\" has 'R'")),
+        ("a value from a Secret is not looked at", hidden, &by_colour, None),
+        ("region and account", none, &by_place, Some("the name \"us-east-1-111122223333-01234567890")),
+        (
+            "what the operator fills in",
+            branched,
+            &by_name,
+            Some("ModelBuildCodeRepositoryBranch refuses \"trunk\": its AllowedPattern"),
+        ),
+    ];
+    for (case, edit, text, start) in rows {
+        let told = refused(edit, text);
+        let fits = told.as_deref().zip(start).is_some_and(|(told, start)| told.starts_with(start));
+        assert!(fits || (told.is_none() && start.is_none()), "{case}: {told:?}");
+    }
 }
 
 #[test]
