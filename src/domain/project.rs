@@ -9,6 +9,7 @@ use std::sync::Arc;
 use crate::crd::identifiers::{ConnectionArn, RoleArn, Sha256};
 use crate::domain::identity::Identity;
 use crate::domain::secret::SealedSecret;
+use crate::template_lint::{DeclaredParameter, declared_parameters};
 use crate::templates::archives::{self, Archive};
 
 /// One ML project, ready to be built.
@@ -91,6 +92,22 @@ pub struct Template {
     pub title: String,
     /// The text itself: a template that CloudFormation takes.
     pub text: Arc<str>,
+    /// What the text declares, by the names of parameters: read once, since texts are long.
+    pub declared: Arc<BTreeMap<String, DeclaredParameter>>,
+}
+
+impl Template {
+    /// A template of this text.
+    pub fn new(word: &str, title: String, text: Arc<str>) -> Self {
+        let declared = Arc::new(declared_parameters(&text));
+        Self { word: word.to_owned(), title, text, declared }
+    }
+
+    /// The same with another text.
+    #[must_use]
+    pub fn with_text(&self, text: &str) -> Self {
+        Self::new(&self.word, self.title.clone(), text.into())
+    }
 }
 
 /// The text is long, and of no use in a message.

@@ -135,7 +135,7 @@ pub fn bare(placement: Placement) -> Project {
 /// The template that the operator carries.
 pub fn built_in() -> Template {
     let text = project_template("jenkins-git-v1").unwrap_or_default().into();
-    Template { word: "jenkins-git-v1".into(), title: "\"jenkins-git-v1\"".into(), text }
+    Template::new("jenkins-git-v1", "\"jenkins-git-v1\"".into(), text)
 }
 
 /// Jenkins credentials with a token of this fingerprint.

@@ -1,11 +1,11 @@
 //! The parts of a project that have defaults, each filled in. Apart from the parsing, since it is what users look up: what
 //! stands for a field that is left out. It refuses only what is not of its form.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use super::{LOG_RETENTION_DAYS, SpecError, formed, optional};
 use crate::crd::identifiers::{ConnectionArn, DefaultRole, RoleArn, Sha256};
-use crate::crd::platform::{PrincipalSettings, PrincipalType, TemplateSettings};
+use crate::crd::platform::{BuiltInTemplate, PrincipalSettings, PrincipalType, TemplateSettings};
 use crate::crd::project::{MlopsProjectSpec, RepositoriesSpec, RepositorySpec, SeedCodeSource, TriggeredJob};
 use crate::crd::status::Placement;
 use crate::domain::identity::Identity;
@@ -33,17 +33,19 @@ pub(super) fn roles(placement: &Placement, spec: &MlopsProjectSpec) -> Result<Ro
     })
 }
 
+/// The template that the operator bundles: it is the same for all projects, and read once.
+static JENKINS_GIT_V1: LazyLock<Template> = LazyLock::new(|| {
+    let word = BuiltInTemplate::JenkinsGitV1.as_str();
+    Template::new(word, format!("{word:?}"), project_template(word).unwrap_or_default().into())
+});
+
 /// The template: the user's own, as it was read, or one that the operator bundles.
 fn template(settings: &TemplateSettings, own: Option<Arc<str>>) -> Template {
     match (&settings.config_map_ref, own) {
-        (Some(reference), Some(text)) => {
-            Template { word: "own".to_owned(), title: format!("of ConfigMap {}", reference.name), text }
-        }
-        _ => {
-            let word = settings.built_in.unwrap_or_default().as_str();
-            let text = project_template(word).unwrap_or_default().into();
-            Template { word: word.to_owned(), title: format!("{word:?}"), text }
-        }
+        (Some(reference), Some(text)) => Template::new("own", format!("of ConfigMap {}", reference.name), text),
+        _ => match settings.built_in.unwrap_or_default() {
+            BuiltInTemplate::JenkinsGitV1 => JENKINS_GIT_V1.clone(),
+        },
     }
 }
 

@@ -15,7 +15,6 @@ use crate::domain::identity::{Identity, OwnerKey};
 use crate::domain::project::{JenkinsCredentials, JenkinsSettings, ParameterValue, Project, Repositories, Roles};
 use crate::domain::seal::Seals;
 use crate::domain::secret::{SealedSecret, Secret};
-use crate::template_lint::declared_parameters;
 
 mod defaults;
 mod placement;
@@ -213,10 +212,7 @@ impl Parsed {
         let model_trigger = defaults::model_trigger(&spec, runtime_role_arn, trigger_ca_bundle);
         // The built-in template takes seed code for each repository.
         let repositories = match spec.platform.catalog.template.config_map_ref {
-            Some(_) => {
-                let declared = declared_parameters(&catalog.template.text);
-                repositories.fitted(|name| declared.contains_key(name))
-            }
+            Some(_) => repositories.fitted(|name| catalog.template.declared.contains_key(name)),
             None => repositories,
         };
         let tags = spec.platform.tags.into_iter().chain(spec.tags).collect();

@@ -10,7 +10,7 @@ use crate::domain::problem::Problem;
 use crate::domain::project::{ParameterValue, Project, Repository, RepositoryRole, Roles, SeedCode};
 use crate::domain::secret;
 use crate::resources::catalog::ProvisioningTarget;
-use crate::template_lint::{DeclaredParameter, JudgedFor, declared_parameters};
+use crate::template_lint::{DeclaredParameter, JudgedFor};
 
 /// What a template declares, by the names of parameters.
 type Declared = BTreeMap<String, DeclaredParameter>;
@@ -28,13 +28,13 @@ const CHECK_IN_ROLE: &str = "CheckInRoleArn";
 const MOST_TAGS: usize = 50;
 
 pub(super) fn desired(owner: &Project, target: &ProvisioningTarget) -> Desired {
-    let declared = declared_parameters(&owner.catalog.template.text);
+    let declared = &*owner.catalog.template.declared;
     let (own, bundled) = own_parameters(owner);
-    let problem = misnamed(owner, &own, &declared).or_else(|| readable(owner, &declared));
-    let problem = problem.or_else(|| unseedable(owner, &declared)).or_else(|| wider(owner, &declared));
+    let problem = misnamed(owner, &own, declared).or_else(|| readable(owner, declared));
+    let problem = problem.or_else(|| unseedable(owner, declared)).or_else(|| wider(owner, declared));
     let mut parameters = owner.parameters.clone();
     parameters.extend(own.into_iter().map(|(name, value)| (name, ParameterValue::Plain(value))));
-    let problem = problem.or_else(|| missing(&parameters, &declared));
+    let problem = problem.or_else(|| missing(&parameters, declared));
     parameters.retain(|name, _| declared.contains_key(name));
     let fingerprint = fingerprint(&target.artifact_id, &parameters, &bundled);
     let mut tags = owner.tags.clone();

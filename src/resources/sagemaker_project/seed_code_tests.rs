@@ -108,7 +108,7 @@ fn seed_code_is_checked_in_as_the_role_that_is_named_for_it_or_not_at_all() {
         owner.roles.check_in = Some(role("check-in"));
         if !takes {
             let text = owner.catalog.template.text.replace("CheckInRoleArn", "SomeOtherRoleArn");
-            owner.catalog.template.text = text.into();
+            owner.catalog.template = owner.catalog.template.with_text(&text);
         }
         let desired = SagemakerProject::desired(&owner, &target());
         assert_eq!(desired.problem.map(|problem| problem.reason), problem, "{case}");
@@ -222,16 +222,12 @@ fn a_failed_check_in_says_what_to_correct() {
 fn a_template_that_checks_no_code_in_gets_none_and_an_archive_for_it_is_refused() {
     let text =
         "Parameters: {SageMakerProjectName: {Type: String}, SageMakerProjectId: {Type: String}}\nResources: {}\n";
-    let declared = crate::template_lint::declared_parameters(text);
     let archive = SeedCode::Archive { url: "s3://own/seed.zip".into(), sha256: sum_of('1') };
     for (case, seed_code, stuck) in [("built in", SeedCode::BuiltIn, false), ("an archive", archive, true)] {
         let mut owner = seeding(seed_code);
-        owner.catalog.template = crate::domain::project::Template {
-            word: "own".into(),
-            title: "of ConfigMap ours".into(),
-            text: text.into(),
-        };
-        owner.repositories = owner.repositories.clone().fitted(|name| declared.contains_key(name));
+        let template = crate::domain::project::Template::new("own", "of ConfigMap ours".into(), text.into());
+        owner.repositories = owner.repositories.clone().fitted(|name| template.declared.contains_key(name));
+        owner.catalog.template = template;
         assert_eq!(owner.repositories.seeded(), stuck, "{case}");
         let problem = SagemakerProject::desired(&owner, &target()).problem;
         let message = problem.map(|problem| problem.message).unwrap_or_default();

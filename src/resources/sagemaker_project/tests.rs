@@ -13,7 +13,7 @@ use crate::domain::identity::{FINGERPRINT_TAG, Owned, OwnerKey};
 use crate::domain::project::Template;
 use crate::domain::secret::{SealedSecret, Secret};
 use crate::fixture::{bare, elsewhere, place_in, portfolio_id, product_id, repositories, role, seals, sum_of};
-use crate::template_lint::{declared_parameters, filled_by_operator, refusal};
+use crate::template_lint::{filled_by_operator, refusal};
 
 const NOW: i64 = 1_800_000_000;
 
@@ -358,7 +358,8 @@ fn a_rotated_secret_changes_the_fingerprint_and_nothing_else_that_is_seen() {
     let with = |text: &str| {
         let mut owner = owner();
         let hiding = "\nParameters:\n  ApiToken: {Type: String, NoEcho: true}\n";
-        owner.catalog.template.text = owner.catalog.template.text.replace("\nParameters:\n", hiding).into();
+        let hidden = owner.catalog.template.text.replace("\nParameters:\n", hiding);
+        owner.catalog.template = owner.catalog.template.with_text(&hidden);
         owner.parameters.insert("ApiToken".into(), ParameterValue::Sealed(sealed(text)));
         SagemakerProject::desired(&owner, &target())
     };
@@ -503,7 +504,7 @@ fn no_name_made_from_the_longest_name_and_id_overflows() {
 fn what_a_template_of_ones_own_declares_decides_what_is_sent() {
     let text = "Parameters: {SageMakerProjectName: {Type: String}, ModelBuildCodeRepositoryUrl: {Type: String}, Colour: {Type: String}}";
     let mut owner = owner();
-    owner.catalog.template = Template { word: "own".into(), title: "of ConfigMap ours".into(), text: text.into() };
+    owner.catalog.template = Template::new("own", "of ConfigMap ours".into(), text.into());
     let problem = |owner: &Project| {
         let desired = SagemakerProject::desired(owner, &target());
         desired.problem.map(|problem| (problem.reason, problem.message))
@@ -592,7 +593,7 @@ fn a_value_from_a_secret_goes_only_where_nobody_can_read_it() {
         let text =
             format!("Parameters: {{SageMakerProjectName: {{Type: String}}, ApiToken: {{Type: String, {rule}}}}}");
         let mut owner = owner();
-        owner.catalog.template = Template { word: "own".into(), title: "of ConfigMap ours".into(), text: text.into() };
+        owner.catalog.template = Template::new("own", "of ConfigMap ours".into(), text.into());
         owner.parameters = BTreeMap::from([("ApiToken".into(), value)]);
         let problem = SagemakerProject::desired(&owner, &target()).problem;
         let told = problem.map(|problem| (problem.reason, problem.message));
@@ -604,7 +605,7 @@ fn a_value_from_a_secret_goes_only_where_nobody_can_read_it() {
 fn the_operator_fills_in_what_it_tells_authors_of_templates_and_nothing_else() {
     let wanted = wanted();
     let filled: Vec<&String> = wanted.parameters.keys().collect();
-    let declared = declared_parameters(&owner().catalog.template.text);
+    let declared = owner().catalog.template.declared;
     let told: Vec<&String> = declared.keys().filter(|name| filled_by_operator(name)).collect();
     assert_eq!(filled, told);
 }
