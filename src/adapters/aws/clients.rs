@@ -152,6 +152,7 @@ fn session_name_of(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::expect_used)]
     use super::*;
 
     #[tokio::test]
