@@ -33,8 +33,8 @@ pub struct Flags {
     /// Port of /healthz, /readyz and /metrics; 0 takes a free one and logs it.
     #[arg(long, default_value_t = 8081)]
     pub health_port: u16,
-    /// Address of /healthz, /readyz and /metrics.
-    #[arg(long, default_value = "0.0.0.0")]
+    /// Address of /healthz, /readyz and /metrics: by default all, of IPv6 and of IPv4.
+    #[arg(long, default_value = "::")]
     pub health_address: std::net::IpAddr,
     /// How log lines look.
     #[arg(long, value_enum, default_value = "text")]

@@ -13,6 +13,7 @@ use mlops_operator::adapters::aws::clients::AwsFactory;
 use mlops_operator::cli::lint_template;
 use mlops_operator::clock::Clock;
 use mlops_operator::config::{Config, Flags};
+use mlops_operator::controller::startup::reachable;
 use mlops_operator::controller::{self, ClientFactory, Dependencies};
 use mlops_operator::leader_election::Leadership;
 use mlops_operator::metrics::Metrics;
@@ -90,8 +91,11 @@ async fn operate(flags: Flags, config: Config) -> Result<(), AnyError> {
         tracing::info!("stops: passes end after their current call");
         signals.send_replace(true);
     });
-    let dependencies = dependencies(&flags, config, metrics, readiness).await?;
-    let result = lead(&flags, dependencies, &stop).await;
+    let (dependencies, server) = dependencies(&flags, config, metrics, readiness).await?;
+    let result = tokio::select! {
+        () = reachable(&dependencies.client, &server, &dependencies.readiness) => lead(&flags, dependencies, &stop).await,
+        () = until(stopping) => Ok(()),
+    };
     stop.send_replace(true);
     served.await??;
     result
@@ -140,25 +144,27 @@ async fn drained(work: impl Future<Output = ()>, stop: &watch::Sender<bool>) -> 
     }
 }
 
+/// What the operator is started with, and the address of the API server.
 async fn dependencies(
     flags: &Flags,
     config: Config,
     metrics: Metrics,
     readiness: Readiness,
-) -> Result<Dependencies, AnyError> {
+) -> Result<(Dependencies, String), AnyError> {
     let clock = Clock::wall();
     let mut kubernetes = kube::Config::infer().await?;
     kubernetes.default_retry = false;
     kubernetes.read_timeout = Some(KUBERNETES_READ_TIMEOUT);
     // A proxy taken from the environment would be used for the API server whatever NO_PROXY says.
     kubernetes.proxy_url = None;
+    let server = kubernetes.cluster_url.to_string();
     let client = kube::Client::try_from(kubernetes)?;
     let aws = aws_config::defaults(aws_config::BehaviorVersion::latest())
         .time_source(SharedTimeSource::new(clock))
         .load()
         .await;
     let instance = flags.instance.clone().unwrap_or_else(|| format!("mlops-operator-{:08x}", rand::random::<u32>()));
-    Ok(Dependencies {
+    let dependencies = Dependencies {
         client,
         clock,
         config,
@@ -168,7 +174,8 @@ async fn dependencies(
         namespace: flags.namespace.clone(),
         instance,
         chance: Arc::new(rand::random::<f64>),
-    })
+    };
+    Ok((dependencies, server))
 }
 
 async fn until(mut stop: watch::Receiver<bool>) {

@@ -1,7 +1,8 @@
 //! /healthz, /readyz and /metrics. It answers while the operator waits for its Lease, too: a replica that waits is
 //! healthy and ready.
 
-use std::net::SocketAddr;
+use std::io::ErrorKind;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::Router;
@@ -39,12 +40,18 @@ impl Readiness {
     }
 }
 
-/// Takes the port; 0 takes a free one.
+/// Takes the port; 0 takes a free one. `[::]` takes it for IPv6 and IPv4, or for IPv4 alone where the machine has no IPv6.
 ///
 /// # Errors
 /// The address cannot be used.
 pub async fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
-    TcpListener::bind(address).await
+    let everywhere = address.ip() == Ipv6Addr::UNSPECIFIED;
+    match TcpListener::bind(address).await {
+        Err(error) if everywhere && !matches!(error.kind(), ErrorKind::AddrInUse | ErrorKind::PermissionDenied) => {
+            TcpListener::bind((Ipv4Addr::UNSPECIFIED, address.port())).await
+        }
+        bound => bound,
+    }
 }
 
 /// Answers until `stop` comes.
@@ -69,5 +76,25 @@ async fn readyz(State((_, readiness)): State<(Metrics, Readiness)>) -> (StatusCo
     match readiness.get() {
         Ok(()) => (StatusCode::OK, "ok\n".to_owned()),
         Err(reason) => (StatusCode::SERVICE_UNAVAILABLE, format!("{reason}\n")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use tokio::net::TcpStream;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn the_default_address_answers_to_ipv4_and_to_ipv6_where_there_is_any() {
+        let listener = listen("[::]:0".parse().unwrap()).await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        assert!(TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await.is_ok(), "IPv4");
+        if TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).await.is_ok() {
+            assert!(TcpStream::connect((Ipv6Addr::LOCALHOST, port)).await.is_ok(), "IPv6");
+        }
+        let taken = listen((Ipv6Addr::UNSPECIFIED, port).into()).await;
+        assert!(taken.is_err(), "a port that is taken is refused");
     }
 }

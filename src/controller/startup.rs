@@ -15,6 +15,7 @@ use crate::controller::claim;
 use crate::controller::context::Dependencies;
 use crate::crd::MlopsProject;
 use crate::domain::secret::FingerprintKey;
+use crate::server::Readiness;
 
 /// Secret with the key of all fingerprints, in the operator's namespace.
 pub const FINGERPRINT_SECRET: &str = "mlops-operator-fingerprint-key";
@@ -52,6 +53,38 @@ impl Installation {
     }
 }
 
+/// Waits until the API server at this address answers, whatever it says, and tells meanwhile where it is looked for.
+pub async fn reachable(client: &Client, address: &str, readiness: &Readiness) {
+    let mut told = String::new();
+    readiness.not_ready(format!("waits for the API server at {address}"));
+    loop {
+        let reason = match call(client.apiserver_version()).await {
+            Ok(_) | Err(ApiError::Kube(kube::Error::Api(_))) => return,
+            Err(error) => whole(&error),
+        };
+        if reason != told {
+            tracing::warn!(%reason, "waits for the API server at {address}");
+            readiness.not_ready(format!("waits for the API server at {address}: {reason}"));
+            told = reason;
+        }
+        tokio::time::sleep(START_RETRY).await;
+    }
+}
+
+/// An error with what caused it, each once: what a client says of a server that is not there is in the causes alone.
+fn whole(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        let said = inner.to_string();
+        if !text.contains(&said) {
+            text = format!("{text}: {said}");
+        }
+        cause = inner.source();
+    }
+    text
+}
+
 /// Asks until there is an answer, and says meanwhile what is missing.
 async fn insist<T, F>(dependencies: &Dependencies, what: &str, ask: impl Fn() -> F) -> T
 where
@@ -84,7 +117,10 @@ async fn installed(client: &Client, resource: &ApiResource) -> Result<(), String
     let one = kube::api::ListParams::default().limit(1);
     match call(all.list_metadata(&one)).await {
         Ok(_) => Ok(()),
-        Err(error) if error.is_gone() => Err("it is not installed".to_owned()),
+        Err(error) if error.is_gone() => Err(
+            "it is not installed: let the chart bring it (crds.install=true), or run `kubectl apply --server-side -f crds/` with the files of this version"
+                .to_owned(),
+        ),
         Err(error) => Err(error.to_string()),
     }
 }

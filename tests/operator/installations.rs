@@ -1,17 +1,30 @@
-//! Two operators in one cluster: the second one finds the claim of the first, says what to do, and touches nothing.
+//! What an installation meets: another one in the same cluster, whose claim it finds; an API server that is not there yet; a
+//! namespace that it may not read.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body_util::{BodyExt, Full};
+use kube::client::Body;
+use mlops_operator::controller::startup::reachable;
 use mlops_operator::controller::{self, Dependencies};
 use mlops_operator::metrics::Metrics;
 use mlops_operator::server::Readiness;
+use mlops_operator::telemetry;
 use mlops_sandbox::Settings;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
+use tower::ServiceExt;
+use tracing_subscriber::EnvFilter;
 
-use crate::harness::operator::Harness;
+use crate::harness::canary::Paper;
+use crate::harness::operator::{Harness, NAMESPACE};
 
 const LONG: Duration = Duration::from_mins(10);
 const KEY: &str = "mlops-operator-fingerprint-key";
@@ -105,4 +118,65 @@ async fn an_installation_that_moved_with_its_key_starts_in_its_new_namespace() {
     tokio::time::sleep(Duration::from_secs(30)).await;
     assert_eq!(second.readiness.get(), Ok(()));
     second.end().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_api_server_that_is_not_there_yet_is_waited_for_by_its_address() {
+    let asked = Arc::new(AtomicUsize::new(0));
+    let counted = asked.clone();
+    let server = tower::service_fn(move |_: Request<Body>| {
+        let asked = counted.fetch_add(1, Ordering::Relaxed);
+        async move {
+            match asked {
+                0..10 => Err(std::io::Error::other("connection refused")),
+                // That it wants to know who asks is an answer.
+                _ => Ok(Response::builder().status(401).body(Body::from(b"{}".to_vec())).unwrap()),
+            }
+        }
+    });
+    let client = kube::Client::new(server, "default");
+    let readiness = Readiness::default();
+    let shown = readiness.clone();
+    let waiting = tokio::spawn(async move { reachable(&client, "https://10.0.0.1:6443", &shown).await });
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    let said = readiness.get().unwrap_err();
+    assert!(said.contains("https://10.0.0.1:6443") && said.contains("connection refused"), "{said}");
+    tokio::time::timeout(Duration::from_mins(1), waiting).await.unwrap().unwrap();
+    assert_eq!(asked.load(Ordering::Relaxed), 11);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_namespace_that_may_not_be_read_is_logged_once() {
+    let log = Paper::default();
+    let writer = log.clone();
+    let _logging =
+        tracing::subscriber::set_default(telemetry::text(EnvFilter::new("info"), false, move || writer.clone()));
+    let harness = Harness::new(Settings::default()).await;
+    let api = harness.kubernetes.service();
+    let refusing = tower::service_fn(move |request: Request<Body>| {
+        let api = api.clone();
+        async move {
+            let path = request.uri().path();
+            if path.contains(&format!("/namespaces/{NAMESPACE}/secrets")) {
+                let status = json!({
+                    "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure", "code": 403,
+                    "reason": "Forbidden", "message": "secrets is forbidden",
+                });
+                let body = Full::new(Bytes::from(status.to_string())).boxed_unsync();
+                return Ok::<_, Infallible>(Response::builder().status(403).body(body).unwrap());
+            }
+            Ok(api.oneshot(request).await.unwrap())
+        }
+    });
+    let (stop, stopping) = watch::channel(false);
+    let client = kube::Client::new(refusing, "default");
+    let work = tokio::spawn(controller::run(Dependencies { client, ..harness.setup() }, stopping));
+    harness.apply(Harness::manifest());
+    harness.until("refused", LONG, |harness| harness.message("PrerequisitesMet").contains("Secret")).await;
+    tokio::time::sleep(Duration::from_hours(2)).await;
+    stop.send_replace(true);
+    work.await.unwrap();
+    let text = log.text();
+    let lines: Vec<&str> = text.lines().filter(|line| line.contains(NAMESPACE) && line.contains("WARN")).collect();
+    assert_eq!(lines.len(), 1, "{lines:#?}");
 }
