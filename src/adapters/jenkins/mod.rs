@@ -6,6 +6,7 @@ mod client;
 mod errors;
 mod folders;
 mod jobs;
+mod proxy;
 mod server;
 mod transport;
 

@@ -12,6 +12,7 @@ use hyper_rustls::HttpsConnectorBuilder;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::connect::dns::{GaiResolver, Name};
+use hyper_util::client::proxy::matcher::Matcher;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
@@ -21,6 +22,7 @@ use url::Url;
 
 use super::body::Bodies;
 use super::client::{BoxError, Transport};
+use super::proxy::Proxied;
 use crate::crd::status::Reason;
 use crate::domain::address;
 use crate::domain::fault::{Fault, FaultKind};
@@ -32,7 +34,7 @@ const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A name that leads to an address which is not allowed.
 #[derive(Debug)]
-pub(super) struct ForbiddenAddress(IpAddr);
+pub(super) struct ForbiddenAddress(pub(super) IpAddr);
 
 impl fmt::Display for ForbiddenAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -117,8 +119,13 @@ async fn resolve(name: Name) -> Result<std::vec::IntoIter<SocketAddr>, BoxError>
     }
 }
 
-/// A transport over TCP and TLS.
+/// A transport over TCP and TLS, through a proxy where the environment names one.
 pub(super) fn transport(ca_bundle: &str) -> Result<Transport, Fault> {
+    through(ca_bundle, Matcher::from_env())
+}
+
+/// The same by these settings of a proxy.
+pub(super) fn through(ca_bundle: &str, proxies: Matcher) -> Result<Transport, Fault> {
     let mut http = HttpConnector::new_with_resolver(tower::service_fn(resolve));
     http.enforce_http(false);
     http.set_connect_timeout(Some(CONNECT_TIMEOUT));
@@ -126,7 +133,7 @@ pub(super) fn transport(ca_bundle: &str) -> Result<Transport, Fault> {
         .with_tls_config(tls(ca_bundle)?)
         .https_or_http()
         .enable_http1()
-        .wrap_connector(http);
+        .wrap_connector(Proxied::new(http, proxies));
     let client = Client::builder(TokioExecutor::new())
         .pool_timer(TokioTimer::new())
         .pool_idle_timeout(IDLE_TIMEOUT)
