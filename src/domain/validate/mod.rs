@@ -18,6 +18,7 @@ use crate::domain::secret::{SealedSecret, Secret};
 
 mod defaults;
 mod placement;
+mod poll_schedule;
 mod repositories;
 mod uses;
 
@@ -106,6 +107,7 @@ pub fn parse(owner: &OwnerKey, seals: &Seals, raw_spec: &Value) -> Result<Parsed
     let repositories = defaults::repositories(&spec.repositories)?;
     uses::unambiguous(&repositories)?;
     check_jobs(&spec)?;
+    poll_schedule::check(&spec.jenkins.poll_schedule)?;
     let placement = placement::placement(owner, &spec, project_name)?;
     repositories::fit(&repositories, &placement.account_id)?;
     let roles = defaults::roles(&placement, &spec)?;
@@ -379,7 +381,7 @@ mod tests {
 
     #[test]
     fn a_wrong_spec_names_its_field() {
-        let cases: [(&str, &str, Value, &str); 11] = [
+        let cases: [(&str, &str, Value, &str); 12] = [
             (
                 "a region of an isolated partition",
                 "/platform/aws/region",
@@ -391,6 +393,12 @@ mod tests {
                 "/platform/aws/roles",
                 json!({"use": "arn:aws-cn:iam::111122223333:role/use"}),
                 "spec.platform.aws.roles.use",
+            ),
+            (
+                "a schedule that Jenkins would drop",
+                "/jenkins/pollSchedule",
+                json!("61 * * * *"),
+                "spec.jenkins.pollSchedule",
             ),
             (
                 "a plain Jenkins URL that is not allowed",
