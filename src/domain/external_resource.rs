@@ -90,12 +90,18 @@ pub struct StepKey {
     operation: &'static str,
     subject: Vec<String>,
     contents: u64,
+    lasting: bool,
 }
 
 impl StepKey {
     /// The key of an operation on a subject: names or ids, from the outside in.
     pub fn new(operation: &'static str, subject: &[&str]) -> Self {
-        Self { operation, subject: subject.iter().map(|part| (*part).to_owned()).collect(), contents: 0 }
+        Self {
+            operation,
+            subject: subject.iter().map(|part| (*part).to_owned()).collect(),
+            contents: 0,
+            lasting: false,
+        }
     }
 
     /// The same with certain contents: the same operation with other contents is another step.
@@ -103,6 +109,29 @@ impl StepKey {
     pub fn with_contents(mut self, contents: &impl Hash) -> Self {
         self.contents = digest_of(contents);
         self
+    }
+
+    /// The same, remembered beyond the moment in which the resource is as it should be: see [`Attempts::once`]. Of few
+    /// subjects only, since each of them stays in memory.
+    #[must_use]
+    pub fn lasting(mut self) -> Self {
+        self.lasting = true;
+        self
+    }
+
+    /// Whether it is remembered so.
+    pub fn is_lasting(&self) -> bool {
+        self.lasting
+    }
+
+    /// What is done.
+    pub fn operation(&self) -> &'static str {
+        self.operation
+    }
+
+    /// What it is applied to.
+    pub fn subject(&self) -> &[String] {
+        &self.subject
     }
 }
 
@@ -234,6 +263,8 @@ pub struct Attempts {
     pub recorded: bool,
     /// Keys of the steps that were done, in this process, since the resource was last as it should be.
     pub done: BTreeSet<StepKey>,
+    /// Keys of the lasting steps that were done, in this process, since the spec or a Secret changed or a person asked.
+    pub once: BTreeSet<StepKey>,
 }
 
 impl Attempts {

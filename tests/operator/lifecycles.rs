@@ -8,7 +8,7 @@ use crate::harness::operator::NAMESPACE;
 use crate::harness::project::{account, region};
 use crate::harness::story::{NAME, Story, manifest};
 use mlops_operator::domain::project::RepositoryRole;
-use mlops_sandbox::jenkins::Jenkins;
+use mlops_sandbox::jenkins::{Jenkins, Jenkinsfile};
 use mlops_sandbox::repositories::Content;
 use mlops_sandbox::{Fault, Settings, What};
 use serde_json::{Value, json};
@@ -122,6 +122,80 @@ async fn drift() {
 
 async fn look_now(story: &Story, stamp: &str) {
     story.harness.edit(json!({"metadata": {"annotations": {"mlops-operator.io/reconcile-requested-at": stamp}}})).await;
+}
+
+/// Starts a build of a job, and lets it end.
+async fn build(story: &mut Story, job: &str) {
+    story.tell("somebody", "starts a build of it");
+    story.harness.jenkins("POST", &format!("/job/ml/job/taxi-fares/job/{job}/buildWithParameters"), "").await;
+    story.pass(Duration::from_secs(3)).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn jenkinsfile() {
+    let mut story = installed("A Jenkinsfile declares settings of its own job").await;
+    let job = format!("sagemaker-{NAME}-{}-modelbuild", project_id(&story));
+    let full_name = format!("ml/taxi-fares/{job}");
+    let config =
+        |story: &Story| story.harness.sandbox.world(|world| world.jenkins.item(&full_name).unwrap().config.clone());
+    let has = |story: &Story, word: &str| config(story).walk().iter().any(|element| element.text == word);
+    let declare = |story: &Story, triggers: &[&str]| {
+        let parameter = "<hudson.model.StringParameterDefinition><name>EPOCHS</name><defaultValue>9</defaultValue></hudson.model.StringParameterDefinition>";
+        let keep = "<jenkins.model.BuildDiscarderProperty><strategy class=\"hudson.tasks.LogRotator\"><daysToKeep>-1</daysToKeep><numToKeep>5</numToKeep></strategy></jenkins.model.BuildDiscarderProperty>";
+        let file = Jenkinsfile::Declarative {
+            options: vec![keep.to_owned()],
+            triggers: triggers
+                .iter()
+                .map(|spec| format!("<hudson.triggers.SCMTrigger><spec>{spec}</spec></hudson.triggers.SCMTrigger>"))
+                .collect(),
+            parameters: vec![parameter.to_owned()],
+        };
+        story.harness.sandbox.world(|world| world.jenkins.jenkinsfiles.insert(full_name.clone(), file));
+    };
+    story.chapter("It adds a parameter and keeps five builds: that is its own");
+    story.tell(
+        "team",
+        "commits parameters { EPOCHS } and options { buildDiscarder(5) } to the Jenkinsfile of modelbuild",
+    );
+    declare(&story, &[]);
+    build(&mut story, &job).await;
+    let writes = story.writes();
+    story.pass(Duration::from_mins(75)).await;
+    assert_eq!((story.writes(), story.condition("JobsReady").1), (writes, "InSync".to_owned()));
+    assert!(has(&story, "EPOCHS") && has(&story, "5"));
+
+    story.chapter("It replaces the polling trigger: that is put back, with all that was changed by hand beside it");
+    story.tell("team", "commits triggers { pollSCM('@daily') }");
+    declare(&story, &["@daily"]);
+    build(&mut story, &job).await;
+    story.tell("somebody", "disables the job");
+    story.harness.jenkins("POST", &format!("/job/ml/job/taxi-fares/job/{job}/disable"), "").await;
+    story.until("the trigger", Duration::from_mins(75), |story| has(story, "* * * * *")).await;
+    assert!(!has(&story, "@daily") && has(&story, "EPOCHS") && has(&story, "5"));
+
+    story.chapter("The next build replaces it again: it is left, and said");
+    build(&mut story, &job).await;
+    let writes = story.writes();
+    story.pass(Duration::from_hours(4)).await;
+    assert_eq!((story.writes(), story.condition("JobsReady").1), (writes, "ChangesReverted".to_owned()));
+    assert!(story.ready() && has(&story, "@daily"));
+
+    story.chapter("What a person changes is undone all the same");
+    story.tell("somebody", "disables the job");
+    story.harness.jenkins("POST", &format!("/job/ml/job/taxi-fares/job/{job}/disable"), "").await;
+    story.pass(Duration::from_mins(75)).await;
+    assert!(has(&story, "@daily") && !has(&story, "* * * * *"));
+
+    story.chapter("The Jenkinsfile gives the trigger up, and it is the operator's again");
+    story.tell("team", "takes triggers out of the Jenkinsfile");
+    declare(&story, &[]);
+    build(&mut story, &job).await;
+    story.until("the trigger", Duration::from_mins(75), |story| has(story, "* * * * *")).await;
+    build(&mut story, &job).await;
+    story.pass(Duration::from_mins(75)).await;
+    assert!(has(&story, "* * * * *"));
+    assert_eq!(story.condition("JobsReady").1, "InSync");
+    story.end("jenkinsfile").await;
 }
 
 #[tokio::test(start_paused = true)]

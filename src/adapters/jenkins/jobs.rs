@@ -14,6 +14,7 @@ use crate::domain::external_resource::{Actuator, Attempts, RecordedIds};
 use crate::domain::fault::{Fault, FaultKind};
 use crate::domain::identity::{Identity, Ownership};
 use crate::domain::text::one_line;
+use crate::resources::jenkins_jobs::declared::Declared;
 use crate::resources::jenkins_jobs::document::{self, Element};
 use crate::resources::jenkins_jobs::marker::{self, Marker, PROOF, ownership};
 use crate::resources::jenkins_jobs::{
@@ -56,7 +57,7 @@ impl Actuator<JenkinsJobs> for JenkinsJobsActuator<'_> {
             Action::CreateFolder { path, document } | Action::CreateJob { path, document } => {
                 client.create(id, path, document).await?;
             }
-            Action::UpdateJob { path, job, marker } => {
+            Action::UpdateJob { path, job, marker, .. } => {
                 let attempt = format!("update job \"{}\"", path.join("/"));
                 let file = format!("{}/config.xml", item_path(path));
                 let mut live = client.document(&attempt, &file).await?.ok_or_else(|| moved(&attempt))?;
@@ -172,11 +173,14 @@ impl JenkinsClient {
         let is_job = JOB_CLASSES.contains(&class.as_str());
         let ours = ownership(id, &path, &marker) == Ownership::Ours;
         if !ours || class != PIPELINE_CLASS {
-            return Ok(Some(ObservedItem { name, is_job, marker, job: None }));
+            return Ok(Some(ObservedItem { name, is_job, marker, job: None, declared: Declared::default() }));
         }
         let attempt = format!("look at job \"{}\"", path.join("/"));
         let document = self.document(&attempt, &format!("{}/config.xml", item_path(&path))).await?;
-        Ok(document.map(|document| ObservedItem { name, is_job, marker, job: Some(xml::read(&document).0) }))
+        Ok(document.map(|document| {
+            let job = Some(xml::read(&document).0);
+            ObservedItem { name, is_job, marker, job, declared: xml::declared(&document) }
+        }))
     }
 
     async fn document(&self, attempt: &str, file: &str) -> Result<Option<Element>, Fault> {

@@ -104,6 +104,7 @@ impl ObjectMemory {
                 kind.propagating_since = None;
                 kind.attempts.asked_anew = true;
                 kind.attempts.failed_creations = 0;
+                kind.attempts.once.clear();
             }
         }
     }
@@ -202,6 +203,9 @@ impl ObjectMemory {
             let act = state.acts.entry(key.clone()).or_insert(Act { at: now, reconciles: 0 });
             *act = Act { at: now, reconciles: act.reconciles + 1 };
             state.attempts.asked_anew = false;
+            if key.is_lasting() {
+                state.attempts.once.insert(key.clone());
+            }
             if failed_creation {
                 state.attempts.failed_creations += 1;
                 state.attempts.last_failed_creation = Some(now);
@@ -386,6 +390,21 @@ mod tests {
         assert!(attempts.asked_anew && attempts.failed_creations == 0);
         memory.acted(ResourceKind::ModelTrigger, &key(), true, Timestamp::UNIX_EPOCH);
         assert!(!memory.attempts(ResourceKind::ModelTrigger).asked_anew);
+    }
+
+    #[test]
+    fn a_lasting_step_is_remembered_in_sync_until_the_spec_changes() {
+        let (memory, kind) = (ObjectMemory::default(), ResourceKind::JenkinsJobs);
+        memory.begin("1");
+        for key in [key(), key().lasting()] {
+            memory.acted(kind, &key, false, Timestamp::UNIX_EPOCH);
+        }
+        memory.reached(kind);
+        memory.begin("1");
+        let attempts = memory.attempts(kind);
+        assert_eq!((attempts.done.len(), attempts.once), (0, [key().lasting()].into()));
+        memory.begin("2");
+        assert!(memory.attempts(kind).once.is_empty());
     }
 
     #[test]

@@ -1,16 +1,28 @@
-//! Which field of a job differs, by the name under which users know it. One field is enough to act on, and a stable
-//! choice keeps messages still.
+//! Which fields of a job differ, by the names under which users know them, in an order that keeps messages still. What is
+//! done about a difference is decided elsewhere.
+
+use std::collections::BTreeSet;
 
 use super::job::PipelineJob;
 
-/// The first field that differs, if any.
-pub fn difference(wanted: &PipelineJob, live: &PipelineJob) -> Option<String> {
+/// The name of the schedule that Git is polled by.
+pub const POLL_SCHEDULE: &str = "poll schedule";
+
+/// The name of a parameter among the fields.
+pub fn parameter_field(name: &str) -> String {
+    // A parameter's name may be hostile where a person made it: shown, it stays one short word.
+    let shown: String = name.chars().filter(|c| c.is_ascii_graphic()).take(64).collect();
+    format!("parameter {shown}")
+}
+
+/// The fields that differ, parameters last and by name.
+pub fn differences(wanted: &PipelineJob, live: &PipelineJob) -> Vec<String> {
     let fields = [
         ("description", wanted.description == live.description),
         ("disabled", wanted.disabled == live.disabled),
         ("concurrent builds", wanted.concurrent == live.concurrent),
         ("builds to keep", wanted.builds_kept == live.builds_kept),
-        ("poll schedule", wanted.poll_schedule == live.poll_schedule),
+        (POLL_SCHEDULE, wanted.poll_schedule == live.poll_schedule),
         ("repository URL", wanted.repositories == live.repositories),
         ("branch", wanted.branches == live.branches),
         ("Git credentials", wanted.credentials_id == live.credentials_id),
@@ -18,14 +30,8 @@ pub fn difference(wanted: &PipelineJob, live: &PipelineJob) -> Option<String> {
         ("lightweight checkout", wanted.lightweight == live.lightweight),
         ("remote trigger token", wanted.remote_token == live.remote_token),
     ];
-    let plain = fields.into_iter().find(|(_, same)| !same).map(|(name, _)| name.to_owned());
-    plain.or_else(|| parameter(wanted, live))
-}
-
-fn parameter(wanted: &PipelineJob, live: &PipelineJob) -> Option<String> {
-    let names = wanted.parameters.keys().chain(live.parameters.keys());
+    let plain = fields.into_iter().filter(|(_, same)| !same).map(|(name, _)| name.to_owned());
+    let names: BTreeSet<&String> = wanted.parameters.keys().chain(live.parameters.keys()).collect();
     let differs = |name: &&String| wanted.parameters.get(*name) != live.parameters.get(*name);
-    // A parameter's name may be hostile where a person made it: shown, it stays one short word.
-    let shown = |name: &String| name.chars().filter(|c| c.is_ascii_graphic()).take(64).collect::<String>();
-    names.filter(differs).min().map(|name| format!("parameter {}", shown(name)))
+    plain.chain(names.into_iter().filter(differs).map(|name| parameter_field(name))).collect()
 }

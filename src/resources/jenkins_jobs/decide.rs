@@ -1,18 +1,24 @@
 //! What to do about the jobs, given what was observed: folders from the outside in, then jobs.
 
+use super::declared::settle;
 use super::job::PipelineJob;
 use super::marker::{Marker, PROOF, ownership};
 use super::{
-    Action, Desired, JenkinsJobs, Jobs, Observed, ObservedFolder, ObservedItem, by_lower_case, compare, may_be_a_job,
-    xml,
+    Action, Desired, JenkinsJobs, Jobs, Observed, ObservedFolder, ObservedItem, UPDATE, by_lower_case, compare,
+    may_be_a_job, xml,
 };
 use crate::crd::status::{Placement, Reason};
-use crate::domain::external_resource::{Attempts, Change, Decision, ExternalResource, Step};
+use crate::domain::external_resource::{Attempts, Change, Decision, ExternalResource, Step, StepKey};
 use crate::domain::identity::{Identity, Ownership};
 use crate::domain::problem::Problem;
 
 /// The jobs are wanted.
-pub(super) fn present(id: &Identity, desired: &Desired, observed: &Observed) -> Decision<Action, Jobs> {
+pub(super) fn present(
+    id: &Identity,
+    desired: &Desired,
+    observed: &Observed,
+    attempts: &Attempts,
+) -> Decision<Action, Jobs> {
     if let Some(folder) = observed.folders.iter().find(|folder| !folder.is_folder) {
         return Decision::Stuck(no_folder(&folder.name, &desired.folder));
     }
@@ -24,6 +30,7 @@ pub(super) fn present(id: &Identity, desired: &Desired, observed: &Observed) -> 
         steps.push(Step::new(Action::CreateFolder { path, document }, Change::Create, Reason::Missing, summary));
     }
     steps.extend(leftovers(id, desired, observed));
+    let mut left = Vec::new();
     let known = by_lower_case(&observed.items);
     for (name, job) in &desired.jobs {
         // An item of ours under the same name in another case was deleted just above.
@@ -32,11 +39,15 @@ pub(super) fn present(id: &Identity, desired: &Desired, observed: &Observed) -> 
             None => steps.push(create(id, desired, name, job)),
             Some(item) if whose(id, item) == Ownership::Claimed => return Decision::Stuck(claimed(item)),
             Some(item) if !ours(id, item) || !item.is_job => return foreign(id, desired, name, item),
-            Some(item) => steps.extend(correct(id, desired, name, job, item)),
+            Some(item) => {
+                let (step, fields) = correct(id, desired, name, job, item, attempts);
+                steps.extend(step);
+                left.extend((!fields.is_empty()).then(|| (name.clone(), fields)));
+            }
         }
     }
     if steps.is_empty() {
-        return Decision::InSync(Jobs { urls: desired.urls() });
+        return Decision::InSync(Jobs { urls: desired.urls(), left });
     }
     Decision::Act(steps)
 }
@@ -90,28 +101,44 @@ fn create(id: &Identity, desired: &Desired, name: &str, job: &PipelineJob) -> St
     Step::new(action, Change::Create, Reason::Missing, format!("create job \"{name}\""))
 }
 
-/// What brings a job of ours to what it should be.
+/// What brings a job of ours to what it should be, and the fields that are left to its Jenkinsfile.
 fn correct(
     id: &Identity,
     desired: &Desired,
     name: &str,
     job: &PipelineJob,
     item: &ObservedItem,
-) -> Option<Step<Action>> {
+    attempts: &Attempts,
+) -> (Option<Step<Action>>, Vec<String>) {
     let path = inside(&desired.folder, name);
     let hash = job.fingerprint();
     let marker = Marker::new(id, &path, &hash);
     let Some(live) = &item.job else {
         let document = xml::render(job, &marker);
         let summary = format!("replace job \"{name}\": it is no pipeline");
-        return Some(Step::new(Action::ReplaceJob { path, document }, Change::Replace, Reason::Drifted, summary));
+        let action = Action::ReplaceJob { path, document };
+        return (Some(Step::new(action, Change::Replace, Reason::Drifted, summary)), Vec::new());
     };
+    let settled = settle(job, live, &item.declared, |field| was_put_back(attempts, &path, field));
+    let mut fields = compare::differences(&settled.job, live);
+    if fields.is_empty() && item.marker.as_ref() != Some(&marker) {
+        fields.push("marker".to_owned());
+    }
+    if fields.is_empty() {
+        return (None, settled.left);
+    }
     let applied = item.marker.as_ref().is_some_and(|marker| marker.hash == hash);
-    let marked = item.marker.as_ref() == Some(&marker);
-    let field = compare::difference(job, live).or_else(|| (!marked).then(|| "marker".to_owned()))?;
     let reason = if applied { Reason::Drifted } else { Reason::SpecChanged };
-    let summary = format!("update job \"{name}\": {field}");
-    Some(Step::new(Action::UpdateJob { path, job: Box::new(job.clone()), marker }, Change::Update, reason, summary))
+    let summary = format!("update job \"{name}\": {}", fields.join(", "));
+    let action = Action::UpdateJob { path, job: Box::new(settled.job), marker, put_back: settled.put_back };
+    (Some(Step::new(action, Change::Update, reason, summary)), settled.left)
+}
+
+/// Whether a job got a field back before that its Jenkinsfile had taken away.
+fn was_put_back(attempts: &Attempts, path: &[String], field: &str) -> bool {
+    let path = path.join("/");
+    let of_job = |key: &&StepKey| key.operation() == UPDATE && key.subject().first() == Some(&path);
+    attempts.once.iter().filter(of_job).any(|key| key.subject()[1..].iter().any(|one| one == field))
 }
 
 /// The jobs are not wanted: ours go, then, where the spec consents, our folders that look empty. What is not ours stays,

@@ -8,14 +8,15 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-use crate::crd::status::{JobsStatus, MlopsProjectStatus, Placement};
-use crate::domain::external_resource::{Attempts, Decision, ExternalResource, Goal, ResourceKind, StepKey};
+use crate::crd::status::{JobsStatus, MlopsProjectStatus, Placement, Reason};
+use crate::domain::external_resource::{Attempts, Decision, ExternalResource, Goal, Remark, ResourceKind, StepKey};
 use crate::domain::identity::Identity;
 use crate::domain::project::{Project, Repository, RepositoryRole};
 use crate::resources::sagemaker_project::ProjectRef;
 
 pub mod compare;
 mod decide;
+pub mod declared;
 pub mod document;
 pub mod job;
 pub mod marker;
@@ -26,6 +27,7 @@ pub use decide::no_folder;
 #[cfg(test)]
 mod tests;
 
+use declared::Declared;
 use document::Element;
 use job::PipelineJob;
 use marker::Marker;
@@ -86,6 +88,8 @@ pub struct ObservedItem {
     pub marker: Option<Marker>,
     /// Its contents, if it is a pipeline job of ours.
     pub job: Option<PipelineJob>,
+    /// What its Jenkinsfile declares of it.
+    pub declared: Declared,
 }
 
 /// What can be done. Paths are folder parts and then the name.
@@ -105,6 +109,8 @@ pub enum Action {
         /// What its subset becomes.
         job: Box<PipelineJob>,
         marker: Marker,
+        /// Fields among what is changed that its Jenkinsfile took away: they are put back once.
+        put_back: Vec<String>,
     },
     /// Deletes an item of ours and makes the job in its place: Jenkins cannot change the type of an item.
     ReplaceJob {
@@ -145,7 +151,12 @@ pub fn may_be_a_job(name: &str, project_name: &str) -> bool {
 pub struct Jobs {
     /// URLs of the jobs, in the order preprocess, modelbuild, modeldeploy, modeldeploy-endpoint; each with a trailing slash.
     pub urls: Vec<String>,
+    /// Jobs whose Jenkinsfiles take away again what was put back, each with the fields that are left to them.
+    pub left: Vec<(String, Vec<String>)>,
 }
+
+/// The operation of an update in step keys.
+const UPDATE: &str = "UpdateJob";
 
 pub struct JenkinsJobs;
 
@@ -178,7 +189,7 @@ impl ExternalResource for JenkinsJobs {
         attempts: &Attempts,
     ) -> Decision<Action, Jobs> {
         match goal {
-            Goal::Present(desired) => decide::present(id, desired, observed),
+            Goal::Present(desired) => decide::present(id, desired, observed, attempts),
             Goal::Absent => decide::absent(id, observed, attempts),
         }
     }
@@ -187,7 +198,14 @@ impl ExternalResource for JenkinsJobs {
         match action {
             Action::CreateFolder { path, .. } => StepKey::new("CreateFolder", &[&path.join("/")]),
             Action::CreateJob { path, .. } => StepKey::new("CreateJob", &[&path.join("/")]),
-            Action::UpdateJob { path, marker, .. } => StepKey::new("UpdateJob", &[&path.join("/"), &marker.hash]),
+            Action::UpdateJob { path, marker, put_back, .. } if put_back.is_empty() => {
+                StepKey::new(UPDATE, &[&path.join("/"), &marker.hash])
+            }
+            Action::UpdateJob { path, put_back, .. } => {
+                let path = path.join("/");
+                let subject: Vec<&str> = std::iter::once(&path).chain(put_back).map(String::as_str).collect();
+                StepKey::new(UPDATE, &subject).lasting()
+            }
             Action::ReplaceJob { path, .. } => StepKey::new("ReplaceJob", &[&path.join("/")]),
             Action::DeleteJob { path } => StepKey::new("DeleteJob", &[&path.join("/")]),
             Action::DeleteFolder { path } => StepKey::new("DeleteFolder", &[&path.join("/")]),
@@ -203,6 +221,23 @@ impl ExternalResource for JenkinsJobs {
     fn show(placement: &Placement, output: Option<&Jobs>, status: &mut MlopsProjectStatus) {
         let folder = || placement.jenkins_folder.join("/");
         status.jobs = output.map(|jobs| JobsStatus { folder: folder(), urls: jobs.urls.clone() });
+    }
+
+    fn remark(output: &Jobs) -> Option<Remark> {
+        let sentence = |(job, fields): &(String, Vec<String>)| {
+            format!(
+                "the Jenkinsfile of job \"{job}\" takes away what was put back, so that it is left to it: {}",
+                fields.join(", ")
+            )
+        };
+        let sentences: Vec<String> = output.left.iter().map(sentence).collect();
+        let advice =
+            "take that out of its options, parameters, triggers or properties, or write it there as the spec has it";
+        (!sentences.is_empty()).then(|| Remark {
+            reason: Reason::ChangesReverted,
+            message: format!("{}; {advice}", sentences.join("; ")),
+            passing: false,
+        })
     }
 
     fn whereabouts(placement: &Placement, _status: &MlopsProjectStatus) -> Option<String> {

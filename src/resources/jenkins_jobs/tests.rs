@@ -49,7 +49,8 @@ fn marker(owner: &OwnerKey, name: &str, hash: &str) -> Marker {
 
 fn item(name: &str, job: Option<PipelineJob>, owner: &OwnerKey) -> ObservedItem {
     let hash = job.as_ref().map(PipelineJob::fingerprint).unwrap_or_default();
-    ObservedItem { name: name.into(), is_job: true, marker: Some(marker(owner, name, &hash)), job }
+    let marker = Some(marker(owner, name, &hash));
+    ObservedItem { name: name.into(), is_job: true, marker, job, declared: Declared::default() }
 }
 
 /// The same marker as another installation for the same cluster would write it.
@@ -120,6 +121,33 @@ fn every_state_of_wanted_jobs_has_its_move() {
             "somebody changed a job",
             |observed| observed.items[0].job.as_mut().unwrap().disabled = true,
             "~ update job \"sagemaker-taxi-p-1-preprocess\": disabled (Drifted)",
+        ),
+        (
+            "somebody changed much of it: each field is named",
+            |observed| {
+                let job = observed.items[0].job.as_mut().unwrap();
+                (job.disabled, job.lightweight) = (true, false);
+                (job.builds_kept, job.poll_schedule) = ("5".into(), String::new());
+                job.parameters.retain(|name, _| name != "AWS_REGION" && name != "EXTRA");
+            },
+            "~ update job \"sagemaker-taxi-p-1-preprocess\": disabled, builds to keep, poll schedule, lightweight checkout, \
+             parameter AWS_REGION, parameter EXTRA (Drifted)",
+        ),
+        (
+            "its Jenkinsfile keeps fewer builds",
+            |observed| {
+                observed.items[0].job.as_mut().unwrap().builds_kept = "5".into();
+                observed.items[0].declared.properties = [declared::DISCARDER.to_owned()].into();
+            },
+            "in sync",
+        ),
+        (
+            "its Jenkinsfile took the trigger away",
+            |observed| {
+                observed.items[0].job.as_mut().unwrap().poll_schedule.clear();
+                observed.items[0].declared.properties = [declared::TRIGGERS.to_owned()].into();
+            },
+            "~ update job \"sagemaker-taxi-p-1-preprocess\": poll schedule (Drifted)",
         ),
         (
             "the spec changed",
@@ -206,6 +234,66 @@ fn every_state_of_wanted_jobs_has_its_move() {
         change(&mut observed);
         assert_eq!(told(&Goal::Present(desired()), &observed), *expected, "{name}");
     }
+}
+
+/// What a decision does to the first job; then the same again, as if that had been done and undone.
+fn put_back(observed: &Observed, attempts: &mut Attempts) -> Option<(PipelineJob, Vec<String>)> {
+    let goal = Goal::Present(desired());
+    let Decision::Act(mut steps) =
+        JenkinsJobs::decide(&project().identity, &goal, observed, Timestamp::UNIX_EPOCH, attempts)
+    else {
+        return None;
+    };
+    let key = JenkinsJobs::key(&steps[0].action);
+    attempts.once.extend(key.is_lasting().then_some(key));
+    match steps.remove(0).action {
+        Action::UpdateJob { job, put_back, .. } => Some((*job, put_back)),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn what_a_jenkinsfile_takes_away_is_put_back_once_and_then_left_with_a_remark() {
+    let mut observed = in_sync();
+    let wanted = desired().jobs[0].1.clone();
+    let item = &mut observed.items[0];
+    item.declared.triggers = [declared::POLLING.to_owned()].into();
+    item.declared.parameters = ["AWS_REGION".to_owned()].into();
+    item.job.as_mut().unwrap().poll_schedule = "H/15 * * * *".into();
+    let mut attempts = Attempts::default();
+    assert_eq!(put_back(&observed, &mut attempts), Some((wanted.clone(), vec!["poll schedule".to_owned()])));
+    assert_eq!(put_back(&observed, &mut attempts), None, "taken away again");
+    // Another field that it takes away has its own turn, and the first one stays as it is.
+    observed.items[0].job.as_mut().unwrap().parameters.remove("AWS_REGION");
+    let without = PipelineJob { poll_schedule: "H/15 * * * *".into(), ..wanted.clone() };
+    assert_eq!(put_back(&observed, &mut attempts), Some((without, vec!["parameter AWS_REGION".to_owned()])));
+    let decision = JenkinsJobs::decide(
+        &project().identity,
+        &Goal::Present(desired()),
+        &observed,
+        Timestamp::UNIX_EPOCH,
+        &attempts,
+    );
+    let Decision::InSync(jobs) = decision else { panic!("it is left to the Jenkinsfile") };
+    let remark = JenkinsJobs::remark(&jobs).unwrap();
+    assert_eq!(
+        (remark.reason, remark.message.as_str()),
+        (
+            Reason::ChangesReverted,
+            "the Jenkinsfile of job \"sagemaker-taxi-p-1-preprocess\" takes away what was put back, so that it is left to \
+             it: poll schedule, parameter AWS_REGION; take that out of its options, parameters, triggers or properties, or \
+             write it there as the spec has it"
+        )
+    );
+    // What people change is undone all the same, as often as they do it, and costs the Jenkinsfile nothing.
+    observed.items[0].job.as_mut().unwrap().disabled = true;
+    for _ in 0..2 {
+        let (job, put_back) = put_back(&observed, &mut attempts).unwrap();
+        assert_eq!((job.disabled, job.poll_schedule.as_str(), put_back.len()), (false, "H/15 * * * *", 0));
+    }
+    // Once the Jenkinsfile does not declare it any more, it is ours again.
+    observed.items[0].declared = Declared::default();
+    assert_eq!(put_back(&observed, &mut attempts), Some((wanted, vec![])));
 }
 
 #[test]
@@ -438,7 +526,7 @@ fn what_jenkins_rewrites_by_itself_is_no_drift() {
         ("8: a description from a browser", |x| x.replace("pipeline\nFares", "pipeline&#13;\nFares")),
     ];
     for (name, change) in rows {
-        assert_eq!(compare::difference(&wanted, &live(change)), None, "{name}");
+        assert_eq!(compare::differences(&wanted, &live(change)), [""; 0], "{name}");
     }
 }
 
@@ -465,7 +553,7 @@ fn what_people_change_is_drift_and_is_named() {
         }),
     ];
     for (field, change) in rows {
-        assert_eq!(compare::difference(&wanted, &live(change)).as_deref(), Some(*field));
+        assert_eq!(compare::differences(&wanted, &live(change)), [*field]);
     }
 }
 
@@ -495,6 +583,49 @@ fn a_patch_makes_the_subset_right_and_keeps_the_rest() {
     assert_eq!(document, before, "patching twice changes nothing");
 }
 
+/// A live job after builds whose Jenkinsfile declares a choice and how many builds are kept, as Jenkins writes them.
+const AFTER_A_BUILD: &str = "<flow-definition><actions>\
+    <org.jenkinsci.plugins.pipeline.modeldefinition.actions.DeclarativeJobAction plugin='pipeline-model-definition@2'/>\
+    <org.jenkinsci.plugins.pipeline.modeldefinition.actions.DeclarativeJobPropertyTrackerAction plugin='pipeline-model-definition@2'>\
+    <jobProperties><string>jenkins.model.BuildDiscarderProperty</string></jobProperties><triggers/>\
+    <parameters><string>SIZE</string></parameters><options/></org.jenkinsci.plugins.pipeline.modeldefinition.actions.DeclarativeJobPropertyTrackerAction>\
+    <org.jenkinsci.plugins.workflow.multibranch.JobPropertyTrackerAction plugin='workflow-multibranch@8'><jobPropertyDescriptors>\
+    <string>org.jenkinsci.plugins.workflow.job.properties.DisableConcurrentBuildsJobProperty</string></jobPropertyDescriptors>\
+    </org.jenkinsci.plugins.workflow.multibranch.JobPropertyTrackerAction></actions><properties>\
+    <jenkins.model.BuildDiscarderProperty><strategy class='com.example.Strategy'><weeks>1</weeks></strategy></jenkins.model.BuildDiscarderProperty>\
+    <hudson.model.ParametersDefinitionProperty><parameterDefinitions><hudson.model.ChoiceParameterDefinition><name>SIZE</name>\
+    <description>How much</description><choices class='java.util.Arrays$ArrayList'><a class='string-array'><string>small</string></a></choices>\
+    </hudson.model.ChoiceParameterDefinition></parameterDefinitions></hudson.model.ParametersDefinitionProperty>\
+    <hudson.model.ParametersDefinitionProperty><parameterDefinitions><hudson.model.StringParameterDefinition><name>SIZE</name>\
+    </hudson.model.StringParameterDefinition><hudson.model.StringParameterDefinition><name>SECOND</name></hudson.model.StringParameterDefinition>\
+    </parameterDefinitions></hudson.model.ParametersDefinitionProperty></properties></flow-definition>";
+
+#[test]
+fn what_a_jenkinsfile_gave_a_job_is_read_and_kept_as_it_is() {
+    let mut document = document::parse(AFTER_A_BUILD).unwrap();
+    let (live, _) = xml::read(&document);
+    let names: Vec<&String> = live.parameters.keys().collect();
+    assert_eq!(names, ["SECOND", "SIZE"], "of all properties that hold parameters");
+    assert_eq!(
+        live.parameters["SIZE"].kind,
+        job::ParameterKind::Other("hudson.model.ChoiceParameterDefinition".into())
+    );
+    let declared = xml::declared(&document);
+    let set = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<std::collections::BTreeSet<_>>();
+    assert_eq!(declared.properties, set(&[declared::DISCARDER, declared::ONE_AT_A_TIME]));
+    assert_eq!((declared.parameters.clone(), declared.triggers.clone()), (set(&["SIZE"]), set(&[])));
+    let settled = declared::settle(&desired().jobs[0].1, &live, &declared, |_| false);
+    xml::patch(&mut document, &settled.job, &marker(&owner(), "", ""));
+    assert_eq!(xml::read(&document).0, settled.job);
+    let written = document::write(&document).unwrap();
+    for kept in ["<weeks>1</weeks>", "How much", "<string>small</string>", "JobPropertyTrackerAction"] {
+        assert!(written.contains(kept), "{kept}: {written}");
+    }
+    for gone in ["numToKeep", "SECOND"] {
+        assert!(!written.contains(gone), "{gone}: {written}");
+    }
+}
+
 #[test]
 fn a_fingerprint_covers_every_field() {
     let base = desired().jobs[0].1.clone();
@@ -517,6 +648,6 @@ fn a_fingerprint_covers_every_field() {
         let mut edited = base.clone();
         edit(&mut edited);
         assert_ne!(edited.fingerprint(), base.fingerprint(), "edit {n}");
-        assert!(compare::difference(&base, &edited).is_some(), "edit {n}");
+        assert_eq!(compare::differences(&base, &edited).len(), 1, "edit {n}");
     }
 }

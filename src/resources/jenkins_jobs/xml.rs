@@ -2,6 +2,7 @@
 //! all that is not ours in it stays. Element names are those of the Java classes (WorkflowJob, CpsScmFlowDefinition,
 //! GitSCM, LogRotator, CredentialsParameterDefinition).
 
+use super::declared::{DISCARDER, Declared, ONE_AT_A_TIME, PARAMETERS, POLLING, TRIGGERS};
 use super::document::Element;
 use super::job::{Parameter, ParameterKind, PipelineJob};
 use super::marker::{self, Marker};
@@ -11,11 +12,6 @@ pub const PIPELINE: &str = "flow-definition";
 /// Root element of a folder.
 pub const FOLDER: &str = "com.cloudbees.hudson.plugins.folder.Folder";
 
-const ONE_AT_A_TIME: &str = "org.jenkinsci.plugins.workflow.job.properties.DisableConcurrentBuildsJobProperty";
-const DISCARDER: &str = "jenkins.model.BuildDiscarderProperty";
-const PARAMETERS: &str = "hudson.model.ParametersDefinitionProperty";
-const TRIGGERS: &str = "org.jenkinsci.plugins.workflow.job.properties.PipelineTriggersJobProperty";
-const POLLING: &str = "hudson.triggers.SCMTrigger";
 const TEXT_PARAMETER: &str = "hudson.model.StringParameterDefinition";
 const CREDENTIALS_PARAMETER: &str = "com.cloudbees.plugins.credentials.CredentialsParameterDefinition";
 const AWS_CREDENTIALS: &str = "com.cloudbees.jenkins.plugins.awscredentials.AWSCredentialsImpl";
@@ -23,6 +19,10 @@ const DEFINITION: &str = "org.jenkinsci.plugins.workflow.cps.CpsScmFlowDefinitio
 const GIT: &str = "hudson.plugins.git.GitSCM";
 const REMOTE: &str = "hudson.plugins.git.UserRemoteConfig";
 const BRANCH: &str = "hudson.plugins.git.BranchSpec";
+/// What builds note of a declarative Jenkinsfile (pipeline-model-definition).
+const DECLARATIVE: &str = "org.jenkinsci.plugins.pipeline.modeldefinition.actions.DeclarativeJobPropertyTrackerAction";
+/// What builds note of the step `properties` (workflow-multibranch).
+const PROPERTIES_STEP: &str = "org.jenkinsci.plugins.workflow.multibranch.JobPropertyTrackerAction";
 const FOLDER_RIGHTS: &str = "com.cloudbees.hudson.plugins.folder.properties.AuthorizationMatrixProperty";
 const FOLDER_CREDENTIALS: &str =
     "com.cloudbees.hudson.plugins.folder.properties.FolderCredentialsProvider_-FolderCredentialsProperty";
@@ -59,18 +59,13 @@ fn patch_properties(properties: &mut Element, job: &PipelineJob) {
     } else if properties.child(ONE_AT_A_TIME).is_none() {
         properties.put(Element::new(ONE_AT_A_TIME).with([Element::leaf("abortPrevious", "false")]));
     }
-    let strategy = properties.ensure(DISCARDER).ensure("strategy");
-    if strategy.attribute("class").is_empty() {
-        *strategy = Element::new("strategy").with_attribute("class", "hudson.tasks.LogRotator").with([
-            Element::leaf("daysToKeep", "-1"),
-            Element::leaf("numToKeep", "-1"),
-            Element::leaf("artifactDaysToKeep", "-1"),
-            Element::leaf("artifactNumToKeep", "-1"),
-            Element::leaf("removeLastBuild", "false"),
-        ]);
-    }
-    strategy.put(Element::leaf("numToKeep", &job.builds_kept));
-    let definitions = job.parameters.iter().map(|(name, parameter)| parameter_definition(name, parameter));
+    patch_discarder(properties, job);
+    // What is right already stays as it is: descriptions and choices that a Jenkinsfile gives its parameters are its own.
+    let known: Vec<Element> = parameter_definitions(properties).cloned().collect();
+    let definitions = job.parameters.iter().map(|(name, parameter)| {
+        let same = |definition: &&Element| read_parameter(definition) == (name.clone(), parameter.clone());
+        known.iter().find(same).cloned().unwrap_or_else(|| parameter_definition(name, parameter))
+    });
     let list = Element::new("parameterDefinitions").with(definitions);
     properties.put(Element::new(PARAMETERS).with([list]));
     let triggers = properties.ensure(TRIGGERS).ensure("triggers");
@@ -84,6 +79,23 @@ fn patch_properties(properties: &mut Element, job: &PipelineJob) {
             polling.put(Element::leaf("ignorePostCommitHooks", "false"));
         }
     }
+}
+
+fn patch_discarder(properties: &mut Element, job: &PipelineJob) {
+    if builds_kept(properties) == job.builds_kept {
+        return;
+    }
+    let strategy = properties.ensure(DISCARDER).ensure("strategy");
+    if strategy.attribute("class").is_empty() {
+        *strategy = Element::new("strategy").with_attribute("class", "hudson.tasks.LogRotator").with([
+            Element::leaf("daysToKeep", "-1"),
+            Element::leaf("numToKeep", "-1"),
+            Element::leaf("artifactDaysToKeep", "-1"),
+            Element::leaf("artifactNumToKeep", "-1"),
+            Element::leaf("removeLastBuild", "false"),
+        ]);
+    }
+    strategy.put(Element::leaf("numToKeep", &job.builds_kept));
 }
 
 fn parameter_definition(name: &str, parameter: &Parameter) -> Element {
@@ -141,12 +153,11 @@ pub fn read(root: &Element) -> (PipelineJob, Option<Marker>) {
     let scm = definition.child("scm").filter(|scm| scm.attribute("class") == GIT).unwrap_or(&empty);
     let remotes = scm.child("userRemoteConfigs").map_or(&[] as &[Element], |list| &list.children);
     let branches = scm.child("branches").map_or(&[] as &[Element], |list| &list.children);
-    let kept = properties.child(DISCARDER).map_or("", |property| property.text_at(&["strategy", "numToKeep"]));
     let job = PipelineJob {
         description,
         disabled: root.text_at(&["disabled"]) == "true",
         concurrent: properties.child(ONE_AT_A_TIME).is_none() && root.text_at(&["concurrentBuild"]) != "false",
-        builds_kept: if kept == "-1" { String::new() } else { kept.to_owned() },
+        builds_kept: builds_kept(properties),
         parameters: read_parameters(properties),
         poll_schedule: poll_schedule(root, properties),
         repositories: remotes.iter().map(|remote| remote.text_at(&["url"]).trim().to_owned()).collect(),
@@ -167,20 +178,53 @@ fn branch_pattern(scm: &Element, branch: &Element) -> String {
     if old { name.replace('*', "**") } else { name.to_owned() }
 }
 
-fn read_parameters(properties: &Element) -> std::collections::BTreeMap<String, Parameter> {
-    let list = properties.child(PARAMETERS).and_then(|property| property.child("parameterDefinitions"));
-    let parameter = |definition: &Element| {
-        let kind = match definition.name.as_str() {
-            TEXT_PARAMETER => ParameterKind::Text,
-            CREDENTIALS_PARAMETER if definition.text_at(&["credentialType"]) == AWS_CREDENTIALS => {
-                ParameterKind::AwsCredentials
-            }
-            other => ParameterKind::Other(other.to_owned()),
-        };
-        let default = definition.text_at(&["defaultValue"]).to_owned();
-        (definition.text_at(&["name"]).to_owned(), Parameter { kind, default })
+fn builds_kept(properties: &Element) -> String {
+    let kept = properties.child(DISCARDER).map_or("", |property| property.text_at(&["strategy", "numToKeep"]));
+    if kept == "-1" { String::new() } else { kept.to_owned() }
+}
+
+/// Of all properties that hold parameters: the step `properties` adds one of its own beside ours before it replaces it
+/// (JobPropertyStep).
+fn parameter_definitions(properties: &Element) -> impl Iterator<Item = &Element> {
+    let lists = properties.children.iter().filter(|property| property.name == PARAMETERS);
+    lists.filter_map(|property| property.child("parameterDefinitions")).flat_map(|list| &list.children)
+}
+
+fn read_parameter(definition: &Element) -> (String, Parameter) {
+    let kind = match definition.name.as_str() {
+        TEXT_PARAMETER => ParameterKind::Text,
+        CREDENTIALS_PARAMETER if definition.text_at(&["credentialType"]) == AWS_CREDENTIALS => {
+            ParameterKind::AwsCredentials
+        }
+        other => ParameterKind::Other(other.to_owned()),
     };
-    list.map_or(&[] as &[Element], |list| &list.children).iter().map(parameter).collect()
+    let default = definition.text_at(&["defaultValue"]).to_owned();
+    (definition.text_at(&["name"]).to_owned(), Parameter { kind, default })
+}
+
+fn read_parameters(properties: &Element) -> std::collections::BTreeMap<String, Parameter> {
+    // Jenkins goes by the first property of a class (Job.getProperty), so that the first of a name counts.
+    let mut all = std::collections::BTreeMap::new();
+    for (name, parameter) in parameter_definitions(properties).map(read_parameter) {
+        all.entry(name).or_insert(parameter);
+    }
+    all
+}
+
+/// What the job's last build has noted of its Jenkinsfile.
+pub fn declared(root: &Element) -> Declared {
+    let actions = root.child("actions").map_or(&[] as &[Element], |list| &list.children);
+    let named = |action: &str, list: &str| {
+        let actions = actions.iter().filter(move |one| one.name == action);
+        let names = actions.filter_map(|one| one.child(list)).flat_map(|list| &list.children);
+        names.map(|name| name.text.clone()).collect::<Vec<_>>()
+    };
+    let of_step = named(PROPERTIES_STEP, "jobPropertyDescriptors");
+    Declared {
+        properties: named(DECLARATIVE, "jobProperties").into_iter().chain(of_step).collect(),
+        triggers: named(DECLARATIVE, "triggers").into_iter().collect(),
+        parameters: named(DECLARATIVE, "parameters").into_iter().collect(),
+    }
 }
 
 fn poll_schedule(root: &Element, properties: &Element) -> String {

@@ -11,7 +11,7 @@ use super::classes::{CHOICE, ONE_AT_A_TIME, PARAMETERS};
 use super::reply::{self, Answer, Reply};
 use super::route::Ask;
 use super::xml::Element;
-use super::{Build, Item, ItemKind, Mode, QueueItem, Stage, export, full_name};
+use super::{Build, Item, ItemKind, Mode, QueueItem, Stage, export, full_name, jenkinsfile};
 use crate::world::{Due, Part, World};
 
 /// How long what left the queue can still be asked for (Queue.leftItems).
@@ -176,6 +176,8 @@ pub(super) fn start(world: &mut World, id: u64) {
     let Some(queued) = world.jenkins.queue.get(&id).filter(|queued| !has_left(queued)).cloned() else { return };
     let quieting = world.jenkins.mode == Mode::QuietDown;
     let (now, runs_for) = (world.now, world.settings.jenkins_build);
+    let file = world.jenkins.jenkinsfiles.get(&full_name(&queued.job)).cloned();
+    let plugins = file.as_ref().map(|_| world.jenkins.plugins.clone()).unwrap_or_default();
     let Some(item) = world.jenkins.find_mut(&queued.job) else { return };
     // Concurrent builds are a pipeline's default and a freestyle job's exception.
     let one_at_a_time = match item.kind {
@@ -198,6 +200,9 @@ pub(super) fn start(world: &mut World, id: u64) {
             result: None,
             description: None,
         });
+        if let Some(file) = file {
+            jenkinsfile::declare(item, &file, &plugins);
+        }
         let serial = item.serial;
         world.schedule(runs_for, due(format!("build {serial} {number} {}", full_name(&queued.job))));
         world.schedule(REMEMBERED, due(format!("forget {id}")));

@@ -255,6 +255,16 @@ pub(super) const CLASSES: &[Class] = &[
         fields: &[],
     },
     Class {
+        name: "org.jenkinsci.plugins.pipeline.modeldefinition.actions.DeclarativeJobPropertyTrackerAction",
+        plugin: "pipeline-model-definition",
+        fields: &[("jobProperties", AS_IT_IS), ("triggers", AS_IT_IS), ("parameters", AS_IT_IS), ("options", AS_IT_IS)],
+    },
+    Class {
+        name: "org.jenkinsci.plugins.workflow.multibranch.JobPropertyTrackerAction",
+        plugin: "workflow-multibranch",
+        fields: &[("jobPropertyDescriptors", AS_IT_IS)],
+    },
+    Class {
         name: "javaposse.jobdsl.plugin.ExecuteDslScripts",
         plugin: "job-dsl",
         fields: &[

@@ -72,6 +72,12 @@ fn object(posted: &Element, class: &'static Class, plugins: &Plugins) -> Element
     loaded
 }
 
+/// An object as Jenkins makes it by itself, with its defaults.
+pub(super) fn made_object(source: &str, plugins: &Plugins) -> Option<Element> {
+    let posted = xml::parse(source).ok()?;
+    class(&posted.name, plugins).map(|class| object(&posted, class, plugins))
+}
+
 fn field(name: &str, shape: Shape, posted: Option<&Element>, plugins: &Plugins) -> Option<Element> {
     let text = posted.map(|posted| posted.text.as_str());
     match shape {

@@ -34,6 +34,7 @@ mod cron;
 mod dump;
 mod export;
 mod items;
+mod jenkinsfile;
 mod matrix;
 mod moves;
 pub mod names;
@@ -61,6 +62,7 @@ mod tests;
 pub use access::{Permission, User};
 pub use builds::wake;
 pub use dump::item_names;
+pub use jenkinsfile::Jenkinsfile;
 pub use server::restart;
 
 use dump::{dump_credentials, dump_item};
@@ -194,6 +196,8 @@ pub struct Jenkins {
     pub queue: BTreeMap<u64, QueueItem>,
     /// Results of coming builds by full job name; without one, a build succeeds.
     pub scripted: BTreeMap<String, VecDeque<String>>,
+    /// What the Jenkinsfiles of jobs declare about them, by full job name; without one, nothing.
+    pub jenkinsfiles: BTreeMap<String, Jenkinsfile>,
     /// Source of numbers for queue items and items.
     pub serial: u64,
 }
@@ -216,6 +220,7 @@ impl Default for Jenkins {
             ("workflow-aggregator", "608.v67378e9d3db_1"),
             ("workflow-cps", "4238.va_6fb_65c1f699"),
             ("workflow-job", "1540.v295eccc9778f"),
+            ("workflow-multibranch", "821.vc3b_4ea_780798"),
         ];
         Self {
             version: "2.570".into(),
@@ -232,6 +237,7 @@ impl Default for Jenkins {
             credentials: BTreeMap::new(),
             queue: BTreeMap::new(),
             scripted: BTreeMap::new(),
+            jenkinsfiles: BTreeMap::new(),
             serial: 0,
         }
     }
