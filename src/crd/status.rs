@@ -147,6 +147,8 @@ reasons! {
     ConfirmingAbsence,
     /// Something keeps reverting what the operator writes; the message names the field.
     ChangesReverted,
+    /// No build of a Jenkins job has come to a checkout, so that polling has nothing to compare with.
+    NoCheckout,
     /// The Secret, or a key in it, does not exist; the message names it.
     SecretMissing,
     /// The Secret may not be used as the spec asks: it lacks the label that allows it, or its value could be read.

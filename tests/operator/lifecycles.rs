@@ -8,7 +8,7 @@ use crate::harness::operator::NAMESPACE;
 use crate::harness::project::{account, region};
 use crate::harness::story::{NAME, Story, manifest};
 use mlops_operator::domain::project::RepositoryRole;
-use mlops_sandbox::jenkins::{Jenkins, Jenkinsfile};
+use mlops_sandbox::jenkins::{Jenkins, Jenkinsfile, Permission};
 use mlops_sandbox::repositories::Content;
 use mlops_sandbox::{Fault, Settings, What};
 use serde_json::{Value, json};
@@ -170,8 +170,8 @@ async fn jenkinsfile() {
     build(&mut story, &job).await;
     story.tell("somebody", "disables the job");
     story.harness.jenkins("POST", &format!("/job/ml/job/taxi-fares/job/{job}/disable"), "").await;
-    story.until("the trigger", Duration::from_mins(75), |story| has(story, "* * * * *")).await;
-    assert!(!has(&story, "@daily") && has(&story, "EPOCHS") && has(&story, "5"));
+    story.pass(Duration::from_mins(75)).await;
+    assert!(has(&story, "* * * * *") && !has(&story, "@daily") && has(&story, "EPOCHS") && has(&story, "5"));
 
     story.chapter("The next build replaces it again: it is left, and said");
     build(&mut story, &job).await;
@@ -185,17 +185,88 @@ async fn jenkinsfile() {
     story.harness.jenkins("POST", &format!("/job/ml/job/taxi-fares/job/{job}/disable"), "").await;
     story.pass(Duration::from_mins(75)).await;
     assert!(has(&story, "@daily") && !has(&story, "* * * * *"));
+    assert_eq!(config(&story).child_text("disabled"), Some("false"));
 
     story.chapter("The Jenkinsfile gives the trigger up, and it is the operator's again");
     story.tell("team", "takes triggers out of the Jenkinsfile");
     declare(&story, &[]);
     build(&mut story, &job).await;
-    story.until("the trigger", Duration::from_mins(75), |story| has(story, "* * * * *")).await;
+    story.pass(Duration::from_mins(75)).await;
+    assert!(has(&story, "* * * * *"));
     build(&mut story, &job).await;
     story.pass(Duration::from_mins(75)).await;
     assert!(has(&story, "* * * * *"));
     assert_eq!(story.condition("JobsReady").1, "InSync");
     story.end("jenkinsfile").await;
+}
+
+/// The builds of a job: of each how it ended, and whether it was the operator that started it.
+fn built(story: &Story, job: &str) -> Vec<(String, bool)> {
+    story.harness.sandbox.world(|world| {
+        let builds = &world.jenkins.item(&format!("ml/taxi-fares/{job}")).unwrap().builds;
+        let by_operator = |causes: &[String]| causes.iter().any(|cause| cause.starts_with("Started by user"));
+        builds.iter().map(|build| (build.result.clone().unwrap_or_default(), by_operator(&build.causes))).collect()
+    })
+}
+
+#[tokio::test(start_paused = true)]
+async fn first_build() {
+    let mut story = Story::begin("A job is built before its Jenkinsfile exists", Settings::default()).await;
+    let url = "https://github.com/example/taxi-build.git";
+    story.tell("team", "has no Jenkinsfile in example/taxi-build yet");
+    story.harness.sandbox.world(|world| {
+        world.jenkins.polling = true;
+        world.jenkins.without_jenkinsfile.insert((url.to_owned(), "*/main".to_owned()));
+    });
+    story.tell("user", "applies the project");
+    story.harness.apply(manifest());
+    story.until("Ready", LONG, Story::ready).await;
+    story.pass(Duration::from_mins(5)).await;
+    let (ok, failed) = (|by_us| ("SUCCESS".to_owned(), by_us), |by_us| ("FAILURE".to_owned(), by_us));
+    let job = |role: &str| format!("sagemaker-{NAME}-{}-{role}", project_id(&story));
+    let [preprocess, modelbuild] = [job("preprocess"), job("modelbuild")];
+    assert_eq!((built(&story, &preprocess), built(&story, &modelbuild)), (vec![ok(true)], vec![failed(true)]));
+
+    story.chapter("The Jenkinsfile comes, but polling has nothing to compare with: that is said");
+    story.tell("team", "commits a Jenkinsfile to example/taxi-build, and commits to example/taxi-preprocess");
+    story.harness.sandbox.world(|world| {
+        world.jenkins.without_jenkinsfile.clear();
+        world.jenkins.commit(url, "*/main");
+        world.jenkins.commit("https://github.com/example/taxi-preprocess.git", "*/main");
+    });
+    story.pass(Duration::from_hours(3)).await;
+    assert_eq!((built(&story, &preprocess).len(), built(&story, &modelbuild).len()), (2, 1));
+    assert!(story.ready());
+    assert_eq!(story.condition("JobsReady").1, "NoCheckout");
+
+    story.chapter("The branch changes: one build is started, and polling works from then on");
+    story.tell("user", "edits repositories.build.branch");
+    story.harness.edit(json!({"spec": {"repositories": {"build": {"branch": "release"}}}})).await;
+    story.until("the build", LONG, |story| built(story, &modelbuild).last() == Some(&ok(true))).await;
+    story.harness.stop().await;
+    story.harness.start();
+    story.tell("team", "commits to that branch");
+    story.harness.sandbox.world(|world| world.jenkins.commit(url, "*/release"));
+    story.pass(Duration::from_hours(2)).await;
+    assert_eq!(built(&story, &modelbuild), [failed(true), ok(true), ok(false)]);
+    assert_eq!(story.condition("JobsReady").1, "InSync");
+
+    story.chapter("A user who may start no builds: Jenkins builds the new job itself at its first poll");
+    story.tell("admin", "takes Item/Build from the operator's user");
+    story.harness.sandbox.world(|world| {
+        let user = world.jenkins.users.get_mut(&Jenkins::credentials().0).unwrap();
+        user.permissions.remove(&Permission::ItemBuild);
+    });
+    story.tell("admin", "deletes the preprocess job");
+    let path = format!("/job/ml/job/taxi-fares/job/{preprocess}/");
+    story.harness.jenkins("DELETE", &path, "").await;
+    look_now(&story, "1").await;
+    story.until("the remark", LONG, |story| story.condition("JobsReady").1 == "AccessDenied").await;
+    assert!(story.ready());
+    story.pass(Duration::from_mins(75)).await;
+    assert_eq!(built(&story, &preprocess), [ok(false)]);
+    assert_eq!(story.condition("JobsReady").1, "InSync");
+    story.end("first-build").await;
 }
 
 #[tokio::test(start_paused = true)]

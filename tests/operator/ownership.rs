@@ -18,6 +18,8 @@ async fn ready() -> Harness {
     harness.start();
     harness.apply(Harness::manifest());
     harness.until_condition("Ready=True/Succeeded", LONG).await;
+    // The first build of each job ends.
+    tokio::time::sleep(Duration::from_secs(5)).await;
     harness
 }
 

@@ -16,6 +16,7 @@ use crate::domain::identity::{Identity, Ownership};
 use crate::domain::text::one_line;
 use crate::resources::jenkins_jobs::declared::Declared;
 use crate::resources::jenkins_jobs::document::{self, Element};
+use crate::resources::jenkins_jobs::first_build::intent_of;
 use crate::resources::jenkins_jobs::marker::{self, Marker, PROOF, ownership};
 use crate::resources::jenkins_jobs::{
     Action, JenkinsJobs, Observed, ObservedFolder, ObservedItem, item_path, may_be_a_job, xml,
@@ -54,8 +55,10 @@ impl Actuator<JenkinsJobs> for JenkinsJobsActuator<'_> {
     async fn act(&self, id: &Identity, action: &Action) -> Result<RecordedIds, Fault> {
         let client = self.client;
         match action {
-            Action::CreateFolder { path, document } | Action::CreateJob { path, document } => {
+            Action::CreateFolder { path, document } => drop(client.create(id, path, document).await?),
+            Action::CreateJob { path, document } => {
                 client.create(id, path, document).await?;
+                return Ok(not_built(path));
             }
             Action::UpdateJob { path, job, marker, .. } => {
                 let attempt = format!("update job \"{}\"", path.join("/"));
@@ -73,7 +76,9 @@ impl Actuator<JenkinsJobs> for JenkinsJobsActuator<'_> {
             Action::ReplaceJob { path, document } => {
                 client.delete_job(id, path).await?;
                 client.create(id, path, document).await?;
+                return Ok(not_built(path));
             }
+            Action::StartBuild { path, next, source } => return client.start_build(id, path, *next, source).await,
             Action::DeleteJob { path } => client.delete_job(id, path).await?,
             Action::DeleteFolder { path } => client.delete_folder(id, path).await?,
             Action::ConfirmAbsence { path, document } => {
@@ -85,6 +90,11 @@ impl Actuator<JenkinsJobs> for JenkinsJobsActuator<'_> {
         }
         Ok(RecordedIds::new())
     }
+}
+
+/// What is written down of the builds of a job that was just made.
+fn not_built(path: &[String]) -> RecordedIds {
+    path.last().map(|name| (intent_of(name), String::new())).into_iter().collect()
 }
 
 /// How an item that was to be created came to be there.
@@ -173,14 +183,21 @@ impl JenkinsClient {
         let is_job = JOB_CLASSES.contains(&class.as_str());
         let ours = ownership(id, &path, &marker) == Ownership::Ours;
         if !ours || class != PIPELINE_CLASS {
-            return Ok(Some(ObservedItem { name, is_job, marker, job: None, declared: Declared::default() }));
+            return Ok(Some(ObservedItem {
+                name,
+                is_job,
+                marker,
+                job: None,
+                declared: Declared::default(),
+                builds: None,
+            }));
         }
         let attempt = format!("look at job \"{}\"", path.join("/"));
         let document = self.document(&attempt, &format!("{}/config.xml", item_path(&path))).await?;
-        Ok(document.map(|document| {
-            let job = Some(xml::read(&document).0);
-            ObservedItem { name, is_job, marker, job, declared: xml::declared(&document) }
-        }))
+        let Some(document) = document else { return Ok(None) };
+        let Some(builds) = self.builds(&path).await? else { return Ok(None) };
+        let (job, declared) = (Some(xml::read(&document).0), xml::declared(&document));
+        Ok(Some(ObservedItem { name, is_job, marker, job, declared, builds: Some(builds) }))
     }
 
     async fn document(&self, attempt: &str, file: &str) -> Result<Option<Element>, Fault> {
@@ -290,11 +307,11 @@ fn unproven(path: &[String], fault: Fault) -> Fault {
     if hidden { fault.hint("give the user Item/Read there, so that the jobs in it can be deleted") } else { fault }
 }
 
-fn is_ours(id: &Identity, path: &[String], description: &str) -> bool {
+pub(super) fn is_ours(id: &Identity, path: &[String], description: &str) -> bool {
     ownership(id, path, &marker::split(description).1) == Ownership::Ours
 }
 
-fn moved(attempt: &str) -> Fault {
+pub(super) fn moved(attempt: &str) -> Fault {
     Fault::new(FaultKind::Conflict, format!("could not {attempt}: it changed in the meantime"))
 }
 

@@ -1,7 +1,8 @@
 //! Jenkins over HTTP: `transport` opens the way to a real server, `client` makes single calls, `errors` sorts refusals,
-//! `server` and `jobs` are the actuators, and `folders` is the way that both go. In tests the same client runs over the sandbox's service.
+//! `server` and `jobs` are the actuators, `folders` is the way that both go, and `builds` is what runs in the jobs. In tests the same client runs over the sandbox's service.
 
 mod body;
+mod builds;
 mod client;
 mod errors;
 mod folders;

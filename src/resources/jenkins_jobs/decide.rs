@@ -1,6 +1,7 @@
 //! What to do about the jobs, given what was observed: folders from the outside in, then jobs.
 
 use super::declared::settle;
+use super::first_build::{Verdict, judge};
 use super::job::PipelineJob;
 use super::marker::{Marker, PROOF, ownership};
 use super::{
@@ -47,9 +48,30 @@ pub(super) fn present(
         }
     }
     if steps.is_empty() {
-        return Decision::InSync(Jobs { urls: desired.urls(), left });
+        return built(desired, observed, attempts, left);
     }
     Decision::Act(steps)
+}
+
+/// All jobs are as they should be: those that need a build get one.
+fn built(
+    desired: &Desired,
+    observed: &Observed,
+    attempts: &Attempts,
+    left: Vec<(String, Vec<String>)>,
+) -> Decision<Action, Jobs> {
+    let mut steps = Vec::new();
+    let mut jobs = Jobs { urls: desired.urls(), left, forbidden: Vec::new(), blind: Vec::new() };
+    for (name, job) in &desired.jobs {
+        let Some(item) = observed.items.iter().find(|item| item.name == *name) else { continue };
+        match judge(&desired.folder, name, job, item, attempts) {
+            Verdict::Fine => {}
+            Verdict::Start(step) => steps.push(*step),
+            Verdict::Forbidden => jobs.forbidden.push(name.clone()),
+            Verdict::Blind => jobs.blind.push(name.clone()),
+        }
+    }
+    if steps.is_empty() { Decision::InSync(jobs) } else { Decision::Act(steps) }
 }
 
 /// What is wrong where a part of the folder path is something else.
@@ -220,7 +242,7 @@ fn unproven(id: &Identity, observed: &Observed, attempts: &Attempts) -> Option<S
     Some(Step::new(action, Change::Delete, Reason::ConfirmingAbsence, summary))
 }
 
-fn inside(folder: &[String], name: &str) -> Vec<String> {
+pub(super) fn inside(folder: &[String], name: &str) -> Vec<String> {
     [folder, &[name.to_owned()]].concat()
 }
 

@@ -18,10 +18,12 @@ pub mod compare;
 mod decide;
 pub mod declared;
 pub mod document;
+pub mod first_build;
 pub mod job;
 pub mod marker;
 pub mod xml;
 
+use decide::inside;
 pub use decide::no_folder;
 
 #[cfg(test)]
@@ -29,6 +31,7 @@ mod tests;
 
 use declared::Declared;
 use document::Element;
+use first_build::Builds;
 use job::PipelineJob;
 use marker::Marker;
 
@@ -90,6 +93,8 @@ pub struct ObservedItem {
     pub job: Option<PipelineJob>,
     /// What its Jenkinsfile declares of it.
     pub declared: Declared,
+    /// Its builds, if it is a pipeline job of ours.
+    pub builds: Option<Builds>,
 }
 
 /// What can be done. Paths are folder parts and then the name.
@@ -119,6 +124,13 @@ pub enum Action {
     },
     DeleteJob {
         path: Vec<String>,
+    },
+    /// Starts a build of a job of ours whose next build has this number.
+    StartBuild {
+        path: Vec<String>,
+        next: u64,
+        /// A digest of what it is built from.
+        source: String,
     },
     /// Deletes a folder of ours in which nothing is visible, and whatever is in it.
     DeleteFolder {
@@ -153,6 +165,10 @@ pub struct Jobs {
     pub urls: Vec<String>,
     /// Jobs whose Jenkinsfiles take away again what was put back, each with the fields that are left to them.
     pub left: Vec<(String, Vec<String>)>,
+    /// Jobs that should have a build, which the user may not start.
+    pub forbidden: Vec<String>,
+    /// Jobs of which no build came to a checkout, so that polling finds nothing.
+    pub blind: Vec<String>,
 }
 
 /// The operation of an update in step keys.
@@ -208,6 +224,7 @@ impl ExternalResource for JenkinsJobs {
             }
             Action::ReplaceJob { path, .. } => StepKey::new("ReplaceJob", &[&path.join("/")]),
             Action::DeleteJob { path } => StepKey::new("DeleteJob", &[&path.join("/")]),
+            Action::StartBuild { path, source, .. } => StepKey::new("StartBuild", &[&path.join("/"), source]),
             Action::DeleteFolder { path } => StepKey::new("DeleteFolder", &[&path.join("/")]),
             Action::ConfirmAbsence { path, .. } => StepKey::new("ConfirmAbsence", &[&path.join("/")]),
         }
@@ -224,26 +241,48 @@ impl ExternalResource for JenkinsJobs {
     }
 
     fn remark(output: &Jobs) -> Option<Remark> {
-        let sentence = |(job, fields): &(String, Vec<String>)| {
-            format!(
-                "the Jenkinsfile of job \"{job}\" takes away what was put back, so that it is left to it: {}",
-                fields.join(", ")
-            )
-        };
-        let sentences: Vec<String> = output.left.iter().map(sentence).collect();
-        let advice =
-            "take that out of its options, parameters, triggers or properties, or write it there as the spec has it";
-        (!sentences.is_empty()).then(|| Remark {
-            reason: Reason::ChangesReverted,
-            message: format!("{}; {advice}", sentences.join("; ")),
-            passing: false,
-        })
+        remark(output)
     }
 
     fn whereabouts(placement: &Placement, _status: &MlopsProjectStatus) -> Option<String> {
         let folder = placement.jenkins_folder.join("/");
         Some(format!("Jenkins jobs in folder \"{folder}\" of {}", placement.jenkins_url))
     }
+}
+
+/// What is worth knowing about jobs that are as declared: each sentence with what to do, the first with its reason.
+fn remark(output: &Jobs) -> Option<Remark> {
+    let names = |jobs: &[String]| jobs.iter().map(|job| format!("\"{job}\"")).collect::<Vec<_>>().join(", ");
+    let left = |(job, fields): &(String, Vec<String>)| {
+        let fields = fields.join(", ");
+        let message = format!(
+            "the Jenkinsfile of job \"{job}\" takes away what was put back, so that it is left to it: {fields}; take that \
+             out of its options, parameters, triggers or properties, or write it there as the spec has it"
+        );
+        (Reason::ChangesReverted, message)
+    };
+    let forbidden = || {
+        let message = format!(
+            "the Jenkins user lacks hudson.model.Item.Build and cannot start the first build of {}, which polling compares \
+             with: give it that permission, or start them by hand",
+            names(&output.forbidden)
+        );
+        (Reason::AccessDenied, message)
+    };
+    let blind = || {
+        let message = format!(
+            "no build of {} came to a checkout, so that polling has nothing to compare with and starts none: once repository, \
+             credentials and jenkins/Jenkinsfile are right, start one by hand",
+            names(&output.blind)
+        );
+        (Reason::NoCheckout, message)
+    };
+    let mut all: Vec<(Reason, String)> = output.left.iter().map(left).collect();
+    all.extend((!output.forbidden.is_empty()).then(forbidden));
+    all.extend((!output.blind.is_empty()).then(blind));
+    let reason = all.first()?.0;
+    let message = all.into_iter().map(|(_, message)| message).collect::<Vec<_>>().join(". ");
+    Some(Remark { reason, message, passing: false })
 }
 
 /// Names of items by lower case: how Jenkins looks them up.

@@ -50,7 +50,7 @@ fn marker(owner: &OwnerKey, name: &str, hash: &str) -> Marker {
 fn item(name: &str, job: Option<PipelineJob>, owner: &OwnerKey) -> ObservedItem {
     let hash = job.as_ref().map(PipelineJob::fingerprint).unwrap_or_default();
     let marker = Some(marker(owner, name, &hash));
-    ObservedItem { name: name.into(), is_job: true, marker, job, declared: Declared::default() }
+    ObservedItem { name: name.into(), is_job: true, marker, job, declared: Declared::default(), builds: None }
 }
 
 /// The same marker as another installation for the same cluster would write it.

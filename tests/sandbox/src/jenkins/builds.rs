@@ -11,7 +11,7 @@ use super::classes::{CHOICE, ONE_AT_A_TIME, PARAMETERS};
 use super::reply::{self, Answer, Reply};
 use super::route::Ask;
 use super::xml::Element;
-use super::{Build, Item, ItemKind, Mode, QueueItem, Stage, export, full_name, jenkinsfile};
+use super::{Build, Item, ItemKind, Mode, QueueItem, Stage, export, full_name, jenkinsfile, polling};
 use crate::world::{Due, Part, World};
 
 /// How long what left the queue can still be asked for (Queue.leftItems).
@@ -154,6 +154,13 @@ fn enqueue(
     Queued::New(id)
 }
 
+/// A build that polling asks for: with the default of each parameter, at once.
+pub(super) fn by_polling(world: &mut World, path: &[String]) {
+    let values = world.jenkins.find(path).map(parameters).unwrap_or_default();
+    let values = values.into_iter().filter_map(|one| Some((one.name, one.default?))).collect();
+    enqueue(world, path, values, "Started by an SCM change".into(), Duration::ZERO);
+}
+
 /// Whether a queue item is no longer in the queue.
 pub(super) fn has_left(queued: &QueueItem) -> bool {
     matches!(queued.stage, Stage::Started { .. } | Stage::Cancelled { .. })
@@ -176,6 +183,7 @@ pub(super) fn start(world: &mut World, id: u64) {
     let Some(queued) = world.jenkins.queue.get(&id).filter(|queued| !has_left(queued)).cloned() else { return };
     let quieting = world.jenkins.mode == Mode::QuietDown;
     let (now, runs_for) = (world.now, world.settings.jenkins_build);
+    let checkout = world.jenkins.find(&queued.job).and_then(|item| world.jenkins.checkout(item));
     let file = world.jenkins.jenkinsfiles.get(&full_name(&queued.job)).cloned();
     let plugins = file.as_ref().map(|_| world.jenkins.plugins.clone()).unwrap_or_default();
     let Some(item) = world.jenkins.find_mut(&queued.job) else { return };
@@ -199,8 +207,9 @@ pub(super) fn start(world: &mut World, id: u64) {
             ended: None,
             result: None,
             description: None,
+            checkout: checkout.clone(),
         });
-        if let Some(file) = file {
+        if let Some(file) = file.filter(|_| checkout.is_some()) {
             jenkinsfile::declare(item, &file, &plugins);
         }
         let serial = item.serial;
@@ -221,8 +230,10 @@ pub(super) fn finish(world: &mut World, path: &[String], number: u32, result: Op
     let running = |build: &&mut Build| build.number == number && build.result.is_none();
     let result = result.map(str::to_owned).or_else(|| scripted.and_then(std::collections::VecDeque::pop_front));
     let Some(item) = world.jenkins.find_mut(path) else { return };
+    let from_git = polling::source(item).is_some();
     if let Some(build) = item.builds.iter_mut().find(running) {
-        build.result = Some(result.unwrap_or_else(|| "SUCCESS".into()));
+        let well = if from_git && build.checkout.is_none() { "FAILURE" } else { "SUCCESS" };
+        build.result = Some(result.unwrap_or_else(|| well.into()));
         build.ended = Some(now);
     }
     let blocked = |queued: &&QueueItem| queued.stage == Stage::Blocked && queued.job == path;
@@ -255,13 +266,7 @@ pub fn wake(world: &mut World, due: &Due) {
         }
         ["poll", serial, ..] => {
             let path = path(due.id.splitn(3, ' ').nth(2).unwrap_or_default());
-            let Some(item) = world.jenkins.find(&path).filter(|item| item.serial.to_string() == serial) else { return };
-            // WorkflowJob.poll: without a last build, build now.
-            if item.builds.is_empty() && item.buildable() && super::items::polls(item) {
-                let values = parameters(item);
-                let values = values.into_iter().filter_map(|one| Some((one.name, one.default?))).collect();
-                enqueue(world, &path, values, "Started by an SCM change".into(), Duration::ZERO);
-            }
+            polling::wake(world, serial, &path);
         }
         _ => {}
     }

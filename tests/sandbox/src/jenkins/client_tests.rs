@@ -45,6 +45,7 @@ fn built() -> World {
         ended: result.map(|_| now),
         result: result.map(str::to_owned),
         description: None,
+        checkout: None,
     });
     let builds = builds.collect();
     world.jenkins.item_mut("p").unwrap().builds = builds;

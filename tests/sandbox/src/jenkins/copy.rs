@@ -35,7 +35,15 @@ fn fresh(world: &mut World, ask: &Ask<'_>, path: &[String], source: Item) -> Ite
         }
     }
     let serial = world.jenkins.next_serial();
-    Item { children, builds: Vec::new(), next_build: 1, held_until_saved: true, serial, ..source }
+    Item {
+        children,
+        builds: Vec::new(),
+        polled: Default::default(),
+        next_build: 1,
+        held_until_saved: true,
+        serial,
+        ..source
+    }
 }
 
 /// Whether a job takes builds, and if not, what is said.

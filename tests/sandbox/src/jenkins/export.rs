@@ -222,6 +222,14 @@ pub(super) fn build(ask: &Ask<'_>, path: &[String], item: &Item, build: &Build) 
             |found| json!({"number": found.number, "url": format!("{}/{}/", url_path(&ask.base, path), found.number)}),
         )
     };
+    let mut all = actions(Some(item), &build.parameters, &build.causes);
+    if let (Some(all), Some(checkout)) = (all.as_array_mut(), &build.checkout) {
+        let (url, branch) = &checkout.source;
+        let revision = json!({"SHA1": checkout.revision, "branch": [{"SHA1": checkout.revision, "name": branch}]});
+        all.push(json!({
+            "_class": "hudson.plugins.git.util.BuildData", "lastBuiltRevision": revision, "remoteUrls": [url], "scmName": "",
+        }));
+    }
     let before = item.builds.iter().map(|other| other.number).filter(|number| *number < build.number).max();
     let after = item.builds.iter().map(|other| other.number).filter(|number| *number > build.number).min();
     json!({
@@ -242,7 +250,7 @@ pub(super) fn build(ask: &Ask<'_>, path: &[String], item: &Item, build: &Build) 
         "result": build.result,
         "timestamp": build.started.as_millisecond(),
         "duration": duration,
-        "actions": actions(Some(item), &build.parameters, &build.causes),
+        "actions": all,
     })
 }
 

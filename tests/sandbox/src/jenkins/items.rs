@@ -1,18 +1,18 @@
 //! Folders and jobs: create, copy, read, update, rename, delete. The texts and statuses are those of ItemGroupMixIn and
 //! AbstractItem.
 
-use std::time::Duration;
-
 use http::{Method, StatusCode};
 
 use super::access::{self, Permission};
-use super::classes::{FOLDER, FOLDER_CREDENTIALS, FREESTYLE, PIPELINE, PIPELINE_TRIGGERS};
+use super::classes::{FOLDER, FOLDER_CREDENTIALS, FREESTYLE, PIPELINE};
 use super::names::check_good_name;
 use super::reply::{self, Answer, Reply};
 use super::route::{Ask, url_path};
 use super::xml::{self, Element};
-use super::{Item, ItemKind, Jenkins, builds, config, copy, credentials, export, full_name, key, matrix, moves, views};
-use crate::world::{Due, Part, World};
+use super::{
+    Item, ItemKind, Jenkins, builds, config, copy, credentials, export, full_name, key, matrix, moves, polling, views,
+};
+use crate::world::World;
 
 impl Jenkins {
     /// The path of an item in the case in which it was created.
@@ -47,16 +47,11 @@ pub(super) fn create(world: &mut World, ask: &Ask<'_>, folder: &[String]) -> Ans
     let missing: Vec<Permission> =
         missing.into_iter().filter(|what| !access::may(&world.jenkins, &ask.caller, *what, &path)).collect();
     matrix::give_to_creator(&world.jenkins, ask.caller.name(), &missing, &mut item);
-    let polled = world.jenkins.polling && polls(&item);
+    let polled = world.jenkins.polling && polling::polls(&item);
     let siblings = world.jenkins.siblings_mut(folder).ok_or_else(reply::not_found)?;
     siblings.insert(key(folder, &name), item);
     if polled {
-        let wait = 60 - world.now.as_second().rem_euclid(60).unsigned_abs();
-        let id = format!("poll {serial} {}", full_name(&path));
-        world.schedule(
-            Duration::from_secs(wait),
-            Due { part: Part::Jenkins, account: String::new(), region: String::new(), id },
-        );
+        polling::schedule(world, serial, &path);
     }
     if copied || by_kind {
         return Ok(reply::located(StatusCode::FOUND, &format!("{}/configure", url_path(&ask.base, &path))));
@@ -92,6 +87,7 @@ fn posted(world: &mut World, ask: &Ask<'_>, name: &str) -> Result<Item, Reply> {
         credentials: Default::default(),
         has_store: false,
         builds: Vec::new(),
+        polled: Default::default(),
         next_build: 1,
         held_until_saved: false,
         serial: world.jenkins.next_serial(),
@@ -116,13 +112,6 @@ fn kind_of(config: &Element) -> Option<ItemKind> {
         FREESTYLE => Some(ItemKind::Freestyle),
         _ => None,
     }
-}
-
-/// Whether Git polling is on.
-pub(super) fn polls(item: &Item) -> bool {
-    let of_property = item.property(PIPELINE_TRIGGERS).and_then(|property| property.child("triggers"));
-    let lists = [of_property, item.config.child("triggers")];
-    lists.into_iter().flatten().any(|list| list.child("hudson.triggers.SCMTrigger").is_some())
 }
 
 /// Everything that is asked of one item and is not a build.

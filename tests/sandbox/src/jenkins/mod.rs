@@ -14,7 +14,7 @@
 // A refusal is a whole HTTP answer here, on purpose: `?` ends a request with it.
 #![allow(clippy::result_large_err)]
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use bytes::Bytes;
 use jiff::Timestamp;
@@ -39,6 +39,7 @@ mod matrix;
 mod moves;
 pub mod names;
 mod owners;
+pub mod polling;
 mod python;
 mod reply;
 mod route;
@@ -66,6 +67,7 @@ pub use jenkinsfile::Jenkinsfile;
 pub use server::restart;
 
 use dump::{dump_credentials, dump_item};
+use polling::{Checkout, Source};
 use xml::Element;
 
 /// What Jenkins is doing as a whole.
@@ -110,6 +112,8 @@ pub struct Item {
     pub has_store: bool,
     /// The job's builds, oldest first.
     pub builds: Vec<Build>,
+    /// The commits that polling has seen last.
+    pub polled: BTreeMap<Source, String>,
     /// The number of the next build.
     pub next_build: u32,
     /// Whether it is a copy that nobody has saved yet: it takes no builds.
@@ -137,6 +141,8 @@ pub struct Build {
     pub result: Option<String>,
     /// What somebody has said of it.
     pub description: Option<String>,
+    /// What it has checked out; absent: it ended before that, or is of no Git repository.
+    pub checkout: Option<Checkout>,
 }
 
 /// Where a queue item is.
@@ -178,7 +184,7 @@ pub struct Jenkins {
     pub session: u32,
     /// Whether a POST without an API token needs a crumb.
     pub use_crumbs: bool,
-    /// Whether a new job with Git polling is built at its first poll. Off: nothing is built unasked.
+    /// Whether new jobs are polled, each minute, if they ask for that. Off: nothing is built unasked.
     pub polling: bool,
     /// Whether something vetoes every build that is asked for.
     pub queue_vetoed: bool,
@@ -196,6 +202,10 @@ pub struct Jenkins {
     pub queue: BTreeMap<u64, QueueItem>,
     /// Results of coming builds by full job name; without one, a build succeeds.
     pub scripted: BTreeMap<String, VecDeque<String>>,
+    /// Commits in repositories, as far as polling needs them.
+    pub commits: BTreeMap<Source, u32>,
+    /// Branches without a Jenkinsfile, or that cannot be read: their builds end before a checkout.
+    pub without_jenkinsfile: BTreeSet<Source>,
     /// What the Jenkinsfiles of jobs declare about them, by full job name; without one, nothing.
     pub jenkinsfiles: BTreeMap<String, Jenkinsfile>,
     /// Source of numbers for queue items and items.
@@ -237,6 +247,8 @@ impl Default for Jenkins {
             credentials: BTreeMap::new(),
             queue: BTreeMap::new(),
             scripted: BTreeMap::new(),
+            commits: BTreeMap::new(),
+            without_jenkinsfile: BTreeSet::new(),
             jenkinsfiles: BTreeMap::new(),
             serial: 0,
         }

@@ -255,6 +255,41 @@ fn quiet_down_holds_builds_back_and_polling_builds_a_new_job_once() {
     assert_eq!(json_of(&mut world, "/job/polled/2/api/json")["result"], json!("ABORTED"));
 }
 
+const FROM_GIT: &str = r#"<flow-definition><definition class="org.jenkinsci.plugins.workflow.cps.CpsScmFlowDefinition"><scm class="hudson.plugins.git.GitSCM"><configVersion>2</configVersion><userRemoteConfigs><hudson.plugins.git.UserRemoteConfig><url>u</url></hudson.plugins.git.UserRemoteConfig></userRemoteConfigs><branches><hudson.plugins.git.BranchSpec><name>*/main</name></hudson.plugins.git.BranchSpec></branches></scm></definition><triggers><hudson.triggers.SCMTrigger><spec>* * * * *</spec></hudson.triggers.SCMTrigger></triggers></flow-definition>"#;
+
+#[test]
+fn polling_builds_commits_after_a_checkout_and_nothing_ever_without_one() {
+    let source = || ("u".to_owned(), "*/main".to_owned());
+    let built = |world: &World| -> Vec<Option<String>> {
+        world.jenkins.item("j").unwrap().builds.iter().map(|build| build.result.clone()).collect()
+    };
+    let rows = [("with a Jenkinsfile", true), ("with one that came after the first build", false)];
+    for (name, there) in rows {
+        let mut world = world();
+        world.jenkins.polling = true;
+        if !there {
+            world.jenkins.without_jenkinsfile.insert(source());
+        }
+        send(&mut world, "POST /createItem?name=j", FROM_GIT);
+        pass(&mut world, 200);
+        let first = Some(if there { "SUCCESS" } else { "FAILURE" }.to_owned());
+        assert_eq!(built(&world), std::slice::from_ref(&first), "{name}");
+        world.jenkins.without_jenkinsfile.clear();
+        world.jenkins.commit("u", "*/main");
+        pass(&mut world, 200);
+        assert_eq!(built(&world).len(), if there { 2 } else { 1 }, "{name}: one build for one commit");
+        send(&mut world, "POST /job/j/build", "");
+        pass(&mut world, 10);
+        let before = built(&world).len();
+        world.jenkins.commit("u", "*/main");
+        pass(&mut world, 200);
+        assert_eq!(built(&world).len(), before + 1, "{name}: after a build that somebody started");
+        let tree = "builds[actions[lastBuiltRevision[SHA1]]]";
+        let told = json_of(&mut world, &format!("/job/j/api/json?tree={tree}")).to_string();
+        assert_eq!(told.matches("SHA1").count(), if there { 4 } else { 2 }, "{name}: {told}");
+    }
+}
+
 #[test]
 fn a_folder_keeps_credentials_secret_and_loses_them_to_a_naive_update() {
     let mut world = world();
