@@ -1,11 +1,13 @@
 //! What to do about the jobs, given what was observed: folders from the outside in, then jobs.
 
+use std::collections::BTreeMap;
+
 use super::declared::settle;
 use super::first_build::{Verdict, judge};
 use super::job::PipelineJob;
 use super::marker::{Marker, PROOF, ownership};
 use super::{
-    Action, Desired, JenkinsJobs, Jobs, Observed, ObservedFolder, ObservedItem, UPDATE, by_lower_case, compare,
+    Action, Desired, JenkinsJobs, Jobs, Observed, ObservedFolder, ObservedItem, UPDATE, compare, looked_up,
     may_be_a_job, xml,
 };
 use crate::crd::status::{Placement, Reason};
@@ -32,11 +34,13 @@ pub(super) fn present(
     }
     steps.extend(leftovers(id, desired, observed));
     let mut left = Vec::new();
-    let known = by_lower_case(&observed.items);
+    let at_root = desired.folder.is_empty();
+    let known: BTreeMap<String, &ObservedItem> =
+        observed.items.iter().map(|item| (looked_up(&item.name, at_root), item)).collect();
     for (name, job) in &desired.jobs {
         // An item of ours under the same name in another case was deleted just above.
         let stays = |item: &&&ObservedItem| item.name == *name || !ours(id, item) || !item.is_job;
-        match known.get(&name.to_lowercase()).filter(stays) {
+        match known.get(&looked_up(name, at_root)).filter(stays) {
             None => steps.push(create(id, desired, name, job)),
             Some(item) if whose(id, item) == Ownership::Claimed => return Decision::Stuck(claimed(item)),
             Some(item) if !ours(id, item) || !item.is_job => return foreign(id, desired, name, item),

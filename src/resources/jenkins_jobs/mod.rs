@@ -3,8 +3,6 @@
 //! where the spec consents: an item with permissions of its own can hide from us in it, and Jenkins deletes it with the
 //! folder. Builds, credentials and plugins are not touched; the server itself is a resource of its own, `jenkins_server`.
 
-use std::collections::BTreeMap;
-
 use jiff::Timestamp;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
@@ -285,7 +283,7 @@ fn remark(output: &Jobs) -> Option<Remark> {
     Some(Remark { reason, message, passing: false })
 }
 
-/// Names of items by lower case: how Jenkins looks them up.
-fn by_lower_case(items: &[ObservedItem]) -> BTreeMap<String, &ObservedItem> {
-    items.iter().map(|item| (item.name.to_lowercase(), item)).collect()
+/// Under which name Jenkins looks an item up: in folders that is its own, at the root in any case (seen on 2.568).
+fn looked_up(name: &str, at_root: bool) -> String {
+    if at_root { name.to_lowercase() } else { name.to_owned() }
 }

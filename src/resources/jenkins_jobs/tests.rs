@@ -1,6 +1,8 @@
 //! One row per state and reason of the jobs, and what is and is not drift.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+use std::collections::BTreeMap;
+
 use crate::crd::status::Placement;
 use crate::domain::external_resource::{Change, Wait};
 use crate::domain::identity::{Identity, OwnerKey};
@@ -175,12 +177,12 @@ fn every_state_of_wanted_jobs_has_its_move() {
             "stuck: ForeignOwner",
         ),
         (
-            "such a folder in another case",
+            "such a folder in another case is another item",
             |observed| {
                 (observed.items[0].is_job, observed.items[0].job) = (false, None);
                 observed.items[0].name = "SageMaker-taxi-p-1-preprocess".into();
             },
-            "stuck: ForeignOwner",
+            "+ create job \"sagemaker-taxi-p-1-preprocess\" (Missing)",
         ),
         (
             "a folder of ours among the jobs is no job of an earlier project id",
@@ -206,11 +208,11 @@ fn every_state_of_wanted_jobs_has_its_move() {
             "stuck: ClusterClaimed",
         ),
         (
-            "somebody's in another case",
+            "somebody's in another case is another item",
             |observed| {
                 (observed.items[0].name, observed.items[0].marker) = ("SageMaker-taxi-p-1-preprocess".into(), None)
             },
-            "stuck: ForeignOwner",
+            "+ create job \"sagemaker-taxi-p-1-preprocess\" (Missing)",
         ),
         (
             "ours in another case",
@@ -294,6 +296,38 @@ fn what_a_jenkinsfile_takes_away_is_put_back_once_and_then_left_with_a_remark() 
     // Once the Jenkinsfile does not declare it any more, it is ours again.
     observed.items[0].declared = Declared::default();
     assert_eq!(put_back(&observed, &mut attempts), Some((wanted, vec![])));
+}
+
+#[test]
+fn at_the_root_a_name_counts_in_any_case() {
+    let mut project = project();
+    project.identity.placement.jenkins_folder.clear();
+    let desired = JenkinsJobs::desired(&project, &project_ref("p-1"));
+    let other_case = "SageMaker-taxi-p-1-preprocess";
+    let ours = |name: &str| Some(Marker::new(&project.identity, &[name.to_owned()], ""));
+    let rows = [
+        ("somebody's", None, true, "stuck: ForeignOwner"),
+        ("a folder with our marker", ours(other_case), false, "stuck: ForeignOwner"),
+        ("ours", ours(other_case), true, "delete job \"SageMaker-taxi-p-1-preprocess\""),
+    ];
+    for (name, marker, is_job, expected) in rows {
+        let item = |(name, job): &(String, PipelineJob)| {
+            let marker = Some(Marker::new(&project.identity, std::slice::from_ref(name), &job.fingerprint()));
+            ObservedItem { marker, ..item(name, Some(job.clone()), &owner()) }
+        };
+        let mut items: Vec<ObservedItem> = desired.jobs.iter().map(item).collect();
+        (items[0].name, items[0].marker, items[0].is_job) = (other_case.to_owned(), marker, is_job);
+        let observed = Observed { folders: vec![], items, delete_folders: false };
+        let goal = Goal::Present(desired.clone());
+        let told =
+            match JenkinsJobs::decide(&project.identity, &goal, &observed, Timestamp::UNIX_EPOCH, &Attempts::default())
+            {
+                Decision::Stuck(problem) => format!("stuck: {}", problem.reason),
+                Decision::Act(steps) => steps[0].summary.clone(),
+                _ => panic!("{name}"),
+            };
+        assert_eq!(told, expected, "{name}");
+    }
 }
 
 #[test]
