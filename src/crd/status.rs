@@ -147,6 +147,8 @@ reasons! {
     ConfirmingAbsence,
     /// Something keeps reverting what the operator writes; the message names the field.
     ChangesReverted,
+    /// The Jenkins user may not see the list of plugins, and no job shows those that the message names.
+    PluginsUnchecked,
     /// No build of a Jenkins job has come to a checkout, so that polling has nothing to compare with.
     NoCheckout,
     /// The Secret, or a key in it, does not exist; the message names it.

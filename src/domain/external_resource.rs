@@ -263,6 +263,8 @@ pub struct Attempts {
     pub recorded: bool,
     /// Keys of the steps that were done, in this process, since the resource was last as it should be.
     pub done: BTreeSet<StepKey>,
+    /// When the last of those was done.
+    pub last_act: Option<Timestamp>,
     /// Keys of the lasting steps that were done, in this process, since the spec or a Secret changed or a person asked.
     pub once: BTreeSet<StepKey>,
 }

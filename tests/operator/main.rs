@@ -20,6 +20,7 @@ mod lifecycles;
 mod lint_template;
 mod ownership;
 mod parameters;
+mod plugins;
 mod remote_text;
 mod sandbox_transport;
 mod secrets;

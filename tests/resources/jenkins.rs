@@ -62,6 +62,8 @@ struct Harness {
     project: Project,
     /// `platform.jenkins.folderPolicy: Delete`
     delete_folders: bool,
+    /// Whether builds are looked at, and started.
+    builds: bool,
 }
 
 impl Harness {
@@ -70,7 +72,7 @@ impl Harness {
         let project = project(folder);
         let client =
             JenkinsClient::over(sandbox.jenkins(), &project.identity.placement, &project.jenkins_credentials).unwrap();
-        Self { sandbox, client, project, delete_folders: true }
+        Self { sandbox, client, project, delete_folders: true, builds: false }
     }
 
     fn wanted(&self) -> Goal<Desired> {
@@ -94,7 +96,17 @@ impl Harness {
     }
 
     fn jobs(&self) -> JenkinsJobsActuator<'_> {
-        JenkinsJobsActuator::new(&self.client, self.delete_folders)
+        let actuator = JenkinsJobsActuator::new(&self.client, self.delete_folders);
+        if self.builds { actuator.with_builds() } else { actuator }
+    }
+
+    /// How many builds each job has had.
+    fn built(&self) -> Vec<usize> {
+        let jobs = ["preprocess", "modelbuild", "modeldeploy"].map(job);
+        let path = |name: &String| {
+            [&self.project.identity.placement.jenkins_folder[..], std::slice::from_ref(name)].concat().join("/")
+        };
+        self.jenkins(|jenkins| jobs.iter().map(|name| jenkins.item(&path(name)).unwrap().builds.len()).collect())
     }
 
     /// The jobs wait for the server, as in the operator.
@@ -211,6 +223,61 @@ async fn jobs_live_and_go_in_every_version_of_jenkins() {
         assert_eq!((gone.len(), end.as_str()), (5, "gone"), "{version}: {gone:#?}");
         assert!(harness.names().is_empty(), "{version}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_job_gets_one_build_whatever_becomes_of_the_answers() {
+    let mut harness = Harness::new(&["ml"]);
+    harness.builds = true;
+    let done = harness.apply().await;
+    let started: Vec<&String> = done.iter().filter(|line| line.starts_with("start a build")).collect();
+    assert_eq!(started.len(), 3, "{done:#?}");
+    tokio::time::sleep(std::time::Duration::from_secs(30)).await;
+    assert_eq!((harness.apply().await.len(), harness.built()), (0, vec![1, 1, 1]), "their checkouts are seen");
+
+    // The answer to a start is lost: the build is in the queue, or has run, when it is looked at again.
+    for seconds in [0, 30] {
+        let mut harness = Harness::new(&["ml"]);
+        harness.apply().await;
+        harness.builds = true;
+        harness
+            .sandbox
+            .fault(mlops_sandbox::Fault::on("jenkins", "POST buildWithParameters").nth(1).after(What::DropConnection));
+        assert_eq!(harness.fault().await.kind, FaultKind::Unavailable);
+        tokio::time::sleep(std::time::Duration::from_secs(seconds)).await;
+        harness.apply().await;
+        tokio::time::sleep(std::time::Duration::from_secs(30)).await;
+        harness.apply().await;
+        assert_eq!(harness.built(), [1, 1, 1], "after {seconds} s");
+    }
+
+    // What was decided before somebody else started one is not done any more.
+    let mut harness = Harness::new(&["ml"]);
+    harness.apply().await;
+    harness.builds = true;
+    let Decision::Act(steps) = harness.look(&harness.wanted()).await.unwrap() else { panic!("builds are wanted") };
+    harness.by_hand("POST", &format!("/job/ml/job/{}/buildWithParameters", job("preprocess")), "").await;
+    let refused = harness.jobs().act(&harness.project.identity, &steps[0].action).await.unwrap_err();
+    assert_eq!(refused.kind, FaultKind::Conflict);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_user_who_may_start_no_builds_is_told_so_and_the_jobs_stand() {
+    let mut harness = Harness::new(&[]);
+    harness.builds = true;
+    harness.jenkins(|jenkins| {
+        let user = jenkins.users.get_mut(&Jenkins::credentials().0).unwrap();
+        user.permissions.remove(&Permission::ItemBuild);
+    });
+    harness.apply().await;
+    let Decision::InSync(jobs) = harness.look(&harness.wanted()).await.unwrap() else { panic!("in sync") };
+    let remark = JenkinsJobs::remark(&jobs).unwrap();
+    assert_eq!(remark.reason, Reason::AccessDenied);
+    let names = ["preprocess", "modelbuild", "modeldeploy"].map(|role| format!("\"{}\"", job(role))).join(", ");
+    let said =
+        format!("the Jenkins user lacks hudson.model.Item.Build and cannot start the first build of {names}, which");
+    assert!(remark.message.starts_with(&said), "{}", remark.message);
+    assert_eq!(harness.built(), [0, 0, 0]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -530,7 +597,7 @@ async fn a_password_instead_of_a_token_works_with_one_crumb() {
     sandbox.world(|world| world.jenkins.users.get_mut("operator").unwrap().password = Some("pw".into()));
     let project = project(&[]);
     let client = JenkinsClient::over(sandbox.jenkins(), &project.identity.placement, &credentials("pw")).unwrap();
-    let harness = Harness { sandbox, client, project, delete_folders: true };
+    let harness = Harness { sandbox, client, project, delete_folders: true, builds: false };
     assert_eq!(harness.apply().await.len(), 3);
 }
 
@@ -542,7 +609,7 @@ async fn jenkins_may_live_below_a_path() {
     project.identity.placement.jenkins_url = "https://ci.example/ci/jenkins/".into();
     let client =
         JenkinsClient::over(sandbox.jenkins(), &project.identity.placement, &project.jenkins_credentials).unwrap();
-    let harness = Harness { sandbox, client, project, delete_folders: true };
+    let harness = Harness { sandbox, client, project, delete_folders: true, builds: false };
     assert_eq!(harness.apply().await.len(), 4);
 }
 
@@ -596,7 +663,13 @@ async fn over_a_real_socket_strangers_are_told_from_jenkins() {
         project.identity.placement.jenkins_url = canned(answer).await;
         project.identity.placement.allow_plain_http = true;
         let client = JenkinsClient::connect(&project.identity.placement, &project.jenkins_credentials, "").unwrap();
-        let harness = Harness { sandbox: Sandbox::new(Settings::default()), client, project, delete_folders: true };
+        let harness = Harness {
+            sandbox: Sandbox::new(Settings::default()),
+            client,
+            project,
+            delete_folders: true,
+            builds: false,
+        };
         let told = match harness.settle(&harness.wanted()).await {
             Ok((_, end)) => end,
             Err(fault) => format!("fault {}", fault.reason),
@@ -654,6 +727,7 @@ async fn a_private_ca_is_trusted_when_it_is_given_and_only_then() {
             client,
             project: project.clone(),
             delete_folders: true,
+            builds: false,
         };
         let told = harness.settle(&harness.wanted()).await;
         let told = told.as_ref().map(|(_, end)| end.as_str()).map_err(|fault| fault.kind);
@@ -673,7 +747,8 @@ async fn a_real_jenkins_agrees() {
     project.jenkins_credentials = credentials(&setting("JENKINS_TOKEN"));
     project.jenkins_credentials.username = setting("JENKINS_USER");
     let client = JenkinsClient::connect(&project.identity.placement, &project.jenkins_credentials, "").unwrap();
-    let mut harness = Harness { sandbox: Sandbox::new(Settings::default()), client, project, delete_folders: true };
+    let mut harness =
+        Harness { sandbox: Sandbox::new(Settings::default()), client, project, delete_folders: true, builds: false };
     assert_eq!(harness.apply().await.len(), 5);
     assert!(harness.apply().await.is_empty());
     harness.project.repositories.build.branch = "release".into();

@@ -26,7 +26,7 @@ impl JenkinsClient {
         let attempt = format!("look at the builds of job \"{}\"", path.join("/"));
         let Some(job) = self.json(&attempt, &item_path(path), TREE).await? else { return Ok(None) };
         let mut builds = read(&job);
-        if builds.are_blind() {
+        if builds.lack_a_checkout() {
             builds.may_start = self.may_start(&attempt, path).await?;
         }
         Ok(Some(builds))

@@ -14,7 +14,6 @@ use crate::domain::external_resource::{Actuator, Attempts, RecordedIds};
 use crate::domain::fault::{Fault, FaultKind};
 use crate::domain::identity::{Identity, Ownership};
 use crate::domain::text::one_line;
-use crate::resources::jenkins_jobs::declared::Declared;
 use crate::resources::jenkins_jobs::document::{self, Element};
 use crate::resources::jenkins_jobs::first_build::intent_of;
 use crate::resources::jenkins_jobs::marker::{self, Marker, PROOF, ownership};
@@ -37,18 +36,30 @@ const READS_AT_ONCE: usize = 4;
 pub struct JenkinsJobsActuator<'a> {
     client: &'a JenkinsClient,
     delete_folders: bool,
+    builds: bool,
 }
 
 impl<'a> JenkinsJobsActuator<'a> {
     /// With `delete_folders`, folders of the project's own that look empty may go, with what others hide in them.
     pub fn new(client: &'a JenkinsClient, delete_folders: bool) -> Self {
-        Self { client, delete_folders }
+        Self { client, delete_folders, builds: false }
+    }
+
+    /// The same, with a look at the builds of each job: where jobs are wanted.
+    #[must_use]
+    pub fn with_builds(mut self) -> Self {
+        self.builds = true;
+        self
     }
 }
 
 impl Actuator<JenkinsJobs> for JenkinsJobsActuator<'_> {
     async fn observe(&self, id: &Identity, _: &Attempts) -> Result<Observed, Fault> {
-        let (folders, items) = self.client.folders_and_items(id, self.delete_folders).await?;
+        let (folders, mut items) = self.client.folders_and_items(id, self.delete_folders).await?;
+        for item in items.iter_mut().filter(|item| self.builds && item.job.is_some()) {
+            let path = [&id.placement.jenkins_folder[..], std::slice::from_ref(&item.name)].concat();
+            item.builds = self.client.builds(&path).await?;
+        }
         Ok(Observed { folders, items, delete_folders: self.delete_folders })
     }
 
@@ -183,21 +194,13 @@ impl JenkinsClient {
         let is_job = JOB_CLASSES.contains(&class.as_str());
         let ours = ownership(id, &path, &marker) == Ownership::Ours;
         if !ours || class != PIPELINE_CLASS {
-            return Ok(Some(ObservedItem {
-                name,
-                is_job,
-                marker,
-                job: None,
-                declared: Declared::default(),
-                builds: None,
-            }));
+            return Ok(Some(ObservedItem { name, is_job, marker, ..ObservedItem::default() }));
         }
         let attempt = format!("look at job \"{}\"", path.join("/"));
         let document = self.document(&attempt, &format!("{}/config.xml", item_path(&path))).await?;
         let Some(document) = document else { return Ok(None) };
-        let Some(builds) = self.builds(&path).await? else { return Ok(None) };
-        let (job, declared) = (Some(xml::read(&document).0), xml::declared(&document));
-        Ok(Some(ObservedItem { name, is_job, marker, job, declared, builds: Some(builds) }))
+        let (job, declared, lacks) = (xml::read(&document).0, xml::declared(&document), xml::lacking(&document));
+        Ok(Some(ObservedItem { name, is_job, marker, job: Some(job), declared, lacks, builds: None }))
     }
 
     async fn document(&self, attempt: &str, file: &str) -> Result<Option<Element>, Fault> {
@@ -232,6 +235,12 @@ impl JenkinsClient {
             StatusCode::OK => Err(moved(&attempt)),
             // For a user who may not even discover it, Jenkins gives no reason at all (Items.verifyItemDoesNotAlreadyExist).
             StatusCode::NOT_FOUND if says_exists(&answer) => Err(not_visible(&attempt)),
+            // Of an item whose own plugin is missing, Jenkins does not know the class.
+            StatusCode::NOT_FOUND if answer.status == StatusCode::INTERNAL_SERVER_ERROR => {
+                let plugin = if document.name == xml::FOLDER { "cloudbees-folder" } else { "workflow-job" };
+                Err(refused
+                    .hint(format!("its log tells why; it does so, too, where the plugin {plugin} is not active")))
+            }
             StatusCode::NOT_FOUND => Err(refused),
             // Who may discover and not read it is refused without the name of a permission (seen on 2.568).
             _ if forbidden_without_permission(&answer) && forbidden_without_permission(&look) => {

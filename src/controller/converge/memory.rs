@@ -128,6 +128,7 @@ impl ObjectMemory {
         let known = state.kinds.entry(kind).or_default();
         let mut attempts = known.attempts.clone();
         attempts.done = known.acts.keys().cloned().collect();
+        attempts.last_act = known.acts.values().map(|act| act.at).max();
         attempts.propagating_since = known.propagating_since;
         attempts.intents.clone_from(&state.intents);
         attempts

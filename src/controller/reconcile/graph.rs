@@ -98,7 +98,7 @@ pub(super) async fn apply<J: IntentJournal>(
             }
         }
     };
-    let jobs_actuator = JenkinsJobsActuator::new(jenkins, false);
+    let jobs_actuator = JenkinsJobsActuator::new(jenkins, false).with_builds();
     futures::join!(walk.make::<JenkinsJobs, _>(project, jobs, &jobs_actuator), trigger);
     walk.end()
 }

@@ -1,10 +1,13 @@
 //! What to do about the jobs, given what was observed: folders from the outside in, then jobs.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
+
+use jiff::Timestamp;
 
 use super::declared::settle;
-use super::first_build::{Verdict, judge};
-use super::job::PipelineJob;
+use super::first_build::{Finding, judge};
+use super::job::{ParameterKind, PipelineJob};
 use super::marker::{Marker, PROOF, ownership};
 use super::{
     Action, Desired, JenkinsJobs, Jobs, Observed, ObservedFolder, ObservedItem, UPDATE, compare, looked_up,
@@ -14,12 +17,18 @@ use crate::crd::status::{Placement, Reason};
 use crate::domain::external_resource::{Attempts, Change, Decision, ExternalResource, Step, StepKey};
 use crate::domain::identity::{Identity, Ownership};
 use crate::domain::problem::Problem;
+use crate::domain::time::elapsed;
+
+/// After how long a job is written again of which Jenkins has dropped a part: a plugin that is installed comes with a
+/// restart of Jenkins, which changes nothing that the operator could see.
+const RETRY: Duration = Duration::from_hours(1);
 
 /// The jobs are wanted.
 pub(super) fn present(
     id: &Identity,
     desired: &Desired,
     observed: &Observed,
+    now: Timestamp,
     attempts: &Attempts,
 ) -> Decision<Action, Jobs> {
     if let Some(folder) = observed.folders.iter().find(|folder| !folder.is_folder) {
@@ -44,6 +53,9 @@ pub(super) fn present(
             None => steps.push(create(id, desired, name, job)),
             Some(item) if whose(id, item) == Ownership::Claimed => return Decision::Stuck(claimed(item)),
             Some(item) if !ours(id, item) || !item.is_job => return foreign(id, desired, name, item),
+            Some(item) if rests(&inside(&desired.folder, name), attempts, now) && !lacking(job, item).is_empty() => {
+                return Decision::Stuck(dropped(name, &lacking(job, item)));
+            }
             Some(item) => {
                 let (step, fields) = correct(id, desired, name, job, item, attempts);
                 steps.extend(step);
@@ -65,14 +77,14 @@ fn built(
     left: Vec<(String, Vec<String>)>,
 ) -> Decision<Action, Jobs> {
     let mut steps = Vec::new();
-    let mut jobs = Jobs { urls: desired.urls(), left, forbidden: Vec::new(), blind: Vec::new() };
+    let mut jobs = Jobs { urls: desired.urls(), left, forbidden: Vec::new(), without_checkout: Vec::new() };
     for (name, job) in &desired.jobs {
         let Some(item) = observed.items.iter().find(|item| item.name == *name) else { continue };
         match judge(&desired.folder, name, job, item, attempts) {
-            Verdict::Fine => {}
-            Verdict::Start(step) => steps.push(*step),
-            Verdict::Forbidden => jobs.forbidden.push(name.clone()),
-            Verdict::Blind => jobs.blind.push(name.clone()),
+            Finding::Fine => {}
+            Finding::Start(step) => steps.push(*step),
+            Finding::Forbidden => jobs.forbidden.push(name.clone()),
+            Finding::NoCheckout => jobs.without_checkout.push(name.clone()),
         }
     }
     if steps.is_empty() { Decision::InSync(jobs) } else { Decision::Act(steps) }
@@ -127,6 +139,33 @@ fn create(id: &Identity, desired: &Desired, name: &str, job: &PipelineJob) -> St
     Step::new(action, Change::Create, Reason::Missing, format!("create job \"{name}\""))
 }
 
+/// The plugins of whose parts nothing is in a job of ours.
+fn lacking(job: &PipelineJob, item: &ObservedItem) -> Vec<&'static str> {
+    let Some(live) = &item.job else { return Vec::new() };
+    let credentials = job.parameters.iter().filter(|(_, parameter)| parameter.kind == ParameterKind::AwsCredentials);
+    let mut lacks = item.lacks.clone();
+    // What a Jenkinsfile takes away was not dropped.
+    let gone = |name: &String| !live.parameters.contains_key(name) && !item.declared.parameter(name);
+    lacks.extend(credentials.map(|(name, _)| name).any(gone).then_some("credentials"));
+    lacks
+}
+
+/// Whether the job was written so short a time ago that writing it again would be no better.
+fn rests(path: &[String], attempts: &Attempts, now: Timestamp) -> bool {
+    let path = path.join("/");
+    let writes = ["CreateJob", "ReplaceJob", UPDATE];
+    let of_job = |key: &StepKey| writes.contains(&key.operation()) && key.subject().first() == Some(&path);
+    attempts.done.iter().any(of_job) && attempts.last_act.is_some_and(|at| elapsed(at, now) < RETRY)
+}
+
+fn dropped(name: &str, plugins: &[&str]) -> Problem {
+    let message = format!(
+        "Jenkins took job \"{name}\" and dropped what these plugins bring, so it lacks them, or they are not active: {}",
+        plugins.join(", ")
+    );
+    Problem::new(Reason::PluginMissing, message, "install them in Jenkins, and restart it if it asks for that")
+}
+
 /// What brings a job of ours to what it should be, and the fields that are left to its Jenkinsfile.
 fn correct(
     id: &Identity,
@@ -147,6 +186,9 @@ fn correct(
     };
     let settled = settle(job, live, &item.declared, |field| was_put_back(attempts, &path, field));
     let mut fields = compare::differences(&settled.job, live);
+    if fields.is_empty() {
+        fields.extend(lacking(job, item).into_iter().map(|plugin| format!("what plugin {plugin} keeps of it")));
+    }
     if fields.is_empty() && item.marker.as_ref() != Some(&marker) {
         fields.push("marker".to_owned());
     }

@@ -48,7 +48,7 @@ impl Declared {
         self.triggers.contains(POLLING) || self.property(TRIGGERS)
     }
 
-    fn parameter(&self, name: &str) -> bool {
+    pub(super) fn parameter(&self, name: &str) -> bool {
         self.parameters.contains(name) || self.property(PARAMETERS)
     }
 }

@@ -30,13 +30,13 @@ pub struct Builds {
 
 impl Builds {
     /// Whether polling has nothing to compare with, and nothing is on its way.
-    pub fn are_blind(&self) -> bool {
+    pub fn lack_a_checkout(&self) -> bool {
         self.buildable && !self.under_way && !self.checkout
     }
 }
 
 /// What is to be done about the builds of one job.
-pub(super) enum Verdict {
+pub(super) enum Finding {
     /// Nothing.
     Fine,
     /// One is to be started.
@@ -44,7 +44,7 @@ pub(super) enum Verdict {
     /// One is to be started, and the user may not.
     Forbidden,
     /// One was started and came to no checkout: a person must look.
-    Blind,
+    NoCheckout,
 }
 
 /// Judges the builds of a job that is as it should be. `folder`: where it is.
@@ -54,8 +54,8 @@ pub(super) fn judge(
     job: &PipelineJob,
     item: &ObservedItem,
     attempts: &Attempts,
-) -> Verdict {
-    let Some(builds) = item.builds.as_ref().filter(|builds| builds.are_blind()) else { return Verdict::Fine };
+) -> Finding {
+    let Some(builds) = item.builds.as_ref().filter(|builds| builds.lack_a_checkout()) else { return Finding::Fine };
     let source = source_of(name, job);
     let intent = attempts.intent(&intent_of(name));
     let known = intent.and_then(|intent| intent.id.as_deref()).unwrap_or_default();
@@ -63,14 +63,14 @@ pub(super) fn judge(
     // What was asked for when this was the next number has not come to be: the operator stopped before it asked.
     let unanswered = asked_for.is_some_and(|next| next == builds.next.to_string());
     if known == source || (asked_for.is_some() && !unanswered) {
-        return if builds.any { Verdict::Blind } else { Verdict::Fine };
+        return if builds.any { Finding::NoCheckout } else { Finding::Fine };
     }
     // Without parameters, Jenkins wants another form; the operator's jobs have some.
     if item.job.as_ref().is_none_or(|live| live.parameters.is_empty()) {
-        return Verdict::Blind;
+        return Finding::NoCheckout;
     }
     if !builds.may_start {
-        return Verdict::Forbidden;
+        return Finding::Forbidden;
     }
     let n = intent.map_or(0, |intent| intent.n) + i32::from(!unanswered);
     let intent = Intent { resource: intent_of(name), n, id: Some(format!("{source}@{}", builds.next)) };
@@ -81,7 +81,7 @@ pub(super) fn judge(
     };
     let action = Action::StartBuild { path: inside(folder, name), next: builds.next, source };
     let summary = format!("start a build of job \"{name}\": {why}");
-    Verdict::Start(Box::new(Step::new(action, Change::Update, reason, summary).with_intent(intent)))
+    Finding::Start(Box::new(Step::new(action, Change::Update, reason, summary).with_intent(intent)))
 }
 
 /// The name under which it is written down for which source a build of this job was started: of its repository alone, so
@@ -126,21 +126,15 @@ mod tests {
 
     /// What comes of it, with what is written down about it: `None` is nothing.
     fn told(builds: Option<Builds>, job: &PipelineJob, known: Option<(i32, &str)>) -> String {
-        let item = ObservedItem {
-            name: NAME.into(),
-            is_job: true,
-            marker: None,
-            job: Some(job.clone()),
-            declared: Default::default(),
-            builds,
-        };
+        let job_of_ours = ObservedItem { name: NAME.into(), is_job: true, ..ObservedItem::default() };
+        let item = ObservedItem { job: Some(job.clone()), builds, ..job_of_ours };
         let intent = known.map(|(n, id)| Intent { resource: "Build modelbuild".into(), n, id: Some(id.into()) });
         let attempts = Attempts { intents: intent.into_iter().collect(), ..Attempts::default() };
         match judge(&["ml".to_owned()], NAME, job, &item, &attempts) {
-            Verdict::Fine => "fine".into(),
-            Verdict::Forbidden => "forbidden".into(),
-            Verdict::Blind => "blind".into(),
-            Verdict::Start(step) => {
+            Finding::Fine => "fine".into(),
+            Finding::Forbidden => "forbidden".into(),
+            Finding::NoCheckout => "no checkout".into(),
+            Finding::Start(step) => {
                 let Step { intent, reason, .. } = *step;
                 let Intent { n, id, .. } = intent.unwrap();
                 format!("{reason} {n}{}", id.unwrap().strip_prefix(&source_of(NAME, job)).unwrap())
@@ -162,7 +156,7 @@ mod tests {
             ("one in the queue", Some(Builds { under_way: true, ..new() }), None, "fine"),
             ("one that has checked out", Some(Builds { checkout: true, ..failed() }), None, "fine"),
             ("only builds without a checkout, never started by us", Some(failed()), None, "SpecChanged 1@2"),
-            ("only such builds, and this source was built", Some(failed()), Some((1, source)), "blind"),
+            ("only such builds, and this source was built", Some(failed()), Some((1, source)), "no checkout"),
             (
                 "only such builds, and another source was built",
                 Some(failed()),
@@ -170,7 +164,7 @@ mod tests {
                 "SpecChanged 4@2",
             ),
             ("stopped before it was asked for", Some(new()), asked, "Missing 1@1"),
-            ("stopped after it was asked for, and it has run", Some(failed()), asked, "blind"),
+            ("stopped after it was asked for, and it has run", Some(failed()), asked, "no checkout"),
             ("stopped after it was asked for, and it waits", Some(Builds { under_way: true, ..new() }), asked, "fine"),
             ("asked for, and cancelled by a person in the queue", Some(new()), Some((1, source)), "fine"),
             ("the user may start no builds", Some(Builds { may_start: false, ..new() }), None, "forbidden"),
@@ -179,7 +173,7 @@ mod tests {
             assert_eq!(told(builds.clone(), &job(), *known), *expected, "{name}");
         }
         let without = PipelineJob { parameters: Default::default(), ..job() };
-        assert_eq!(told(Some(new()), &without, None), "blind", "a job without parameters");
+        assert_eq!(told(Some(new()), &without, None), "no checkout", "a job without parameters");
     }
 
     #[test]

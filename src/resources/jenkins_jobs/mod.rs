@@ -80,7 +80,7 @@ pub struct ObservedFolder {
 }
 
 /// An item beside or among the jobs.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ObservedItem {
     /// Its name as Jenkins has it.
     pub name: String,
@@ -91,6 +91,8 @@ pub struct ObservedItem {
     pub job: Option<PipelineJob>,
     /// What its Jenkinsfile declares of it.
     pub declared: Declared,
+    /// The plugins of whose parts nothing is in it, if it is a pipeline job of ours.
+    pub lacks: Vec<&'static str>,
     /// Its builds, if it is a pipeline job of ours.
     pub builds: Option<Builds>,
 }
@@ -166,7 +168,7 @@ pub struct Jobs {
     /// Jobs that should have a build, which the user may not start.
     pub forbidden: Vec<String>,
     /// Jobs of which no build came to a checkout, so that polling finds nothing.
-    pub blind: Vec<String>,
+    pub without_checkout: Vec<String>,
 }
 
 /// The operation of an update in step keys.
@@ -199,11 +201,11 @@ impl ExternalResource for JenkinsJobs {
         id: &Identity,
         goal: &Goal<Desired>,
         observed: &Observed,
-        _: Timestamp,
+        now: Timestamp,
         attempts: &Attempts,
     ) -> Decision<Action, Jobs> {
         match goal {
-            Goal::Present(desired) => decide::present(id, desired, observed, attempts),
+            Goal::Present(desired) => decide::present(id, desired, observed, now, attempts),
             Goal::Absent => decide::absent(id, observed, attempts),
         }
     }
@@ -267,17 +269,17 @@ fn remark(output: &Jobs) -> Option<Remark> {
         );
         (Reason::AccessDenied, message)
     };
-    let blind = || {
+    let without_checkout = || {
         let message = format!(
             "no build of {} came to a checkout, so that polling has nothing to compare with and starts none: once repository, \
              credentials and jenkins/Jenkinsfile are right, start one by hand",
-            names(&output.blind)
+            names(&output.without_checkout)
         );
         (Reason::NoCheckout, message)
     };
     let mut all: Vec<(Reason, String)> = output.left.iter().map(left).collect();
     all.extend((!output.forbidden.is_empty()).then(forbidden));
-    all.extend((!output.blind.is_empty()).then(blind));
+    all.extend((!output.without_checkout.is_empty()).then(without_checkout));
     let reason = all.first()?.0;
     let message = all.into_iter().map(|(_, message)| message).collect::<Vec<_>>().join(". ");
     Some(Remark { reason, message, passing: false })

@@ -52,7 +52,7 @@ fn marker(owner: &OwnerKey, name: &str, hash: &str) -> Marker {
 fn item(name: &str, job: Option<PipelineJob>, owner: &OwnerKey) -> ObservedItem {
     let hash = job.as_ref().map(PipelineJob::fingerprint).unwrap_or_default();
     let marker = Some(marker(owner, name, &hash));
-    ObservedItem { name: name.into(), is_job: true, marker, job, declared: Declared::default(), builds: None }
+    ObservedItem { name: name.into(), is_job: true, marker, job, ..ObservedItem::default() }
 }
 
 /// The same marker as another installation for the same cluster would write it.
@@ -235,6 +235,67 @@ fn every_state_of_wanted_jobs_has_its_move() {
         let mut observed = in_sync();
         change(&mut observed);
         assert_eq!(told(&Goal::Present(desired()), &observed), *expected, "{name}");
+    }
+}
+
+#[test]
+fn what_jenkins_drops_for_want_of_a_plugin_is_said_and_tried_again_later() {
+    type Drop = fn(&mut ObservedItem);
+    let rows: &[(&str, Drop, &str)] = &[
+        ("nothing", |_| {}, ""),
+        (
+            "the source",
+            |item| {
+                item.lacks = vec!["git"];
+                let job = item.job.as_mut().unwrap();
+                (job.repositories, job.branches, job.credentials_id) = (vec![], vec![], String::new());
+            },
+            "git",
+        ),
+        (
+            "what says that the Jenkinsfile is declarative",
+            |item| item.lacks = vec!["pipeline-model-definition"],
+            "pipeline-model-definition",
+        ),
+        (
+            "the parameter for AWS keys",
+            |item| drop(item.job.as_mut().unwrap().parameters.remove("AWS_CREDENTIAL")),
+            "credentials",
+        ),
+    ];
+    let goal = Goal::Present(desired());
+    let name = &desired().jobs[0].0;
+    let path = ["ml".to_owned(), "taxi".to_owned(), name.clone()];
+    let write = Action::CreateJob { path: path.to_vec(), document: Element::new("x") };
+    for (case, change, plugins) in rows {
+        let mut observed = in_sync();
+        change(&mut observed.items[0]);
+        let decide = |minutes: Option<i64>| {
+            let at = |minutes: i64| Timestamp::from_second(minutes * 60).unwrap();
+            let attempts = Attempts {
+                done: minutes.map(|_| JenkinsJobs::key(&write)).into_iter().collect(),
+                last_act: Some(at(0)),
+                ..Attempts::default()
+            };
+            match JenkinsJobs::decide(&project().identity, &goal, &observed, at(minutes.unwrap_or(0)), &attempts) {
+                Decision::InSync(_) => "in sync".to_owned(),
+                Decision::Act(_) => "written".to_owned(),
+                Decision::Stuck(problem) => format!("{}: {}", problem.reason, problem.message),
+                _ => panic!("{case}"),
+            }
+        };
+        if plugins.is_empty() {
+            assert_eq!([decide(None), decide(Some(0))], ["in sync", "in sync"], "{case}");
+            continue;
+        }
+        let said = format!(
+            "PluginMissing: Jenkins took job \"{name}\" and dropped what these plugins bring, so it lacks them, or they are not active: {plugins}"
+        );
+        assert_eq!(
+            [decide(None), decide(Some(0)), decide(Some(59)), decide(Some(60))],
+            ["written".into(), said.clone(), said, "written".into()],
+            "{case}"
+        );
     }
 }
 
@@ -655,6 +716,10 @@ fn what_a_jenkinsfile_gave_a_job_is_read_and_kept_as_it_is() {
     for kept in ["<weeks>1</weeks>", "How much", "<string>small</string>", "JobPropertyTrackerAction"] {
         assert!(written.contains(kept), "{kept}: {written}");
     }
+    assert_eq!(xml::lacking(&document), [""; 0], "after it was patched");
+    let empty = document::parse("<flow-definition><definition class='a.B'/></flow-definition>").unwrap();
+    assert_eq!(xml::lacking(&empty), ["git", "pipeline-model-definition"]);
+    assert_eq!(xml::lacking(&Element::new("flow-definition")), ["workflow-cps", "pipeline-model-definition"]);
     for gone in ["numToKeep", "SECOND"] {
         assert!(!written.contains(gone), "{gone}: {written}");
     }

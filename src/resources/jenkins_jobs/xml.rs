@@ -19,6 +19,10 @@ const DEFINITION: &str = "org.jenkinsci.plugins.workflow.cps.CpsScmFlowDefinitio
 const GIT: &str = "hudson.plugins.git.GitSCM";
 const REMOTE: &str = "hudson.plugins.git.UserRemoteConfig";
 const BRANCH: &str = "hudson.plugins.git.BranchSpec";
+const PLUGIN_OF_DEFINITION: &str = "workflow-cps";
+const PLUGIN_OF_SCM: &str = "git";
+const PLUGIN_OF_DECLARATIVE: &str = "pipeline-model-definition";
+const RAN_DECLARATIVE: &str = "org.jenkinsci.plugins.pipeline.modeldefinition.actions.DeclarativeJobAction";
 /// What builds note of a declarative Jenkinsfile (pipeline-model-definition).
 const DECLARATIVE: &str = "org.jenkinsci.plugins.pipeline.modeldefinition.actions.DeclarativeJobPropertyTrackerAction";
 /// What builds note of the step `properties` (workflow-multibranch).
@@ -29,7 +33,7 @@ const FOLDER_CREDENTIALS: &str =
 const CREDENTIALS_LIST: &str = "java.util.concurrent.CopyOnWriteArrayList";
 
 pub fn render(job: &PipelineJob, marker: &Marker) -> Element {
-    let mut root = Element::new(PIPELINE);
+    let mut root = Element::new(PIPELINE).with([Element::new("actions")]);
     root.put(Element::leaf("keepDependencies", "false"));
     patch(&mut root, job, marker);
     root
@@ -42,6 +46,9 @@ pub fn render_folder(marker: &Marker) -> Element {
 /// Makes the job's subset of a live document as it should be, and leaves the rest alone.
 pub fn patch(root: &mut Element, job: &PipelineJob, marker: &Marker) {
     root.put(Element::leaf("description", &marker::describe(&job.description, marker)));
+    // What a build of a declarative Jenkinsfile writes there, too. It says and does nothing (pipeline-model-definition,
+    // Utils.groovy); a Jenkins without the plugin drops it, and that shows where its list of plugins does not.
+    root.ensure("actions").ensure(RAN_DECLARATIVE);
     patch_properties(root.ensure("properties"), job);
     patch_definition(root.ensure("definition"), job);
     // WorkflowJob moves what stands here into the property, where it would win over ours.
@@ -209,6 +216,20 @@ fn read_parameters(properties: &Element) -> std::collections::BTreeMap<String, P
         all.entry(name).or_insert(parameter);
     }
     all
+}
+
+/// The plugins of whose parts nothing is in a job. Jenkins answers 200 to parts that no active plugin knows, and drops them
+/// (RobustReflectionConverter).
+pub fn lacking(root: &Element) -> Vec<&'static str> {
+    let definition = root.child("definition").filter(|definition| !definition.attribute("class").is_empty());
+    let without_scm = definition.is_some_and(|definition| definition.child("scm").is_none());
+    let ran = root.child("actions").and_then(|actions| actions.child(RAN_DECLARATIVE));
+    let parts = [
+        (PLUGIN_OF_DEFINITION, definition.is_none()),
+        (PLUGIN_OF_SCM, without_scm),
+        (PLUGIN_OF_DECLARATIVE, ran.is_none()),
+    ];
+    parts.into_iter().filter(|(_, lacks)| *lacks).map(|(plugin, _)| plugin).collect()
 }
 
 /// What the job's last build has noted of its Jenkinsfile.

@@ -50,7 +50,12 @@ pub enum Action {}
 pub struct Usable {
     /// Whether it prepares for a shutdown: configuration works, builds do not start. Worth a word, no fault.
     pub quieting_down: bool,
+    /// Plugins that nobody could look for: the user may not see the list, and no job shows what they bring.
+    pub unchecked: Vec<&'static str>,
 }
+
+/// Plugins of which a job keeps nothing that shows them: the parameter for AWS keys is of the plugin `credentials`.
+const NOT_SHOWN_BY_JOBS: [&str; 1] = ["aws-credentials"];
 
 impl ExternalResource for JenkinsServer {
     const KIND: ResourceKind = ResourceKind::JenkinsServer;
@@ -61,7 +66,7 @@ impl ExternalResource for JenkinsServer {
     type Output = Usable;
 
     fn desired(project: &Project, _inputs: &()) -> Desired {
-        let mut plugins = vec!["workflow-job", "workflow-cps", "git", "credentials"];
+        let mut plugins = vec!["workflow-job", "workflow-cps", "pipeline-model-definition", "git", "credentials"];
         if !project.identity.placement.jenkins_folder.is_empty() {
             plugins.push("cloudbees-folder");
         }
@@ -86,7 +91,7 @@ impl ExternalResource for JenkinsServer {
             Goal::Absent => Decision::Gone,
             Goal::Present(desired) => match missing_plugin(desired, observed).or_else(|| wrong_folder(id, observed)) {
                 Some(problem) => Decision::Stuck(problem),
-                None => Decision::InSync(Usable { quieting_down: observed.quieting_down }),
+                None => Decision::InSync(usable(desired, observed)),
             },
         }
     }
@@ -100,17 +105,35 @@ impl ExternalResource for JenkinsServer {
     }
 
     fn remark(output: &Usable) -> Option<Remark> {
-        output.quieting_down.then(|| Remark {
-            reason: Reason::JenkinsQuietDown,
-            message: "answers as it should, but prepares for a shutdown and starts no builds; wait until it is back, or cancel the shutdown in Jenkins"
-                .to_owned(),
-            passing: true,
+        if output.quieting_down {
+            return Some(Remark {
+                reason: Reason::JenkinsQuietDown,
+                message: "answers as it should, but prepares for a shutdown and starts no builds; wait until it is back, or cancel the shutdown in Jenkins"
+                    .to_owned(),
+                passing: true,
+            });
+        }
+        (!output.unchecked.is_empty()).then(|| Remark {
+            reason: Reason::PluginsUnchecked,
+            message: format!(
+                "answers as it should, but shows its list of plugins only to users with Overall/Administer, or Overall/SystemRead \
+                 where that is switched on, so that nobody has looked for {}: see that it is active; what the other plugins \
+                 bring shows in the jobs",
+                output.unchecked.join(", ")
+            ),
+            passing: false,
         })
     }
 
     fn whereabouts(_placement: &Placement, _status: &MlopsProjectStatus) -> Option<String> {
         None
     }
+}
+
+fn usable(desired: &Desired, observed: &Observed) -> Usable {
+    let unseen = |plugin: &&str| observed.plugins.is_none() && NOT_SHOWN_BY_JOBS.contains(plugin);
+    let unchecked = desired.plugins.iter().copied().filter(unseen).collect();
+    Usable { quieting_down: observed.quieting_down, unchecked }
 }
 
 /// What is wrong with the server itself, if anything.

@@ -12,7 +12,15 @@ fn project() -> Project {
 }
 
 fn as_needed() -> Observed {
-    let plugins = ["workflow-job", "workflow-cps", "git", "credentials", "cloudbees-folder", "aws-credentials"];
+    let plugins = [
+        "workflow-job",
+        "workflow-cps",
+        "pipeline-model-definition",
+        "git",
+        "credentials",
+        "cloudbees-folder",
+        "aws-credentials",
+    ];
     Observed {
         authenticated: true,
         version: Some("2.570".into()),
@@ -45,7 +53,7 @@ fn every_state_of_the_server_has_its_move() {
     let rows: &[Row] = &[
         ("all as needed", |_| {}, "in sync", "gone"),
         ("a shutdown ahead is no fault", |observed| observed.quieting_down = true, "in sync: JenkinsQuietDown", "gone"),
-        ("plugins that may not be seen are taken for there", |observed| observed.plugins = None, "in sync", "gone"),
+        ("plugins that may not be seen", |observed| observed.plugins = None, "in sync: PluginsUnchecked", "gone"),
         ("no Jenkins", |observed| observed.version = None, "stuck: NotJenkins", "stuck: NotJenkins"),
         (
             "an old one",
@@ -68,6 +76,12 @@ fn every_state_of_the_server_has_its_move() {
         (
             "a missing plugin stands in the way of jobs, but not of their removal",
             |observed| observed.plugins.as_mut().unwrap().retain(|name| name != "git"),
+            "stuck: PluginMissing",
+            "gone",
+        ),
+        (
+            "a missing plugin for the directives of Jenkinsfiles",
+            |observed| observed.plugins.as_mut().unwrap().retain(|name| name != "pipeline-model-definition"),
             "stuck: PluginMissing",
             "gone",
         ),
@@ -97,4 +111,21 @@ fn plugins_follow_from_what_the_jobs_use() {
     assert!(plugins(|_| {}).contains(&"cloudbees-folder"));
     assert!(!plugins(|project| project.identity.placement.jenkins_folder.clear()).contains(&"cloudbees-folder"));
     assert!(!plugins(|project| project.jenkins.aws_credentials_id.clear()).contains(&"aws-credentials"));
+}
+
+#[test]
+fn what_nobody_could_look_for_is_named() {
+    let with = |aws: &str| {
+        let mut project = project();
+        project.jenkins.aws_credentials_id = aws.into();
+        let observed = Observed { plugins: None, ..as_needed() };
+        let goal = Goal::Present(JenkinsServer::desired(&project, &()));
+        let now = Timestamp::UNIX_EPOCH;
+        match JenkinsServer::decide(&project.identity, &goal, &observed, now, &Attempts::default()) {
+            Decision::InSync(usable) => JenkinsServer::remark(&usable).map(|remark| remark.message),
+            _ => panic!("it is in sync"),
+        }
+    };
+    assert!(with("aws").unwrap().contains("nobody has looked for aws-credentials: "));
+    assert_eq!(with(""), None, "what the other plugins bring shows in the jobs");
 }
