@@ -387,6 +387,25 @@ async fn teardown() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn folder_named_login() {
+    let mut story = Story::begin("The Jenkins folder is called like a login page", Settings::default()).await;
+    let mut manifest = manifest();
+    manifest["spec"]["platform"]["jenkins"]["folder"] = json!("login-risk/login");
+    manifest["spec"]["platform"]["jenkins"]["folderPolicy"] = json!("Delete");
+    story.tell("user", "applies the project, with its jobs in login-risk/login");
+    story.harness.apply(manifest);
+    story.until("Ready", LONG, Story::ready).await;
+    story.chapter("The user deletes it: each job goes with one request");
+    story.tell("user", "deletes the project");
+    story.harness.kubernetes.delete("mlopsprojects", NAMESPACE, NAME).unwrap();
+    story.until("gone", LONG, |story| story.project().is_none()).await;
+    let deletions = story.harness.sandbox.calls().iter().filter(|call| *call == "jenkins POST doDelete").count();
+    let left = story.harness.sandbox.world(|world| mlops_sandbox::jenkins::item_names(&world.jenkins));
+    assert_eq!((left.len(), deletions), (0, 6), "three jobs and three folders: {left:?}");
+    story.end("folder-named-login").await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn own_template() {
     let template = include_str!("../../examples/templates/batch-scoring.yaml");
     let mut story = Story::begin("A project is made from a template of its owner's own", Settings::default()).await;
