@@ -13,8 +13,9 @@ use tokio::task::JoinHandle;
 pub const LEASE: &str = "mlops-operator";
 /// For how many seconds the Lease is held without being renewed.
 const DURATION: u64 = 15;
-/// How many seconds before its end it is renewed.
-const GRACE: u64 = 5;
+/// How many seconds before its end it is renewed: by so much a replica's clock may be ahead of the leader's before it
+/// takes a Lease that is held for one that has ended.
+const GRACE: u64 = 10;
 /// How often a leader asks whether it still is one, and how long it waits for the answer.
 const CONFIRMATION: Duration = Duration::from_secs(3);
 

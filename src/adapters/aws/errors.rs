@@ -2,6 +2,7 @@
 //! sorts alike; a caller that knows more about a code or a message refines the result.
 
 use std::error::Error;
+use std::time::Duration;
 
 use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_sts::operation::assume_role::AssumeRoleError;
@@ -25,7 +26,8 @@ where
         SdkError::ServiceError(refused) => {
             let code = refused.err().code().unwrap_or_default();
             let message = refused.err().message().unwrap_or_default();
-            service_fault(attempt, refused.raw().status().as_u16(), code, message)
+            let fault = service_fault(attempt, refused.raw().status().as_u16(), code, message);
+            Fault { retry_after: retry_after(refused.raw()), ..fault }
         }
         SdkError::TimeoutError(_) => unavailable("no answer in time"),
         SdkError::DispatchFailure(failure) => {
@@ -37,6 +39,12 @@ where
         SdkError::ResponseError(_) => unavailable("the answer broke off"),
         _ => Fault::new(FaultKind::Unexpected, format!("could not {attempt}: the request could not be made")),
     }
+}
+
+/// When AWS asks to be called again, where it says so in seconds.
+fn retry_after(response: &HttpResponse) -> Option<Duration> {
+    let seconds: u64 = response.headers().get("retry-after")?.trim().parse().ok()?;
+    Some(Duration::from_secs(seconds))
 }
 
 /// The fault where DNS does not know the endpoint: endpoints are made from the region's name, so it is the region that
@@ -121,6 +129,16 @@ pub fn service_fault(attempt: &str, status: u16, code: &str, message: &str) -> F
         "ConflictException" | "OperationAborted" | "OperationInProgressException" => {
             Fault::new(FaultKind::Conflict, text)
         }
+        // S3 waited in vain for the rest of a request (S3 error responses).
+        "RequestTimeout" | "RequestTimeoutException" => Fault::new(FaultKind::Unavailable, text),
+        // A clock that was set right, or a machine that slept, between signing and sending.
+        "RequestTimeTooSkewed" | "RequestExpired" | "InvalidSignatureException" | "SignatureDoesNotMatch"
+            if code != "SignatureDoesNotMatch" || message.contains("Signature expired") =>
+        {
+            Fault::new(FaultKind::Unavailable, text).hint(
+                "it is tried again by itself; if this lasts, set the clock of the operator's node right and look at its AWS credentials",
+            )
+        }
         "ExpiredToken"
         | "ExpiredTokenException"
         | "InvalidClientTokenId"
@@ -174,6 +192,10 @@ mod tests {
             ("the same of a JSON service", 400, "AccessDeniedException", Denied, Reason::AccessDenied),
             ("403 without a code", 403, "", Denied, Reason::AccessDenied),
             ("a region that is not enabled", 403, "RegionDisabledException", Rejected, Reason::UnknownRegion),
+            ("a request that came too slowly", 400, "RequestTimeout", Unavailable, Reason::Unavailable),
+            ("a clock that is off", 403, "RequestTimeTooSkewed", Unavailable, Reason::Unavailable),
+            ("a signature that was too old", 400, "InvalidSignatureException", Unavailable, Reason::Unavailable),
+            ("a secret key that is wrong", 403, "SignatureDoesNotMatch", Denied, Reason::CredentialsInvalid),
             ("a wrong request", 400, "ValidationException", Rejected, Reason::Rejected),
             ("a failure inside AWS", 500, "InternalFailure", Unavailable, Reason::Unavailable),
             ("a redirect", 301, "PermanentRedirect", Unexpected, Reason::Unexpected),
