@@ -104,6 +104,6 @@ fn retry(object: Arc<DynamicObject>, error: &ApiError, context: Arc<Context>) ->
     {
         memory.outdated();
     }
-    let failures = memory.map_or(1, |memory| memory.end(false, true));
+    let failures = memory.map_or(1, |memory| memory.broken_off());
     Action::requeue(backoff(failures, (context.dependencies.chance)()))
 }

@@ -233,6 +233,11 @@ impl RoleArn {
         Self(format!("arn:{}:iam::{account}:role/service-role/{name}", region.partition()))
     }
 
+    /// The account that the role is in.
+    pub fn account(&self) -> &str {
+        self.split(':').nth(4).unwrap_or_default()
+    }
+
     /// The role's name: IAM's calls take it without the path.
     pub fn name(&self) -> &str {
         self.rsplit('/').next().unwrap_or_default()

@@ -28,7 +28,7 @@ pub struct PlatformSettings {
     pub model_trigger: TriggerSettings,
     /// The Jenkins that runs the jobs.
     pub jenkins: JenkinsServerSettings,
-    /// Tags of everything that is made and takes tags. At most 16 together with the project's own.
+    /// Tags of everything that is made and takes tags. At most 15 together with the project's own.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(schema_with = "schema::tags")]
     pub tags: BTreeMap<String, String>,

@@ -350,7 +350,7 @@ fn ids(prefix: &str, max: u32) -> Schema {
 /// takes one character less than others do (its API, Tag).
 pub fn tags(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
-        "type": "object", "maxProperties": 16, "additionalProperties": {"type": "string", "minLength": 1, "maxLength": 255},
+        "type": "object", "maxProperties": 15, "additionalProperties": {"type": "string", "minLength": 1, "maxLength": 255},
         "x-kubernetes-validations": [
             {"rule": "self.all(key, size(key) >= 1 && size(key) <= 127)", "message": "a tag's key has 1 to 127 characters"},
             {"rule": format!("self.all(key, key.matches('{TAG_TEXT}') && self[key].matches('{TAG_TEXT}'))"), "message": "tags take letters, digits, blanks and _ . : / = + - @"},

@@ -220,7 +220,7 @@ mod tests {
     const IN_SYNC: Outcome = Outcome::InSync { output: (), changed: false };
 
     fn waiting(reason: Reason) -> Outcome {
-        Outcome::Waiting { reason, message: "creating".into(), since: ago(1), early: None }
+        Outcome::Waiting { reason, message: "creating".into(), since: ago(1), until: None, early: None }
     }
 
     fn stuck() -> Outcome {
@@ -266,6 +266,12 @@ mod tests {
                 fault(FaultKind::Unavailable, 400),
                 vec!["Ready=Unknown/Unavailable", "Reconciling=True/Unavailable", "CatalogReady=Unknown/Unavailable"],
             ),
+            (
+                "denied for a moment: Jenkins may be starting",
+                Phase::Apply,
+                fault(FaultKind::Denied, 29),
+                as_before.clone(),
+            ),
             ("another operation runs", Phase::Apply, fault(FaultKind::Conflict, 10), as_before.clone()),
             (
                 "another operation runs for long",
@@ -274,9 +280,9 @@ mod tests {
                 vec!["Ready=Unknown/Conflict", "Reconciling=True/Conflict", "CatalogReady=Unknown/Conflict"],
             ),
             (
-                "denied",
+                "denied for 30 s",
                 Phase::Apply,
-                fault(FaultKind::Denied, 0),
+                fault(FaultKind::Denied, 30),
                 vec!["Ready=False/AccessDenied", "CatalogReady=False/AccessDenied"],
             ),
             (

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use crate::crd::status::{ConditionType, Intent, MlopsProjectStatus, Placement, Reason};
 use crate::domain::fault::Fault;
 use crate::domain::identity::Identity;
-use crate::domain::problem::Problem;
+use crate::domain::problem::{Left, Problem};
 use crate::domain::project::Project;
 
 /// The kinds of external resources, in the order in which they are made.
@@ -156,12 +156,42 @@ pub struct Step<A> {
     pub intent: Option<Intent>,
     /// Whether it clears away a resource whose creation failed, so that the next creation counts as one more attempt.
     pub clears_failed_creation: bool,
+    /// Whether it does once more what failed before, so that the next time waits longer.
+    pub retries_failure: bool,
+    /// How much it removes of something that takes many steps.
+    pub removes: Amount,
+}
+
+/// How much of something there is, for a wait of many steps to tell.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Amount {
+    /// Versions of objects, and delete markers.
+    pub objects: u64,
+    /// In bytes.
+    pub size: u64,
+}
+
+impl Amount {
+    /// Both together.
+    #[must_use]
+    pub fn plus(self, other: Self) -> Self {
+        Self { objects: self.objects.saturating_add(other.objects), size: self.size.saturating_add(other.size) }
+    }
 }
 
 impl<A> Step<A> {
     /// A step without an intent.
     pub fn new(action: A, change: Change, reason: Reason, summary: impl Into<String>) -> Self {
-        Self { action, change, reason, summary: summary.into(), intent: None, clears_failed_creation: false }
+        Self {
+            action,
+            change,
+            reason,
+            summary: summary.into(),
+            intent: None,
+            clears_failed_creation: false,
+            retries_failure: false,
+            removes: Amount::default(),
+        }
     }
 
     /// The same, announced in the status before it is done.
@@ -177,6 +207,20 @@ impl<A> Step<A> {
         self.clears_failed_creation = true;
         self
     }
+
+    /// The same, which removes so much of what there is.
+    #[must_use]
+    pub fn removing(mut self, amount: Amount) -> Self {
+        self.removes = amount;
+        self
+    }
+
+    /// The same, as one more attempt at what failed before: an update, a deletion.
+    #[must_use]
+    pub fn retrying_failure(mut self) -> Self {
+        self.retries_failure = true;
+        self
+    }
 }
 
 /// The remote side is working, or what it did does not show yet.
@@ -190,6 +234,8 @@ pub struct Wait<O> {
     pub message: String,
     /// Since when the remote side works, if it says so.
     pub since: Option<Timestamp>,
+    /// When there will be something to see, if that is known.
+    pub until: Option<Timestamp>,
     /// What dependants may already use.
     pub early: Option<O>,
 }
@@ -197,13 +243,20 @@ pub struct Wait<O> {
 impl<O> Wait<O> {
     /// A wait that counts from when it was first decided on.
     pub fn new(stage: &'static str, reason: Reason, message: impl Into<String>) -> Self {
-        Self { stage, reason, message: message.into(), since: None, early: None }
+        Self { stage, reason, message: message.into(), since: None, until: None, early: None }
     }
 
     /// The same, since the remote side says when it began.
     #[must_use]
     pub fn since(mut self, since: Timestamp) -> Self {
         self.since = Some(since);
+        self
+    }
+
+    /// The same, to be looked at again at this time and not before.
+    #[must_use]
+    pub fn until(mut self, until: Timestamp) -> Self {
+        self.until = Some(until);
         self
     }
 
@@ -250,10 +303,16 @@ pub struct Attempts {
     pub failed_creations: u32,
     /// When that happened last.
     pub last_failed_creation: Option<Timestamp>,
+    /// What creations that failed, in this process, have left behind.
+    pub left_behind: BTreeSet<Left>,
+    /// How often in a row, in this process, an update or a deletion that had failed was tried again.
+    pub failed_changes: u32,
     /// Since when, in this process, ids have been observed not to exist, without a break.
     pub missing_since: BTreeMap<String, Timestamp>,
     /// Since when, in this process, AWS has been propagating what was made, without a break.
     pub propagating_since: Option<Timestamp>,
+    /// Since when, in this process, a person has been needed, without a break.
+    pub stuck_since: Option<Timestamp>,
     /// Ids that were observed to exist at some time in this process.
     pub sighted: BTreeSet<String>,
     /// Whether the spec, a Secret or a person has asked for a reconcile since the last act: what rests after a failure is
@@ -333,6 +392,11 @@ pub trait ExternalResource: 'static {
 
     /// What tells an action from others: see [`StepKey`].
     fn key(action: &Self::Action) -> StepKey;
+
+    /// What a creation that failed has left behind: feeds [`Attempts::left_behind`].
+    fn left_behind(_observed: &Self::Observed) -> Vec<Left> {
+        Vec::new()
+    }
 
     /// Whether the resource, or any part of it, was observed to exist: feeds [`Attempts::absent_since`].
     fn exists(observed: &Self::Observed) -> bool;

@@ -12,11 +12,11 @@ pub enum FaultKind {
     Throttled,
     /// 5xx, time-out, connection lost: back off. The call may have taken effect.
     Unavailable,
-    /// Another operation is in progress: again soon.
+    /// Another operation is in progress, or something is in use: back off, and Stuck after ten minutes.
     Conflict,
     /// AWS has not yet propagated what was just made: waiting, and Rejected after two minutes.
     Propagating,
-    /// IAM, Jenkins 401/403: after ten minutes, or when a Secret changes.
+    /// IAM, Jenkins 401/403: backs off for half a minute, then every ten minutes, or when a Secret changes.
     Denied,
     /// The request itself is wrong: on spec change, and slowly.
     Rejected,
@@ -26,8 +26,14 @@ pub enum FaultKind {
 
 /// For how long a passing fault changes no condition.
 pub const PATIENCE: Duration = Duration::from_mins(5);
+/// For how long a refusal may pass: Jenkins answers 401 to a valid token for seconds while it starts (seen on a real
+/// server), and IAM takes seconds to spread a policy.
+pub const DENIAL: Duration = Duration::from_secs(30);
 /// For how long AWS may need to propagate what was just made before that counts as refused.
 pub const PROPAGATION: Duration = Duration::from_mins(2);
+
+/// After how long something that is in use, or busy, is for a person to look at.
+pub const IN_USE: Duration = Duration::from_mins(10);
 
 /// How an object as a whole is affected, from the mildest to the worst.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -51,8 +57,6 @@ pub enum Impact {
 pub enum Retry {
     /// Ever more slowly, with each failing reconcile in a row.
     Backoff,
-    /// After a tenth of the time that it has lasted.
-    Soon,
     /// Every ten minutes, or when something changes.
     Slowly,
 }
@@ -68,7 +72,7 @@ pub struct FaultPolicy {
     pub waits_for: Duration,
     /// After how long it is shown.
     pub shown_after: Duration,
-    /// How the call is repeated.
+    /// How the call is repeated, once it is shown if that is slowly: until then it backs off.
     pub retry: Retry,
 }
 
@@ -97,9 +101,9 @@ impl FaultKind {
         match self {
             Self::Throttled => row(Impact::Troubled, "Unknown", at_once, PATIENCE, Retry::Backoff),
             Self::Unavailable => row(Impact::Troubled, "Unknown", at_once, PATIENCE, Retry::Backoff),
-            Self::Conflict => row(Impact::Troubled, "Unknown", at_once, PATIENCE, Retry::Soon),
-            Self::Propagating => row(Impact::Working, "Unknown", PROPAGATION, at_once, Retry::Soon),
-            Self::Denied => row(Impact::Denied, "False", at_once, at_once, Retry::Slowly),
+            Self::Conflict => row(Impact::Troubled, "Unknown", at_once, PATIENCE, Retry::Backoff),
+            Self::Propagating => row(Impact::Working, "Unknown", PROPAGATION, at_once, Retry::Backoff),
+            Self::Denied => row(Impact::Denied, "False", at_once, DENIAL, Retry::Slowly),
             Self::Rejected => row(Impact::Stalled, "False", at_once, at_once, Retry::Slowly),
             Self::Unexpected => row(Impact::Troubled, "Unknown", at_once, at_once, Retry::Backoff),
         }
@@ -181,9 +185,9 @@ mod tests {
         let rows = [
             ("AWS asks to slow down", Throttled, "Unknown after 300 s", "Backoff", false),
             ("AWS does not answer", Unavailable, "Unknown after 300 s", "Backoff", false),
-            ("another operation runs", Conflict, "Unknown after 300 s", "Soon", false),
-            ("AWS propagates", Propagating, "Unknown after 0 s", "Soon", false),
-            ("a permission lacks", Denied, "False after 0 s", "Slowly", true),
+            ("another operation runs", Conflict, "Unknown after 300 s", "Backoff", false),
+            ("AWS propagates", Propagating, "Unknown after 0 s", "Backoff", false),
+            ("a permission lacks", Denied, "False after 30 s", "Slowly", true),
             ("the request is wrong", Rejected, "False after 0 s", "Slowly", true),
             ("nobody knows", Unexpected, "Unknown after 0 s", "Backoff", false),
         ];

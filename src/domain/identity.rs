@@ -77,6 +77,11 @@ impl Owned {
         format!("mlops-operator.io/{}-owner", self.word())
     }
 
+    /// The key of the tag that holds which of the resource's tags come from the spec; see [`crate::domain::tags`].
+    pub fn record_tag(self) -> String {
+        format!("mlops-operator.io/{}-tag-keys", self.word())
+    }
+
     fn word(self) -> &'static str {
         match self {
             Self::Bucket => "bucket",
@@ -166,6 +171,15 @@ impl Identity {
             Ownership::Claimed
         } else {
             Ownership::Foreign
+        }
+    }
+
+    /// The same where `recorded` says whether the resource's id was written down, and sealed, as this object's: somebody
+    /// who takes a mark off does not make the resource another's.
+    pub fn ownership_of(&self, resource: Owned, tags: &BTreeMap<String, String>, recorded: bool) -> Ownership {
+        match self.ownership(resource, tags) {
+            Ownership::Unmarked if recorded => Ownership::Ours,
+            whose => whose,
         }
     }
 

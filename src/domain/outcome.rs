@@ -5,7 +5,7 @@ use jiff::Timestamp;
 
 use crate::crd::status::Reason;
 use crate::domain::external_resource::{Change, Remark, ResourceKind, Wait};
-use crate::domain::fault::{Fault, Impact, PATIENCE, Retry};
+use crate::domain::fault::{Fault, Impact, PATIENCE};
 use crate::domain::problem::Problem;
 use crate::domain::time::elapsed;
 
@@ -29,6 +29,8 @@ pub enum Outcome<O = ()> {
         message: String,
         /// When this stage of waiting began.
         since: Timestamp,
+        /// When there will be something to see, if that is known.
+        until: Option<Timestamp>,
         /// What dependants may already use.
         early: Option<O>,
     },
@@ -53,7 +55,7 @@ pub enum Outcome<O = ()> {
 impl<O> Outcome<O> {
     /// A wait that has lasted since `since`.
     pub fn waiting(wait: Wait<O>, since: Timestamp) -> Self {
-        Self::Waiting { reason: wait.reason, message: wait.message, since, early: wait.early }
+        Self::Waiting { reason: wait.reason, message: wait.message, since, until: wait.until, early: wait.early }
     }
 
     /// The same without the output: all that conditions and requeues need.
@@ -61,8 +63,9 @@ impl<O> Outcome<O> {
         match self {
             Self::InSync { changed, .. } => Outcome::InSync { output: (), changed: *changed },
             Self::Gone => Outcome::Gone,
-            Self::Waiting { reason, message, since, .. } => {
-                Outcome::Waiting { reason: *reason, message: message.clone(), since: *since, early: None }
+            Self::Waiting { reason, message, since, until, .. } => {
+                let (message, until) = (message.clone(), *until);
+                Outcome::Waiting { reason: *reason, message, since: *since, until, early: None }
             }
             Self::Stuck(problem) => Outcome::Stuck(problem.clone()),
             Self::Faulted { fault, since } => Outcome::Faulted { fault: fault.clone(), since: *since },
@@ -190,7 +193,8 @@ impl ReconcileResult {
     /// The same with its messages and hints changed.
     #[must_use]
     pub fn redacted(self, redact: impl Fn(&str) -> String) -> Self {
-        let problem = |Problem { reason, message, hint }| Problem::new(reason, redact(&message), redact(&hint));
+        let problem =
+            |problem: Problem| Problem { message: redact(&problem.message), hint: redact(&problem.hint), ..problem };
         self.each(|outcome| outcome.redacted(&redact), problem)
     }
 
@@ -259,14 +263,6 @@ impl Report {
     pub fn settled(&self) -> bool {
         matches!(self.result, ReconcileResult::Observed { .. })
             && self.outcomes().iter().all(|(_, outcome)| outcome.impact(self.now) == Impact::Fine)
-    }
-
-    /// Whether a call failed in a way that backs off.
-    pub fn failing(&self) -> bool {
-        self.outcomes().iter().any(|(_, outcome)| match outcome {
-            Outcome::Faulted { fault, .. } => fault.kind.policy().retry == Retry::Backoff,
-            _ => false,
-        })
     }
 }
 

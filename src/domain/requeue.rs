@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use crate::domain::external_resource::ResourceKind;
 use crate::domain::fault::{PATIENCE, Retry};
 use crate::domain::outcome::{Outcome, ReconcileResult, Report};
 use crate::domain::time::elapsed;
@@ -13,42 +14,77 @@ use crate::domain::time::elapsed;
 pub const DEEP_CHECK: Duration = Duration::from_hours(1);
 /// How often it is tried again where a person must change something outside.
 pub const SLOW_RETRY: Duration = Duration::from_mins(10);
+/// The shortest and the longest time between two tries of what has failed.
+const FIRST_RETRY: Duration = Duration::from_secs(30);
+const LAST_RETRY: Duration = Duration::from_hours(6);
+/// Within this of its time, a resource counts as due: timers are not exact.
+pub const TOLERANCE: Duration = Duration::from_millis(20);
 
-/// When to reconcile again if nothing happens before. `failures` counts the failing reconciles in a row, this one
-/// included; `chance` is a random number in 0..1 that only ever shortens.
-pub fn requeue_after(report: &Report, failures: u32, chance: f64) -> Duration {
+/// How one resource of an object is to be looked at, as the process remembers it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Pace {
+    /// How many calls in a row have failed, this one included.
+    pub failures: u32,
+    /// Until when it rests, whatever the others do.
+    pub rests_until: Option<Timestamp>,
+}
+
+/// When to reconcile again if nothing happens before: when the first of the resources is due. `chance` is a random number
+/// in 0..1 that only ever shortens.
+pub fn requeue_after(report: &Report, pace: impl Fn(ResourceKind) -> Pace, chance: f64) -> Duration {
     let fallback = match report.result {
         // Such a remark must go soon after its cause has gone.
         ReconcileResult::Observed { .. } if report.remarks.iter().any(|(_, remark)| remark.passing) => SLOW_RETRY,
         ReconcileResult::Observed { .. } | ReconcileResult::Suspended => DEEP_CHECK,
         ReconcileResult::Refused(_) => SLOW_RETRY,
     };
-    let wishes = report.outcomes().iter().filter_map(|(_, outcome)| delay(outcome, report.now, failures, chance));
+    let wishes = report.outcomes().iter().filter_map(|(kind, outcome)| {
+        let pace = pace(*kind);
+        let wish = delay(outcome, report.now, pace.failures, chance)?;
+        let rest = pace.rests_until.map(|until| ahead(until, report.now)).filter(|rest| *rest > TOLERANCE);
+        Some(rest.unwrap_or(wish))
+    });
     wishes.min().unwrap_or_else(|| shortened(fallback, chance))
 }
 
-/// When one outcome asks for another reconcile; `None`: it has no wish of its own.
-fn delay(outcome: &Outcome, now: Timestamp, failures: u32, chance: f64) -> Option<Duration> {
+/// When a resource with this outcome is to be looked at again; `None`: with the others.
+pub fn delay(outcome: &Outcome, now: Timestamp, failures: u32, chance: f64) -> Option<Duration> {
     match outcome {
         Outcome::InSync { .. } | Outcome::Gone | Outcome::Blocked { .. } => None,
         Outcome::Interrupted => Some(Duration::ZERO),
+        Outcome::Waiting { until: Some(until), .. } => Some(at(*until, now)),
         Outcome::Waiting { since, .. } => Some(recheck(elapsed(*since, now), chance)),
-        Outcome::Stuck(_) => Some(shortened(SLOW_RETRY, chance)),
+        Outcome::Stuck(problem) => match problem.until {
+            Some(until) => Some(at(until, now)),
+            None => Some(shortened(SLOW_RETRY, chance)),
+        },
         Outcome::Faulted { fault, since } => {
             let (policy, lasted) = (fault.kind.policy(), elapsed(*since, now));
-            let own = match policy.retry {
-                Retry::Backoff => {
-                    // A reconcile falls on the moment at which the fault is shown, or lets an annotation release the object.
-                    let hidden = PATIENCE.saturating_sub(lasted);
-                    let wanted = backoff(failures, chance);
-                    if hidden.is_zero() { wanted } else { wanted.min(hidden) }
-                }
-                Retry::Soon => recheck(lasted, chance).max(Duration::from_secs(1)),
-                Retry::Slowly => shortened(SLOW_RETRY, chance),
+            let backs_off = policy.retry == Retry::Backoff || lasted < policy.shown_after;
+            let wanted = match policy.retry {
+                _ if backs_off => backoff(failures, chance),
+                Retry::Backoff | Retry::Slowly => shortened(SLOW_RETRY, chance),
             };
+            // A reconcile falls on the moment at which the fault is shown, or lets an annotation release the object.
+            let moments = [policy.shown_after, PATIENCE].into_iter().filter(|moment| backs_off && *moment > lasted);
+            let own = moments.map(|moment| moment.saturating_sub(lasted)).fold(wanted, Duration::min);
             Some(fault.retry_after.map_or(own, |asked| asked.min(SLOW_RETRY).max(own)))
         }
     }
+}
+
+/// How long to leave alone what has failed `failures` times in a row: half a minute, doubled each time, at most six hours.
+pub fn rest_after(failures: u32) -> Duration {
+    FIRST_RETRY.saturating_mul(2_u32.saturating_pow(failures.saturating_sub(1).min(16))).min(LAST_RETRY)
+}
+
+fn ahead(moment: Timestamp, now: Timestamp) -> Duration {
+    elapsed(now, moment)
+}
+
+/// At that moment, but neither at once nor later than everything is looked at anyway.
+fn at(moment: Timestamp, now: Timestamp) -> Duration {
+    ahead(moment, now).clamp(Duration::from_millis(200), DEEP_CHECK)
 }
 
 /// A tenth of the time already waited, at least 200 ms, at most 20 s.
@@ -72,7 +108,7 @@ mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
     use super::*;
     use crate::crd::status::Reason;
-    use crate::domain::external_resource::{Remark, ResourceKind};
+    use crate::domain::external_resource::{Remark, Wait};
     use crate::domain::fault::{Fault, FaultKind};
     use crate::domain::outcome::Phase;
     use crate::domain::problem::Problem;
@@ -98,11 +134,47 @@ mod tests {
     }
 
     fn waiting(since: i64) -> Outcome {
-        Outcome::Waiting { reason: Reason::Progressing, message: "creating".into(), since: ago(since), early: None }
+        Outcome::Waiting {
+            reason: Reason::Progressing,
+            message: "creating".into(),
+            since: ago(since),
+            until: None,
+            early: None,
+        }
     }
 
     fn stuck() -> Outcome {
         Outcome::Stuck(Problem::new(Reason::ForeignOwner, "x", "y"))
+    }
+
+    fn waiting_until(seconds: i64) -> Outcome {
+        let wait = Wait::new("lag", Reason::ConfirmingAbsence, "looking once more").until(ago(-seconds));
+        Outcome::waiting(wait, now())
+    }
+
+    fn stuck_until(seconds: i64) -> Outcome {
+        Outcome::Stuck(Problem::new(Reason::StackFailed, "x", "y").until(ago(-seconds)))
+    }
+
+    #[test]
+    fn each_resource_has_its_own_pace() {
+        let outcomes = vec![waiting(40), faulted(FaultKind::Throttled, 9)];
+        let after = |rests: Option<i64>| {
+            let pace = |kind| match kind {
+                ResourceKind::Prerequisites => Pace::default(),
+                _ => Pace { failures: 4, rests_until: rests.map(|seconds| ago(-seconds)) },
+            };
+            requeue_after(&report(outcomes.clone()), pace, 0.0).as_secs()
+        };
+        assert_eq!(after(None), 4, "the wait of 40 s");
+        assert_eq!(after(Some(3)), 3, "the throttled one is due before");
+        assert_eq!(after(Some(0)), 4, "a rest that is over says nothing");
+    }
+
+    #[test]
+    fn what_fails_is_tried_again_ever_more_slowly() {
+        let minutes = [1, 2, 3, 4, 10, 11, 40].map(|failures| rest_after(failures).as_secs_f64() / 60.0);
+        assert_eq!(minutes, [0.5, 1.0, 2.0, 4.0, 256.0, 360.0, 360.0]);
     }
 
     const IN_SYNC: Outcome = Outcome::InSync { output: (), changed: false };
@@ -129,12 +201,18 @@ mod tests {
             ("not understood: backs off", vec![faulted(FaultKind::Unexpected, 0)], 2, 2.0),
             ("not understood for 4 min 50 s: when patience ends", vec![faulted(FaultKind::Unexpected, 290)], 9, 10.0),
             ("another operation is running: soon", vec![faulted(FaultKind::Conflict, 2)], 1, 1.0),
-            ("denied: after ten minutes", vec![faulted(FaultKind::Denied, 0)], 0, 600.0),
+            ("denied for the first time: a second", vec![faulted(FaultKind::Denied, 0)], 1, 1.0),
+            ("denied for 28 s: when it is to be shown", vec![faulted(FaultKind::Denied, 28)], 5, 2.0),
+            ("denied for half a minute: slowly", vec![faulted(FaultKind::Denied, 30)], 6, 600.0),
+            ("propagating: backs off", vec![faulted(FaultKind::Propagating, 3)], 3, 4.0),
+            ("waits for a known moment", vec![waiting_until(15)], 0, 15.0),
+            ("stuck until a known moment", vec![stuck_until(30)], 0, 30.0),
+            ("stuck until tomorrow: with everything else", vec![stuck_until(86400)], 0, 3600.0),
             ("rejected: slowly", vec![faulted(FaultKind::Rejected, 0)], 0, 600.0),
             ("stopping: not a wish", vec![Outcome::Interrupted], 0, 0.0),
         ];
         for (name, outcomes, failures, seconds) in cases {
-            let after = requeue_after(&report(outcomes), failures, 0.0);
+            let after = requeue_after(&report(outcomes), |_| Pace { failures, rests_until: None }, 0.0);
             assert_eq!(after, Duration::from_secs_f64(seconds), "{name}");
         }
     }
@@ -143,7 +221,7 @@ mod tests {
     fn jitter_only_shortens_and_never_below_the_floor() {
         assert_eq!(recheck(Duration::from_secs(100), 1.0), Duration::from_secs_f64(7.5));
         assert_eq!(recheck(Duration::ZERO, 1.0), Duration::from_millis(200));
-        assert_eq!(requeue_after(&report(vec![IN_SYNC]), 0, 1.0), DEEP_CHECK.mul_f64(0.75));
+        assert_eq!(requeue_after(&report(vec![IN_SYNC]), |_| Pace::default(), 1.0), DEEP_CHECK.mul_f64(0.75));
     }
 
     #[test]
@@ -151,7 +229,11 @@ mod tests {
         for (passing, again) in [(true, SLOW_RETRY), (false, DEEP_CHECK)] {
             let remark = Remark { reason: Reason::JenkinsQuietDown, message: "x".into(), passing };
             let remarks = vec![(ResourceKind::JenkinsServer, remark)];
-            assert_eq!(requeue_after(&Report { remarks, ..report(vec![IN_SYNC]) }, 0, 0.0), again, "{passing}");
+            assert_eq!(
+                requeue_after(&Report { remarks, ..report(vec![IN_SYNC]) }, |_| Pace::default(), 0.0),
+                again,
+                "{passing}"
+            );
         }
     }
 
@@ -159,7 +241,7 @@ mod tests {
     fn a_refused_object_is_looked_at_slowly_and_a_suspended_one_hardly() {
         let with = |result| Report { generation: 1, now: now(), result, remarks: Vec::new(), applied: Vec::new() };
         let refused = ReconcileResult::Refused(Problem::new(Reason::InvalidSpec, "x", "y"));
-        assert_eq!(requeue_after(&with(refused), 0, 0.0), SLOW_RETRY);
-        assert_eq!(requeue_after(&with(ReconcileResult::Suspended), 0, 0.0), DEEP_CHECK);
+        assert_eq!(requeue_after(&with(refused), |_| Pace::default(), 0.0), SLOW_RETRY);
+        assert_eq!(requeue_after(&with(ReconcileResult::Suspended), |_| Pace::default(), 0.0), DEEP_CHECK);
     }
 }

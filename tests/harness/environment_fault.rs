@@ -20,7 +20,7 @@ pub const CALLS_PER_HOUR: usize = 500;
 /// Writes of the Kubernetes API in that hour, at most: nothing new is to be said.
 const WRITES_PER_HOUR: usize = 2;
 /// How long it takes until what is wrong shows: a reconcile, and before it what must be made until it can be met.
-const SOON: Duration = Duration::from_secs(20);
+const SOON: Duration = Duration::from_secs(45);
 /// The same for what may pass by itself: it is shown only after five minutes.
 const PATIENTLY: Duration = Duration::from_secs(320);
 /// How long it takes, at most, until a look finds that it is right again.

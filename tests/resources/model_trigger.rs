@@ -12,7 +12,7 @@ use aws_credential_types::provider::SharedCredentialsProvider;
 use mlops_operator::adapters::aws::clients::AwsFactory;
 use mlops_operator::adapters::aws::model_trigger::ModelTriggerActuator;
 use mlops_operator::clock::Clock;
-use mlops_operator::crd::status::{Placement, Reason};
+use mlops_operator::crd::status::{Intent, Placement, Reason};
 use mlops_operator::domain::external_resource::{Actuator, Attempts, Change, Decision, ExternalResource, Goal, Wait};
 use mlops_operator::domain::fault::FaultKind;
 use mlops_operator::domain::problem::Problem;
@@ -84,7 +84,12 @@ impl Scene {
             Decision::Stuck(Problem { reason, message, .. }) => format!("stuck: {reason}: {message}"),
             Decision::Act(steps) => {
                 for step in &steps {
-                    self.stacks.act(&id, &step.action).await.expect("the act succeeds");
+                    for (resource, id) in self.stacks.act(&id, &step.action).await.expect("the act succeeds") {
+                        self.attempts.intents = vec![Intent { resource, n: 0, id: Some(id) }];
+                    }
+                    if step.retries_failure {
+                        self.attempts.failed_changes += 1;
+                    }
                     if step.change == Change::Delete && step.reason == Reason::StackFailed {
                         self.attempts.failed_creations += 1;
                         self.attempts.last_failed_creation = Some(self.sandbox.now());

@@ -86,6 +86,8 @@ impl Bench {
     async fn reconcile(&self, present: bool, delete_data: bool) -> Outcome<Provisioned> {
         let clock = Clock::starting_at(self.sandbox.now());
         let (_stop, stopping) = tokio::sync::watch::channel(false);
+        // What is read and written by hand in between must be seen.
+        self.memory.doubt(SagemakerProject::KIND);
         let scope = Scope::new(&self.memory, clock, &NoIntents, stopping);
         let goal = match present {
             true => Goal::Present(SagemakerProject::desired(&self.project, &self.target)),
@@ -261,6 +263,7 @@ async fn somebody_elses_project_is_left_alone() {
     let mut bench = Bench::ready().await;
     bench.made().await;
     bench.project.identity.owner.name = "another".into();
+    bench.memory = ObjectMemory::new(Vec::new());
     let stuck = told(&bench.settle(true, false).await);
     assert!(stuck.starts_with("stuck ForeignOwner"), "{stuck}");
     assert_eq!(told(&bench.settle(false, true).await), "gone");

@@ -18,7 +18,7 @@ use crate::domain::external_resource::{Actuator, Attempts, RecordedIds};
 use crate::domain::fault::{Fault, FaultKind};
 use crate::domain::identity::Identity;
 use crate::resources::model_trigger::{
-    Action, Failure, ModelTrigger, Observed, Request, SECRET_PARAMETER, Stack, template,
+    Action, Failure, ModelTrigger, Observed, RESOURCE, Request, SECRET_PARAMETER, Stack, template,
 };
 
 /// The actuator of the model trigger.
@@ -37,7 +37,11 @@ impl ModelTriggerActuator {
         let attempt = "read the events of the model trigger's stack";
         let failure = stack_events::first_failure(&self.client, stack_id, attempt).await?;
         let silent = || "CloudFormation's events do not say why".to_owned();
-        Ok(failure.map(|FirstFailure { cause, at, token }| Failure { cause: cause.unwrap_or_else(silent), at, token }))
+        Ok(failure.map(|FirstFailure { cause, at, token, .. }| Failure {
+            cause: cause.unwrap_or_else(silent),
+            at,
+            token,
+        }))
     }
 }
 
@@ -64,7 +68,8 @@ impl Actuator<ModelTrigger> for ModelTriggerActuator {
     async fn act(&self, id: &Identity, action: &Action) -> Result<RecordedIds, Fault> {
         let name = id.trigger_stack_name();
         match action {
-            Action::Create(request) => self.create(&name, request).await,
+            Action::Create(request) => return self.create(&name, request).await,
+            Action::Remember(stack) => return Ok(vec![(RESOURCE.to_owned(), stack.clone())]),
             Action::Update(request) => self.update(&name, request).await,
             Action::Delete { stack_id, token } => {
                 let call = self.client.delete_stack().stack_name(stack_id).client_request_token(token);
@@ -81,7 +86,8 @@ impl Actuator<ModelTrigger> for ModelTriggerActuator {
 }
 
 impl ModelTriggerActuator {
-    async fn create(&self, name: &str, request: &Request) -> Result<(), Fault> {
+    /// Creates the stack, and answers its ARN.
+    async fn create(&self, name: &str, request: &Request) -> Result<RecordedIds, Fault> {
         let call = self
             .client
             .create_stack()
@@ -93,7 +99,8 @@ impl ModelTriggerActuator {
             .set_role_arn(request.role_arn.as_ref().map(String::from))
             .on_failure(OnFailure::Rollback)
             .client_request_token(&request.token);
-        call.send().await.map(drop).map_err(|error| refined(&format!("create stack \"{name}\""), &error))
+        let created = call.send().await.map_err(|error| refined(&format!("create stack \"{name}\""), &error))?;
+        Ok(created.stack_id().map(|id| (RESOURCE.to_owned(), id.to_owned())).into_iter().collect())
     }
 
     async fn update(&self, name: &str, request: &Request) -> Result<(), Fault> {

@@ -8,10 +8,12 @@ use jiff::Timestamp;
 
 use crate::adapters::aws::errors::fault;
 use crate::domain::fault::Fault;
+use crate::domain::problem::Left;
 use crate::domain::text::one_line;
 
-/// How many pages of events are looked through; CloudFormation gives 100 events on each.
-const PAGES: usize = 5;
+/// How many pages of events are looked through; CloudFormation gives 100 events on each. The longest operation is one
+/// on a stack of 500 resources (CloudFormation quotas) that is made and goes back: four events for each.
+const PAGES: usize = 25;
 
 /// The first failure of an operation.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,6 +24,8 @@ pub(super) struct FirstFailure {
     pub(super) at: Timestamp,
     /// The operation's client token.
     pub(super) token: Option<String>,
+    /// What the stack did not delete although it went back or goes, since the template retains it.
+    pub(super) left: Vec<Left>,
 }
 
 /// Reads events until the operation's first one. `None`: the stack has no events.
@@ -94,7 +98,12 @@ fn first(events: &[StackEvent], stack_id: &str) -> Option<FirstFailure> {
         one_line(&format!("{resource}: {}", plain(&reason(event))))
     });
     let token = operation.iter().find_map(|event| event.client_request_token()).map(str::to_owned);
-    Some(FirstFailure { cause, at: timestamp(newest.timestamp()), token })
+    let skipped = operation.iter().rev().filter(|event| status(event) == "DELETE_SKIPPED");
+    let left = skipped.filter_map(|event| {
+        let (kind, id) = (event.resource_type()?.to_owned(), event.physical_resource_id()?.to_owned());
+        (!id.is_empty()).then_some(Left { kind, id })
+    });
+    Some(FirstFailure { cause, at: timestamp(newest.timestamp()), token, left: left.collect() })
 }
 
 /// The first failure in the list of reasons that Service Catalog puts into the record of a failed launch: those of the
@@ -173,6 +182,7 @@ mod tests {
             cause: Some("Function: no such role".into()),
             at: timestamp(Some(&DateTime::from_secs(9))),
             token: Some("t2".into()),
+            left: Vec::new(),
         };
         assert_eq!(first(&events, "arn:stack"), Some(expected));
     }

@@ -9,24 +9,30 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use crate::clock::Clock;
-use crate::controller::converge::memory::ObjectMemory;
+use crate::controller::converge::memory::{After, ObjectMemory};
 use crate::crd::status::Reason;
-use crate::domain::external_resource::{Actuator, Attempts, Decision, ExternalResource, Goal, Step, StepKey, Wait};
-use crate::domain::fault::{Fault, FaultKind, PROPAGATION};
+use crate::domain::external_resource::{
+    Actuator, Amount, Attempts, Decision, ExternalResource, Goal, Step, StepKey, Wait,
+};
+use crate::domain::fault::{Fault, FaultKind, IN_USE, PROPAGATION};
 use crate::domain::identity::Identity;
 use crate::domain::outcome::{AppliedStep, Outcome};
 use crate::domain::problem::Problem;
-use crate::domain::requeue::SLOW_RETRY;
+use crate::domain::requeue::{SLOW_RETRY, backoff, delay};
 use crate::domain::time::elapsed;
 
 /// How often one reconcile observes one resource, at most.
 const ROUNDS: usize = 30;
+/// After how long a resource that still finds something to do lets others have the worker.
+const TURN: Duration = Duration::from_secs(30);
 /// How long one observation or one act may take, all its calls together; each call has a shorter limit of its own.
 const LIMIT: Duration = Duration::from_mins(3);
 /// How long an action may need to show, since reads lag behind writes; before that it is not repeated.
 const SETTLING: Duration = Duration::from_secs(15);
 /// After how many reconciles with the same action and no effect a person is asked.
 const RECONCILES: u32 = 2;
+/// How long it may take until such an action is tried again; it begins with [`SLOW_RETRY`].
+const LONGEST_PAUSE: Duration = Duration::from_hours(6);
 
 /// What a reconcile must know of its object before it acts.
 pub trait IntentJournal: Send + Sync {
@@ -50,12 +56,20 @@ pub struct Scope<'a, J> {
     /// True once the operator is stopping.
     pub stopping: watch::Receiver<bool>,
     pub applied: Mutex<Vec<AppliedStep>>,
+    /// A random number in 0..1 that shortens delays, so that objects do not go in step.
+    chance: f64,
 }
 
 impl<'a, J: IntentJournal> Scope<'a, J> {
     /// A reconcile that has done nothing yet.
     pub fn new(memory: &'a ObjectMemory, clock: Clock, journal: &'a J, stopping: watch::Receiver<bool>) -> Self {
-        Self { memory, clock, journal, stopping, applied: Mutex::default() }
+        Self { memory, clock, journal, stopping, applied: Mutex::default(), chance: 0.0 }
+    }
+
+    /// The same, with this random number in 0..1.
+    #[must_use]
+    pub fn with_chance(self, chance: f64) -> Self {
+        Self { chance, ..self }
     }
 
     /// What was done so far.
@@ -64,7 +78,13 @@ impl<'a, J: IntentJournal> Scope<'a, J> {
     }
 
     fn note<R: ExternalResource>(&self, key: &StepKey, step: &Step<R::Action>) {
-        self.memory.acted(R::KIND, key, step.clears_failed_creation, self.clock.now());
+        let after = match (step.clears_failed_creation, step.retries_failure) {
+            (true, _) => After::FailedCreation,
+            (false, true) => After::FailedChange,
+            (false, false) => After::Nothing,
+        };
+        self.memory.acted(R::KIND, key, after, self.clock.now());
+        self.memory.removed(R::KIND, step.removes);
         let Step { change, reason, summary, .. } = step;
         let applied = AppliedStep { kind: R::KIND, change: *change, reason: *reason, summary: summary.clone() };
         self.applied.lock().unwrap_or_else(PoisonError::into_inner).push(applied);
@@ -74,18 +94,51 @@ impl<'a, J: IntentJournal> Scope<'a, J> {
         let (now, policy) = (self.clock.now(), fault.kind.policy());
         if policy.waits_for.is_zero() {
             let since = self.memory.faulted(R::KIND, now);
+            if fault.kind == FaultKind::Conflict && elapsed(since, now) >= IN_USE {
+                let hint = fault.hint.unwrap_or_else(|| "see what uses it or works on it, and end that".to_owned());
+                return Outcome::Stuck(Problem::new(fault.reason, fault.message, hint));
+            }
             return Outcome::Faulted { fault, since };
         }
         let since = self.memory.propagates(R::KIND, now);
         if elapsed(since, now) < policy.waits_for {
-            return Outcome::waiting(Wait::new("propagating", Reason::Propagating, fault.message), since);
+            let wait = Wait::new("propagating", Reason::Propagating, fault.message);
+            return Outcome::waiting(self.backing_off::<R>(wait, since), since);
         }
         let reason = if fault.reason == Reason::Propagating { Reason::Rejected } else { fault.reason };
         Outcome::Stuck(Problem::new(reason, fault.message, fault.hint.unwrap_or_else(propagation_hint)))
     }
 }
 
-/// Brings one resource to its goal as far as one reconcile can.
+impl<J> Scope<'_, J> {
+    /// The same wait, ever more slowly, but not past the moment at which it is no wait any more.
+    fn backing_off<R: ExternalResource>(&self, wait: Wait<R::Output>, since: jiff::Timestamp) -> Wait<R::Output> {
+        let now = self.clock.now();
+        let left = PROPAGATION.saturating_sub(elapsed(since, now));
+        let pause = backoff(self.memory.pace(R::KIND).failures, self.chance).min(left);
+        wait.until(now.saturating_add(pause).unwrap_or(now))
+    }
+
+    /// Lets a resource rest with this outcome until it asks to be looked at again.
+    pub fn rest<R: ExternalResource>(&self, wanted: bool, outcome: &Outcome<R::Output>) {
+        let now = self.clock.now();
+        let failures = self.memory.pace(R::KIND).failures;
+        let delay = delay(&outcome.without_output(), now, failures, self.chance);
+        let until = delay.filter(|delay| !delay.is_zero()).and_then(|delay| now.saturating_add(delay).ok());
+        self.memory.rest(R::KIND, wanted, outcome, until);
+        let is_wrong = match outcome {
+            Outcome::Stuck(_) => true,
+            Outcome::Faulted { fault, .. } => matches!(fault.kind, FaultKind::Rejected | FaultKind::Unexpected),
+            _ => false,
+        };
+        if is_wrong {
+            self.memory.sickens(R::KIND);
+        }
+    }
+}
+
+/// Brings one resource to its goal as far as one reconcile can. One that has asked for time rests until then, whatever
+/// brought the reconcile: what was found of it last stands.
 pub async fn converge<R, A, J>(
     scope: &Scope<'_, J>,
     id: &Identity,
@@ -102,8 +155,32 @@ where
         (Goal::Absent, Some(None)) => return Outcome::Gone,
         _ => {}
     }
+    let wanted = matches!(goal, Goal::Present(_));
+    if let Some(outcome) = scope.memory.resting::<Outcome<R::Output>>(R::KIND, wanted, scope.clock.now()) {
+        return outcome;
+    }
+    let outcome = look_and_act::<R, A, J>(scope, id, goal, actuator).await;
+    scope.rest::<R>(wanted, &outcome);
+    outcome
+}
+
+async fn look_and_act<R, A, J>(
+    scope: &Scope<'_, J>,
+    id: &Identity,
+    goal: &Goal<R::Desired>,
+    actuator: &A,
+) -> Outcome<R::Output>
+where
+    R: ExternalResource,
+    A: Actuator<R>,
+    J: IntentJournal,
+{
     let mut done = BTreeSet::new();
+    let begun = scope.clock.now();
     for _ in 0..ROUNDS {
+        if elapsed(begun, scope.clock.now()) >= TURN {
+            break;
+        }
         if *scope.stopping.borrow() {
             return Outcome::Interrupted;
         }
@@ -115,6 +192,7 @@ where
         let now = scope.clock.now();
         scope.memory.saw(R::KIND, R::exists(&observed), now);
         scope.memory.sighted(R::KIND, &R::sightings(&observed), now);
+        scope.memory.left_behind(R::KIND, R::left_behind(&observed));
         let attempts: Attempts = scope.memory.attempts(R::KIND);
         let steps = match R::decide(id, goal, &observed, now, &attempts) {
             Decision::Act(steps) if !steps.is_empty() => steps,
@@ -124,8 +202,13 @@ where
             return outcome;
         }
     }
-    let wait = Wait::new("more steps", Reason::Progressing, "it takes more steps than one reconcile may have");
-    Outcome::waiting(wait, scope.clock.now())
+    let message = match scope.memory.removed(R::KIND, Amount::default()) {
+        Amount { objects: 0, .. } => "it takes more steps than one reconcile may have".to_owned(),
+        Amount { objects, size } => {
+            format!("deleted {objects} versions of objects ({} MiB) so far, and there are more", size / (1024 * 1024))
+        }
+    };
+    Outcome::waiting(Wait::new("more steps", Reason::Progressing, message), scope.clock.now())
 }
 
 /// Maps a decision without steps to an outcome.
@@ -144,30 +227,29 @@ where
     match decision {
         Decision::InSync(output) => {
             scope.memory.reached(R::KIND);
-            scope.memory.keep(R::KIND, Some(&output), now);
+            let passing = R::remark(&output).is_some_and(|remark| remark.passing);
+            scope.memory.keep(R::KIND, Some(&output), passing, now);
             Outcome::InSync { output, changed }
         }
         Decision::Gone | Decision::GoneBut(_) => {
             scope.memory.reached(R::KIND);
-            scope.memory.keep::<R::Output>(R::KIND, None, now);
+            scope.memory.keep::<R::Output>(R::KIND, None, false, now);
             Outcome::Gone
         }
         Decision::Wait(wait) => {
-            scope.memory.took_effect(R::KIND);
             if wait.reason == Reason::Propagating {
                 let since = scope.memory.propagates(R::KIND, now);
                 if elapsed(since, now) >= PROPAGATION {
                     return Outcome::Stuck(Problem::new(wait.reason, wait.message, propagation_hint()));
                 }
-                let since = wait.since.unwrap_or(since);
-                return Outcome::waiting(wait, since);
+                return Outcome::waiting(scope.backing_off::<R>(wait, since), since);
             }
             let remembered = scope.memory.waits(R::KIND, wait.reason, wait.stage, now);
             let since = wait.since.unwrap_or(remembered);
             Outcome::waiting(wait, since)
         }
         Decision::Stuck(problem) => {
-            scope.memory.answered(R::KIND);
+            scope.memory.stuck(R::KIND, now);
             Outcome::Stuck(problem)
         }
         Decision::Act(_) => {
@@ -237,14 +319,25 @@ where
         let message = format!("waits for this to show: {}", step.summary);
         return Some(Outcome::waiting(Wait::new("settling", step.reason, message), act.at));
     }
-    if act.reconciles < RECONCILES || age >= SLOW_RETRY {
+    let pause = pause(act.reconciles);
+    // What failed is counted by itself, and says why.
+    if age >= pause || step.retries_failure || step.clears_failed_creation {
         return None;
     }
-    Some(Outcome::Stuck(Problem::new(
+    let problem = Problem::new(
         Reason::ChangesReverted,
-        format!("could not {}: it was done {RECONCILES} times and does not last", step.summary),
-        "find out what else changes it, or write the spec as the server keeps it",
-    )))
+        format!("could not {}: it was done more than once and does not last", step.summary),
+        "find out what else changes it, or write the spec as the server keeps it; it is done again ever more slowly",
+    );
+    Some(Outcome::Stuck(problem.until(act.at.saturating_add(pause).unwrap_or(act.at))))
+}
+
+/// How long an action is left alone that was done so often without a lasting effect.
+fn pause(times: u32) -> Duration {
+    match times.checked_sub(RECONCILES) {
+        None => Duration::ZERO,
+        Some(more) => SLOW_RETRY.saturating_mul(2_u32.saturating_pow(more)).min(LONGEST_PAUSE),
+    }
 }
 
 /// One observation or one act, within its limit.

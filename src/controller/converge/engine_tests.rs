@@ -206,6 +206,7 @@ async fn an_intent_that_is_written_already_costs_no_second_write() {
     let (fixture, place) = (Fixture::new(), Place::default());
     place.faults.lock().unwrap().extend([None, Some(fault(FaultKind::Unavailable))]);
     fixture.scope(&place, Goal::Present(7)).await;
+    tokio::time::advance(Duration::from_secs(1)).await;
     fixture.scope(&place, Goal::Present(7)).await;
     assert_eq!(place.calls(), ["look", "set Some(7)", "look", "set Some(7)", "look"]);
     assert_eq!(fixture.journal.written.lock().unwrap().len(), 1);
@@ -217,18 +218,67 @@ async fn what_was_in_sync_is_not_looked_at_again_while_something_else_is_waited_
     fixture.memory.begin("1");
     fixture.scope(&place, Goal::Present(7)).await;
     place.calls();
-    fixture.memory.end(false, false);
+    fixture.memory.end();
     fixture.scope(&place, Goal::Present(7)).await;
     assert_eq!(place.calls().len(), 0, "the same wait");
     fixture.memory.begin("2");
     fixture.scope(&place, Goal::Present(7)).await;
     assert_eq!(place.calls(), ["look"], "something has changed");
-    tokio::time::advance(Duration::from_mins(5)).await;
+    tokio::time::advance(Duration::from_mins(39)).await;
     fixture.scope(&place, Goal::Present(7)).await;
-    assert_eq!(place.calls(), ["look"], "long ago");
-    fixture.memory.end(true, false);
+    assert_eq!(place.calls().len(), 0, "what is sick beside it does not make it be looked at");
+    tokio::time::advance(Duration::from_mins(6)).await;
     fixture.scope(&place, Goal::Present(7)).await;
-    assert_eq!(place.calls(), ["look"], "all settled, so the next pass looks at all");
+    assert_eq!(place.calls(), ["look"], "the earliest deep check looks at it");
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_that_asked_for_time_rests_whatever_brings_the_reconcile() {
+    let (fixture, place) = (Fixture::new(), Place::default());
+    let slow_down = Fault { retry_after: Some(Duration::from_secs(40)), ..fault(FaultKind::Throttled) };
+    place.faults.lock().unwrap().push_back(Some(slow_down.clone()));
+    let first = fixture.scope(&place, Goal::Present(7)).await;
+    assert_eq!(first, Outcome::Faulted { fault: slow_down, since: fixture.clock.now() });
+    for _ in 0..3 {
+        tokio::time::advance(Duration::from_secs(10)).await;
+        assert_eq!(fixture.scope(&place, Goal::Present(7)).await, first, "it stands as it was found");
+    }
+    assert_eq!(place.calls(), ["look"]);
+    tokio::time::advance(Duration::from_secs(10)).await;
+    assert!(matches!(fixture.scope(&place, Goal::Present(7)).await, Outcome::InSync { .. }));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_change_of_the_spec_or_of_what_is_wanted_ends_a_rest() {
+    let (fixture, place) = (Fixture::new(), Place::default());
+    fixture.memory.begin("1");
+    for (name, change, goal) in [
+        ("the same spec", "1", Goal::Present(7)),
+        ("another spec", "2", Goal::Present(7)),
+        ("a deletion", "2", Goal::Absent),
+    ] {
+        place.faults.lock().unwrap().clear();
+        place.faults.lock().unwrap().push_back(Some(fault(FaultKind::Rejected)));
+        fixture.memory.begin(change);
+        fixture.scope(&place, goal).await;
+        assert_eq!(place.calls().len(), 1, "{name}");
+    }
+    fixture.memory.begin("2");
+    fixture.scope(&place, Goal::Absent).await;
+    assert_eq!(place.calls().len(), 0, "nothing has changed");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_goes_wrong_makes_the_others_be_looked_at_once() {
+    let (fixture, place) = (Fixture::new(), Place::default());
+    let kept = || fixture.memory.kept::<i32>(ResourceKind::ArtifactBucket, fixture.clock.now());
+    for expected in [None, Some(Some(1))] {
+        fixture.memory.keep(ResourceKind::ArtifactBucket, Some(&1), false, fixture.clock.now());
+        place.faults.lock().unwrap().push_back(Some(fault(FaultKind::Rejected)));
+        assert!(matches!(fixture.scope(&place, Goal::Present(7)).await, Outcome::Faulted { .. }));
+        assert_eq!(kept(), expected);
+        tokio::time::advance(SLOW_RETRY).await;
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -257,10 +307,50 @@ async fn the_same_action_without_effect_over_two_passes_asks_a_person() {
     };
     assert_eq!(reason, Reason::ChangesReverted);
     assert!(message.contains("set the number to 7"), "{message}");
-    assert_eq!(place.calls().iter().filter(|call| call.starts_with("set")).count(), 2);
-    tokio::time::advance(SLOW_RETRY).await;
-    fixture.scope(&place, Goal::Present(7)).await;
-    assert_eq!(place.calls().iter().filter(|call| call.starts_with("set")).count(), 1, "nothing gives up for good");
+    assert_eq!(sets(&place), 2);
+    for minutes in [10, 20, 40, 80, 160, 320, 360, 360] {
+        tokio::time::advance(Duration::from_mins(minutes) - Duration::from_secs(20)).await;
+        fixture.scope(&place, Goal::Present(7)).await;
+        assert_eq!(sets(&place), 0, "not before {minutes} minutes");
+        tokio::time::advance(Duration::from_secs(20)).await;
+        fixture.scope(&place, Goal::Present(7)).await;
+        assert_eq!(sets(&place), 1, "nothing gives up for good: after {minutes} minutes");
+    }
+}
+
+fn sets(place: &Place) -> usize {
+    place.calls().iter().filter(|call| call.starts_with("set")).count()
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_asynchronous_change_that_does_not_last_is_counted_across_its_waits() {
+    let fixture = Fixture::new();
+    let place = Place { stubborn: true, ..Place::default() };
+    for round in 0..4 {
+        fixture.scope(&place, Goal::Present(7)).await;
+        *place.busy.lock().unwrap() = Some(Reason::Progressing);
+        tokio::time::advance(SETTLING).await;
+        fixture.scope(&place, Goal::Present(7)).await;
+        *place.busy.lock().unwrap() = None;
+        tokio::time::advance(SETTLING).await;
+        assert_eq!(sets(&place), usize::from(round < 2), "round {round}");
+    }
+    let outcome = fixture.scope(&place, Goal::Present(7)).await;
+    assert!(matches!(outcome, Outcome::Stuck(Problem { reason: Reason::ChangesReverted, .. })), "{outcome:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_propagates_is_tried_ever_more_slowly() {
+    let (fixture, place) = (Fixture::new(), Place::default());
+    let start = fixture.clock.now();
+    while elapsed(start, fixture.clock.now()) < Duration::from_mins(10) {
+        place.faults.lock().unwrap().clear();
+        place.faults.lock().unwrap().extend([None, Some(fault(FaultKind::Propagating))]);
+        fixture.scope(&place, Goal::Present(7)).await;
+        tokio::time::advance(Duration::from_millis(200)).await;
+    }
+    let tries = sets(&place);
+    assert!((5..=10).contains(&tries), "{tries} in ten minutes");
 }
 
 #[tokio::test(start_paused = true)]
@@ -272,6 +362,7 @@ async fn a_fault_keeps_the_time_of_the_first_one_until_it_succeeds() {
     tokio::time::advance(Duration::from_secs(60)).await;
     let second = fixture.scope(&place, Goal::Present(7)).await;
     assert_eq!(second, Outcome::Faulted { fault: fault(FaultKind::Unavailable), since: start });
+    tokio::time::advance(Duration::from_secs(2)).await;
     fixture.scope(&place, Goal::Present(7)).await;
     fixture.memory.doubt(ResourceKind::CatalogProduct);
     place.faults.lock().unwrap().push_back(Some(fault(FaultKind::Throttled)));
@@ -344,7 +435,8 @@ async fn a_stopping_operator_starts_no_further_call() {
 async fn a_failed_creation_that_is_cleared_away_is_counted_until_it_succeeds() {
     let fixture = Fixture::new();
     let now = fixture.clock.now();
-    fixture.memory.acted(ResourceKind::ModelTrigger, &StepKey::new("DeleteStack", &[]), true, now);
+    let delete = StepKey::new("DeleteStack", &[]);
+    fixture.memory.acted(ResourceKind::ModelTrigger, &delete, After::FailedCreation, now);
     assert_eq!(fixture.memory.attempts(ResourceKind::ModelTrigger).failed_creations, 1);
     fixture.memory.reached(ResourceKind::ModelTrigger);
     assert_eq!(fixture.memory.attempts(ResourceKind::ModelTrigger).failed_creations, 0);

@@ -11,14 +11,21 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use crate::crd::status::{Intent, Reason};
-use crate::domain::external_resource::{Attempts, RecordedIds, ResourceKind, StepKey};
-use crate::domain::fault::PATIENCE;
+use crate::domain::external_resource::{Amount, Attempts, RecordedIds, ResourceKind, StepKey};
+use crate::domain::problem::Left;
+use crate::domain::requeue::{DEEP_CHECK, Pace, SLOW_RETRY, TOLERANCE};
 use crate::domain::scrubber::Scrubber;
 use crate::domain::secret::Secret;
 use crate::domain::time::elapsed;
 
-/// For how long something seen in sync is taken for granted while a reconcile waits for something else.
-const KEEP: Duration = Duration::from_mins(5);
+/// For how long something seen in sync is taken for granted, whatever the rest of the object is doing: less than the time
+/// between two deep checks, which look at everything.
+const KEEP: Duration = Duration::from_mins(40);
+/// The same for what has something about it that may pass.
+const KEEP_PASSING: Duration = Duration::from_mins(7);
+
+/// How many resources that were left behind are told of, at most.
+const MOST_LEFT: usize = 32;
 
 /// How many secrets that the object had before are still known, and how long each may be, in bytes.
 const FORMER: usize = 16;
@@ -35,6 +42,7 @@ struct State {
     revision: String,
     intents: Vec<Intent>,
     written: Vec<Intent>,
+    /// How many calls of the Kubernetes API in a row have failed.
     failures: u32,
     ready: Option<String>,
     published: Option<(u64, Value)>,
@@ -49,6 +57,11 @@ struct State {
 struct ResourceState {
     attempts: Attempts,
     faulted_since: Option<Timestamp>,
+    /// How many calls in a row have failed or were too early.
+    failures: u32,
+    /// Whether something is wrong with it since it was last as it should be.
+    sick: bool,
+    rest: Option<Rest>,
     propagating_since: Option<Timestamp>,
     waiting: Option<(Reason, &'static str, Timestamp)>,
     acts: BTreeMap<StepKey, Act>,
@@ -59,6 +72,8 @@ struct ResourceState {
     seen: bool,
     /// What stays around it now that it is gone.
     left: Option<String>,
+    /// What has been removed of it since it was last as it should be.
+    removed: Amount,
 }
 
 /// An action done in an earlier reconcile whose effect has not been seen yet.
@@ -70,10 +85,29 @@ pub struct Act {
     pub reconciles: u32,
 }
 
+/// What an action comes after.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum After {
+    /// Nothing in particular.
+    Nothing,
+    /// A creation that failed: the action clears away what is left of it.
+    FailedCreation,
+    /// An update or a deletion that failed, and is tried again.
+    FailedChange,
+}
+
 struct Kept {
     /// `None`: it is gone, as wanted.
     output: Option<Box<dyn Any + Send>>,
-    at: Timestamp,
+    until: Timestamp,
+}
+
+/// What was found, and until when nothing else is to be expected.
+struct Rest {
+    /// Whether it was wanted.
+    wanted: bool,
+    outcome: Box<dyn Any + Send>,
+    until: Timestamp,
 }
 
 impl ObjectMemory {
@@ -100,26 +134,72 @@ impl ObjectMemory {
             revision.clone_into(&mut state.revision);
             for kind in state.kinds.values_mut() {
                 kind.kept = None;
+                kind.rest = None;
                 kind.acts.clear();
                 kind.propagating_since = None;
+                kind.failures = 0;
+                kind.sick = false;
                 kind.attempts.asked_anew = true;
                 kind.attempts.failed_creations = 0;
                 kind.attempts.once.clear();
+                kind.attempts.failed_changes = 0;
             }
         }
     }
 
-    /// Ends a reconcile: once everything has settled, the next one observes everything. Answers how many failing reconciles
-    /// there have been in a row.
-    pub fn end(&self, settled: bool, failing: bool) -> u32 {
+    /// Ends a reconcile that came to something.
+    pub fn end(&self) {
+        self.state().failures = 0;
+    }
+
+    /// Ends one that the Kubernetes API broke off. Answers how many have ended so in a row.
+    pub fn broken_off(&self) -> u32 {
         let mut state = self.state();
-        state.failures = if failing { state.failures.saturating_add(1) } else { 0 };
-        if settled {
-            for kind in state.kinds.values_mut() {
-                kind.kept = None;
-            }
-        }
+        state.failures = state.failures.saturating_add(1);
         state.failures
+    }
+
+    /// How the resource is to be looked at.
+    pub fn pace(&self, kind: ResourceKind) -> Pace {
+        self.of(kind, |state| Pace {
+            failures: state.failures,
+            rests_until: state.rest.as_ref().map(|rest| rest.until),
+        })
+    }
+
+    /// What was found of a resource that rests, if it was wanted as it is now.
+    pub fn resting<O: Clone + 'static>(&self, kind: ResourceKind, wanted: bool, now: Timestamp) -> Option<O> {
+        self.of(kind, |state| {
+            let rest = state.rest.as_ref().filter(|rest| rest.wanted == wanted)?;
+            if elapsed(now, rest.until) <= TOLERANCE {
+                return None;
+            }
+            rest.outcome.downcast_ref::<O>().cloned()
+        })
+    }
+
+    /// Lets the resource rest with what was found, until that time; `None`: it is due whenever the object is.
+    pub fn rest<O: Clone + Send + 'static>(
+        &self,
+        kind: ResourceKind,
+        wanted: bool,
+        outcome: &O,
+        until: Option<Timestamp>,
+    ) {
+        let rest = until.map(|until| Rest { wanted, outcome: Box::new(outcome.clone()), until });
+        self.of(kind, |state| state.rest = rest);
+    }
+
+    /// Notes that something is wrong with a resource which a person must mend. What it is made from may be the cause: the
+    /// first time since it was well, all others are observed anew.
+    pub fn sickens(&self, kind: ResourceKind) {
+        let mut state = self.state();
+        if std::mem::replace(&mut state.kinds.entry(kind).or_default().sick, true) {
+            return;
+        }
+        for (_, other) in state.kinds.iter_mut().filter(|(other, _)| **other != kind) {
+            other.kept = None;
+        }
     }
 
     /// What was tried before.
@@ -186,6 +266,14 @@ impl ObjectMemory {
         seen || self.attempts(kind).absent_since.is_some_and(|since| elapsed(since, now) >= lag)
     }
 
+    /// Notes what a creation that failed has left.
+    pub fn left_behind(&self, kind: ResourceKind, left: Vec<Left>) {
+        self.of(kind, |state| {
+            let room = MOST_LEFT.saturating_sub(state.attempts.left_behind.len());
+            state.attempts.left_behind.extend(left.into_iter().take(room));
+        });
+    }
+
     /// Notes which ids an observation found to exist, and which not.
     pub fn sighted(&self, kind: ResourceKind, sightings: &[(String, bool)], now: Timestamp) {
         self.of(kind, |state| {
@@ -198,20 +286,33 @@ impl ObjectMemory {
         });
     }
 
-    /// Notes that an action was done. `failed_creation`: it cleared away a resource that could not be created.
-    pub fn acted(&self, kind: ResourceKind, key: &StepKey, failed_creation: bool, now: Timestamp) {
+    /// Notes that an action was done, and what it was done after.
+    pub fn acted(&self, kind: ResourceKind, key: &StepKey, after: After, now: Timestamp) {
         self.of(kind, |state| {
+            if after == After::FailedCreation {
+                // What comes now is a new resource.
+                state.acts.clear();
+                state.attempts.failed_creations += 1;
+                state.attempts.last_failed_creation = Some(now);
+            }
+            if after == After::FailedChange {
+                state.attempts.failed_changes += 1;
+            }
             let act = state.acts.entry(key.clone()).or_insert(Act { at: now, reconciles: 0 });
             *act = Act { at: now, reconciles: act.reconciles + 1 };
             state.attempts.asked_anew = false;
             if key.is_lasting() {
                 state.attempts.once.insert(key.clone());
             }
-            if failed_creation {
-                state.attempts.failed_creations += 1;
-                state.attempts.last_failed_creation = Some(now);
-            }
         });
+    }
+
+    /// Notes that so much was removed, and answers how much it is in all.
+    pub fn removed(&self, kind: ResourceKind, amount: Amount) -> Amount {
+        self.of(kind, |state| {
+            state.removed = state.removed.plus(amount);
+            state.removed
+        })
     }
 
     /// The act of that key in earlier reconciles, if its effect has not been observed since.
@@ -224,10 +325,16 @@ impl ObjectMemory {
         self.of(kind, |state| {
             state.acts.clear();
             state.faulted_since = None;
+            state.failures = 0;
+            state.sick = false;
             state.waiting = None;
             state.propagating_since = None;
             state.attempts.failed_creations = 0;
             state.attempts.last_failed_creation = None;
+            state.attempts.failed_changes = 0;
+            state.attempts.left_behind.clear();
+            state.removed = Amount::default();
+            state.attempts.stuck_since = None;
         });
     }
 
@@ -235,7 +342,9 @@ impl ObjectMemory {
     pub fn waits(&self, kind: ResourceKind, reason: Reason, stage: &'static str, now: Timestamp) -> Timestamp {
         self.of(kind, |state| {
             state.faulted_since = None;
+            state.failures = 0;
             state.propagating_since = None;
+            state.attempts.stuck_since = None;
             match state.waiting {
                 Some((known, of, since)) if known == reason && of == stage => since,
                 _ => {
@@ -250,23 +359,26 @@ impl ObjectMemory {
     pub fn propagates(&self, kind: ResourceKind, now: Timestamp) -> Timestamp {
         self.of(kind, |state| {
             state.faulted_since = None;
+            state.failures = state.failures.saturating_add(1);
             *state.propagating_since.get_or_insert(now)
         })
     }
 
-    /// The remote side has taken an action up: doing it once more later would be something new.
-    pub fn took_effect(&self, kind: ResourceKind) {
-        self.of(kind, |state| state.acts.clear());
-    }
-
-    /// The remote side has answered all that was asked.
-    pub fn answered(&self, kind: ResourceKind) {
-        self.of(kind, |state| state.faulted_since = None);
+    /// The remote side has answered all that was asked, and a person is needed.
+    pub fn stuck(&self, kind: ResourceKind, now: Timestamp) {
+        self.of(kind, |state| {
+            state.faulted_since = None;
+            state.failures = 0;
+            state.attempts.stuck_since.get_or_insert(now);
+        });
     }
 
     /// Notes a fault, and answers since when there have been only faults.
     pub fn faulted(&self, kind: ResourceKind, now: Timestamp) -> Timestamp {
-        self.of(kind, |state| *state.faulted_since.get_or_insert(now))
+        self.of(kind, |state| {
+            state.failures = state.failures.saturating_add(1);
+            *state.faulted_since.get_or_insert(now)
+        })
     }
 
     /// Notes a digest of what a resource is made from: what was kept of one made from something else counts no longer.
@@ -274,21 +386,30 @@ impl ObjectMemory {
         self.of(kind, |state| {
             if state.inputs.is_some_and(|before| before != inputs) {
                 state.kept = None;
+                state.rest = None;
             }
             state.inputs = Some(inputs);
         });
     }
 
-    /// Keeps what a resource in sync hands on, for the next reconciles of the same wait; `None`: that it is gone.
-    pub fn keep<O: Clone + Send + 'static>(&self, kind: ResourceKind, output: Option<&O>, now: Timestamp) {
+    /// Keeps what a resource in sync hands on, for the next reconciles until the deep check; `None`: that it is gone.
+    /// `passing`: there is something about it that may go by itself.
+    pub fn keep<O: Clone + Send + 'static>(
+        &self,
+        kind: ResourceKind,
+        output: Option<&O>,
+        passing: bool,
+        now: Timestamp,
+    ) {
         let output = output.cloned().map(|output| Box::new(output) as Box<dyn Any + Send>);
-        self.of(kind, |state| state.kept = Some(Kept { output, at: now }));
+        let until = now.saturating_add(if passing { KEEP_PASSING } else { KEEP }).unwrap_or(now);
+        self.of(kind, |state| state.kept = Some(Kept { output, until }));
     }
 
     /// What a resource that was as wanted a moment ago hands on; `Some(None)`: it was gone.
     pub fn kept<O: Clone + 'static>(&self, kind: ResourceKind, now: Timestamp) -> Option<Option<O>> {
         self.of(kind, |state| {
-            let kept = state.kept.as_ref().filter(|kept| elapsed(kept.at, now) < KEEP)?;
+            let kept = state.kept.as_ref().filter(|kept| now < kept.until)?;
             match &kept.output {
                 None => Some(None),
                 Some(output) => output.downcast_ref::<O>().map(|output| Some(output.clone())),
@@ -363,12 +484,16 @@ impl ObjectMemory {
 
     /// Observes the resource anew next time.
     pub fn doubt(&self, kind: ResourceKind) {
-        self.of(kind, |state| state.kept = None);
+        self.of(kind, |state| {
+            state.kept = None;
+            state.rest = None;
+        });
     }
 }
 
-// A passing fault is shown after `PATIENCE`; what is taken for granted must not be older than what is shown.
-const _: () = assert!(KEEP.as_secs() <= PATIENCE.as_secs());
+// The jitter shortens delays by up to a quarter: a deep check must find nothing that is taken for granted.
+const _: () = assert!(KEEP.as_secs() < DEEP_CHECK.as_secs() * 3 / 4);
+const _: () = assert!(KEEP_PASSING.as_secs() < SLOW_RETRY.as_secs() * 3 / 4);
 
 #[cfg(test)]
 mod tests {
@@ -382,14 +507,14 @@ mod tests {
     fn a_request_to_look_ends_every_rest_until_the_next_act() {
         let memory = ObjectMemory::default();
         memory.begin("1");
-        memory.acted(ResourceKind::ModelTrigger, &key(), true, Timestamp::UNIX_EPOCH);
+        memory.acted(ResourceKind::ModelTrigger, &key(), After::FailedCreation, Timestamp::UNIX_EPOCH);
         assert_eq!(memory.attempts(ResourceKind::ModelTrigger).failed_creations, 1);
         memory.begin("1");
         assert!(!memory.attempts(ResourceKind::ModelTrigger).asked_anew);
         memory.begin("2");
         let attempts = memory.attempts(ResourceKind::ModelTrigger);
         assert!(attempts.asked_anew && attempts.failed_creations == 0);
-        memory.acted(ResourceKind::ModelTrigger, &key(), true, Timestamp::UNIX_EPOCH);
+        memory.acted(ResourceKind::ModelTrigger, &key(), After::FailedCreation, Timestamp::UNIX_EPOCH);
         assert!(!memory.attempts(ResourceKind::ModelTrigger).asked_anew);
     }
 
@@ -398,7 +523,7 @@ mod tests {
         let (memory, kind) = (ObjectMemory::default(), ResourceKind::JenkinsJobs);
         memory.begin("1");
         for key in [key(), key().lasting()] {
-            memory.acted(kind, &key, false, Timestamp::UNIX_EPOCH);
+            memory.acted(kind, &key, After::Nothing, Timestamp::UNIX_EPOCH);
         }
         memory.reached(kind);
         memory.begin("1");
@@ -448,7 +573,7 @@ mod tests {
     fn what_was_made_from_something_else_is_not_taken_for_granted() {
         let (memory, now) = (ObjectMemory::default(), Timestamp::UNIX_EPOCH);
         memory.made_from(ResourceKind::JenkinsJobs, 1);
-        memory.keep(ResourceKind::JenkinsJobs, Some(&7), now);
+        memory.keep(ResourceKind::JenkinsJobs, Some(&7), false, now);
         memory.made_from(ResourceKind::JenkinsJobs, 1);
         assert_eq!(memory.kept::<i32>(ResourceKind::JenkinsJobs, now), Some(Some(7)));
         memory.made_from(ResourceKind::JenkinsJobs, 2);

@@ -55,7 +55,8 @@ pub(super) async fn apply(subject: &Subject<'_>) -> Result<Reconciled, ApiError>
         set_finalizer(&context.api(&key.namespace), object, true).await?;
     }
     writer.record_placement(placement).await?;
-    let scope = Scope::new(memory, clock, *writer, context.stopping.clone());
+    let scope =
+        Scope::new(memory, clock, *writer, context.stopping.clone()).with_chance((context.dependencies.chance)());
     let summary = graph::apply(&scope, &project, &remote, &known).await;
     Ok(Reconciled::observed(Phase::Apply, summary, scope.take_applied()))
 }

@@ -60,9 +60,9 @@ pub(super) async fn delete(subject: &Subject<'_>) -> Result<Reconciled, ApiError
         names: catalog_names(&owner, &context.seals, object::spec(object)),
         delete_data: object::data_policy(object) == DataPolicy::Delete,
         delete_folders: object::folder_policy(object) == FolderPolicy::Delete,
-        let_go: object::released(object) == Ok(true),
     };
-    let scope = Scope::new(memory, clock, *writer, context.stopping.clone());
+    let scope =
+        Scope::new(memory, clock, *writer, context.stopping.clone()).with_chance((context.dependencies.chance)());
     let summary = graph::delete(&scope, &Identity { owner, placement, seals: context.seals.clone() }, deletion).await;
     Ok(Reconciled::observed(Phase::Delete, summary, scope.take_applied()))
 }

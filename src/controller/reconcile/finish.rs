@@ -47,8 +47,8 @@ pub(super) async fn finish(subject: &Subject<'_>, reconciled: Reconciled) -> Res
         return let_object_go(subject, &report, ending, notes).await;
     }
     writer.write(&status).await?;
-    let failures = memory.end(report.settled(), report.failing());
-    let again = requeue_after(&report, failures, (context.dependencies.chance)());
+    memory.end();
+    let again = requeue_after(&report, |kind| memory.pace(kind), (context.dependencies.chance)());
     log(object, &report, &notes, again);
     publish_events(&context.recorder, &object.object_ref(&context.resource), notes).await;
     let ready = status.conditions.first().map(|condition| condition.status.clone());

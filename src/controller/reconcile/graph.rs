@@ -42,8 +42,6 @@ pub(super) struct Deletion {
     pub(super) delete_data: bool,
     /// Whether Jenkins folders that were made for the project go with it, once they look empty.
     pub(super) delete_folders: bool,
-    /// Whether jobs and trigger that cannot be removed stand in nobody's way; what others depend on stays with them.
-    pub(super) let_go: bool,
 }
 
 type Needs<I> = Result<I, ResourceKind>;
@@ -68,8 +66,8 @@ pub(super) async fn apply<J: IntentJournal>(
         let names = Names::of(&project.catalog);
         let account = walk.make::<Prerequisites, _>(project, Ok(()), &PrerequisitesActuator::new(aws, project)).await;
         let principal = account.ready(ResourceKind::Prerequisites).cloned();
-        let bucket =
-            walk.make::<ArtifactBucket, _>(project, principal.clone(), &ArtifactBucketActuator::new(aws)).await;
+        let bucket = ArtifactBucketActuator::new(aws).keeping(project);
+        let bucket = walk.make::<ArtifactBucket, _>(project, principal.clone(), &bucket).await;
         let artifacts = bucket.ready(ResourceKind::ArtifactBucket).cloned();
         let both = principal.and_then(|principal| Ok((principal, artifacts?)));
         let catalog = walk.make::<CatalogProduct, _>(project, both, &CatalogProductActuator::new(aws, names)).await;
@@ -112,7 +110,7 @@ pub(super) async fn delete<J: IntentJournal>(
     deletion: Deletion,
 ) -> ReconcileSummary {
     let walk = Walk { scope, id, summary: Mutex::default() };
-    let Deletion { aws, jenkins, names, delete_data, delete_folders, let_go } = deletion;
+    let Deletion { aws, jenkins, names, delete_data, delete_folders } = deletion;
     scope.memory.doubt(ResourceKind::Prerequisites);
     if scope.memory.kept::<Jobs>(ResourceKind::JenkinsJobs, scope.clock.now()) != Some(None) {
         scope.memory.doubt(ResourceKind::JenkinsServer);
@@ -124,10 +122,9 @@ pub(super) async fn delete<J: IntentJournal>(
         walk.remove_for_good::<ModelTrigger, _>(right_account, &trigger),
         walk.remove_jobs(jenkins, delete_folders)
     );
+    // Jobs and trigger go before what they work on, but what cannot be removed there must not keep the rest.
     let now = scope.clock.now();
-    let past = |outcome: &Outcome, kind| {
-        if let_go && outcome.needs_intervention(now) { Ok(()) } else { outcome.gone(kind) }
-    };
+    let past = |outcome: &Outcome, kind| if outcome.needs_intervention(now) { Ok(()) } else { outcome.gone(kind) };
     let unused =
         right_account.and(past(&trigger.without_output(), ResourceKind::ModelTrigger)).and(past(&jobs.0, jobs.1));
     let purpose = if delete_data { Purpose::DeleteWithData } else { Purpose::Delete };
@@ -197,13 +194,15 @@ impl<J: IntentJournal> Walk<'_, J> {
         }
         // What was observed must be observed, and not be remembered.
         memory.doubt(R::KIND);
+        let since = memory.attempts(R::KIND).absent_since.unwrap_or(now);
         let wait = Wait::new(
             "confirming absence",
             Reason::ConfirmingAbsence,
             "it is not found: looking once more, since reads lag",
         );
-        let since = memory.waits(R::KIND, wait.reason, wait.stage, now);
-        self.note::<R>(Outcome::waiting(wait, since))
+        let outcome = Outcome::waiting(wait.until(since.saturating_add(LAG).unwrap_or(now)), since);
+        self.scope.rest::<R>(false, &outcome);
+        self.note::<R>(outcome)
     }
 
     /// Removes the jobs once Jenkins has said who we are. Answers what is in the way of the rest, if anything.

@@ -4,12 +4,14 @@
 use std::collections::BTreeMap;
 
 use super::{
-    Action, Artifacts, Desired, Encryption, Object, Observed, ObservedBucket, ObservedObject, Settings, is_archive,
+    Action, Artifacts, Desired, Encryption, Object, ObjectVersion, Observed, ObservedBucket, ObservedObject, Settings,
+    is_archive,
 };
 use crate::crd::status::Reason;
 use crate::domain::external_resource::{Change, Decision, Step};
 use crate::domain::identity::{FINGERPRINT_TAG, Identity, Owned, Ownership};
 use crate::domain::problem::Problem;
+use crate::domain::tags;
 
 type Steps = Vec<Step<Action>>;
 
@@ -165,19 +167,21 @@ fn change(name: &str, wanted: &Settings, found: &Settings, reason: Reason) -> St
 }
 
 fn retag(name: &str, wanted: &Settings, found: &Settings, reason: Reason) -> Option<Step<Action>> {
-    if wanted.tags == found.tags {
+    if !tags::differ(Owned::Bucket, &wanted.tags, &found.tags) {
         return None;
     }
+    let outlived = tags::outlived(Owned::Bucket, &wanted.tags, &found.tags);
     let changed: Vec<&str> = wanted
         .tags
         .keys()
-        .chain(found.tags.keys().filter(|key| !wanted.tags.contains_key(*key)))
+        .chain(&outlived)
         .filter(|key| wanted.tags.get(*key) != found.tags.get(*key) && *key != FINGERPRINT_TAG)
         .map(String::as_str)
         .collect();
     let keys = if changed.is_empty() { "fingerprint".to_owned() } else { changed.join(", ") };
     let summary = format!("set tags of bucket \"{name}\" ({keys})");
-    Some(Step::new(Action::PutTags(wanted.tags.clone()), Change::Update, reason, summary))
+    let tags = tags::merged(Owned::Bucket, &wanted.tags, &found.tags);
+    Some(Step::new(Action::PutTags(tags), Change::Update, reason, summary))
 }
 
 /// Uploads what lacks or differs, corrects tags, and removes what is no longer asked for.
@@ -264,14 +268,12 @@ pub(super) fn absent(id: &Identity, observed: &Observed) -> Decision<Action, Art
         Some(Ownership::Ours | Ownership::Unmarked) | None => {}
     }
     let mut steps = Steps::new();
-    if let Some(first) = observed.versions.first() {
-        let summary = format!("delete object versions in bucket \"{name}\", from \"{}\" {}", first.key, first.id);
-        steps.push(Step::new(
-            Action::DeleteVersions(observed.versions.clone()),
-            Change::Delete,
-            Reason::Deleting,
-            summary,
-        ));
+    if !observed.versions.is_empty() {
+        let versions = observed.versions.clone();
+        let amount = ObjectVersion::amount(&versions);
+        let summary = format!("delete versions of objects in bucket \"{name}\"");
+        let step = Step::new(Action::DeleteVersions(versions), Change::Delete, Reason::Deleting, summary);
+        steps.push(step.removing(amount));
     }
     if observed.settings.is_some() && !observed.more {
         let summary = format!("delete bucket \"{name}\"");

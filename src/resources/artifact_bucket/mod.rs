@@ -8,7 +8,7 @@
 //! stay until the bucket's part of ours goes: a project that was made with them goes on naming them, whatever a newer
 //! operator carries.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 use jiff::Timestamp;
@@ -16,9 +16,10 @@ use serde_json::{Value, json};
 
 use crate::crd::identifiers::Sha256;
 use crate::crd::status::{ArtifactStatus, MlopsProjectStatus, Placement};
-use crate::domain::external_resource::{Attempts, Decision, ExternalResource, Goal, ResourceKind, StepKey};
+use crate::domain::external_resource::{Amount, Attempts, Decision, ExternalResource, Goal, ResourceKind, StepKey};
 use crate::domain::identity::{FINGERPRINT_TAG, Identity, Owned, digest};
 use crate::domain::project::{Project, RepositoryRole, SeedCode, Template};
+use crate::domain::tags;
 use crate::resources::prerequisites::OperatorPrincipal;
 use crate::templates::archives::{self, Archive};
 
@@ -46,7 +47,8 @@ pub struct Desired {
 /// What is set on a bucket of our own, wanted or seen.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Settings {
-    /// All tags, the owner's and the fingerprint included; those of AWS itself (`aws:`) are left out.
+    /// Tags: wanted, those of the spec with the record of their keys, the owner's and the fingerprint; seen, all but those
+    /// of AWS itself (`aws:`).
     pub tags: BTreeMap<String, String>,
     /// Whether versioning is enabled.
     pub versioned: bool,
@@ -125,6 +127,15 @@ pub struct ObjectVersion {
     pub key: String,
     /// `null` in a bucket without versioning.
     pub id: String,
+    /// In bytes.
+    pub size: u64,
+}
+
+impl ObjectVersion {
+    /// How much these are.
+    pub fn amount(versions: &[Self]) -> Amount {
+        Amount { objects: versions.len() as u64, size: versions.iter().map(|version| version.size).sum() }
+    }
 }
 
 /// What can be done to it. The bucket's name and region are the placement's.
@@ -280,8 +291,13 @@ pub fn archive_key(folder: &str, sha256: &Sha256) -> String {
     format!("{folder}{sha256}.zip")
 }
 
+/// The keys of the objects that a project asks for.
+pub fn object_keys(project: &Project) -> BTreeSet<String> {
+    std::iter::once(template_object(project)).chain(archive_objects(project)).map(|object| object.key).collect()
+}
+
 /// Whether an object may be named by a project that exists, so that it stays though nothing asks for it now.
-fn is_archive(id: &Identity, key: &str) -> bool {
+pub fn is_archive(id: &Identity, key: &str) -> bool {
     key.starts_with(&bootstrap_folder(id)) || key.starts_with(&format!("{}seed/", id.bucket_prefix()))
 }
 
@@ -289,7 +305,7 @@ fn settings(project: &Project) -> Settings {
     let id = &project.identity;
     let encryption = project.kms_key_id.clone().map_or(Encryption::S3, Encryption::Kms);
     let policy = tls_only(&id.placement.partition, &id.placement.bucket);
-    let mut tags = project.tags.clone();
+    let mut tags = tags::recorded(Owned::Bucket, &project.tags);
     tags.extend(id.owner_tags(Owned::Bucket));
     let key = project.kms_key_id.as_deref().unwrap_or_default();
     let fingerprint = digest(&[&json!(tags).to_string(), key, &policy.to_string()]);

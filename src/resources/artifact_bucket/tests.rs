@@ -27,7 +27,7 @@ fn as_declared(project: &Project) -> ObservedBucket {
         sha256: Some(object.sha256.clone()),
         tags: object.tags.clone(),
     };
-    let version = |object: &Object| ObjectVersion { key: object.key.clone(), id: "v1".into() };
+    let version = |object: &Object| ObjectVersion { key: object.key.clone(), id: "v1".into(), size: 1 };
     ObservedBucket {
         settings: wanted.settings.clone(),
         objects: wanted.objects.iter().map(see).collect(),
@@ -45,7 +45,7 @@ fn told(project: &Project, goal: &Goal<Desired>, observed: &Observed) -> String 
             "InSync".into()
         }
         Decision::Gone | Decision::GoneBut(_) => "Gone".into(),
-        Decision::Stuck(Problem { reason, message, hint }) => {
+        Decision::Stuck(Problem { reason, message, hint, .. }) => {
             assert!(message.contains(&id.placement.bucket) && !hint.is_empty());
             format!("Stuck {reason}")
         }
@@ -128,10 +128,10 @@ fn what_differs_is_corrected_and_says_why() {
             "policy/Drifted",
         ),
         (
-            "a tag was added",
+            "somebody added a tag",
             true,
             Box::new(|observed| _ = settings_of(observed).tags.insert("more".into(), "1".into())),
-            "tags/Drifted",
+            "InSync",
         ),
         (
             "the spec names another key now",
@@ -224,7 +224,7 @@ fn deletion_takes_what_is_ours_and_nothing_else() {
             true,
             Box::new(|observed| {
                 settings_of(observed).tags.clear();
-                observed.versions.push(ObjectVersion { key: "data.csv".into(), id: "v1".into() });
+                observed.versions.push(ObjectVersion { key: "data.csv".into(), id: "v1".into(), size: 1 });
             }),
             "Stuck OwnershipUnproven",
         ),

@@ -2,11 +2,12 @@
 
 use jiff::Timestamp;
 
-use super::partial_decision::{PartialDecision, make, remember, retry};
+use super::partial_decision::{PartialDecision, make, remember, rests};
 use super::{Action, Observed, ProvisioningStatus, resource_name};
 use crate::crd::identifiers::RoleArn;
 use crate::crd::status::Reason;
 use crate::domain::external_resource::{Attempts, Change, Step};
+use crate::domain::problem::Problem;
 
 /// The LAUNCH constraint as it was seen.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,12 +51,13 @@ pub(super) fn decide(role_arn: &RoleArn, observed: &Observed, now: Timestamp, at
 }
 
 fn failed(constraint: &ObservedConstraint, now: Timestamp, attempts: &Attempts) -> PartialDecision {
-    if !retry(now, attempts) {
-        return PartialDecision::stuck(
+    if let Some(until) = rests(now, attempts) {
+        let problem = Problem::new(
             Reason::CatalogFailed,
-            "Service Catalog could not create the launch constraint (status FAILED)".to_owned(),
-            "check that the launch role exists and trusts servicecatalog.amazonaws.com; it is made again every ten minutes",
+            "Service Catalog could not create the launch constraint (status FAILED)",
+            "check that the launch role exists and trusts servicecatalog.amazonaws.com; it is made again by itself, ever more slowly",
         );
+        return PartialDecision::stuck(problem.until(until));
     }
     PartialDecision::act(vec![delete(&constraint.id, Reason::CatalogFailed).clearing_failed_creation()])
 }

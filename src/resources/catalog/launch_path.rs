@@ -49,7 +49,7 @@ pub(super) fn unfinished(
     };
     let lasting = attempts.propagating_since.is_some_and(|since| elapsed(since, now) >= PROPAGATION);
     Some(if lasting {
-        Decision::Stuck(Problem { reason, message, hint })
+        Decision::Stuck(Problem::new(reason, message, hint))
     } else {
         Decision::Wait(Wait::new("launch path", Reason::Propagating, message))
     })

@@ -97,6 +97,8 @@ pub struct Observed {
     pub principals: BTreeSet<Principal>,
     /// The operator's own launch path to the product.
     pub launch_path: LaunchPath,
+    /// Ids of a portfolio and a product that carry our mark, too.
+    pub twins: Vec<String>,
     /// Recorded ids that do not exist, be it no more or not yet.
     pub missing: Vec<String>,
 }
@@ -236,10 +238,11 @@ impl ExternalResource for CatalogProduct {
         now: Timestamp,
         attempts: &Attempts,
     ) -> Decision<Action, ProvisioningTarget> {
-        if let Some(problem) = marks::claimed(id, observed) {
+        if let Some(problem) = marks::not_ours(id, observed) {
             return Decision::Stuck(problem);
         }
         match goal {
+            Goal::Present(_) if !observed.twins.is_empty() => Decision::Stuck(marks::twins(observed)),
             Goal::Present(desired) => present(desired, observed, now, attempts),
             Goal::Absent => absent(observed, now, attempts),
         }
@@ -355,13 +358,16 @@ fn present(
     })
 }
 
-/// Everything that hangs on the product goes first, the portfolio last.
+/// Everything that hangs on the product goes first, then the portfolio, and the product once no portfolio of ours is left:
+/// it may stand in another one that carries our mark.
 fn absent(observed: &Observed, now: Timestamp, attempts: &Attempts) -> Decision<Action, ProvisioningTarget> {
     let mut steps = constraint::remove(observed);
     steps.extend(principals::remove(observed));
     steps.extend(association::remove(observed));
-    steps.extend(product::remove(observed, Reason::Deleting));
-    steps.extend(portfolio::remove(observed));
+    steps.extend(match &observed.portfolio {
+        Some(_) => portfolio::remove(observed),
+        None => product::remove(observed, Reason::Deleting),
+    });
     if !steps.is_empty() {
         return Decision::Act(steps);
     }
@@ -374,9 +380,15 @@ fn absent(observed: &Observed, now: Timestamp, attempts: &Attempts) -> Decision<
     if proven || long_enough(attempts.absent_since.as_ref(), now) {
         return Decision::Gone;
     }
-    Decision::Wait(Wait::new(
+    let wait = Wait::new(
         "confirming absence",
         Reason::ConfirmingAbsence,
         "portfolio and product are not found: looking once more, since lists lag",
-    ))
+    );
+    // The one that was looked for last decides.
+    let missing = [resource_name::PORTFOLIO, resource_name::PRODUCT]
+        .into_iter()
+        .filter_map(|resource| attempts.recorded_id(resource).and_then(|id| attempts.missing_since.get(id)).copied());
+    let since = missing.chain(attempts.absent_since).max().unwrap_or(now);
+    Decision::Wait(wait.until(since.saturating_add(LAG).unwrap_or(now)))
 }

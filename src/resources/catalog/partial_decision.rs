@@ -1,30 +1,25 @@
 //! How the sub-decisions speak: a partial decision each, put together into one decision; when a resource may be made and under
 //! which number; when its id is written down. Apart from the resource itself since all sub-decisions share it.
 
-use std::collections::BTreeMap;
-use std::time::Duration;
-
 use jiff::Timestamp;
 
 use super::{Action, LAG, ProvisioningTarget};
 use crate::crd::status::{Intent, Reason};
 use crate::domain::external_resource::{Attempts, Change, Decision, Step, Wait};
 use crate::domain::problem::Problem;
+use crate::domain::requeue::rest_after;
 use crate::domain::time::elapsed;
-
-/// After how many failed creations in a row the next one waits for [`COOLDOWN`].
-const FAILURES: u32 = 2;
-const COOLDOWN: Duration = Duration::from_mins(10);
 
 pub(super) fn long_enough(since: Option<&Timestamp>, now: Timestamp) -> bool {
     since.is_some_and(|since| elapsed(*since, now) >= LAG)
 }
 
-/// Whether to try a creation that has failed before once more.
-pub(super) fn retry(now: Timestamp, attempts: &Attempts) -> bool {
-    attempts.asked_anew
-        || attempts.failed_creations < FAILURES
-        || attempts.last_failed_creation.is_none_or(|last| elapsed(last, now) >= COOLDOWN)
+/// Until when a creation that has failed is not tried again; `None`: it is time, or somebody has asked for it. AWS does not
+/// say when it failed, so the first is cleared away at once.
+pub(super) fn rests(now: Timestamp, attempts: &Attempts) -> Option<Timestamp> {
+    let last = attempts.last_failed_creation.filter(|_| !attempts.asked_anew && attempts.failed_creations > 0)?;
+    let rest = rest_after(attempts.failed_creations);
+    (elapsed(last, now) < rest).then(|| last.saturating_add(rest).unwrap_or(now))
 }
 
 /// What the sub-decisions come to: steps first, then what a person must change, then what to wait for.
@@ -44,8 +39,8 @@ impl PartialDecision {
         Self { wait: Some(Wait::new(stage, reason, message)), ..Self::default() }
     }
 
-    pub(super) fn stuck(reason: Reason, message: String, hint: &str) -> Self {
-        Self { stuck: Some(Problem::new(reason, message, hint)), ..Self::default() }
+    pub(super) fn stuck(problem: Problem) -> Self {
+        Self { stuck: Some(problem), ..Self::default() }
     }
 
     pub(super) fn join(&mut self, other: Self) {
@@ -107,13 +102,4 @@ pub(super) fn remember(resource: &'static str, id: &str, attempts: &Attempts) ->
     let action = Action::Remember { resource, id: id.to_owned() };
     let step = Step::new(action, Change::Update, Reason::Drifted, format!("write down that {id} is ours"));
     Some(step.with_intent(intent))
-}
-
-/// Tag keys to remove: everything that is not wanted, except what AWS itself put there.
-pub(super) fn surplus(wanted: &BTreeMap<String, String>, observed: &BTreeMap<String, String>) -> Vec<String> {
-    observed.keys().filter(|key| !wanted.contains_key(*key) && !key.starts_with("aws:")).cloned().collect()
-}
-
-pub(super) fn tags_differ(wanted: &BTreeMap<String, String>, observed: &BTreeMap<String, String>) -> bool {
-    wanted.iter().any(|(key, value)| observed.get(key) != Some(value)) || !surplus(wanted, observed).is_empty()
 }

@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use super::partial_decision::{PartialDecision, make, remember, surplus, tags_differ};
+use super::partial_decision::{PartialDecision, make, remember};
 use super::{Action, Observed, resource_name};
 use crate::crd::identifiers::PortfolioId;
 use crate::crd::status::Reason;
 use crate::domain::external_resource::{Attempts, Change, Step};
+use crate::domain::identity::Owned;
+use crate::domain::tags;
 
 /// The portfolio as it should be.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -47,14 +49,14 @@ pub(super) fn decide(
         ("name", wanted.name != observed.name),
         ("provider name", wanted.provider != observed.provider),
         ("description", wanted.description != observed.description),
-        ("tags", tags_differ(&wanted.tags, &observed.tags)),
+        ("tags", tags::differ(Owned::Portfolio, &wanted.tags, &observed.tags)),
     ];
     let drifted: Vec<_> = drifted.into_iter().filter(|(_, differs)| *differs).map(|(field, _)| field).collect();
     if !drifted.is_empty() {
         let action = Action::UpdatePortfolio {
             id: observed.id.clone(),
             portfolio: wanted.clone(),
-            remove_tags: surplus(&wanted.tags, &observed.tags),
+            remove_tags: tags::outlived(Owned::Portfolio, &wanted.tags, &observed.tags).into_iter().collect(),
         };
         let summary = format!("update portfolio \"{}\": {}", wanted.name, drifted.join(", "));
         steps.push(Step::new(action, Change::Update, Reason::Drifted, summary));

@@ -4,13 +4,15 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use super::partial_decision::{PartialDecision, make, remember, retry, surplus, tags_differ};
+use super::partial_decision::{PartialDecision, make, remember, rests};
 use super::{Action, Desired, Observed, ProvisioningStatus, association, constraint, resource_name};
 use crate::crd::identifiers::ProductId;
 use crate::crd::status::Reason;
 use crate::domain::external_resource::{Attempts, Change, Step};
 use crate::domain::identity::{CLUSTER_TAG, OBJECT_TAG, Owned};
+use crate::domain::problem::Problem;
 use crate::domain::project::Catalog;
+use crate::domain::tags;
 
 /// Studio lists a product among the organization's templates only with this tag (AWS docs,
 /// sagemaker-projects-templates-custom).
@@ -44,8 +46,8 @@ impl Product {
 
     /// How many of the tags come from the spec.
     pub(super) fn user_tags(&self) -> usize {
-        let mark = Owned::Product.tag();
-        let own = [VISIBILITY.0, &mark, OBJECT_TAG, CLUSTER_TAG];
+        let (mark, record) = (Owned::Product.tag(), Owned::Product.record_tag());
+        let own = [VISIBILITY.0, &mark, &record, OBJECT_TAG, CLUSTER_TAG];
         self.tags.keys().filter(|key| !own.contains(&key.as_str())).count()
     }
 }
@@ -97,11 +99,11 @@ fn update(wanted: &Product, observed: &ObservedProduct) -> Option<Step<Action>> 
         ("support description", wanted.support_description != observed.support_description),
         ("support email", wanted.support_email != observed.support_email),
         ("support URL", wanted.support_url != observed.support_url),
-        ("tags", tags_differ(&wanted.tags, &observed.tags)),
+        ("tags", tags::differ(Owned::Product, &wanted.tags, &observed.tags)),
     ];
     let drifted: Vec<_> = fields.into_iter().filter(|(_, differs)| *differs).map(|(field, _)| field).collect();
     (!drifted.is_empty()).then(|| {
-        let remove_tags = surplus(&wanted.tags, &observed.tags);
+        let remove_tags = tags::outlived(Owned::Product, &wanted.tags, &observed.tags).into_iter().collect();
         let action = Action::UpdateProduct { id: observed.id.clone(), product: wanted.clone(), remove_tags };
         let summary = format!("update product \"{}\": {}", wanted.name, drifted.join(", "));
         Step::new(action, Change::Update, Reason::Drifted, summary)
@@ -110,12 +112,13 @@ fn update(wanted: &Product, observed: &ObservedProduct) -> Option<Step<Action>> 
 
 /// A product that AWS could not create is deleted, with what hangs on it, and made anew.
 fn failed(product: &ObservedProduct, observed: &Observed, now: Timestamp, attempts: &Attempts) -> PartialDecision {
-    if !retry(now, attempts) {
-        return PartialDecision::stuck(
+    if let Some(until) = rests(now, attempts) {
+        let problem = Problem::new(
             Reason::CatalogFailed,
             format!("Service Catalog could not create product \"{}\" (status FAILED)", product.name),
-            "check the project template and the account's Service Catalog console; it is made again every ten minutes",
+            "check the project template and the account's Service Catalog console; it is made again by itself, ever more slowly",
         );
+        return PartialDecision::stuck(problem.until(until));
     }
     let mut steps = constraint::remove(observed);
     steps.extend(association::remove(observed));

@@ -3,11 +3,12 @@
 
 use jiff::Timestamp;
 
-use super::partial_decision::{PartialDecision, make, remember, retry};
+use super::partial_decision::{PartialDecision, make, remember, rests};
 use super::{Action, Observed, ProvisioningStatus, resource_name};
 use crate::crd::identifiers::{ProductId, Sha256};
 use crate::crd::status::{Intent, Reason};
 use crate::domain::external_resource::{Attempts, Change, Step};
+use crate::domain::problem::Problem;
 
 /// How many versions of ours a product keeps: AWS allows 100 in all.
 const KEEP: usize = 20;
@@ -161,12 +162,14 @@ fn failed(
     attempts: &Attempts,
 ) -> PartialDecision {
     let last = observed.versions.len() == 1;
-    if last || !retry(now, attempts) {
-        return PartialDecision::stuck(
+    let rests = rests(now, attempts);
+    if last || rests.is_some() {
+        let problem = Problem::new(
             Reason::CatalogFailed,
             format!("Service Catalog could not create version {} (status FAILED)", version.name),
             "check the project template and the account's Service Catalog console; deleting the product there lets it be made anew",
         );
+        return PartialDecision::stuck(Problem { until: rests, ..problem });
     }
     let action = Action::DeleteVersion { product_id: product_id.clone(), id: version.id.clone() };
     let summary = format!("delete version {} ({})", version.name, version.id);

@@ -93,6 +93,7 @@ fn observed() -> Observed {
         other_constraints: Vec::new(),
         principals,
         launch_path: LaunchPath::Open,
+        twins: Vec::new(),
         missing: Vec::new(),
     }
 }
@@ -176,7 +177,7 @@ fn the_portfolio() {
                 portfolio.tags.insert("x".into(), "y".into());
                 portfolio.provider = "z".into();
             },
-            "Drifted: update portfolio \"team\": provider name, tags",
+            "Drifted: update portfolio \"team\": provider name",
         ),
         (
             "tags of AWS itself are left alone",
@@ -223,16 +224,16 @@ fn the_product() {
             "the product could not be created, twice",
             |_, observed, attempts| {
                 observed.product.as_mut().unwrap().provisioning_status = ProvisioningStatus::Failed;
-                (attempts.failed_creations, attempts.last_failed_creation) = (2, Some(at(-60)));
+                (attempts.failed_creations, attempts.last_failed_creation) = (2, Some(at(-59)));
             },
             "stuck: CatalogFailed",
         ),
         (
-            "the product could not be created, twice, ten minutes ago",
+            "the product could not be created, twice, a minute ago",
             |_, observed, attempts| {
                 (observed.constraint, observed.associated) = (None, false);
                 observed.product.as_mut().unwrap().provisioning_status = ProvisioningStatus::Failed;
-                (attempts.failed_creations, attempts.last_failed_creation) = (2, Some(at(-600)));
+                (attempts.failed_creations, attempts.last_failed_creation) = (2, Some(at(-60)));
             },
             "CatalogFailed: delete product \"churn\"",
         ),
@@ -487,8 +488,7 @@ fn absent() {
             "all of it goes, from the outside in",
             |observed, _| observed.other_constraints.push("cons-2".into()),
             "Deleting: delete constraint cons-1; Deleting: delete constraint cons-2; Deleting: let operator launch no more; \
-             Deleting: take product prod-1 out of portfolio port-1; Deleting: delete product \"churn\"; \
-             Deleting: delete portfolio \"team\"",
+             Deleting: take product prod-1 out of portfolio port-1; Deleting: delete portfolio \"team\"",
         ),
         (
             "only the portfolio is left",
@@ -581,4 +581,17 @@ fn old_versions_are_pruned_long_before_the_quota() {
     let told = told(decision);
     assert_eq!(told.matches("delete version").count(), 6, "{told}");
     assert!(told.contains("(pa-old-24)") && !told.contains("(pa-old-18)"), "the oldest go first: {told}");
+}
+
+#[test]
+fn every_status_of_service_catalog_is_known() {
+    use ProvisioningStatus::{Creating, Failed, Ready};
+    let rows = [("AVAILABLE", Ready), ("CREATED", Ready), ("CREATING", Creating), ("FAILED", Failed)];
+    for (status, expected) in rows {
+        println!("product, version or constraint {status}: {expected:?}");
+        assert_eq!(ProvisioningStatus::parse(status), expected, "{status}");
+    }
+    for status in aws_sdk_servicecatalog::types::Status::values() {
+        assert!(rows.iter().any(|row| row.0 == *status), "{status} has no row");
+    }
 }

@@ -38,7 +38,7 @@ fn told(goal: &Goal<Desired>, observed: &Observed) -> String {
             None => "in sync".into(),
         },
         Decision::Gone | Decision::GoneBut(_) => "gone".into(),
-        Decision::Stuck(Problem { reason, message, hint }) => {
+        Decision::Stuck(Problem { reason, message, hint, .. }) => {
             assert!(!message.is_empty() && !hint.is_empty());
             format!("stuck: {reason}")
         }

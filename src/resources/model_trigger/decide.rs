@@ -1,28 +1,23 @@
 //! What to do in each status of the stack. Every `StackStatus` that CloudFormation knows has its move here
 //! (<https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/view-stack-events.html>).
 
-use std::time::Duration;
-
 use jiff::Timestamp;
 
-use super::{Action, CONTINUE, Desired, Failure, Request, SECRET_PARAMETER, Stack, Trigger, attempted, token};
+use super::{
+    Action, CONTINUE, Desired, Failure, RESOURCE, Request, SECRET_PARAMETER, Stack, Trigger, attempted, token,
+};
 use crate::crd::status::Reason;
 use crate::domain::external_resource::{Attempts, Change, Decision, Step, Wait};
-use crate::domain::identity::{FINGERPRINT_TAG, Identity, digest};
+use crate::domain::identity::{FINGERPRINT_TAG, Identity, Owned, digest};
+use crate::domain::problem::Problem;
+use crate::domain::requeue::rest_after;
+use crate::domain::tags;
 use crate::domain::time::elapsed;
 
 type Move = Decision<Action, Trigger>;
 
-/// How long to leave an update alone that was rolled back, if nothing changes.
-const ROLLED_BACK_REST: Duration = Duration::from_hours(1);
-/// How long to leave a failed deletion or a failed continuation of a rollback alone.
-const FAILED_REST: Duration = Duration::from_mins(10);
-/// How long to wait after the first failed creation; doubled after each further one.
-const CREATION_REST: Duration = Duration::from_mins(1);
 /// After how many failed creations a person is asked.
-const CREATIONS: u32 = 4;
-/// How long to wait between creations from then on.
-const CREATION_CAP: Duration = Duration::from_hours(1);
+const CREATIONS: u32 = 3;
 
 /// There is no stack, and there should be.
 pub(super) fn missing(id: &Identity, desired: &Desired, now: Timestamp, attempts: &Attempts) -> Move {
@@ -49,10 +44,10 @@ pub(super) fn foreign(id: &Identity) -> Move {
 pub(super) fn present(id: &Identity, desired: &Desired, stack: &Stack, now: Timestamp, attempts: &Attempts) -> Move {
     let name = id.trigger_stack_name();
     match stack.status.as_str() {
-        "CREATE_COMPLETE" | "UPDATE_COMPLETE" | "IMPORT_COMPLETE" => settled(id, desired, stack),
+        "CREATE_COMPLETE" | "UPDATE_COMPLETE" | "IMPORT_COMPLETE" => settled(id, desired, stack, attempts),
         "UPDATE_ROLLBACK_COMPLETE" => rolled_back(id, desired, stack, now, attempts),
         "UPDATE_FAILED" => failed_update(id, desired, stack, now, attempts),
-        "CREATE_FAILED" | "ROLLBACK_COMPLETE" | "ROLLBACK_FAILED" => failed_creation(id, stack, now, attempts),
+        "CREATE_FAILED" | "ROLLBACK_COMPLETE" | "ROLLBACK_FAILED" => failed_creation(id, desired, stack, now, attempts),
         "UPDATE_ROLLBACK_FAILED" => continue_rollback(id, stack, now, attempts),
         "DELETE_FAILED" => failed_deletion(id, stack, now, attempts),
         // A change set of somebody's that was never executed: there is nothing in the stack yet.
@@ -119,14 +114,22 @@ fn in_progress(id: &Identity, stack: &Stack) -> Move {
     Decision::Wait(Wait::new("operation", reason, message).since(stack.since))
 }
 
+/// As declared, once its ARN is written down: a mark that is taken off later does not make it another's.
+fn remembered(desired: &Desired, stack: &Stack, attempts: &Attempts) -> Move {
+    let Some(intent) = attempts.to_record(RESOURCE, &stack.id) else { return in_sync(desired, stack) };
+    let summary = format!("write down that stack {} is ours", stack.id);
+    let step = Step::new(Action::Remember(stack.id.clone()), Change::Update, Reason::Drifted, summary);
+    Decision::Act(vec![step.with_intent(intent)])
+}
+
 fn in_sync(desired: &Desired, stack: &Stack) -> Move {
     Decision::InSync(Trigger { stack_id: stack.id.clone(), shares_credentials: desired.shared })
 }
 
 /// A stack that rests: as declared, or to be updated.
-fn settled(id: &Identity, desired: &Desired, stack: &Stack) -> Move {
+fn settled(id: &Identity, desired: &Desired, stack: &Stack, attempts: &Attempts) -> Move {
     match difference(desired, stack) {
-        None => in_sync(desired, stack),
+        None => remembered(desired, stack, attempts),
         Some((reason, what)) => update(id, desired, stack, reason, what),
     }
 }
@@ -139,14 +142,14 @@ fn update(id: &Identity, desired: &Desired, stack: &Stack, reason: Reason, what:
     let request = Request {
         // A stack whose last update failed and was not rolled back takes no other update.
         keep_what_succeeds: stack.status == "UPDATE_FAILED",
+        // An update replaces all tags.
+        tags: tags::merged(Owned::Stack, &desired.tags, &stack.tags),
         ..request(id, desired, &format!("{} {}", stack.id, stack.since))
     };
-    Decision::Act(vec![Step::new(
-        Action::Update(request),
-        Change::Update,
-        reason,
-        format!("update stack \"{name}\" ({what})"),
-    )])
+    let summary = format!("update stack \"{name}\" ({what})");
+    let step = Step::new(Action::Update(request), Change::Update, reason, summary);
+    let failed = stack.failure.is_some() && tried(desired, stack);
+    Decision::Act(vec![if failed { step.retrying_failure() } else { step }])
 }
 
 /// What tells the stack from what is declared: why, and what in words.
@@ -166,7 +169,7 @@ fn difference(desired: &Desired, stack: &Stack) -> Option<(Reason, &'static str)
     if !visible.eq(desired.parameters.iter()) {
         return Some((Reason::Drifted, "its parameters"));
     }
-    if stack.tags != desired.tags {
+    if tags::differ(Owned::Stack, &desired.tags, &stack.tags) {
         return Some((Reason::Drifted, "its tags"));
     }
     // A role once given to a stack cannot be taken from it, only exchanged.
@@ -181,87 +184,92 @@ fn rolled_back(id: &Identity, desired: &Desired, stack: &Stack, now: Timestamp, 
     match difference(desired, stack) {
         // What is declared now is what the stack went back to.
         None => in_sync(desired, stack),
-        Some((reason, what)) if worth_another_try(desired, stack, now, attempts) => {
-            update(id, desired, stack, reason, what)
-        }
-        Some(_) => not_updated(id, stack, Reason::StackRolledBack, "is as before"),
+        Some((reason, what)) => match update_rests(desired, stack, now, attempts) {
+            None => update(id, desired, stack, reason, what),
+            Some(until) => not_updated(id, stack, Reason::StackRolledBack, "is as before", until),
+        },
     }
 }
 
 /// An update failed that somebody began without rollback: the stack shows the new parameters and tags, whatever its
 /// resources are.
 fn failed_update(id: &Identity, desired: &Desired, stack: &Stack, now: Timestamp, attempts: &Attempts) -> Move {
-    if !worth_another_try(desired, stack, now, attempts) {
-        return not_updated(id, stack, Reason::StackFailed, "was not rolled back");
+    if let Some(until) = update_rests(desired, stack, now, attempts) {
+        return not_updated(id, stack, Reason::StackFailed, "was not rolled back", until);
     }
     let (reason, what) = difference(desired, stack).unwrap_or((Reason::StackFailed, "its last update failed"));
     update(id, desired, stack, reason, what)
 }
 
-/// The same update is not tried again before something changes, or an hour has passed.
-fn worth_another_try(desired: &Desired, stack: &Stack, now: Timestamp, attempts: &Attempts) -> bool {
-    let same = attempted(stack).is_none_or(|fingerprint| fingerprint == desired.fingerprint);
-    let ended = stack.failure.as_ref().map_or(stack.since, |failure| failure.at);
-    !same || attempts.asked_anew || elapsed(ended, now) >= ROLLED_BACK_REST
+/// Whether the last operation tried what is declared now.
+fn tried(desired: &Desired, stack: &Stack) -> bool {
+    attempted(stack).is_none_or(|fingerprint| fingerprint == desired.fingerprint)
 }
 
-fn not_updated(id: &Identity, stack: &Stack, shown: Reason, state: &str) -> Move {
+/// When the last operation came to rest.
+fn ended(stack: &Stack) -> Timestamp {
+    stack.failure.as_ref().map_or(stack.since, |failure| failure.at)
+}
+
+/// Until when what has failed `failures` times in a row is left alone; `None`: it is time, or somebody has asked for it.
+fn rests(stack: &Stack, failures: u32, now: Timestamp, attempts: &Attempts) -> Option<Timestamp> {
+    let rest = rest_after(failures);
+    let rests = !attempts.asked_anew && elapsed(ended(stack), now) < rest;
+    rests.then(|| ended(stack).saturating_add(rest).unwrap_or(now))
+}
+
+/// Until when the update that failed is not tried again: at once where something else is declared now, else ever later.
+fn update_rests(desired: &Desired, stack: &Stack, now: Timestamp, attempts: &Attempts) -> Option<Timestamp> {
+    rests(stack, attempts.failed_changes + 1, now, attempts).filter(|_| tried(desired, stack))
+}
+
+fn not_updated(id: &Identity, stack: &Stack, shown: Reason, state: &str, until: Timestamp) -> Move {
     let name = id.trigger_stack_name();
-    Decision::stuck(
+    let problem = Problem::new(
         shown,
         format!("the stack \"{name}\" could not be updated and {state}: {}", cause(stack)),
-        "remove the cause, or change the spec; the update is tried again every hour",
-    )
+        "remove the cause, or change the spec; the update is tried again by itself, ever more slowly",
+    );
+    Decision::Stuck(problem.until(until))
 }
 
 /// Such a stack can only be deleted. The next creation waits ever longer.
-fn failed_creation(id: &Identity, stack: &Stack, now: Timestamp, attempts: &Attempts) -> Move {
-    let name = id.trigger_stack_name();
-    let message = format!("the stack \"{name}\" could not be created: {}", cause(stack));
-    let Some(last) = attempts.last_failed_creation.filter(|_| attempts.failed_creations > 0) else {
+fn failed_creation(id: &Identity, desired: &Desired, stack: &Stack, now: Timestamp, attempts: &Attempts) -> Move {
+    let failures = attempts.failed_creations + 1;
+    let Some(until) = rests(stack, failures, now, attempts).filter(|_| tried(desired, stack)) else {
         return delete(id, stack, Reason::StackFailed);
     };
-    let given_up = attempts.failed_creations >= CREATIONS;
-    let rest = if given_up { CREATION_CAP } else { CREATION_REST * 2_u32.pow(attempts.failed_creations - 1) };
-    if elapsed(last, now) >= rest {
-        return delete(id, stack, Reason::StackFailed);
+    let message = format!("the stack \"{}\" could not be created: {}", id.trigger_stack_name(), cause(stack));
+    if failures >= CREATIONS {
+        let hint = "remove the cause; the stack is made again by itself, ever more slowly";
+        return Decision::Stuck(Problem::new(Reason::StackFailed, message, hint).until(until));
     }
-    if given_up {
-        let hint = "remove the cause; the stack is made again every hour".to_owned();
-        return Decision::stuck(Reason::StackFailed, message, hint);
-    }
-    Decision::Wait(Wait::new("rest", Reason::StackFailed, message).since(last))
+    Decision::Wait(Wait::new("rest", Reason::StackFailed, message).since(ended(stack)).until(until))
 }
 
 fn continue_rollback(id: &Identity, stack: &Stack, now: Timestamp, attempts: &Attempts) -> Move {
     let name = id.trigger_stack_name();
     let continued = |failure: &&Failure| failure.token.as_deref().is_some_and(|token| token.starts_with(CONTINUE));
-    if let Some(failure) = stack.failure.as_ref().filter(continued)
-        && elapsed(failure.at, now) < FAILED_REST
-        && !attempts.asked_anew
-    {
-        return Decision::stuck(
-            Reason::StackRollbackFailed,
-            format!("the rollback of the stack \"{name}\" failed: {}", cause(stack)),
-            "remove the cause; the rollback is continued every ten minutes",
-        );
+    let again = stack.failure.as_ref().filter(continued).is_some();
+    if let Some(until) = rests(stack, attempts.failed_changes + 1, now, attempts).filter(|_| again) {
+        let message = format!("the rollback of the stack \"{name}\" failed: {}", cause(stack));
+        let hint = "remove the cause; the rollback is continued by itself, ever more slowly";
+        return Decision::Stuck(Problem::new(Reason::StackRollbackFailed, message, hint).until(until));
     }
     let token = format!("{CONTINUE}{}", from(id, stack));
     let action = Action::ContinueRollback { stack_id: stack.id.clone(), token };
     let summary = format!("continue the rollback of stack \"{name}\"");
-    Decision::Act(vec![Step::new(action, Change::Update, Reason::StackRollbackFailed, summary)])
+    let step = Step::new(action, Change::Update, Reason::StackRollbackFailed, summary);
+    Decision::Act(vec![if again { step.retrying_failure() } else { step }])
 }
 
 fn failed_deletion(id: &Identity, stack: &Stack, now: Timestamp, attempts: &Attempts) -> Move {
-    let ended = stack.failure.as_ref().map_or(stack.since, |failure| failure.at);
-    if attempts.asked_anew || elapsed(ended, now) >= FAILED_REST {
+    let Some(until) = rests(stack, attempts.failed_changes + 1, now, attempts) else {
         return delete(id, stack, Reason::StackDeleteFailed);
-    }
-    Decision::stuck(
-        Reason::StackDeleteFailed,
-        format!("the stack \"{}\" could not be deleted: {}", id.trigger_stack_name(), cause(stack)),
-        "remove what is in the way; the deletion is tried again every ten minutes",
-    )
+    };
+    let message = format!("the stack \"{}\" could not be deleted: {}", id.trigger_stack_name(), cause(stack));
+    let hint = "remove what is in the way; the deletion is tried again by itself, ever more slowly";
+    Decision::Stuck(Problem::new(Reason::StackDeleteFailed, message, hint).until(until))
 }
 
 fn delete(id: &Identity, stack: &Stack, reason: Reason) -> Move {
@@ -273,14 +281,16 @@ fn delete(id: &Identity, stack: &Stack, reason: Reason) -> Move {
     };
     let token = format!("mlops-delete-{}", from(id, stack));
     let step = Step::new(Action::Delete { stack_id: stack.id.clone(), token }, Change::Delete, reason, summary);
-    let failed = reason == Reason::StackFailed;
-    Decision::Act(vec![if failed { step.clearing_failed_creation() } else { step }])
+    Decision::Act(vec![match reason {
+        Reason::StackFailed => step.clearing_failed_creation(),
+        Reason::StackDeleteFailed => step.retrying_failure(),
+        _ => step,
+    }])
 }
 
 /// Stands for the state that an operation starts from.
 fn from(id: &Identity, stack: &Stack) -> String {
-    let ended = stack.failure.as_ref().map_or(stack.since, |failure| failure.at);
-    digest(&[&id.owner.hash(), &stack.id, &stack.status, &ended.to_string()])[..40].to_owned()
+    digest(&[&id.owner.hash(), &stack.id, &stack.status, &ended(stack).to_string()])[..40].to_owned()
 }
 
 fn request(id: &Identity, desired: &Desired, from: &str) -> Request {

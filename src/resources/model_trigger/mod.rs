@@ -14,6 +14,7 @@ use crate::domain::identity::{FINGERPRINT_TAG, Identity, Owned, Ownership, diges
 use crate::domain::problem::Problem;
 use crate::domain::project::{Project, RepositoryRole};
 use crate::domain::secret::Secret;
+use crate::domain::tags;
 use crate::resources::jenkins_jobs::item_path;
 use crate::resources::sagemaker_project::ProjectRef;
 
@@ -26,6 +27,8 @@ mod tests;
 const PARAMETER_LIMIT: usize = 4096;
 /// The one parameter that is not shown: a JSON object with user, token and CA bundle.
 pub const SECRET_PARAMETER: &str = "JenkinsSecret";
+/// The stack's name in intents.
+pub const RESOURCE: &str = "ModelTrigger";
 /// The start of the client token of a continued rollback.
 const CONTINUE: &str = "mlops-continue-";
 
@@ -42,7 +45,7 @@ pub struct Desired {
     pub shared: bool,
     /// How many bytes it has, where those are too many for a parameter.
     pub oversize: Option<usize>,
-    /// All tags: the user's, the owner's, the fingerprint's.
+    /// All tags of ours: the spec's with the record of their keys, the owner's, the fingerprint's.
     pub tags: BTreeMap<String, String>,
     /// The role that CloudFormation acts as.
     pub role_arn: Option<RoleArn>,
@@ -99,6 +102,8 @@ pub enum Action {
         stack_id: String,
         token: String,
     },
+    /// Nothing is done outside: the ARN of the stack goes into the status.
+    Remember(String),
 }
 
 /// A CreateStack or UpdateStack.
@@ -170,7 +175,7 @@ impl ExternalResource for ModelTrigger {
         }
         let secret = secret.to_string();
         let length = secret.len();
-        let mut tags = project.tags.clone();
+        let mut tags = tags::recorded(Owned::Stack, &project.tags);
         tags.extend(project.identity.owner_tags(Owned::Stack));
         let role_arn = project.roles.stack.clone();
         let fingerprint = format!(
@@ -194,13 +199,16 @@ impl ExternalResource for ModelTrigger {
         match (goal, &observed.stack) {
             (Goal::Present(desired), None) => decide::missing(id, desired, now, attempts),
             (Goal::Absent, None) => Decision::Gone,
-            (goal, Some(stack)) => match (id.ownership(Owned::Stack, &stack.tags), goal) {
+            (goal, Some(stack)) => match (whose(id, stack, attempts), goal) {
                 (Ownership::Ours, Goal::Present(desired)) => decide::present(id, desired, stack, now, attempts),
                 (Ownership::Ours, Goal::Absent) => decide::absent(id, stack, now, attempts),
                 (Ownership::Claimed, _) => {
                     Decision::Stuck(Problem::claimed(&format!("stack \"{}\"", id.trigger_stack_name())))
                 }
                 (Ownership::Foreign | Ownership::Unmarked, Goal::Present(_)) => decide::foreign(id),
+                (Ownership::Foreign, Goal::Absent) if recorded(stack, attempts) => {
+                    Decision::Stuck(Problem::taken_over(&format!("stack \"{}\"", id.trigger_stack_name())))
+                }
                 // What is not ours is none of ours to delete.
                 (Ownership::Foreign | Ownership::Unmarked, Goal::Absent) => Decision::Gone,
             },
@@ -213,6 +221,7 @@ impl ExternalResource for ModelTrigger {
             Action::Update(request) => StepKey::new("UpdateStack", &[]).with_contents(&request.tags),
             Action::Delete { stack_id, .. } => StepKey::new("DeleteStack", &[stack_id]),
             Action::ContinueRollback { stack_id, .. } => StepKey::new("ContinueUpdateRollback", &[stack_id]),
+            Action::Remember(id) => StepKey::new("Remember", &[id]),
         }
     }
 
@@ -242,6 +251,15 @@ impl ExternalResource for ModelTrigger {
         };
         Some(format!("model trigger {what} in account {}, {}", placement.account_id, placement.region))
     }
+}
+
+/// Whether the stack's ARN is written down as that of this object's.
+fn recorded(stack: &Stack, attempts: &Attempts) -> bool {
+    attempts.recorded_id(RESOURCE) == Some(stack.id.as_str())
+}
+
+fn whose(id: &Identity, stack: &Stack, attempts: &Attempts) -> Ownership {
+    id.ownership_of(Owned::Stack, &stack.tags, recorded(stack, attempts))
 }
 
 /// 32 hex digits that change when anything but the token does.

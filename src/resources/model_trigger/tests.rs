@@ -1,7 +1,7 @@
 //! One row per status and goal, and what is and is not drift.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use crate::crd::status::Placement;
+use crate::crd::status::{Intent, Placement};
 use crate::domain::identity::{Owned, Ownership};
 use crate::domain::project::Roles;
 use crate::fixture::{bare, credentials, elsewhere, place, project_ref, role};
@@ -59,6 +59,12 @@ fn stack(status: &str) -> Stack {
     let failure = failed.then(|| Failure { cause: "Function: no".into(), at: at(0), token: None });
     let (tags, role_arn) = (desired.tags, desired.role_arn.map(String::from));
     Stack { id: STACK_ID.into(), status: status.into(), parameters, tags, role_arn, since: at(0), failure }
+}
+
+/// The stack is written down.
+fn attempts() -> Attempts {
+    let intent = Intent { resource: RESOURCE.into(), n: 0, id: Some(STACK_ID.into()) };
+    Attempts { intents: vec![intent], ..Attempts::default() }
 }
 
 /// The same, made from an older spec.
@@ -140,10 +146,15 @@ fn every_status_has_its_move() {
         ("IMPORT_ROLLBACK_COMPLETE", &import_failed("IMPORT_ROLLBACK_COMPLETE"), delete),
         ("NEW_STATUS", unknown, unknown),
     ];
+    let known =
+        aws_sdk_cloudformation::types::StackStatus::values().iter().filter(|status| **status != "DELETE_COMPLETE");
+    for status in known {
+        assert!(cases.iter().any(|row| row.0 == *status), "{status} has no row");
+    }
     let id = project().identity;
     for (status, present, absent) in cases {
         let observed = Observed { stack: Some(older(status)) };
-        let attempts = Attempts::default();
+        let attempts = Attempts { failed_changes: 3, ..attempts() };
         let wanted = ModelTrigger::decide(&id, &Goal::Present(desired()), &observed, at(1), &attempts);
         assert_eq!(told(wanted), named(present), "{status}, wanted");
         let unwanted = ModelTrigger::decide(&id, &Goal::Absent, &observed, at(1), &attempts);
@@ -151,7 +162,7 @@ fn every_status_has_its_move() {
     }
     for status in ["CREATE_COMPLETE", "UPDATE_COMPLETE", "IMPORT_COMPLETE"] {
         let observed = Observed { stack: Some(stack(status)) };
-        let decision = ModelTrigger::decide(&id, &Goal::Present(desired()), &observed, at(1), &Attempts::default());
+        let decision = ModelTrigger::decide(&id, &Goal::Present(desired()), &observed, at(1), &attempts());
         assert_eq!(told(decision), in_sync, "{status}, as declared");
     }
 }
@@ -161,16 +172,17 @@ fn the_past_decides_where_the_status_alone_does_not() {
     let failures = |count: u32, minute: i64| Attempts {
         failed_creations: count,
         last_failed_creation: Some(at(minute)),
-        ..Attempts::default()
+        ..attempts()
     };
-    let none = Attempts::default;
+    let none = attempts;
+    let changes = |failed_changes: u32| Attempts { failed_changes, ..attempts() };
     let wanted = desired().fingerprint;
     let continued = |mut stack: Stack| {
         stack.failure = stack.failure.map(|failure| Failure { token: Some("mlops-continue-1".into()), ..failure });
         stack
     };
-    let mut foreign = stack("CREATE_COMPLETE");
-    foreign.tags.remove(&Owned::Stack.tag());
+    let mut unmarked = stack("CREATE_COMPLETE");
+    unmarked.tags.remove(&Owned::Stack.tag());
     let retried = "Update (SpecChanged): update stack \"NAME\" (what the spec says)";
     let failed = "could not be created: Function: no";
     let cases: Vec<(&str, Option<Stack>, i64, Attempts, String)> = vec![
@@ -184,10 +196,24 @@ fn the_past_decides_where_the_status_alone_does_not() {
         ),
         (
             "a foreign stack",
-            Some(foreign),
+            Some(unmarked.clone()),
+            1,
+            Attempts::default(),
+            "stuck (ForeignOwner): the stack \"NAME\" exists and does not carry our owner tag".into(),
+        ),
+        (
+            "ours, and somebody took its mark off",
+            Some(unmarked),
             1,
             none(),
-            "stuck (ForeignOwner): the stack \"NAME\" exists and does not carry our owner tag".into(),
+            "Update (Drifted): update stack \"NAME\" (its tags)".into(),
+        ),
+        (
+            "ours, and not yet written down",
+            Some(stack("CREATE_COMPLETE")),
+            1,
+            Attempts::default(),
+            format!("Update (Drifted): write down that stack {STACK_ID} is ours"),
         ),
         (
             "the second creation failed just now",
@@ -204,39 +230,53 @@ fn the_past_decides_where_the_status_alone_does_not() {
             format!("Delete (StackFailed): delete stack \"NAME\", which {failed}"),
         ),
         (
-            "the fourth creation failed two minutes ago",
+            "the third creation failed a minute ago",
             Some(stack("ROLLBACK_COMPLETE")),
-            2,
-            failures(3, 0),
-            format!("wait (StackFailed): the stack \"NAME\" {failed}"),
-        ),
-        (
-            "many creations failed",
-            Some(stack("ROLLBACK_COMPLETE")),
-            59,
-            failures(4, 0),
+            1,
+            failures(2, 0),
             format!("stuck (StackFailed): the stack \"NAME\" {failed}"),
         ),
         (
-            "many creations failed, an hour ago",
-            Some(stack("ROLLBACK_COMPLETE")),
-            60,
+            "something else was tried to be made",
+            Some(tried_to_reach(stack("ROLLBACK_COMPLETE"), "aa.bb")),
+            0,
             failures(9, 0),
             format!("Delete (StackFailed): delete stack \"NAME\", which {failed}"),
         ),
         (
-            "this very update was rolled back",
+            "many creations failed",
+            Some(stack("ROLLBACK_COMPLETE")),
+            359,
+            failures(19, 0),
+            format!("stuck (StackFailed): the stack \"NAME\" {failed}"),
+        ),
+        (
+            "many creations failed, the last of them six hours ago",
+            Some(stack("ROLLBACK_COMPLETE")),
+            360,
+            failures(19, 0),
+            format!("Delete (StackFailed): delete stack \"NAME\", which {failed}"),
+        ),
+        (
+            "this very update was rolled back just now",
             Some(tried_to_reach(older("UPDATE_ROLLBACK_COMPLETE"), &wanted)),
-            59,
+            0,
             none(),
             "stuck (StackRolledBack): the stack \"NAME\" could not be updated and is as before: Function: no".into(),
         ),
         (
-            "this very update was rolled back an hour ago",
+            "this very update was rolled back a minute ago",
             Some(tried_to_reach(older("UPDATE_ROLLBACK_COMPLETE"), &wanted)),
-            60,
+            1,
             none(),
             retried.into(),
+        ),
+        (
+            "this very update was rolled back for the eighth time an hour ago",
+            Some(tried_to_reach(older("UPDATE_ROLLBACK_COMPLETE"), &wanted)),
+            60,
+            changes(7),
+            "stuck (StackRolledBack): the stack \"NAME\" could not be updated and is as before: Function: no".into(),
         ),
         (
             "another update was rolled back",
@@ -262,22 +302,29 @@ fn the_past_decides_where_the_status_alone_does_not() {
         (
             "the continued rollback failed too",
             Some(continued(older("UPDATE_ROLLBACK_FAILED"))),
-            1,
+            0,
             none(),
             "stuck (StackRollbackFailed): the rollback of the stack \"NAME\" failed: Function: no".into(),
         ),
         (
-            "the continued rollback failed ten minutes ago",
+            "the continued rollback failed a minute ago",
             Some(continued(older("UPDATE_ROLLBACK_FAILED"))),
-            10,
+            1,
             none(),
             "Update (StackRollbackFailed): continue the rollback of stack \"NAME\"".into(),
         ),
         (
-            "the deletion failed ten minutes ago",
+            "the deletion failed for the fifth time seven minutes ago",
             Some(stack("DELETE_FAILED")),
-            10,
-            none(),
+            7,
+            changes(4),
+            "stuck (StackDeleteFailed): the stack \"NAME\" could not be deleted: Function: no".into(),
+        ),
+        (
+            "the deletion failed for the fifth time eight minutes ago",
+            Some(stack("DELETE_FAILED")),
+            8,
+            changes(4),
             "Delete (StackDeleteFailed): delete stack \"NAME\"".into(),
         ),
     ];
@@ -296,7 +343,7 @@ fn a_stack_of_another_installation_is_neither_taken_nor_deleted() {
     stack.tags.extend(elsewhere(&id).owner_tags(Owned::Stack));
     for goal in [Goal::Present(desired()), Goal::Absent] {
         let observed = Observed { stack: Some(stack.clone()) };
-        let decision = ModelTrigger::decide(&id, &goal, &observed, at(1), &Attempts::default());
+        let decision = ModelTrigger::decide(&id, &goal, &observed, at(1), &attempts());
         assert!(told(decision).starts_with("stuck (ClusterClaimed): stack"));
     }
 }
@@ -305,10 +352,16 @@ fn a_stack_of_another_installation_is_neither_taken_nor_deleted() {
 fn nothing_and_what_is_not_ours_is_gone() {
     let mut foreign = stack("CREATE_COMPLETE");
     foreign.tags.insert(Owned::Stack.tag(), "somebody".into());
-    for stack in [None, Some(foreign)] {
-        let decision =
-            ModelTrigger::decide(&project().identity, &Goal::Absent, &Observed { stack }, at(1), &Attempts::default());
-        assert_eq!(told(decision), "gone");
+    let taken_over =
+        "stuck (ForeignOwner): stack \"NAME\" was made for this object and carries the mark of another one now";
+    for (stack, attempts, wanted) in [
+        (None, Attempts::default(), "gone"),
+        (Some(foreign.clone()), Attempts::default(), "gone"),
+        (Some(foreign), attempts(), taken_over),
+    ] {
+        let id = project().identity;
+        let decision = ModelTrigger::decide(&id, &Goal::Absent, &Observed { stack }, at(1), &attempts);
+        assert_eq!(told(decision), named(wanted));
     }
 }
 
@@ -336,6 +389,19 @@ fn each_difference_is_told_apart() {
             |stack| drop(stack.tags.insert("team".into(), "b".into())),
             "Update (Drifted): update stack \"NAME\" (its tags)",
         ),
+        (
+            "a tag of somebody else",
+            |stack| drop(stack.tags.insert("their".into(), "own".into())),
+            "in sync: arn:aws:cloudformation:eu-west-1:111122223333:stack/s/1",
+        ),
+        (
+            "a tag that an earlier spec asked for",
+            |stack| {
+                let before = BTreeMap::from([("team".to_owned(), "a".to_owned()), ("cost".to_owned(), "7".to_owned())]);
+                stack.tags.extend(tags::recorded(Owned::Stack, &before));
+            },
+            "Update (Drifted): update stack \"NAME\" (its tags)",
+        ),
         ("another role", |stack| stack.role_arn = None, "Update (Drifted): update stack \"NAME\" (its role)"),
         ("a masked secret", |_| {}, "in sync: arn:aws:cloudformation:eu-west-1:111122223333:stack/s/1"),
     ];
@@ -343,13 +409,8 @@ fn each_difference_is_told_apart() {
         let mut stack = stack("UPDATE_COMPLETE");
         edit(&mut stack);
         let observed = Observed { stack: Some(stack) };
-        let decision = ModelTrigger::decide(
-            &project().identity,
-            &Goal::Present(desired()),
-            &observed,
-            at(1),
-            &Attempts::default(),
-        );
+        let decision =
+            ModelTrigger::decide(&project().identity, &Goal::Present(desired()), &observed, at(1), &attempts());
         assert_eq!(told(decision), named(expected), "{name}");
     }
 }
@@ -436,7 +497,7 @@ fn the_function_gets_the_user_of_its_own_and_the_operators_is_remarked_on() {
         assert!(desired.fingerprint.ends_with(&format!(".{half}")), "{case}: a new token is a new fingerprint");
         let observed = Observed { stack: Some(Stack { tags: desired.tags.clone(), ..stack("CREATE_COMPLETE") }) };
         let goal = Goal::Present(desired);
-        let decision = ModelTrigger::decide(&project.identity, &goal, &observed, at(0), &Attempts::default());
+        let decision = ModelTrigger::decide(&project.identity, &goal, &observed, at(0), &attempts());
         let Decision::InSync(trigger) = decision else { panic!("{case}: {}", told(decision)) };
         let reason = ModelTrigger::remark(&trigger).map(|remark| remark.reason);
         assert_eq!(reason, shared.then_some(Reason::SharedCredentials), "{case}");
@@ -448,13 +509,8 @@ fn a_ca_bundle_that_does_not_fit_is_refused_before_anything_is_made() {
     let mut project = project();
     project.model_trigger.as_mut().unwrap().ca_bundle = "x".repeat(4096);
     let desired = ModelTrigger::desired(&project, &project_ref("p-1"));
-    let decision = ModelTrigger::decide(
-        &project.identity,
-        &Goal::Present(desired),
-        &Observed::default(),
-        at(0),
-        &Attempts::default(),
-    );
+    let decision =
+        ModelTrigger::decide(&project.identity, &Goal::Present(desired), &Observed::default(), at(0), &attempts());
     assert_eq!(
         told(decision),
         "stuck (CaBundleInvalid): Jenkins credentials and CA bundle have 4144 bytes together; a stack parameter takes 4096"

@@ -2,15 +2,22 @@
 //! never touched: what is wrong with them only a person can change. Jenkins is a resource of its own, `jenkins_server`.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use jiff::Timestamp;
 
 use crate::crd::identifiers::{ConnectionArn, RoleArn};
 use crate::crd::status::{MlopsProjectStatus, Placement, Reason};
-use crate::domain::external_resource::{Attempts, Decision, ExternalResource, Goal, ResourceKind, StepKey};
+use crate::domain::external_resource::{Attempts, Decision, ExternalResource, Goal, ResourceKind, StepKey, Wait};
+use crate::domain::fault::PROPAGATION;
 use crate::domain::identity::Identity;
 use crate::domain::problem::Problem;
 use crate::domain::project::{Project, Roles};
+use crate::domain::time::elapsed;
+
+/// How often, and for how long, a connection is looked at whose handshake a person completes.
+const HANDSHAKE_CHECK: Duration = Duration::from_secs(30);
+const HANDSHAKE: Duration = Duration::from_hours(1);
 
 /// The account, the roles and the connections, as a resource that is only ever observed.
 pub struct Prerequisites;
@@ -30,6 +37,8 @@ pub enum RoleUse {
     Stack,
     /// The model trigger's Lambda runs as it.
     Runtime,
+    /// It may launch the product.
+    Principal,
 }
 
 impl RoleUse {
@@ -41,6 +50,7 @@ impl RoleUse {
             Self::CheckIn => "aws.roles.checkIn",
             Self::Stack => "aws.roles.stack",
             Self::Runtime => "modelTrigger.runtimeRoleArn",
+            Self::Principal => "catalog.principals",
         }
     }
 
@@ -48,7 +58,7 @@ impl RoleUse {
     fn services(self) -> &'static [&'static str] {
         match self {
             Self::Launch => &["servicecatalog.amazonaws.com"],
-            Self::Usage => &[],
+            Self::Usage | Self::Principal => &[],
             Self::CheckIn | Self::UsageCheckIn => &["codebuild.amazonaws.com", "lambda.amazonaws.com"],
             Self::Stack => &["cloudformation.amazonaws.com"],
             Self::Runtime => &["lambda.amazonaws.com"],
@@ -81,6 +91,11 @@ impl Needs {
                 None => (RoleUse::UsageCheckIn, usage.clone()),
             });
         }
+        // A portfolio takes a principal that does not exist, and lets nobody launch for it.
+        let principals = project.catalog.principals.iter().filter(|principal| principal.kind == "IAM");
+        let home = &project.identity.placement.account_id;
+        let named = principals.filter_map(|principal| RoleArn::parse(&principal.arn).ok());
+        roles.extend(named.filter(|role| role.account() == home.as_str()).map(|role| (RoleUse::Principal, role)));
         let connections = project.repositories.each().map(|(_, one)| one.connection_arn.clone()).collect();
         Self { roles, connections }
     }
@@ -154,8 +169,8 @@ impl ExternalResource for Prerequisites {
         id: &Identity,
         goal: &Goal<Needs>,
         observed: &Observed,
-        _now: Timestamp,
-        _tried: &Attempts,
+        now: Timestamp,
+        attempts: &Attempts,
     ) -> Decision<Action, OperatorPrincipal> {
         if observed.account != *id.placement.account_id {
             return Decision::stuck(
@@ -173,7 +188,7 @@ impl ExternalResource for Prerequisites {
                 || needs.connections.iter().find_map(|arn| lacking_connection(arn, observed.connections.get(arn))),
             );
         match problem {
-            Some(problem) => Decision::Stuck(problem),
+            Some(problem) => lacking(problem, now, attempts),
             None => Decision::InSync(OperatorPrincipal { arn: observed.operator_principal_arn.clone() }),
         }
     }
@@ -189,6 +204,21 @@ impl ExternalResource for Prerequisites {
     /// The account and the roles are nobody's to leave.
     fn whereabouts(_placement: &Placement, _status: &MlopsProjectStatus) -> Option<String> {
         None
+    }
+}
+
+/// What AWS has just been given may not show yet; what a person completes in a console is looked for often while he may be
+/// at it.
+fn lacking(problem: Problem, now: Timestamp, attempts: &Attempts) -> Decision<Action, OperatorPrincipal> {
+    let lasted = |since: Option<Timestamp>| since.map_or(Duration::ZERO, |since| elapsed(since, now));
+    let spreads = matches!(problem.reason, Reason::RoleMissing | Reason::RoleNotTrusted);
+    if spreads && lasted(attempts.propagating_since) < PROPAGATION {
+        return Decision::Wait(Wait::new("prerequisites", Reason::Propagating, problem.message));
+    }
+    let soon = now.saturating_add(HANDSHAKE_CHECK).unwrap_or(now);
+    match problem.reason {
+        Reason::ConnectionPending if lasted(attempts.stuck_since) < HANDSHAKE => Decision::Stuck(problem.until(soon)),
+        _ => Decision::Stuck(problem),
     }
 }
 
@@ -221,6 +251,16 @@ fn lacking_role(purpose: RoleUse, arn: &RoleArn, observed: Option<&ObservedRole>
     }
 }
 
+/// Where a person finds a connection in the console (Developer Tools user guide, "Update a pending connection").
+fn console(arn: &ConnectionArn) -> String {
+    let host = match arn.as_str().split(':').nth(1) {
+        Some("aws-cn") => "console.amazonaws.cn",
+        Some("aws-us-gov") => "console.amazonaws-us-gov.com",
+        _ => "console.aws.amazon.com",
+    };
+    format!("https://{host}/codesuite/settings/connections?region={}", arn.region())
+}
+
 /// What is wrong with a connection, if anything.
 fn lacking_connection(arn: &ConnectionArn, observed: Option<&ObservedConnection>) -> Option<Problem> {
     let status = match observed {
@@ -230,11 +270,11 @@ fn lacking_connection(arn: &ConnectionArn, observed: Option<&ObservedConnection>
     };
     let (reason, message, hint) = match status {
         "AVAILABLE" => return None,
-        "PENDING" => (
-            Reason::ConnectionPending,
-            format!("Git connection {arn} waits for its handshake"),
-            "finish it in the AWS console: Developer Tools, Settings, Connections, Update pending connection",
-        ),
+        "PENDING" => {
+            let message = format!("Git connection {arn} waits for its handshake");
+            let hint = format!("finish it in the AWS console (Update pending connection): {}", console(arn));
+            return Some(Problem::new(Reason::ConnectionPending, message, hint));
+        }
         "" => (
             Reason::ConnectionMissing,
             format!("Git connection {arn} does not exist"),
@@ -289,15 +329,48 @@ mod tests {
             connections: BTreeMap::from([(connection_arn(CONNECTION), connection)]),
         };
         let goal = if absent { Goal::Absent } else { Goal::Present(needs) };
-        match Prerequisites::decide(&identity(), &goal, &observed, Timestamp::UNIX_EPOCH, &Attempts::default()) {
-            Decision::InSync(principal) => principal.arn,
-            Decision::Gone | Decision::GoneBut(_) => "Gone".into(),
-            Decision::Stuck(Problem { reason, message, hint }) => {
-                assert!(!message.is_empty() && !hint.is_empty());
-                reason.to_string()
+        let told = |now: i64, attempts: &Attempts| {
+            let now = Timestamp::from_second(now).unwrap();
+            match Prerequisites::decide(&identity(), &goal, &observed, now, attempts) {
+                Decision::InSync(principal) => principal.arn,
+                Decision::Gone | Decision::GoneBut(_) => "Gone".into(),
+                Decision::Wait(wait) => format!("wait {}", wait.reason),
+                Decision::Stuck(Problem { reason, message, hint, .. }) => {
+                    assert!(!message.is_empty() && !hint.is_empty());
+                    reason.to_string()
+                }
+                Decision::Act(_) => panic!("prerequisites are looked at and nothing else"),
             }
-            _ => panic!("prerequisites are looked at and nothing else"),
-        }
+        };
+        let since = Attempts { propagating_since: Some(Timestamp::UNIX_EPOCH), ..Attempts::default() };
+        let lasting = told(120, &since);
+        // What may only be too young to show is waited for first.
+        let spreads = ["RoleMissing", "RoleNotTrusted"].contains(&&*lasting);
+        let at_first = if spreads { "wait Propagating" } else { &lasting };
+        assert_eq!((told(0, &Attempts::default()), told(119, &since)), (at_first.into(), at_first.into()));
+        lasting
+    }
+
+    #[test]
+    fn a_handshake_that_a_person_completes_is_noticed_soon() {
+        let needs = Needs { roles: Vec::new(), connections: BTreeSet::from([connection_arn(CONNECTION)]) };
+        let observed = Observed {
+            account: "111122223333".into(),
+            connections: BTreeMap::from([(connection_arn(CONNECTION), connection("PENDING"))]),
+            ..Observed::default()
+        };
+        let at = |second: i64| Timestamp::from_second(second).unwrap();
+        let stuck = |now: i64| {
+            let attempts = Attempts { stuck_since: Some(at(0)), ..Attempts::default() };
+            match Prerequisites::decide(&identity(), &Goal::Present(needs.clone()), &observed, at(now), &attempts) {
+                Decision::Stuck(problem) => problem,
+                _ => panic!("not stuck"),
+            }
+        };
+        assert_eq!(stuck(60).until, Some(at(90)));
+        assert_eq!(stuck(3600).until, None, "after an hour every ten minutes are enough");
+        let link = "https://console.aws.amazon.com/codesuite/settings/connections?region=eu-west-1";
+        assert!(stuck(60).hint.contains(link), "{}", stuck(60).hint);
     }
 
     #[test]
@@ -358,11 +431,26 @@ mod tests {
             ("a role that the operator may not read", Launch, home, ObservedRole::Hidden, available(), ours),
             ("no such connection", Launch, home, catalog(), ObservedConnection::Absent, "ConnectionMissing"),
             ("a connection without its handshake", Launch, home, catalog(), connection("PENDING"), "ConnectionPending"),
+            (
+                "a connection whose handshake nobody begins",
+                Launch,
+                home,
+                catalog(),
+                connection("NEW"),
+                "ConnectionFailed",
+            ),
             ("a broken connection", Launch, home, catalog(), connection("ERROR"), "ConnectionFailed"),
             ("a connection that the operator may not read", Launch, home, catalog(), ObservedConnection::Hidden, ours),
         ];
         for (name, purpose, account, role, connection, wanted) in rows {
             assert_eq!(decide(purpose, account, role, connection, false), wanted, "{name}");
+        }
+    }
+
+    #[test]
+    fn every_status_of_a_connection_has_a_row() {
+        for status in aws_sdk_codeconnections::types::ConnectionStatus::values() {
+            assert!(["AVAILABLE", "PENDING", "ERROR"].contains(status), "{status} has no row");
         }
     }
 

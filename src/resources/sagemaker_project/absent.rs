@@ -7,9 +7,10 @@ use jiff::Timestamp;
 use super::failed::{delete, delete_failed, unknown};
 use super::{Action, Data, Observed, ObservedProject, Provisioned, Status, Tagged};
 use crate::crd::status::Reason;
-use crate::domain::external_resource::{Attempts, Change, Decision, Step, Wait};
+use crate::domain::external_resource::{Amount, Attempts, Change, Decision, Step, Wait};
 use crate::domain::identity::{Identity, Owned, Ownership};
 use crate::domain::problem::Problem;
+use crate::resources::artifact_bucket::ObjectVersion;
 
 type Move = Decision<Action, Provisioned>;
 
@@ -20,12 +21,16 @@ pub(super) fn decide(id: &Identity, observed: &Observed, now: Timestamp, attempt
     if project.status == Status::DeleteCompleted {
         return if data.is_empty() { Decision::Gone } else { Decision::Act(data) };
     }
-    match id.ownership(Owned::Project, &project.tags) {
+    let recorded = super::recorded(attempts) == Some(project.id.as_str());
+    match id.ownership_of(Owned::Project, &project.tags, recorded) {
         Ownership::Ours => {}
         Ownership::Claimed => return Decision::Stuck(Problem::claimed(&format!("SageMaker project {name:?}"))),
+        Ownership::Foreign if recorded => {
+            return Decision::Stuck(Problem::taken_over(&format!("SageMaker project {name:?} ({})", project.id)));
+        }
         Ownership::Foreign | Ownership::Unmarked => return Decision::Gone,
     }
-    if !project.of_our_product && super::recorded(attempts) != Some(project.id.as_str()) {
+    if !project.of_our_product && !recorded {
         return unproven(name, project);
     }
     let wait = |doing: &str, since: Timestamp| {
@@ -70,18 +75,26 @@ fn belongs(id: &Identity, project: &ObservedProject, tags: &BTreeMap<String, Str
 fn clear(id: &Identity, project: &ObservedProject, data: &Data) -> Vec<Step<Action>> {
     let ours = |resource: &&Tagged| belongs(id, project, &resource.tags);
     let mut steps = Vec::new();
-    let mut push =
-        |action: Action, summary: String| steps.push(Step::new(action, Change::Delete, Reason::Deleting, summary));
+    let mut push = |action: Action, summary: String, amount: Amount| {
+        steps.push(Step::new(action, Change::Delete, Reason::Deleting, summary).removing(amount));
+    };
+    let none = Amount::default();
     if let Some(group) = data.group.as_ref().filter(ours) {
         if !data.packages.is_empty() {
             let summary = format!("delete the models registered in group {:?}", group.name);
-            push(Action::DeletePackages(data.packages.clone()), summary);
+            push(Action::DeletePackages(data.packages.clone()), summary, none);
         }
-        push(Action::DeleteGroup(group.name.clone()), format!("delete model package group {:?}", group.name));
+        push(Action::DeleteGroup(group.name.clone()), format!("delete model package group {:?}", group.name), none);
     }
     if let Some(bucket) = data.bucket.as_ref().filter(ours) {
-        push(Action::EmptyBucket(bucket.name.clone()), format!("delete everything in bucket {:?}", bucket.name));
-        push(Action::DeleteBucket(bucket.name.clone()), format!("delete bucket {:?}", bucket.name));
+        if !data.versions.is_empty() {
+            let summary = format!("delete versions of objects in bucket {:?}", bucket.name);
+            let action = Action::DeleteVersions(bucket.name.clone(), data.versions.clone());
+            push(action, summary, ObjectVersion::amount(&data.versions));
+        }
+        if !data.more {
+            push(Action::DeleteBucket(bucket.name.clone()), format!("delete bucket {:?}", bucket.name), none);
+        }
     }
     steps
 }

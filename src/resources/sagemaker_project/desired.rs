@@ -1,14 +1,15 @@
 //! From the spec to the project: parameters, tags and fingerprint, and what is wrong with them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
+use super::Desired;
 use super::seed_code::{self, BundledArchive};
-use super::{Desired, TAG_KEYS_TAG};
 use crate::crd::status::Reason;
 use crate::domain::identity::{FINGERPRINT_TAG, Owned, digest};
 use crate::domain::problem::Problem;
 use crate::domain::project::{ParameterValue, Project, Repository, RepositoryRole, Roles, SeedCode};
 use crate::domain::secret;
+use crate::domain::tags;
 use crate::resources::catalog::ProvisioningTarget;
 use crate::template_lint::{DeclaredParameter, JudgedFor};
 
@@ -37,11 +38,7 @@ pub(super) fn desired(owner: &Project, target: &ProvisioningTarget) -> Desired {
     let problem = problem.or_else(|| missing(&parameters, declared));
     parameters.retain(|name, _| declared.contains_key(name));
     let fingerprint = fingerprint(&target.artifact_id, &parameters, &bundled);
-    let mut tags = owner.tags.clone();
-    if !tags.is_empty() {
-        // Service Catalog takes no empty values, so an empty record is left out.
-        tags.insert(TAG_KEYS_TAG.to_owned(), owner.tags.keys().map(|key| key_digest(key)).collect());
-    }
+    let mut tags = tags::recorded(Owned::Project, &owner.tags);
     tags.extend(owner.identity.owner_tags(Owned::Project));
     tags.insert(FINGERPRINT_TAG.to_owned(), fingerprint.clone());
     let problem = problem.or_else(|| crowded(tags.len(), owner.tags.len()));
@@ -255,17 +252,4 @@ fn fingerprint(artifact_id: &str, parameters: &BTreeMap<String, ParameterValue>,
         }
     }
     digest(&parts)[..32].to_owned()
-}
-
-fn key_digest(key: &str) -> String {
-    digest(&[key])[..5].to_owned()
-}
-
-/// The tags that a project carries because an earlier spec asked for them, and this one does not.
-pub(super) fn outlived(observed: &BTreeMap<String, String>, wanted: &BTreeMap<String, String>) -> BTreeSet<String> {
-    let record = observed.get(TAG_KEYS_TAG).map(String::as_str).unwrap_or_default();
-    let ours = |key: &str| {
-        key == TAG_KEYS_TAG || (0..record.len() / 5).any(|n| record.get(n * 5..n * 5 + 5) == Some(&key_digest(key)))
-    };
-    observed.keys().filter(|key| !wanted.contains_key(*key) && ours(key)).cloned().collect()
 }

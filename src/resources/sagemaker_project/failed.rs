@@ -6,7 +6,8 @@ use jiff::Timestamp;
 use super::{Action, ObservedProject, Provisioned, Status};
 use crate::crd::status::Reason;
 use crate::domain::external_resource::{Attempts, Change, Decision, Step};
-use crate::domain::requeue::SLOW_RETRY;
+use crate::domain::problem::Problem;
+use crate::domain::requeue::rest_after;
 use crate::domain::time::elapsed;
 
 type Move = Decision<Action, Provisioned>;
@@ -22,14 +23,22 @@ pub(super) fn delete(name: &str, reason: Reason) -> Step<Action> {
 
 /// A deletion that failed is tried again slowly: what is in the way must go first.
 pub(super) fn delete_failed(name: &str, project: &ObservedProject, now: Timestamp, attempts: &Attempts) -> Move {
-    if attempts.asked_anew || elapsed(project.modified, now) >= SLOW_RETRY {
-        return Decision::Act(vec![delete(name, Reason::ProjectDeleteFailed)]);
-    }
-    Decision::stuck(
+    let Some(until) = rests(project, attempts.failed_changes + 1, now).filter(|_| !attempts.asked_anew) else {
+        return Decision::Act(vec![delete(name, Reason::ProjectDeleteFailed).retrying_failure()]);
+    };
+    let problem = Problem::new(
         Reason::ProjectDeleteFailed,
         told(&format!("SageMaker could not delete the project {name:?}"), &project.cause),
-        "remove what is in the way (the launch role must still exist); the operator tries again every ten minutes",
-    )
+        "remove what is in the way (the launch role must still exist); the operator tries again by itself, ever more slowly",
+    );
+    Decision::Stuck(problem.until(until))
+}
+
+/// Until when an operation that has failed so often in a row is left alone; `None`: it is time.
+pub(super) fn rests(project: &ObservedProject, failures: u32, now: Timestamp) -> Option<Timestamp> {
+    let rest = rest_after(failures);
+    let until = project.modified.saturating_add(rest).unwrap_or(now);
+    (elapsed(project.modified, now) < rest).then_some(until)
 }
 
 /// A status that AWS has added since.

@@ -12,24 +12,22 @@ use crate::crd::identifiers::ProductId;
 use crate::crd::status::{MlopsProjectStatus, Placement, ProjectStatus, RepositoryStatus};
 use crate::domain::external_resource::{Attempts, Decision, ExternalResource, Goal, ResourceKind, StepKey};
 use crate::domain::identity::Identity;
-use crate::domain::problem::Problem;
+use crate::domain::problem::{Left, Problem};
 use crate::domain::project::{ParameterValue, Project, RepositoryRole};
+use crate::resources::artifact_bucket::ObjectVersion;
 use crate::resources::catalog::ProvisioningTarget;
 
 mod absent;
 mod desired;
 mod failed;
 mod present;
+mod product;
 pub mod seed_code;
 #[cfg(test)]
 mod tests;
 
 pub use desired::judged_for;
 use seed_code::BundledArchive;
-
-/// Tag key under which the project remembers which of its tags come from the spec, so that a tag that leaves the spec
-/// leaves the project, and tags of other people stay: five hex digits for each key.
-pub const TAG_KEYS_TAG: &str = "mlops-operator.io/tag-keys";
 
 /// The project's name in intents.
 pub const RESOURCE: &str = "SagemakerProject";
@@ -54,7 +52,7 @@ pub struct Desired {
     pub parameters: BTreeMap<String, ParameterValue>,
     /// Which of them name archives that the operator bundles.
     pub bundled: Vec<BundledArchive>,
-    /// The user's tags, ownership, fingerprint and [`TAG_KEYS_TAG`].
+    /// The user's tags with the record of their keys, ownership and fingerprint.
     pub tags: BTreeMap<String, String>,
     /// Of version and parameters, secrets included; archives that the operator bundles count as such, whichever they are.
     pub fingerprint: String,
@@ -82,6 +80,8 @@ pub struct ObservedProject {
     pub status: Status,
     /// The first cause of a failure; empty otherwise, and where AWS gives none.
     pub cause: String,
+    /// What a creation that failed has left, since the template retains it.
+    pub left: Vec<Left>,
     /// The product that it was launched from; none where it was not launched through Service Catalog.
     pub product_id: Option<ProductId>,
     /// Whether that product carries our mark; false where that was not asked.
@@ -92,12 +92,54 @@ pub struct ObservedProject {
     pub parameters: BTreeMap<String, String>,
     /// Its tags; empty on the record of a deleted one.
     pub tags: BTreeMap<String, String>,
+    /// What it was launched as; `None`: not asked.
+    pub provisioned: Option<ProvisionedProduct>,
     /// When it was made.
     pub created: Timestamp,
     /// When its status changed last.
     pub modified: Timestamp,
     /// What became of its seed code; `None` where that was not observed.
     pub seeded: Option<Seeded>,
+}
+
+/// The provisioned product behind a project, as Service Catalog has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProvisionedProduct {
+    /// `pp-…`.
+    pub id: String,
+    pub status: ProductStatus,
+    /// What Service Catalog says of it.
+    pub message: String,
+    /// ARN and status of its stack, asked for only where something is wrong with the product.
+    pub stack: Option<(String, String)>,
+}
+
+/// `ProvisionedProductStatus` of Service Catalog.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ProductStatus {
+    Available,
+    UnderChange,
+    Tainted,
+    Error,
+    PlanInProgress,
+    /// There is none any more: somebody terminated it.
+    Terminated,
+    /// One that the operator does not know.
+    Unknown(String),
+}
+
+impl ProductStatus {
+    /// The status of that name.
+    pub fn parse(name: &str) -> Self {
+        match name {
+            "AVAILABLE" => Self::Available,
+            "UNDER_CHANGE" => Self::UnderChange,
+            "TAINTED" => Self::Tainted,
+            "ERROR" => Self::Error,
+            "PLAN_IN_PROGRESS" => Self::PlanInProgress,
+            other => Self::Unknown(other.to_owned()),
+        }
+    }
 }
 
 /// `ProjectStatus` of SageMaker.
@@ -156,6 +198,10 @@ pub struct Data {
     pub packages: Vec<String>,
     /// The project's bucket with its tags.
     pub bucket: Option<Tagged>,
+    /// What is in the bucket, or the first part of it: every version of every object.
+    pub versions: Vec<ObjectVersion>,
+    /// Whether there are more.
+    pub more: bool,
 }
 
 /// A resource of the project's stack, by name.
@@ -183,8 +229,8 @@ pub enum Action {
     DeletePackages(Vec<String>),
     /// Deletes the model package group.
     DeleteGroup(String),
-    /// Deletes every version of every object in the bucket.
-    EmptyBucket(String),
+    /// Deletes these versions of objects in the bucket.
+    DeleteVersions(String, Vec<ObjectVersion>),
     DeleteBucket(String),
     Delete,
     /// Nothing is done outside: the id of the project goes into the status.
@@ -283,11 +329,19 @@ impl ExternalResource for SagemakerProject {
             Action::Untag(_, keys) => StepKey::new("DeleteTags", &[]).with_contents(keys),
             Action::DeletePackages(arns) => StepKey::new("DeleteModelPackage", &[]).with_contents(arns),
             Action::DeleteGroup(name) => StepKey::new("DeleteModelPackageGroup", &[name]),
-            Action::EmptyBucket(name) => StepKey::new("EmptyBucket", &[name]),
+            // A bucket is emptied page by page: each page begins with another version.
+            Action::DeleteVersions(name, versions) => {
+                let first = versions.first().map_or(["", ""], |first| [first.key.as_str(), first.id.as_str()]);
+                StepKey::new("DeleteObjectVersions", &[name, first[0], first[1]])
+            }
             Action::DeleteBucket(name) => StepKey::new("DeleteBucket", &[name]),
             Action::Delete => StepKey::new("DeleteProject", &[]),
             Action::Remember(id) => StepKey::new("Remember", &[id]),
         }
+    }
+
+    fn left_behind(observed: &Observed) -> Vec<Left> {
+        observed.project.as_ref().map(|project| project.left.clone()).unwrap_or_default()
     }
 
     fn exists(observed: &Observed) -> bool {

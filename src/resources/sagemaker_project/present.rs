@@ -1,28 +1,25 @@
 //! What to do so that the project is as declared.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::failed::{delete, delete_failed, told, unknown};
+use super::failed::{delete, delete_failed, rests, told, unknown};
+use super::product;
 use super::{
-    Action, Desired, Observed, ObservedProject, Provisioned, RESOURCE, Status, desired, project_ref, seed_code,
+    Action, Desired, Observed, ObservedProject, Provisioned, RESOURCE, Status, project_ref, recorded, seed_code,
 };
 use crate::crd::status::Reason;
 use crate::domain::external_resource::{Attempts, Change, Decision, Step, Wait};
 use crate::domain::identity::{FINGERPRINT_TAG, Identity, Owned, Ownership};
-use crate::domain::problem::Problem;
+use crate::domain::problem::{Left, Problem};
 use crate::domain::project::ParameterValue;
-use crate::domain::requeue::SLOW_RETRY;
-use crate::domain::time::elapsed;
+use crate::domain::tags;
 
 type Move = Decision<Action, Provisioned>;
 
-/// A project that could not be created is made again after this long, twice as long after each further failure.
-const FIRST_RETRY: Duration = Duration::from_secs(30);
-/// But never later than this.
-const LAST_RETRY: Duration = Duration::from_hours(1);
+/// After how many creations that leave something behind it is not tried again by itself.
+const CREATIONS_THAT_LEAVE: u32 = 3;
 
 pub(super) fn decide(
     id: &Identity,
@@ -42,7 +39,7 @@ pub(super) fn decide(
             format!("create SageMaker project {:?}", desired.name),
         )]);
     };
-    match id.ownership(Owned::Project, &project.tags) {
+    match id.ownership_of(Owned::Project, &project.tags, recorded(attempts) == Some(project.id.as_str())) {
         Ownership::Ours => {}
         Ownership::Claimed => {
             return Decision::Stuck(Problem::claimed(&format!("SageMaker project {:?}", desired.name)));
@@ -63,7 +60,9 @@ pub(super) fn decide(
         Status::CreateFailed => create_failed(desired, project, now, attempts),
         Status::UpdateFailed => update_failed(desired, project, now, attempts),
         Status::DeleteFailed => delete_failed(&desired.name, project, now, attempts),
-        Status::CreateCompleted | Status::UpdateCompleted => settled(desired, project, attempts),
+        Status::CreateCompleted | Status::UpdateCompleted => {
+            product::unfit(&desired.name, project, early).unwrap_or_else(|| settled(desired, project, attempts))
+        }
         Status::DeleteCompleted | Status::Unknown(_) => unknown(&desired.name, project),
     }
 }
@@ -78,9 +77,18 @@ fn asked_for_something_else(desired: &Desired, project: &ObservedProject) -> boo
 
 /// Deletes what could not be created, to make it again: at once when the spec has changed since, else ever more slowly.
 fn create_failed(desired: &Desired, project: &ObservedProject, now: Timestamp, attempts: &Attempts) -> Move {
-    let pause = FIRST_RETRY.saturating_mul(2_u32.saturating_pow(attempts.failed_creations)).min(LAST_RETRY);
-    if attempts.asked_anew || asked_for_something_else(desired, project) || elapsed(project.modified, now) >= pause {
-        let summary = format!("delete SageMaker project {:?}, which could not be created", desired.name);
+    let failures = attempts.failed_creations + 1;
+    let anew = attempts.asked_anew || asked_for_something_else(desired, project);
+    let what = told(&format!("SageMaker could not create the project {:?}", desired.name), &project.cause);
+    if !anew && !attempts.left_behind.is_empty() && failures >= CREATIONS_THAT_LEAVE {
+        return leaves_too_much(&what, attempts);
+    }
+    if anew || rests(project, failures, now).is_none() {
+        let left = match project.left.as_slice() {
+            [] => String::new(),
+            left => format!("; AWS leaves behind what its template retains: {}", Left::list(left)),
+        };
+        let summary = format!("delete SageMaker project {:?}, which could not be created{left}", desired.name);
         let step = Step { summary, ..delete(&desired.name, Reason::ProjectFailed) };
         return Decision::Act(vec![step.clearing_failed_creation()]);
     }
@@ -92,20 +100,40 @@ fn create_failed(desired: &Desired, project: &ObservedProject, now: Timestamp, a
             "remove the cause; the operator then deletes what is left and creates the project again, ever more slowly"
         }
     };
-    let message = told(&format!("SageMaker could not create the project {:?}", desired.name), &project.cause);
-    Decision::stuck(Reason::ProjectFailed, message, hint)
+    Decision::Stuck(Problem::new(Reason::ProjectFailed, what, hint).until(rests(project, failures, now).unwrap_or(now)))
+}
+
+/// Each creation that fails leaves what the template retains: it is for a person to remove, and to say when to go on.
+fn leaves_too_much(what: &str, attempts: &Attempts) -> Move {
+    let left: Vec<&Left> = attempts.left_behind.iter().collect();
+    let names = left.iter().map(|one| one.to_string()).collect::<Vec<_>>().join(", ");
+    let commands: Vec<String> = left.iter().filter_map(|one| one.removal()).collect();
+    let remove = match commands.as_slice() {
+        [] => "remove what is left".to_owned(),
+        commands => format!("remove what is left ({})", commands.join("; ")),
+    };
+    Decision::stuck(
+        Reason::ProjectFailed,
+        format!(
+            "{what}; the template retains resources, so each try has left some behind, and it is not tried again by itself: {names}"
+        ),
+        format!(
+            "remove the cause, use DeletionPolicy: RetainExceptOnCreate in the template, {remove}, and then ask for a reconcile (annotation mlops-operator.io/reconcile-requested-at) or change the spec"
+        ),
+    )
 }
 
 fn update_failed(desired: &Desired, project: &ObservedProject, now: Timestamp, attempts: &Attempts) -> Move {
-    if attempts.asked_anew || asked_for_something_else(desired, project) || elapsed(project.modified, now) >= SLOW_RETRY
-    {
+    let rests = rests(project, attempts.failed_changes + 1, now);
+    let Some(until) = rests.filter(|_| !attempts.asked_anew && !asked_for_something_else(desired, project)) else {
         return settled(desired, project, attempts);
-    }
-    Decision::stuck(
+    };
+    let problem = Problem::new(
         Reason::ProjectUpdateFailed,
         told(&format!("SageMaker could not update the project {:?}", desired.name), &project.cause),
-        "remove the cause or change the spec; the operator tries again every ten minutes",
-    )
+        "remove the cause or change the spec; the operator tries again by itself, ever more slowly",
+    );
+    Decision::Stuck(problem.until(until))
 }
 
 /// What differs between the project and the spec, once nothing is in progress.
@@ -137,7 +165,9 @@ fn settled(desired: &Desired, project: &ObservedProject, attempts: &Attempts) ->
             provisioning: provisioning.map(|_| (desired.artifact_id.clone(), parameters)),
         };
         let summary = format!("update {what} of SageMaker project {:?}", desired.name);
-        steps.push(Step::new(update, Change::Update, provisioning.unwrap_or(Reason::SpecChanged), summary));
+        let step = Step::new(update, Change::Update, provisioning.unwrap_or(Reason::SpecChanged), summary);
+        let again = provisioning == Some(Reason::ProjectUpdateFailed);
+        steps.push(if again { step.retrying_failure() } else { step });
     }
     steps.extend(retag(desired, project));
     if steps.is_empty() {
@@ -166,7 +196,7 @@ fn provisioning_change(
         return Some(Reason::SpecChanged);
     }
     // A failed update has left resources as they were before: only another update can change that.
-    if project.status == Status::UpdateFailed {
+    if project.status == Status::UpdateFailed || product::is_tainted(project) {
         return Some(Reason::ProjectUpdateFailed);
     }
     // A sealed value may come back masked: the fingerprint speaks for it.
@@ -181,7 +211,7 @@ fn provisioning_change(
 /// Tags to put on and to take off. The fingerprint is among them: it follows the update that it speaks of.
 fn retag(desired: &Desired, project: &ObservedProject) -> Vec<Step<Action>> {
     let mut steps = Vec::new();
-    let outlived = desired::outlived(&project.tags, &desired.tags);
+    let outlived = tags::outlived(Owned::Project, &desired.tags, &project.tags);
     if !outlived.is_empty() {
         let summary = format!("remove tags {} from SageMaker project {:?}", names(&outlived), desired.name);
         steps.push(Step::new(

@@ -209,7 +209,7 @@ fn a_failed_check_in_says_what_to_correct() {
         let goal = Goal::Present(wanted());
         let observed = Observed { project: Some(observed), data: None };
         match SagemakerProject::decide(&identity(), &goal, &observed, at(NOW), &written_down()) {
-            Decision::Stuck(Problem { reason: Reason::ProjectFailed, message, hint }) => {
+            Decision::Stuck(Problem { reason: Reason::ProjectFailed, message, hint, .. }) => {
                 assert!(message.contains(cause) && hint.contains("the operator then"), "{cause}: {message}; {hint}");
                 assert_eq!(hint.contains("spec.repositories"), about_repositories, "{cause}: {hint}");
             }

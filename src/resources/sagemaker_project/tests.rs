@@ -77,6 +77,7 @@ fn project(status: &str) -> ObservedProject {
         description: wanted.description.clone(),
         status: Status::parse(status),
         cause: String::new(),
+        left: Vec::new(),
         product_id: Some(product_id("prod-1")),
         of_our_product: false,
         artifact_id: Some("pa-1".into()),
@@ -85,6 +86,7 @@ fn project(status: &str) -> ObservedProject {
         created: at(NOW - 120),
         modified: at(NOW - 60),
         seeded: None,
+        provisioned: None,
     }
 }
 
@@ -174,7 +176,7 @@ fn each_status_has_its_move_while_the_project_is_wanted() {
         (
             "the update failed",
             "UpdateFailed",
-            |project| project.cause = "no such key".into(),
+            |project| (project.cause, project.modified) = ("no such key".into(), at(NOW - 5)),
             "stuck ProjectUpdateFailed: SageMaker could not update the project \"churn\": no such key",
         ),
         (
@@ -192,7 +194,7 @@ fn each_status_has_its_move_while_the_project_is_wanted() {
         (
             "a deletion failed",
             "DeleteFailed",
-            |project| project.cause = "role is gone".into(),
+            |project| (project.cause, project.modified) = ("role is gone".into(), at(NOW - 5)),
             "stuck ProjectDeleteFailed: SageMaker could not delete the project \"churn\": role is gone",
         ),
         (
@@ -210,10 +212,12 @@ fn each_status_has_its_move_while_the_project_is_wanted() {
         (
             "somebody else's",
             "CreateCompleted",
-            |project| project.tags.clear(),
+            |project| (project.id, project.tags) = ("p-other".into(), BTreeMap::new()),
             "stuck ForeignOwner: the SageMaker project \"churn\" exists and belongs to somebody else",
         ),
     ];
+    let known = aws_sdk_sagemaker::types::ProjectStatus::values();
+    assert!(known.iter().all(|status| cases.iter().any(|row| row.1 == *status)), "a status without a row: {known:?}");
     for (case, status, edit, expected) in cases {
         let mut project = project(status);
         edit(&mut project);
@@ -270,11 +274,14 @@ fn each_difference_has_its_update() {
             "a tag that an earlier spec asked for",
             |project| {
                 project.tags.insert("cost".into(), "7".into());
-                let record =
-                    format!("{}{}", project.tags[TAG_KEYS_TAG], &crate::domain::identity::digest(&["cost"])[..5]);
-                project.tags.insert(TAG_KEYS_TAG.into(), record);
+                let record = format!(
+                    "{}{}",
+                    project.tags[&Owned::Project.record_tag()],
+                    &crate::domain::identity::digest(&["cost"])[..5]
+                );
+                project.tags.insert(Owned::Project.record_tag(), record);
             },
-            "Update SpecChanged: remove tags cost from SageMaker project \"churn\"; Update Drifted: set tags mlops-operator.io/tag-keys of SageMaker project \"churn\"",
+            "Update SpecChanged: remove tags cost from SageMaker project \"churn\"; Update Drifted: set tags mlops-operator.io/project-tag-keys of SageMaker project \"churn\"",
         ),
         (
             "a tag of somebody else",
@@ -300,7 +307,7 @@ fn each_difference_has_its_update() {
 #[test]
 fn a_creation_that_fails_again_is_tried_ever_more_slowly_but_never_given_up() {
     for (failures, age, acts) in
-        [(0, 29, false), (0, 30, true), (1, 59, false), (1, 60, true), (40, 3599, false), (40, 3600, true)]
+        [(0, 29, false), (0, 30, true), (1, 59, false), (1, 60, true), (40, 21_599, false), (40, 21_600, true)]
     {
         let mut project = project("CreateFailed");
         project.modified = at(NOW - age);
@@ -309,6 +316,86 @@ fn a_creation_that_fails_again_is_tried_ever_more_slowly_but_never_given_up() {
         let decision = decide(Goal::Present(wanted()), observed, &attempts);
         assert_eq!(decision.starts_with("Delete"), acts, "after {failures} failures and {age} s: {decision}");
     }
+}
+
+/// A complete project whose product is in this status.
+fn with_product(status: ProductStatus, stack: Option<&str>) -> ObservedProject {
+    let stack = stack.map(|status| ("arn:stack".to_owned(), status.to_owned()));
+    let product = ProvisionedProduct { id: "pp-1".into(), status, message: "no".into(), stack };
+    ObservedProject { provisioned: Some(product), ..project("UpdateCompleted") }
+}
+
+#[test]
+fn each_status_of_the_provisioned_product_has_its_move() {
+    let broken = |stack: &str| {
+        format!("stuck ProjectFailed: the provisioned product pp-1 of SageMaker project \"churn\" is broken{stack}: no")
+    };
+    let changing = "wait Progressing 0 s early: Service Catalog is changing the project's product".to_owned();
+    let again = "Update ProjectUpdateFailed: update version and parameters of SageMaker project \"churn\"".to_owned();
+    let rows: [(&str, Option<&str>, String); 8] = [
+        ("AVAILABLE", None, "in sync p-abc".into()),
+        ("UNDER_CHANGE", None, changing.clone()),
+        ("PLAN_IN_PROGRESS", None, changing),
+        ("TAINTED", None, again.clone()),
+        ("TAINTED", Some("UPDATE_ROLLBACK_COMPLETE"), again),
+        ("TAINTED", Some("UPDATE_ROLLBACK_FAILED"), broken(" (stack in UPDATE_ROLLBACK_FAILED)")),
+        ("ERROR", Some("ROLLBACK_FAILED"), broken(" (stack in ROLLBACK_FAILED)")),
+        (
+            "PAUSED",
+            None,
+            "stuck Unexpected: the provisioned product pp-1 of SageMaker project \"churn\" is in status PAUSED, which the operator does not know: no".into(),
+        ),
+    ];
+    let decided =
+        |project| decide(Goal::Present(wanted()), Observed { project: Some(project), data: None }, &written_down());
+    for (status, stack, expected) in &rows {
+        println!("provisioned product {status} (stack {stack:?}): {expected}");
+        assert_eq!(decided(with_product(ProductStatus::parse(status), *stack)), *expected, "{status}");
+    }
+    let known = aws_sdk_servicecatalog::types::ProvisionedProductStatus::values();
+    assert!(known.iter().all(|status| rows.iter().any(|(row, ..)| row == status)), "a status without a row: {known:?}");
+    let gone = decided(with_product(ProductStatus::Terminated, None));
+    assert!(gone.contains("was terminated outside: its stack is gone"), "{gone}");
+}
+
+#[test]
+fn a_template_that_leaves_something_behind_each_time_is_not_tried_for_ever() {
+    let left = |n: u32| Left { kind: "AWS::S3::Bucket".into(), id: format!("sagemaker-project-p-{n}") };
+    let decided = |failures: u32, asked_anew: bool| {
+        let mut project = project("CreateFailed");
+        project.left = vec![left(failures)];
+        let left_behind = (0..=failures).map(left).collect();
+        let attempts = Attempts { failed_creations: failures, left_behind, asked_anew, ..written_down() };
+        let goal = Goal::Present(wanted());
+        SagemakerProject::decide(
+            &identity(),
+            &goal,
+            &Observed { project: Some(project), data: None },
+            at(NOW),
+            &attempts,
+        )
+    };
+    let first = said(decided(0, false));
+    assert!(
+        first.ends_with("AWS leaves behind what its template retains: AWS::S3::Bucket sagemaker-project-p-0"),
+        "{first}"
+    );
+    let Decision::Stuck(Problem { message, hint, .. }) = decided(2, false) else { panic!("not stuck") };
+    for n in 0..3 {
+        assert!(message.contains(&left(n).id), "{message}");
+        assert!(hint.contains(&format!("aws s3 rb s3://sagemaker-project-p-{n} --force")), "{hint}");
+    }
+    assert!(said(decided(2, true)).starts_with("Delete ProjectFailed"), "somebody has asked for it");
+}
+
+#[test]
+fn only_ids_that_a_shell_takes_as_they_are_stand_in_a_command() {
+    let removal = |kind: &str, id: &str| Left { kind: kind.into(), id: id.into() }.removal();
+    assert_eq!(removal("AWS::S3::Bucket", "a-b.c").as_deref(), Some("aws s3 rb s3://a-b.c --force"));
+    for id in ["a;b", "$(x)", "-rf", "a b", "a'b"] {
+        assert_eq!(removal("AWS::S3::Bucket", id), None, "{id}");
+    }
+    assert_eq!(removal("AWS::SQS::Queue", "q"), None);
 }
 
 #[test]
@@ -386,21 +473,29 @@ fn data(owned: bool) -> Data {
         group: Some(Tagged { name: "churn-p-abc".into(), tags: tags.clone() }),
         packages: vec!["arn:1".into()],
         bucket: Some(Tagged { name: "sagemaker-project-p-abc".into(), tags }),
+        versions: vec![ObjectVersion { key: "data.csv".into(), id: "v1".into(), size: 1 }],
+        more: false,
     }
 }
 
 #[test]
 fn each_status_has_its_move_while_the_project_is_to_go() {
-    const CLEAR: &str = "Delete Deleting: delete the models registered in group \"churn-p-abc\"; Delete Deleting: delete model package group \"churn-p-abc\"; Delete Deleting: delete everything in bucket \"sagemaker-project-p-abc\"; Delete Deleting: delete bucket \"sagemaker-project-p-abc\"";
+    const CLEAR: &str = "Delete Deleting: delete the models registered in group \"churn-p-abc\"; Delete Deleting: delete model package group \"churn-p-abc\"; Delete Deleting: delete versions of objects in bucket \"sagemaker-project-p-abc\"; Delete Deleting: delete bucket \"sagemaker-project-p-abc\"";
     const DELETE: &str = "Delete Deleting: delete SageMaker project \"churn\"";
     let none: Edit = |_| {};
-    let foreign: Edit = |project| project.tags.clear();
+    let foreign: Edit = |project| {
+        (project.id, project.tags) = ("p-other".into(), BTreeMap::new());
+    };
+    let unmarked: Edit = |project| project.tags.clear();
+    let taken_over: Edit = |project| drop(project.tags.insert(Owned::Project.tag(), "somebody.else".into()));
     let foreign_data = Data {
         group: data(false).group.map(|group| Tagged { tags: BTreeMap::new(), ..group }),
         packages: vec!["arn:1".into()],
         bucket: None,
+        versions: Vec::new(),
+        more: false,
     };
-    let cases: [(&str, &str, Edit, Option<Data>, &str); 17] = [
+    let cases: [(&str, &str, Edit, Option<Data>, &str); 19] = [
         (
             "still being created",
             "CreateInProgress",
@@ -433,16 +528,26 @@ fn each_status_has_its_move_while_the_project_is_to_go() {
         (
             "could not be deleted",
             "DeleteFailed",
-            |project| project.cause = "role is gone".into(),
+            |project| (project.cause, project.modified) = ("role is gone".into(), at(NOW - 5)),
             None,
             "stuck ProjectDeleteFailed: SageMaker could not delete the project \"churn\": role is gone",
         ),
         ("could not be deleted, but there is data to delete", "DeleteFailed", none, Some(data(false)), CLEAR),
         ("somebody else's", "CreateCompleted", foreign, Some(data(false)), "gone"),
-        ("gone", "DeleteCompleted", foreign, None, "gone"),
-        ("gone; the data says that it is ours", "DeleteCompleted", foreign, Some(data(true)), CLEAR),
-        ("gone; the data does not say whose it is", "DeleteCompleted", foreign, Some(data(false)), "gone"),
+        ("ours, and somebody took its tags off", "CreateCompleted", unmarked, None, DELETE),
+        (
+            "ours, and it carries another object's mark now",
+            "CreateCompleted",
+            taken_over,
+            None,
+            "stuck ForeignOwner: SageMaker project \"churn\" (p-abc) was made for this object and carries the mark of another one now",
+        ),
+        ("gone", "DeleteCompleted", unmarked, None, "gone"),
+        ("gone; the data says that it is ours", "DeleteCompleted", unmarked, Some(data(true)), CLEAR),
+        ("gone; the data does not say whose it is", "DeleteCompleted", unmarked, Some(data(false)), "gone"),
     ];
+    let known = aws_sdk_sagemaker::types::ProjectStatus::values();
+    assert!(known.iter().all(|status| cases.iter().any(|row| row.1 == *status)), "a status without a row: {known:?}");
     for (case, status, edit, data, expected) in cases {
         let mut project = project(status);
         edit(&mut project);

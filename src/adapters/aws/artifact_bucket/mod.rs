@@ -1,10 +1,11 @@
 //! The actuator of the artifact bucket: S3 put into its words, and its actions into S3 calls, without decisions. The
 //! observations stand here, the calls that change something in `write`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use aws_sdk_s3::error::SdkError;
+use aws_sdk_s3::operation::list_object_versions::ListObjectVersionsOutput;
 use aws_sdk_s3::types::{BucketVersioningStatus, ChecksumMode, ServerSideEncryption, Tag};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
@@ -19,8 +20,10 @@ use crate::crd::status::Reason;
 use crate::domain::external_resource::{Actuator, Attempts, RecordedIds};
 use crate::domain::fault::{Fault, FaultKind};
 use crate::domain::identity::Identity;
+use crate::domain::project::Project;
 use crate::resources::artifact_bucket::{
-    Action, ArtifactBucket, Encryption, ObjectVersion, Observed, ObservedBucket, ObservedObject, Settings,
+    Action, ArtifactBucket, Encryption, ObjectVersion, Observed, ObservedBucket, ObservedObject, Settings, is_archive,
+    object_keys,
 };
 
 mod write;
@@ -28,6 +31,8 @@ mod write;
 /// Works on artifact buckets with the clients of one place.
 pub struct ArtifactBucketActuator {
     client: aws_sdk_s3::Client,
+    /// Keys of the objects that are wanted; `None`: everything is looked at.
+    wanted: Option<BTreeSet<String>>,
 }
 
 type Failure<E> = SdkError<E, HttpResponse>;
@@ -80,10 +85,35 @@ impl fmt::Display for Bucket<'_> {
     }
 }
 
+/// Versions and delete markers of a page.
+pub(super) fn listed_versions(page: &ListObjectVersionsOutput) -> Vec<ObjectVersion> {
+    let version = |key: Option<&str>, id: Option<&str>, size: Option<i64>| {
+        let size = size.and_then(|size| u64::try_from(size).ok()).unwrap_or_default();
+        Some(ObjectVersion { key: key?.to_owned(), id: id?.to_owned(), size })
+    };
+    let objects = page.versions().iter().filter_map(|one| version(one.key(), one.version_id(), one.size()));
+    let markers = page.delete_markers().iter().filter_map(|one| version(one.key(), one.version_id(), None));
+    objects.chain(markers).collect()
+}
+
 impl ArtifactBucketActuator {
     /// Works with these clients.
     pub fn new(aws: &Aws) -> Self {
-        Self { client: aws.s3.clone() }
+        Self { client: aws.s3.clone(), wanted: None }
+    }
+
+    /// The same for a bucket that is to be as declared: archives of an older operator, which stay for the projects that
+    /// name them, are not looked at each time.
+    #[must_use]
+    pub fn keeping(mut self, project: &Project) -> Self {
+        self.wanted = Some(object_keys(project));
+        self
+    }
+
+    /// Whether an object need not be looked at. With a new key of the installation all marks are made anew.
+    fn passes_over(&self, id: &Identity, key: &str) -> bool {
+        let unwanted = self.wanted.as_ref().is_some_and(|wanted| !wanted.contains(key));
+        unwanted && is_archive(id, key) && !id.seals.accept_unsealed()
     }
 
     /// Whether the bucket is there to be worked with; `None`: it is. One of that name counts only in the project's account.
@@ -284,11 +314,7 @@ impl ArtifactBucketActuator {
         let answer = call.send().await.map_err(|error| {
             refused("s3:ListBucketVersions", &format!("list the object versions of bucket \"{bucket}\""), &error)
         })?;
-        let version =
-            |key: Option<&str>, id: Option<&str>| Some(ObjectVersion { key: key?.to_owned(), id: id?.to_owned() });
-        let objects = answer.versions().iter().filter_map(|one| version(one.key(), one.version_id()));
-        let markers = answer.delete_markers().iter().filter_map(|one| version(one.key(), one.version_id()));
-        Ok((objects.chain(markers).collect(), answer.is_truncated() == Some(true)))
+        Ok((listed_versions(&answer), answer.is_truncated() == Some(true)))
     }
 }
 
@@ -303,6 +329,9 @@ impl Actuator<ArtifactBucket> for ArtifactBucketActuator {
         let settings = if owned { Some(self.settings(bucket).await?) } else { None };
         let mut objects = Vec::new();
         for key in self.keys(bucket, &prefix).await? {
+            if self.passes_over(id, &key) {
+                continue;
+            }
             objects.extend(self.object(bucket, &key).await?);
         }
         let (versions, more) = self.versions(bucket, if owned { "" } else { &prefix }).await?;

@@ -5,7 +5,7 @@ use aws_sdk_servicecatalog::types::{
 };
 use serde_json::json;
 
-use super::{CatalogProductActuator, deleted, tag_list, written};
+use super::{CatalogProductActuator, code, deleted, tag_list, written};
 use crate::crd::identifiers::{PortfolioId, ProductId, RoleArn};
 use crate::domain::external_resource::RecordedIds;
 use crate::domain::fault::{Fault, FaultKind};
@@ -207,11 +207,46 @@ impl CatalogProductActuator {
     }
 
     async fn delete_portfolio(&self, id: &PortfolioId) -> Result<(), Fault> {
-        deleted(&format!("delete portfolio {id}"), self.client.delete_portfolio().id(id).send().await)
+        let result = self.client.delete_portfolio().id(id).send().await;
+        let in_use = result.as_ref().is_err_and(|error| code(error) == "ResourceInUseException");
+        let done = deleted(&format!("delete portfolio {id}"), result);
+        if !in_use {
+            return done;
+        }
+        let held = self.products(id).await;
+        done.map_err(|fault| match held.as_str() {
+            "" => fault.hint("see what is in the portfolio and whom it is shared with, and take that out"),
+            held => Fault { message: format!("{}; it holds {held}", fault.message), ..fault }
+                .hint("take out of the portfolio what somebody put there, or set deletionPolicy: Retain to leave it"),
+        })
+    }
+
+    /// The products in a portfolio, as far as they can be listed: for people.
+    async fn products(&self, id: &PortfolioId) -> String {
+        let listed = self.client.search_products_as_admin().portfolio_id(id).page_size(20).send().await;
+        let details = listed.map(|page| page.product_view_details.unwrap_or_default()).unwrap_or_default();
+        let ids = details.iter().filter_map(|detail| {
+            let summary = detail.product_view_summary()?;
+            Some(format!("product {} ({:?})", summary.product_id()?, summary.name().unwrap_or_default()))
+        });
+        ids.collect::<Vec<_>>().join(", ")
     }
 
     async fn delete_product(&self, id: &ProductId) -> Result<(), Fault> {
-        deleted(&format!("delete product {id}"), self.client.delete_product().id(id).send().await)
+        let result = self.client.delete_product().id(id).send().await;
+        let in_use = result.as_ref().is_err_and(|error| code(error) == "ResourceInUseException");
+        let done = deleted(&format!("delete product {id}"), result);
+        if !in_use {
+            return done;
+        }
+        // The list may lag: it is for people, after ten minutes.
+        let portfolios = self.portfolios(id).await.unwrap_or_default().join(", ");
+        done.map_err(|fault| match portfolios.as_str() {
+            "" => fault.hint("see what uses the product in the Service Catalog console, and end that"),
+            portfolios => Fault { message: format!("{}; it stands in {portfolios}", fault.message), ..fault }.hint(
+                "take the product out of portfolios that are not this object's, or set deletionPolicy: Retain to leave it",
+            ),
+        })
     }
 
     async fn delete_version(&self, product_id: &ProductId, id: &str) -> Result<(), Fault> {

@@ -1,6 +1,7 @@
 //! Finding our portfolio and product: by the id written down, else by their mark. No list shows tags, so each
 //! candidate costs a call: those of the name first, all others (at most 100 portfolios and 350 products in a region)
 //! only where nothing is written down, which is the first observation of a new project and the first after a lost status.
+//! Only then, too, two that carry our mark are found to be two.
 
 use std::collections::BTreeMap;
 
@@ -19,6 +20,8 @@ use crate::resources::catalog::{ObservedPortfolio, ObservedProduct, Provisioning
 /// A resource, and the recorded id that was found not to exist.
 pub(super) struct Lookup<T> {
     pub(super) resource: Option<T>,
+    /// The id of another one that carries our mark.
+    pub(super) twin: Option<String>,
     pub(super) missing: Option<String>,
 }
 
@@ -59,24 +62,28 @@ impl CatalogProductActuator {
         // An id that cannot be one leads nowhere.
         let usable = recorded.filter(|id| T::is_id(id));
         if let Some(recorded) = usable {
-            let observed = T::described(self, recorded).await?;
-            let marked = |one: &T| matches!(id.ownership(T::OWNED, one.tags()), Ownership::Ours | Ownership::Claimed);
-            if observed.as_ref().is_some_and(marked) {
-                return Ok(Lookup { resource: observed, missing: None });
+            // Whatever its tags say now, a second one must not be made beside it.
+            if let Some(observed) = T::described(self, recorded).await? {
+                return Ok(Lookup { resource: Some(observed), twin: None, missing: None });
             }
         }
         let missing = recorded.map(str::to_owned);
         let candidates = T::candidates(self).await?;
-        let mut claimed = None;
+        let (mut ours, mut twin, mut claimed) = (None, None, None);
         for candidate in in_order(candidates, T::name(&self.names), usable.is_none()) {
             let Some(one) = T::described(self, &candidate).await? else { continue };
             match id.ownership(T::OWNED, one.tags()) {
-                Ownership::Ours => return Ok(Lookup { resource: Some(one), missing }),
+                Ownership::Ours if ours.is_none() => ours = Some(one),
+                Ownership::Ours => twin = twin.or(Some(candidate)),
                 Ownership::Claimed => claimed = claimed.or(Some(one)),
                 Ownership::Foreign | Ownership::Unmarked => {}
             }
+            // One that was written down is gone: any of ours is as good as another.
+            if ours.is_some() && (twin.is_some() || usable.is_some()) {
+                break;
+            }
         }
-        Ok(Lookup { resource: claimed, missing })
+        Ok(Lookup { resource: ours.or(claimed), twin, missing })
     }
 }
 

@@ -53,6 +53,7 @@ impl CatalogProductActuator {
             other_constraints: constraints.others,
             principals,
             launch_path,
+            twins: portfolio.twin.into_iter().chain(product.twin).collect(),
             missing,
         })
     }
@@ -92,15 +93,20 @@ impl CatalogProductActuator {
         product_id: Option<&ProductId>,
     ) -> Result<bool, Fault> {
         let (Some(portfolio_id), Some(product_id)) = (portfolio_id, product_id) else { return Ok(false) };
+        Ok(self.portfolios(product_id).await?.iter().any(|id| id == portfolio_id.as_str()))
+    }
+
+    /// The portfolios that the product stands in.
+    pub(super) async fn portfolios(&self, product_id: &ProductId) -> Result<Vec<String>, Fault> {
+        let mut portfolios = Vec::new();
         let attempt = format!("list portfolios of product {product_id}");
         let mut pages = self.client.list_portfolios_for_product().product_id(product_id).into_paginator().send();
         while let Some(page) = pages.next().await {
-            let Some(page) = found(&attempt, page)? else { return Ok(false) };
-            if page.portfolio_details().iter().any(|portfolio| portfolio.id() == Some(portfolio_id.as_str())) {
-                return Ok(true);
-            }
+            let Some(page) = found(&attempt, page)? else { break };
+            portfolios
+                .extend(page.portfolio_details().iter().filter_map(|portfolio| portfolio.id()).map(str::to_owned));
         }
-        Ok(false)
+        Ok(portfolios)
     }
 
     async fn constraints(

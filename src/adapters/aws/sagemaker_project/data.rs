@@ -7,26 +7,32 @@ use aws_sdk_s3::types::{Delete, ObjectIdentifier};
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
 use super::is_absent;
+use crate::adapters::aws::artifact_bucket::listed_versions;
 use crate::adapters::aws::clients::Aws;
 use crate::adapters::aws::errors::fault;
 use crate::domain::fault::{Fault, FaultKind};
+use crate::resources::artifact_bucket::ObjectVersion;
 use crate::resources::sagemaker_project::{Data, Tagged, bucket_name, group_name};
 
-/// All tags of a resource in SageMaker; none where it does not exist.
-pub(super) async fn tags(aws: &Aws, arn: &str, attempt: &str) -> Result<Option<BTreeMap<String, String>>, Fault> {
+/// All tags of a resource in SageMaker that exists. That its tags are not found is no answer: without them it would be
+/// nobody's.
+pub(super) async fn tags(aws: &Aws, arn: &str, attempt: &str) -> Result<BTreeMap<String, String>, Fault> {
     let mut tags = BTreeMap::new();
     let mut token = None;
     loop {
         let page = match aws.sagemaker.list_tags().resource_arn(arn).set_next_token(token).send().await {
             Ok(page) => page,
-            Err(error) if is_absent(&error) => return Ok(None),
+            Err(error) if is_absent(&error) => {
+                let text = format!("could not {attempt}: SageMaker knows it, and does not find its tags");
+                return Err(Fault::new(FaultKind::Unavailable, text));
+            }
             Err(error) => return Err(fault(attempt, &error)),
         };
         let text = |text: Option<&str>| text.unwrap_or_default().to_owned();
         tags.extend(page.tags().iter().map(|tag| (text(tag.key()), text(tag.value()))));
         token = page.next_token().map(str::to_owned);
         if token.is_none() {
-            return Ok(Some(tags));
+            return Ok(tags);
         }
     }
 }
@@ -38,7 +44,12 @@ pub(super) async fn look(aws: &Aws, name: &str, id: &str, account: &str) -> Resu
         Some(group) => packages(aws, &group.name).await?,
         None => Vec::new(),
     };
-    Ok(Data { group, packages, bucket: bucket(aws, &bucket_name(id), account).await? })
+    let bucket = bucket(aws, &bucket_name(id), account).await?;
+    let (versions, more) = match &bucket {
+        Some(bucket) => versions(aws, &bucket.name, account).await?,
+        None => (Vec::new(), false),
+    };
+    Ok(Data { group, packages, bucket, versions, more })
 }
 
 async fn group(aws: &Aws, name: &str) -> Result<Option<Tagged>, Fault> {
@@ -49,7 +60,7 @@ async fn group(aws: &Aws, name: &str) -> Result<Option<Tagged>, Fault> {
         Err(error) => return Err(fault(&format!("look at model package group {name:?}"), &error)),
     };
     let tags = tags(aws, &arn, &format!("list the tags of model package group {name:?}")).await?;
-    Ok(tags.map(|tags| Tagged { name: name.to_owned(), tags }))
+    Ok(Some(Tagged { name: name.to_owned(), tags }))
 }
 
 async fn packages(aws: &Aws, group: &str) -> Result<Vec<String>, Fault> {
@@ -104,30 +115,29 @@ pub(super) async fn delete_group(aws: &Aws, name: &str) -> Result<(), Fault> {
     }
 }
 
-/// Deletes every version of every object and every delete marker, up to a thousand at a time.
-pub(super) async fn empty_bucket(aws: &Aws, bucket: &str, account: &str) -> Result<(), Fault> {
-    loop {
-        let request = aws.s3.list_object_versions().bucket(bucket).expected_bucket_owner(account).max_keys(1000);
-        let listed = match request.send().await {
-            Ok(listed) => listed,
-            Err(error) if error.as_service_error().and_then(|error| error.code()) == Some("NoSuchBucket") => {
-                return Ok(());
-            }
-            Err(error) => return Err(fault(&format!("list what is in bucket {bucket:?}"), &error)),
-        };
-        let versions = listed.versions().iter().map(|version| (version.key(), version.version_id()));
-        let markers = listed.delete_markers().iter().map(|marker| (marker.key(), marker.version_id()));
-        let objects: Vec<ObjectIdentifier> = versions
-            .chain(markers)
-            .filter_map(|(key, version)| {
-                ObjectIdentifier::builder().key(key?).set_version_id(version.map(str::to_owned)).build().ok()
-            })
-            .collect();
-        if objects.is_empty() {
-            return Ok(());
+/// The first page of what is in a bucket, and whether there is more.
+async fn versions(aws: &Aws, bucket: &str, account: &str) -> Result<(Vec<ObjectVersion>, bool), Fault> {
+    let request = aws.s3.list_object_versions().bucket(bucket).expected_bucket_owner(account).max_keys(1000);
+    match request.send().await {
+        Ok(page) => Ok((listed_versions(&page), page.is_truncated() == Some(true))),
+        Err(error) if error.as_service_error().and_then(|error| error.code()) == Some("NoSuchBucket") => {
+            Ok((Vec::new(), false))
         }
-        delete_objects(aws, bucket, account, objects).await?;
+        Err(error) => Err(fault(&format!("list what is in bucket {bucket:?}"), &error)),
     }
+}
+
+/// Deletes versions of objects and delete markers for good, at most a thousand (DeleteObjects API reference).
+pub(super) async fn delete_versions(
+    aws: &Aws,
+    bucket: &str,
+    account: &str,
+    versions: &[ObjectVersion],
+) -> Result<(), Fault> {
+    let identifier =
+        |version: &ObjectVersion| ObjectIdentifier::builder().key(&version.key).version_id(&version.id).build().ok();
+    let objects: Vec<ObjectIdentifier> = versions.iter().take(1000).filter_map(identifier).collect();
+    delete_objects(aws, bucket, account, objects).await
 }
 
 async fn delete_objects(aws: &Aws, bucket: &str, account: &str, objects: Vec<ObjectIdentifier>) -> Result<(), Fault> {

@@ -29,6 +29,8 @@ mod cause;
 mod data;
 mod outputs;
 
+use cause::Cause;
+
 type Sdk<E> = SdkError<E, Response>;
 
 /// The actuator of [`SagemakerProject`].
@@ -99,11 +101,10 @@ impl SagemakerProjectActuator {
         // The record of a deleted project has no tags to ask for.
         let tags = match status {
             Status::DeleteCompleted => BTreeMap::new(),
-            _ => data::tags(&self.aws, &arn, &format!("list the tags of SageMaker project {name:?}"))
-                .await?
-                .unwrap_or_default(),
+            _ => data::tags(&self.aws, &arn, &format!("list the tags of SageMaker project {name:?}")).await?,
         };
-        let cause = if status.is_failed() { cause::first(&self.aws, &output).await } else { String::new() };
+        let Cause { text: cause, left } =
+            if status.is_failed() { cause::first(&self.aws, &output).await } else { Cause::default() };
         let details = output.service_catalog_provisioning_details();
         let parameters = details.map(|details| details.provisioning_parameters()).unwrap_or_default();
         let created = moment(output.creation_time());
@@ -111,6 +112,7 @@ impl SagemakerProjectActuator {
             id: output.project_id().unwrap_or_default().to_owned(),
             arn,
             description: output.project_description().unwrap_or_default().to_owned(),
+            left: if status == Status::CreateFailed { left } else { Vec::new() },
             status,
             cause,
             product_id: details.and_then(|details| ProductId::parse(details.product_id()?).ok()),
@@ -127,9 +129,15 @@ impl SagemakerProjectActuator {
             created,
             modified: output.last_modified_time().map_or(created, |time| moment(Some(time))),
             seeded: None,
+            provisioned: None,
         };
         let product = output.service_catalog_provisioned_product_details();
-        project.seeded = self.seeded(&project, product.and_then(|product| product.provisioned_product_id())).await?;
+        let product = product.and_then(|product| product.provisioned_product_id());
+        project.seeded = self.seeded(&project, product).await?;
+        let complete = matches!(project.status, Status::CreateCompleted | Status::UpdateCompleted);
+        if let Some(product) = product.filter(|_| complete && self.purpose == Purpose::Keep) {
+            project.provisioned = cause::product(&self.aws, product).await?;
+        }
         Ok(project)
     }
 
@@ -222,7 +230,9 @@ impl Actuator<SagemakerProject> for SagemakerProjectActuator {
             }
             Action::DeletePackages(arns) => data::delete_packages(&self.aws, arns).await?,
             Action::DeleteGroup(group) => data::delete_group(&self.aws, group).await?,
-            Action::EmptyBucket(bucket) => data::empty_bucket(&self.aws, bucket, &id.placement.account_id).await?,
+            Action::DeleteVersions(bucket, versions) => {
+                data::delete_versions(&self.aws, bucket, &id.placement.account_id, versions).await?;
+            }
             Action::DeleteBucket(bucket) => data::delete_bucket(&self.aws, bucket, &id.placement.account_id).await?,
             Action::Delete => self.delete(name).await?,
             Action::Remember(project) => return Ok(vec![(RESOURCE.to_owned(), project.clone())]),
