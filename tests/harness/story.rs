@@ -132,8 +132,8 @@ impl Story {
 
     fn look(&mut self) {
         let mut lines = Vec::new();
-        let journal = self.harness.sandbox.journal();
-        for entry in &journal[self.told.journal..] {
+        let journal = self.harness.sandbox.journal_after(self.told.journal);
+        for entry in &journal {
             if is_read(&entry.operation) {
                 self.told.reads += 1;
                 continue;
@@ -143,7 +143,7 @@ impl Story {
             let fault = entry.fault.map(|fault| format!(" ({fault})")).unwrap_or_default();
             lines.push((entry.at, "writes", format!("{}{}{refused}{fault}", entry.call(), subject(entry))));
         }
-        self.told.journal = journal.len();
+        self.told.journal += journal.len();
         let now = self.harness.sandbox.now();
         for event in self.harness.kubernetes.objects("events") {
             let name = event["metadata"]["name"].as_str().unwrap_or_default().to_owned();

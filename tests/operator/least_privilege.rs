@@ -56,7 +56,6 @@ const RARE: &[(&str, &str)] = &[
     ("s3:ListAllMyBuckets", "a bucket that answers 403: whose is it"),
     ("servicecatalog:CreateProvisioningArtifact", "a new version of the project template"),
     ("servicecatalog:DeleteProvisioningArtifact", "the old one is not needed any more"),
-    ("servicecatalog:DescribeProvisionedProduct", "a project failed: why"),
     ("servicecatalog:DescribeRecord", "a project failed: why"),
     ("servicecatalog:ProvisionProduct", "SageMaker does it as whoever creates the project"),
     ("servicecatalog:TerminateProvisionedProduct", "SageMaker does it as whoever deletes the project"),

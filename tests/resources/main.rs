@@ -12,3 +12,4 @@ mod model_trigger;
 mod prerequisites;
 mod sagemaker_project;
 mod setup_templates;
+mod states;

@@ -213,7 +213,8 @@ async fn a_project_is_launched_once_and_its_id_is_known_early() {
     bench.memory.doubt(SagemakerProject::KIND);
     let before = bench.sandbox.calls().len();
     assert_eq!(told(&bench.reconcile(true, false).await), "in sync, changed false");
-    assert_eq!(bench.sandbox.calls()[before..], ["sagemaker DescribeProject", "sagemaker ListTags"]);
+    let looked = ["sagemaker DescribeProject", "sagemaker ListTags", "servicecatalog DescribeProvisionedProduct"];
+    assert_eq!(bench.sandbox.calls()[before..], looked);
 }
 
 #[tokio::test(start_paused = true)]

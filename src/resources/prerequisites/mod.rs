@@ -448,13 +448,6 @@ mod tests {
     }
 
     #[test]
-    fn every_status_of_a_connection_has_a_row() {
-        for status in aws_sdk_codeconnections::types::ConnectionStatus::values() {
-            assert!(["AVAILABLE", "PENDING", "ERROR"].contains(status), "{status} has no row");
-        }
-    }
-
-    #[test]
     fn deletion_asks_for_the_account_alone() {
         let nothing = || (ObservedRole::Absent, ObservedConnection::Absent);
         for (name, account, wanted) in
