@@ -166,7 +166,7 @@ crd: own ## writes the CustomResourceDefinitions from the types
 golden: own ## writes the golden files anew; read the difference before you commit it
 	$(INSTALL) tests
 	export UPDATE_GOLDEN=1
-	cargo test --workspace --test operator -- lifecycles:: environment_faults::
+	cargo test --workspace --test operator -- lifecycles:: recovery:: environment_faults::
 	cargo test --workspace --test static crd
 
 # Installations, once per machine

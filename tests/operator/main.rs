@@ -21,6 +21,7 @@ mod lint_template;
 mod ownership;
 mod parameters;
 mod plugins;
+mod recovery;
 mod remote_text;
 mod sandbox_transport;
 mod secrets;

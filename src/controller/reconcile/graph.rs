@@ -111,9 +111,9 @@ pub(super) async fn delete<J: IntentJournal>(
 ) -> ReconcileSummary {
     let walk = Walk { scope, id, summary: Mutex::default() };
     let Deletion { aws, jenkins, names, delete_data, delete_folders } = deletion;
-    scope.memory.doubt(ResourceKind::Prerequisites);
+    scope.memory.distrust(ResourceKind::Prerequisites);
     if scope.memory.kept::<Jobs>(ResourceKind::JenkinsJobs, scope.clock.now()) != Some(None) {
-        scope.memory.doubt(ResourceKind::JenkinsServer);
+        scope.memory.distrust(ResourceKind::JenkinsServer);
     }
     let account = walk.remove::<Prerequisites, _>(Ok(()), &PrerequisitesActuator::account_only(&aws)).await;
     let right_account = account.gone(ResourceKind::Prerequisites);
@@ -125,19 +125,49 @@ pub(super) async fn delete<J: IntentJournal>(
     // Jobs and trigger go before what they work on, but what cannot be removed there must not keep the rest.
     let now = scope.clock.now();
     let past = |outcome: &Outcome, kind| if outcome.needs_intervention(now) { Ok(()) } else { outcome.gone(kind) };
-    let unused =
-        right_account.and(past(&trigger.without_output(), ResourceKind::ModelTrigger)).and(past(&jobs.0, jobs.1));
+    // What is not found is in nobody's way, though it counts as gone only later.
+    let trigger_out_of_the_way =
+        if confirms_absence(&trigger) { Ok(()) } else { past(&trigger.without_output(), ResourceKind::ModelTrigger) };
+    let unused = right_account.and(trigger_out_of_the_way).and(past(&jobs.0, jobs.1));
     let purpose = if delete_data { Purpose::DeleteWithData } else { Purpose::Delete };
     let projects = SagemakerProjectActuator::new(&aws, purpose);
     let model = walk.remove_for_good::<SagemakerProject, _>(unused, &projects).await;
     let unlaunched = model.gone(ResourceKind::SagemakerProject);
-    let catalog = walk.remove::<CatalogProduct, _>(unlaunched, &CatalogProductActuator::new(&aws, names)).await;
+    let catalog = CatalogProductActuator::new(&aws, names);
+    if confirms_absence(&model) {
+        walk.look_ahead::<CatalogProduct, _>(&catalog).await;
+    }
+    let catalog = walk.remove::<CatalogProduct, _>(unlaunched, &catalog).await;
     let unoffered = catalog.gone(ResourceKind::CatalogProduct);
     walk.remove::<ArtifactBucket, _>(unoffered, &ArtifactBucketActuator::new(&aws)).await;
     walk.end()
 }
 
+/// Whether a resource is not found, and only too soon to count as gone.
+fn confirms_absence<O>(outcome: &Outcome<O>) -> bool {
+    matches!(outcome, Outcome::Waiting { reason: Reason::ConfirmingAbsence, .. })
+}
+
 impl<J: IntentJournal> Walk<'_, J> {
+    /// Looks at a resource whose turn has not come, so that its absence is confirmed in the same time as that of the one
+    /// before it. Nothing follows from what is seen but that.
+    async fn look_ahead<R, A>(&self, actuator: &A)
+    where
+        R: ExternalResource,
+        A: Actuator<R>,
+    {
+        let (memory, now) = (self.scope.memory, self.scope.clock.now());
+        let attempts = memory.attempts(R::KIND);
+        if attempts.absent_since.is_some() {
+            return;
+        }
+        // A fault says nothing: its turn comes, and then it is told.
+        if let Ok(observed) = actuator.observe(self.id, &attempts).await {
+            memory.saw(R::KIND, R::exists(&observed), now);
+            memory.sighted(R::KIND, &R::sightings(&observed), now);
+        }
+    }
+
     fn end(self) -> ReconcileSummary {
         self.summary.into_inner().unwrap_or_else(PoisonError::into_inner)
     }
