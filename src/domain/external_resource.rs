@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::hash::Hash;
 
 use jiff::Timestamp;
 
@@ -12,6 +12,7 @@ use crate::domain::fault::Fault;
 use crate::domain::identity::Identity;
 use crate::domain::problem::{Left, Problem};
 use crate::domain::project::Project;
+pub use crate::domain::step::{Amount, Change, Step, StepKey, digest_of};
 
 /// The kinds of external resources, in the order in which they are made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -71,156 +72,6 @@ pub enum Goal<D> {
     Present(D),
     /// It does not exist.
     Absent,
-}
-
-/// What a step does to the resource, told apart in plans and events.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[allow(missing_docs)]
-pub enum Change {
-    Create,
-    Update,
-    Replace,
-    Delete,
-}
-
-/// Tells one step of a resource from another: its operation, what that is applied to, and with which contents. It is how
-/// the loop recognises a step that has no effect, so it must not depend on the wording of a message.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct StepKey {
-    operation: &'static str,
-    subject: Vec<String>,
-    contents: u64,
-    lasting: bool,
-}
-
-impl StepKey {
-    /// The key of an operation on a subject: names or ids, from the outside in.
-    pub fn new(operation: &'static str, subject: &[&str]) -> Self {
-        Self {
-            operation,
-            subject: subject.iter().map(|part| (*part).to_owned()).collect(),
-            contents: 0,
-            lasting: false,
-        }
-    }
-
-    /// The same with certain contents: the same operation with other contents is another step.
-    #[must_use]
-    pub fn with_contents(mut self, contents: &impl Hash) -> Self {
-        self.contents = digest_of(contents);
-        self
-    }
-
-    /// The same, remembered beyond the moment in which the resource is as it should be: see [`Attempts::once`]. Of few
-    /// subjects only, since each of them stays in memory.
-    #[must_use]
-    pub fn lasting(mut self) -> Self {
-        self.lasting = true;
-        self
-    }
-
-    /// Whether it is remembered so.
-    pub fn is_lasting(&self) -> bool {
-        self.lasting
-    }
-
-    /// What is done.
-    pub fn operation(&self) -> &'static str {
-        self.operation
-    }
-
-    /// What it is applied to.
-    pub fn subject(&self) -> &[String] {
-        &self.subject
-    }
-}
-
-/// A digest that differs where the value differs. It is stable within a process, and never leaves it.
-pub fn digest_of(value: &impl Hash) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    value.hash(&mut hasher);
-    hasher.finish()
-}
-
-/// One action to take.
-pub struct Step<A> {
-    /// What the actuator is told to do.
-    pub action: A,
-    /// What it does to the resource.
-    pub change: Change,
-    /// Why it is done; events show it.
-    pub reason: Reason,
-    /// What it does, for people, in the imperative and without secrets: `create portfolio "team-a"`.
-    pub summary: String,
-    /// Written to the status before the act, where AWS does not key the resource by name.
-    pub intent: Option<Intent>,
-    /// Whether it clears away a resource whose creation failed, so that the next creation counts as one more attempt.
-    pub clears_failed_creation: bool,
-    /// Whether it does once more what failed before, so that the next time waits longer.
-    pub retries_failure: bool,
-    /// How much it removes of something that takes many steps.
-    pub removes: Amount,
-}
-
-/// How much of something there is, for a wait of many steps to tell.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Amount {
-    /// Versions of objects, and delete markers.
-    pub objects: u64,
-    /// In bytes.
-    pub size: u64,
-}
-
-impl Amount {
-    /// Both together.
-    #[must_use]
-    pub fn plus(self, other: Self) -> Self {
-        Self { objects: self.objects.saturating_add(other.objects), size: self.size.saturating_add(other.size) }
-    }
-}
-
-impl<A> Step<A> {
-    /// A step without an intent.
-    pub fn new(action: A, change: Change, reason: Reason, summary: impl Into<String>) -> Self {
-        Self {
-            action,
-            change,
-            reason,
-            summary: summary.into(),
-            intent: None,
-            clears_failed_creation: false,
-            retries_failure: false,
-            removes: Amount::default(),
-        }
-    }
-
-    /// The same, announced in the status before it is done.
-    #[must_use]
-    pub fn with_intent(mut self, intent: Intent) -> Self {
-        self.intent = Some(intent);
-        self
-    }
-
-    /// The same, as the removal of a resource whose creation failed.
-    #[must_use]
-    pub fn clearing_failed_creation(mut self) -> Self {
-        self.clears_failed_creation = true;
-        self
-    }
-
-    /// The same, which removes so much of what there is.
-    #[must_use]
-    pub fn removing(mut self, amount: Amount) -> Self {
-        self.removes = amount;
-        self
-    }
-
-    /// The same, as one more attempt at what failed before: an update, a deletion.
-    #[must_use]
-    pub fn retrying_failure(mut self) -> Self {
-        self.retries_failure = true;
-        self
-    }
 }
 
 /// The remote side is working, or what it did does not show yet.
@@ -311,8 +162,8 @@ pub struct Attempts {
     pub missing_since: BTreeMap<String, Timestamp>,
     /// Since when, in this process, AWS has been propagating what was made, without a break.
     pub propagating_since: Option<Timestamp>,
-    /// Since when, in this process, a person has been needed, without a break.
-    pub stuck_since: Option<Timestamp>,
+    /// Why a person is needed, and since when, in this process, it has been for that without a break.
+    pub stuck: Option<(Reason, Timestamp)>,
     /// Ids that were observed to exist at some time in this process.
     pub sighted: BTreeSet<String>,
     /// Whether the spec, a Secret or a person has asked for a reconcile since the last act: what rests after a failure is

@@ -15,6 +15,7 @@ pub mod requeue;
 pub mod scrubber;
 pub mod seal;
 pub mod secret;
+pub mod step;
 pub mod tags;
 pub mod text;
 pub mod time;

@@ -41,10 +41,10 @@ pub fn requeue_after(report: &Report, pace: impl Fn(ResourceKind) -> Pace, chanc
     let wishes = report.outcomes().iter().filter_map(|(kind, outcome)| {
         let pace = pace(*kind);
         let wish = delay(outcome, report.now, pace.failures, chance)?;
-        let rest = pace.rests_until.map(|until| ahead(until, report.now)).filter(|rest| *rest > TOLERANCE);
-        Some(rest.unwrap_or(wish))
+        // One whose rest has ended in the meantime is due.
+        Some(pace.rests_until.map_or(wish, |until| at(until, report.now)))
     });
-    wishes.min().unwrap_or_else(|| shortened(fallback, chance))
+    wishes.fold(shortened(fallback, chance), Duration::min)
 }
 
 /// When a resource with this outcome is to be looked at again; `None`: with the others.
@@ -168,7 +168,8 @@ mod tests {
         };
         assert_eq!(after(None), 4, "the wait of 40 s");
         assert_eq!(after(Some(3)), 3, "the throttled one is due before");
-        assert_eq!(after(Some(0)), 4, "a rest that is over says nothing");
+        assert_eq!(after(Some(0)), 0, "a rest that ended meanwhile: at once");
+        assert_eq!(after(Some(2 * 86400)), 4, "a clock that was set back makes no rest of days");
     }
 
     #[test]

@@ -371,6 +371,39 @@ async fn a_fault_keeps_the_time_of_the_first_one_until_it_succeeds() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_refusal_counts_from_the_first_refusal_and_not_from_the_outage_before_it() {
+    let (fixture, place) = (Fixture::new(), Place::default());
+    for (name, kind, seconds, shown) in [
+        ("Jenkins restarts", FaultKind::Unavailable, 0, false),
+        ("it is still away", FaultKind::Unavailable, 40, false),
+        ("it is back, and refuses a valid token", FaultKind::Denied, 20, false),
+        ("it refuses it still", FaultKind::Denied, 31, true),
+    ] {
+        tokio::time::advance(Duration::from_secs(seconds)).await;
+        place.faults.lock().unwrap().push_back(Some(fault(kind)));
+        fixture.memory.distrust(ResourceKind::CatalogProduct);
+        let outcome = fixture.scope(&place, Goal::Present(7)).await;
+        assert_eq!(outcome.needs_intervention(fixture.clock.now()), shown, "{name}: {outcome:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_goes_on_is_not_failing() {
+    let (fixture, place) = (Fixture::new(), Place::default());
+    let kind = ResourceKind::CatalogProduct;
+    for _ in 0..5 {
+        fixture.memory.faulted(kind, FaultKind::Throttled, fixture.clock.now());
+        tokio::time::advance(Duration::from_mins(2)).await;
+        let key = StepKey::new("DeleteObjectVersions", &["bucket", &fixture.clock.now().to_string()]);
+        fixture.memory.acted(kind, &key, After::Nothing, fixture.clock.now());
+        assert_eq!(fixture.memory.pace(kind).failures, 0);
+    }
+    place.faults.lock().unwrap().push_back(Some(fault(FaultKind::Throttled)));
+    let outcome = fixture.scope(&place, Goal::Present(7)).await;
+    assert_eq!(outcome, Outcome::Faulted { fault: fault(FaultKind::Throttled), since: fixture.clock.now() });
+}
+
+#[tokio::test(start_paused = true)]
 async fn propagation_is_waiting_for_two_minutes_and_then_a_refusal_with_its_hint() {
     let (fixture, place) = (Fixture::new(), Place::default());
     let refused = || Some(fault(FaultKind::Propagating).with_reason(Reason::NoLaunchPath).hint("add the principal"));

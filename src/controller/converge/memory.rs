@@ -12,16 +12,18 @@ use serde_json::Value;
 
 use crate::crd::status::{Intent, Reason};
 use crate::domain::external_resource::{Amount, Attempts, RecordedIds, ResourceKind, StepKey};
-use crate::domain::problem::Left;
-use crate::domain::requeue::{DEEP_CHECK, Pace, SLOW_RETRY, TOLERANCE};
+use crate::domain::fault::FaultKind;
+use crate::domain::requeue::{DEEP_CHECK, SLOW_RETRY};
 use crate::domain::scrubber::Scrubber;
 use crate::domain::secret::Secret;
 use crate::domain::time::elapsed;
 
+mod trouble;
+
 /// For how long something seen in sync is taken for granted, whatever the rest of the object is doing: less than the time
 /// between two deep checks, which look at everything.
 const KEEP: Duration = Duration::from_mins(40);
-/// The same for what has something about it that may pass.
+/// The same for what has something about it that may pass, and for the account.
 const KEEP_PASSING: Duration = Duration::from_mins(7);
 
 /// How many resources that were left behind are told of, at most.
@@ -57,6 +59,10 @@ struct State {
 struct ResourceState {
     attempts: Attempts,
     faulted_since: Option<Timestamp>,
+    /// The kind of the last fault, and since when there has been no other.
+    fault: Option<(FaultKind, Timestamp)>,
+    /// Why a person is needed, and since when it has been for that.
+    stuck: Option<(Reason, Timestamp)>,
     /// How many calls in a row have failed or were too early.
     failures: u32,
     /// Whether something is wrong with it since it was last as it should be.
@@ -137,6 +143,9 @@ impl ObjectMemory {
                 kind.rest = None;
                 kind.acts.clear();
                 kind.propagating_since = None;
+                kind.faulted_since = None;
+                kind.fault = None;
+                kind.stuck = None;
                 kind.failures = 0;
                 kind.sick = false;
                 kind.attempts.asked_anew = true;
@@ -159,49 +168,6 @@ impl ObjectMemory {
         state.failures
     }
 
-    /// How the resource is to be looked at.
-    pub fn pace(&self, kind: ResourceKind) -> Pace {
-        self.of(kind, |state| Pace {
-            failures: state.failures,
-            rests_until: state.rest.as_ref().map(|rest| rest.until),
-        })
-    }
-
-    /// What was found of a resource that rests, if it was wanted as it is now.
-    pub fn resting<O: Clone + 'static>(&self, kind: ResourceKind, wanted: bool, now: Timestamp) -> Option<O> {
-        self.of(kind, |state| {
-            let rest = state.rest.as_ref().filter(|rest| rest.wanted == wanted)?;
-            if elapsed(now, rest.until) <= TOLERANCE {
-                return None;
-            }
-            rest.outcome.downcast_ref::<O>().cloned()
-        })
-    }
-
-    /// Lets the resource rest with what was found, until that time; `None`: it is due whenever the object is.
-    pub fn rest<O: Clone + Send + 'static>(
-        &self,
-        kind: ResourceKind,
-        wanted: bool,
-        outcome: &O,
-        until: Option<Timestamp>,
-    ) {
-        let rest = until.map(|until| Rest { wanted, outcome: Box::new(outcome.clone()), until });
-        self.of(kind, |state| state.rest = rest);
-    }
-
-    /// Notes that something is wrong with a resource which a person must mend. What it is made from may be the cause: the
-    /// first time since it was well, all others are observed anew.
-    pub fn sickens(&self, kind: ResourceKind) {
-        let mut state = self.state();
-        if std::mem::replace(&mut state.kinds.entry(kind).or_default().sick, true) {
-            return;
-        }
-        for (_, other) in state.kinds.iter_mut().filter(|(other, _)| **other != kind) {
-            other.kept = None;
-        }
-    }
-
     /// What was tried before.
     pub fn attempts(&self, kind: ResourceKind) -> Attempts {
         let mut state = self.state();
@@ -210,6 +176,7 @@ impl ObjectMemory {
         attempts.done = known.acts.keys().cloned().collect();
         attempts.last_act = known.acts.values().map(|act| act.at).max();
         attempts.propagating_since = known.propagating_since;
+        attempts.stuck = known.stuck;
         attempts.intents.clone_from(&state.intents);
         attempts
     }
@@ -266,14 +233,6 @@ impl ObjectMemory {
         seen || self.attempts(kind).absent_since.is_some_and(|since| elapsed(since, now) >= lag)
     }
 
-    /// Notes what a creation that failed has left.
-    pub fn left_behind(&self, kind: ResourceKind, left: Vec<Left>) {
-        self.of(kind, |state| {
-            let room = MOST_LEFT.saturating_sub(state.attempts.left_behind.len());
-            state.attempts.left_behind.extend(left.into_iter().take(room));
-        });
-    }
-
     /// Notes which ids an observation found to exist, and which not.
     pub fn sighted(&self, kind: ResourceKind, sightings: &[(String, bool)], now: Timestamp) {
         self.of(kind, |state| {
@@ -301,18 +260,12 @@ impl ObjectMemory {
             let act = state.acts.entry(key.clone()).or_insert(Act { at: now, reconciles: 0 });
             *act = Act { at: now, reconciles: act.reconciles + 1 };
             state.attempts.asked_anew = false;
+            // What goes on is not failing, however long it takes.
+            (state.faulted_since, state.fault, state.failures) = (None, None, 0);
             if key.is_lasting() {
                 state.attempts.once.insert(key.clone());
             }
         });
-    }
-
-    /// Notes that so much was removed, and answers how much it is in all.
-    pub fn removed(&self, kind: ResourceKind, amount: Amount) -> Amount {
-        self.of(kind, |state| {
-            state.removed = state.removed.plus(amount);
-            state.removed
-        })
     }
 
     /// The act of that key in earlier reconciles, if its effect has not been observed since.
@@ -334,51 +287,9 @@ impl ObjectMemory {
             state.attempts.failed_changes = 0;
             state.attempts.left_behind.clear();
             state.removed = Amount::default();
-            state.attempts.stuck_since = None;
+            state.stuck = None;
+            state.fault = None;
         });
-    }
-
-    /// The remote side works on it: since when it has been in this stage of waiting.
-    pub fn waits(&self, kind: ResourceKind, reason: Reason, stage: &'static str, now: Timestamp) -> Timestamp {
-        self.of(kind, |state| {
-            state.faulted_since = None;
-            state.failures = 0;
-            state.propagating_since = None;
-            state.attempts.stuck_since = None;
-            match state.waiting {
-                Some((known, of, since)) if known == reason && of == stage => since,
-                _ => {
-                    state.waiting = Some((reason, stage, now));
-                    now
-                }
-            }
-        })
-    }
-
-    /// AWS propagates what was made: since when it has done so without a break.
-    pub fn propagates(&self, kind: ResourceKind, now: Timestamp) -> Timestamp {
-        self.of(kind, |state| {
-            state.faulted_since = None;
-            state.failures = state.failures.saturating_add(1);
-            *state.propagating_since.get_or_insert(now)
-        })
-    }
-
-    /// The remote side has answered all that was asked, and a person is needed.
-    pub fn stuck(&self, kind: ResourceKind, now: Timestamp) {
-        self.of(kind, |state| {
-            state.faulted_since = None;
-            state.failures = 0;
-            state.attempts.stuck_since.get_or_insert(now);
-        });
-    }
-
-    /// Notes a fault, and answers since when there have been only faults.
-    pub fn faulted(&self, kind: ResourceKind, now: Timestamp) -> Timestamp {
-        self.of(kind, |state| {
-            state.failures = state.failures.saturating_add(1);
-            *state.faulted_since.get_or_insert(now)
-        })
     }
 
     /// Notes a digest of what a resource is made from: what was kept of one made from something else counts no longer.
@@ -402,14 +313,17 @@ impl ObjectMemory {
         now: Timestamp,
     ) {
         let output = output.cloned().map(|output| Box::new(output) as Box<dyn Any + Send>);
-        let until = now.saturating_add(if passing { KEEP_PASSING } else { KEEP }).unwrap_or(now);
+        // Whose account this is, everything else stands on.
+        let soon = passing || kind == ResourceKind::Prerequisites;
+        let until = now.saturating_add(if soon { KEEP_PASSING } else { KEEP }).unwrap_or(now);
         self.of(kind, |state| state.kept = Some(Kept { output, until }));
     }
 
     /// What a resource that was as wanted a moment ago hands on; `Some(None)`: it was gone.
     pub fn kept<O: Clone + 'static>(&self, kind: ResourceKind, now: Timestamp) -> Option<Option<O>> {
         self.of(kind, |state| {
-            let kept = state.kept.as_ref().filter(|kept| now < kept.until)?;
+            let kept = state.kept.as_ref().filter(|kept| now < kept.until && elapsed(now, kept.until) <= DEEP_CHECK)?;
+            (state.faulted_since, state.fault) = (None, None);
             match &kept.output {
                 None => Some(None),
                 Some(output) => output.downcast_ref::<O>().map(|output| Some(output.clone())),
@@ -480,6 +394,11 @@ impl ObjectMemory {
     /// Takes out of texts what the object has, or had, as secrets.
     pub fn scrubber(&self) -> Scrubber {
         Scrubber::new(&self.state().secrets)
+    }
+
+    /// Takes nothing for granted that the resource hands on; one that rests goes on resting.
+    pub fn distrust(&self, kind: ResourceKind) {
+        self.of(kind, |state| state.kept = None);
     }
 
     /// Observes the resource anew next time.

@@ -63,9 +63,11 @@ pub(super) async fn apply(subject: &Subject<'_>) -> Result<Reconciled, ApiError>
 
 /// The same, since it went wrong first.
 pub(super) fn since_first(subject: &Subject<'_>, kind: ResourceKind, outcome: Outcome) -> Outcome {
+    // What was found of it before says nothing now.
+    subject.memory.doubt(kind);
     match outcome {
         Outcome::Faulted { fault, .. } => {
-            let since = subject.memory.faulted(kind, subject.context.dependencies.clock.now());
+            let since = subject.memory.faulted(kind, fault.kind, subject.context.dependencies.clock.now());
             Outcome::Faulted { fault, since }
         }
         other => other,

@@ -186,7 +186,8 @@ fn correct(
     };
     let settled = settle(job, live, &item.declared, |field| was_put_back(attempts, &path, field));
     let mut fields = compare::differences(&settled.job, live);
-    if fields.is_empty() {
+    let drops = fields.is_empty();
+    if drops {
         fields.extend(lacking(job, item).into_iter().map(|plugin| format!("what plugin {plugin} keeps of it")));
     }
     if fields.is_empty() && item.marker.as_ref() != Some(&marker) {
@@ -199,7 +200,9 @@ fn correct(
     let reason = if applied { Reason::Drifted } else { Reason::SpecChanged };
     let summary = format!("update job \"{name}\": {}", fields.join(", "));
     let action = Action::UpdateJob { path, job: Box::new(settled.job), marker, put_back: settled.put_back };
-    (Some(Step::new(action, Change::Update, reason, summary)), settled.left)
+    let step = Step::new(action, Change::Update, reason, summary);
+    // What Jenkins drops for want of a plugin is told as that, however often it was written.
+    (Some(if drops { step.retrying_failure() } else { step }), settled.left)
 }
 
 /// Whether a job got a field back before that its Jenkinsfile had taken away.

@@ -214,8 +214,10 @@ fn ended(stack: &Stack) -> Timestamp {
 /// Until when what has failed `failures` times in a row is left alone; `None`: it is time, or somebody has asked for it.
 fn rests(stack: &Stack, failures: u32, now: Timestamp, attempts: &Attempts) -> Option<Timestamp> {
     let rest = rest_after(failures);
-    let rests = !attempts.asked_anew && elapsed(ended(stack), now) < rest;
-    rests.then(|| ended(stack).saturating_add(rest).unwrap_or(now))
+    // An operation that AWS takes for none leaves the stack's times as they were.
+    let from = attempts.last_act.map_or(ended(stack), |act| act.max(ended(stack)));
+    let rests = !attempts.asked_anew && elapsed(from, now) < rest;
+    rests.then(|| from.saturating_add(rest).unwrap_or(now))
 }
 
 /// Until when the update that failed is not tried again: at once where something else is declared now, else ever later.

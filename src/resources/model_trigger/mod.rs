@@ -220,7 +220,10 @@ impl ExternalResource for ModelTrigger {
             Action::Create(_) => StepKey::new("CreateStack", &[]),
             Action::Update(request) => StepKey::new("UpdateStack", &[]).with_contents(&request.tags),
             Action::Delete { stack_id, .. } => StepKey::new("DeleteStack", &[stack_id]),
-            Action::ContinueRollback { stack_id, .. } => StepKey::new("ContinueUpdateRollback", &[stack_id]),
+            // Each failed update has a rollback of its own, and its own token.
+            Action::ContinueRollback { stack_id, token } => {
+                StepKey::new("ContinueUpdateRollback", &[stack_id]).with_contents(token)
+            }
             Action::Remember(id) => StepKey::new("Remember", &[id]),
         }
     }

@@ -215,9 +215,10 @@ fn lacking(problem: Problem, now: Timestamp, attempts: &Attempts) -> Decision<Ac
     if spreads && lasted(attempts.propagating_since) < PROPAGATION {
         return Decision::Wait(Wait::new("prerequisites", Reason::Propagating, problem.message));
     }
+    let pending = attempts.stuck.filter(|(reason, _)| *reason == problem.reason).map(|(_, since)| since);
     let soon = now.saturating_add(HANDSHAKE_CHECK).unwrap_or(now);
     match problem.reason {
-        Reason::ConnectionPending if lasted(attempts.stuck_since) < HANDSHAKE => Decision::Stuck(problem.until(soon)),
+        Reason::ConnectionPending if lasted(pending) < HANDSHAKE => Decision::Stuck(problem.until(soon)),
         _ => Decision::Stuck(problem),
     }
 }
@@ -361,7 +362,7 @@ mod tests {
         };
         let at = |second: i64| Timestamp::from_second(second).unwrap();
         let stuck = |now: i64| {
-            let attempts = Attempts { stuck_since: Some(at(0)), ..Attempts::default() };
+            let attempts = Attempts { stuck: Some((Reason::ConnectionPending, at(0))), ..Attempts::default() };
             match Prerequisites::decide(&identity(), &Goal::Present(needs.clone()), &observed, at(now), &attempts) {
                 Decision::Stuck(problem) => problem,
                 _ => panic!("not stuck"),

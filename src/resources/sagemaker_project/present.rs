@@ -61,7 +61,9 @@ pub(super) fn decide(
         Status::UpdateFailed => update_failed(desired, project, now, attempts),
         Status::DeleteFailed => delete_failed(&desired.name, project, now, attempts),
         Status::CreateCompleted | Status::UpdateCompleted => {
-            product::unfit(&desired.name, project, early).unwrap_or_else(|| settled(desired, project, attempts))
+            let unfit = product::unfit(&desired.name, project, early);
+            let unfit = unfit.or_else(|| product::rests(&desired.name, project, now, attempts));
+            unfit.unwrap_or_else(|| settled(desired, project, attempts))
         }
         Status::DeleteCompleted | Status::Unknown(_) => unknown(&desired.name, project),
     }

@@ -1,9 +1,14 @@
 //! The provisioned product behind a project: Service Catalog changes and loses it without SageMaker's saying so. It decides
 //! only for a project that SageMaker calls complete.
 
+use jiff::Timestamp;
+
 use super::{Action, ObservedProject, ProductStatus, Provisioned, ProvisionedProduct};
 use crate::crd::status::Reason;
-use crate::domain::external_resource::{Decision, Wait};
+use crate::domain::external_resource::{Attempts, Decision, Wait};
+use crate::domain::problem::Problem;
+use crate::domain::requeue::rest_after;
+use crate::domain::time::elapsed;
 
 type Move = Decision<Action, Provisioned>;
 
@@ -40,6 +45,20 @@ pub(super) fn unfit(name: &str, project: &ObservedProject, early: Option<Provisi
             "look at it in the Service Catalog console, and upgrade the operator",
         )),
     }
+}
+
+/// Whether a product that is tainted still after an update is left alone for a while.
+pub(super) fn rests(name: &str, project: &ObservedProject, now: Timestamp, attempts: &Attempts) -> Option<Move> {
+    let product = project.provisioned.as_ref().filter(|_| is_tainted(project) && !attempts.asked_anew)?;
+    let last = attempts.last_act.filter(|_| attempts.failed_changes > 0)?;
+    let rest = rest_after(attempts.failed_changes);
+    let until = last.saturating_add(rest).unwrap_or(now);
+    let problem = Problem::new(
+        Reason::ProjectUpdateFailed,
+        format!("the provisioned product {} of SageMaker project {name:?} is tainted: {}", product.id, product.message),
+        "remove the cause or change the spec; the operator updates it again by itself, ever more slowly",
+    );
+    (elapsed(last, now) < rest).then(|| Decision::Stuck(problem.until(until)))
 }
 
 fn broken(name: &str, product: &ProvisionedProduct) -> Move {

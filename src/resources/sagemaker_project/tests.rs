@@ -349,6 +349,13 @@ fn each_status_of_the_provisioned_product_has_its_move() {
     for (status, stack, expected) in &rows {
         assert_eq!(decided(with_product(ProductStatus::parse(status), *stack)), *expected, "{status}");
     }
+    let tried = |seconds: i64| {
+        let attempts = Attempts { failed_changes: 2, last_act: Some(at(NOW - seconds)), ..written_down() };
+        let project = Some(with_product(ProductStatus::Tainted, None));
+        decide(Goal::Present(wanted()), Observed { project, data: None }, &attempts)
+    };
+    assert!(tried(59).starts_with("stuck ProjectUpdateFailed"), "tainted still after two updates: {}", tried(59));
+    assert!(tried(60).starts_with("Update ProjectUpdateFailed"), "{}", tried(60));
     let gone = decided(with_product(ProductStatus::Terminated, None));
     assert!(gone.contains("was terminated outside: its stack is gone"), "{gone}");
 }

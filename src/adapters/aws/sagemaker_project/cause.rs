@@ -72,8 +72,10 @@ pub(super) async fn product(aws: &Aws, id: &str) -> Result<Option<ProvisionedPro
 /// ARN and status of the stack of a provisioned product, as far as the operator may ask.
 async fn stack(aws: &Aws, provisioned_id: &str) -> Option<(String, String)> {
     let arn = record(aws, provisioned_id).await?.stack?;
-    let described = aws.cloudformation.describe_stacks().stack_name(&arn).send().await.ok()?;
-    let status = described.stacks().first()?.stack_status()?.as_str().to_owned();
+    // Of these stacks the operator may read events alone: outputs and parameters are none of its business.
+    let page = aws.cloudformation.describe_stack_events().stack_name(&arn).send().await.ok()?;
+    let own = page.stack_events().iter().find(|event| event.physical_resource_id() == Some(arn.as_str()))?;
+    let status = own.resource_status()?.as_str().to_owned();
     Some((arn, status))
 }
 

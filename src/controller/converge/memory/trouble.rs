@@ -1,0 +1,125 @@
+//! What goes wrong with the resources of one object, and when each is to be looked at again. Apart from the rest of the
+//! memory, which knows what was found and done; it decides nothing, and asks no remote side.
+
+use jiff::Timestamp;
+
+use super::{MOST_LEFT, ObjectMemory, Rest};
+use crate::crd::status::Reason;
+use crate::domain::external_resource::{Amount, ResourceKind};
+use crate::domain::fault::FaultKind;
+use crate::domain::problem::Left;
+use crate::domain::requeue::{DEEP_CHECK, Pace, TOLERANCE};
+use crate::domain::time::elapsed;
+
+impl ObjectMemory {
+    /// How the resource is to be looked at.
+    pub fn pace(&self, kind: ResourceKind) -> Pace {
+        self.of(kind, |state| Pace {
+            failures: state.failures,
+            rests_until: state.rest.as_ref().map(|rest| rest.until),
+        })
+    }
+
+    /// What was found of a resource that rests, if it was wanted as it is now.
+    pub fn resting<O: Clone + 'static>(&self, kind: ResourceKind, wanted: bool, now: Timestamp) -> Option<O> {
+        self.of(kind, |state| {
+            let rest = state.rest.as_ref().filter(|rest| rest.wanted == wanted)?;
+            // A clock that was set back must not make a rest of a second last for hours.
+            if elapsed(now, rest.until) <= TOLERANCE || elapsed(now, rest.until) > DEEP_CHECK {
+                return None;
+            }
+            rest.outcome.downcast_ref::<O>().cloned()
+        })
+    }
+
+    /// Lets the resource rest with what was found, until that time; `None`: it is due whenever the object is.
+    pub fn rest<O: Clone + Send + 'static>(
+        &self,
+        kind: ResourceKind,
+        wanted: bool,
+        outcome: &O,
+        until: Option<Timestamp>,
+    ) {
+        let rest = until.map(|until| Rest { wanted, outcome: Box::new(outcome.clone()), until });
+        self.of(kind, |state| state.rest = rest);
+    }
+
+    /// Notes that something is wrong with a resource which a person must mend. What it is made from may be the cause: the
+    /// first time since it was well, all others are observed anew.
+    pub fn sickens(&self, kind: ResourceKind) {
+        let mut state = self.state();
+        if std::mem::replace(&mut state.kinds.entry(kind).or_default().sick, true) {
+            return;
+        }
+        for (_, other) in state.kinds.iter_mut().filter(|(other, _)| **other != kind) {
+            other.kept = None;
+        }
+    }
+
+    /// The remote side works on it: since when it has been in this stage of waiting.
+    pub fn waits(&self, kind: ResourceKind, reason: Reason, stage: &'static str, now: Timestamp) -> Timestamp {
+        self.of(kind, |state| {
+            (state.faulted_since, state.fault, state.failures) = (None, None, 0);
+            state.propagating_since = None;
+            state.stuck = None;
+            match state.waiting {
+                Some((known, of, since)) if known == reason && of == stage => since,
+                _ => {
+                    state.waiting = Some((reason, stage, now));
+                    now
+                }
+            }
+        })
+    }
+
+    /// AWS propagates what was made: since when it has done so without a break.
+    pub fn propagates(&self, kind: ResourceKind, now: Timestamp) -> Timestamp {
+        self.of(kind, |state| {
+            (state.faulted_since, state.fault) = (None, None);
+            state.failures = state.failures.saturating_add(1);
+            *state.propagating_since.get_or_insert(now)
+        })
+    }
+
+    /// The remote side has answered all that was asked, and a person is needed.
+    pub fn stuck(&self, kind: ResourceKind, reason: Reason, now: Timestamp) {
+        self.of(kind, |state| {
+            (state.faulted_since, state.fault, state.failures) = (None, None, 0);
+            if state.stuck.is_none_or(|(known, _)| known != reason) {
+                state.stuck = Some((reason, now));
+            }
+        });
+    }
+
+    /// Notes a fault, and answers since when there have been only faults; of a refusal and a conflict, which mean something
+    /// else once they last, since when there have been only those.
+    pub fn faulted(&self, kind: ResourceKind, fault: FaultKind, now: Timestamp) -> Timestamp {
+        self.of(kind, |state| {
+            state.failures = state.failures.saturating_add(1);
+            let since = *state.faulted_since.get_or_insert(now);
+            if state.fault.is_none_or(|(known, _)| known != fault) {
+                state.fault = Some((fault, now));
+            }
+            match (fault, state.fault) {
+                (FaultKind::Denied | FaultKind::Conflict, Some((_, alike))) => alike,
+                _ => since,
+            }
+        })
+    }
+
+    /// Notes what a creation that failed has left.
+    pub fn left_behind(&self, kind: ResourceKind, left: Vec<Left>) {
+        self.of(kind, |state| {
+            let room = MOST_LEFT.saturating_sub(state.attempts.left_behind.len());
+            state.attempts.left_behind.extend(left.into_iter().take(room));
+        });
+    }
+
+    /// Notes that so much was removed, and answers how much it is in all.
+    pub fn removed(&self, kind: ResourceKind, amount: Amount) -> Amount {
+        self.of(kind, |state| {
+            state.removed = state.removed.plus(amount);
+            state.removed
+        })
+    }
+}
