@@ -197,7 +197,9 @@ impl Environment {
                 if ready["status"] == "True" {
                     return End::Ready;
                 }
-                if condition(&object, "Stalled").is_some() || ready["reason"] == "Suspended" {
+                // A role that is named may be too young to show: that it is missed is told at once, for two minutes as a wait.
+                let missed = condition(&object, "PrerequisitesMet").is_some_and(|one| one["reason"] == "Propagating");
+                if condition(&object, "Stalled").is_some() || ready["reason"] == "Suspended" || missed {
                     return End::Told(text("reason"), text("message"));
                 }
             }
