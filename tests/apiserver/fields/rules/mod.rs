@@ -225,7 +225,7 @@ fn jobs() -> Vec<Rule> {
 }
 
 fn aws() -> Vec<Rule> {
-    let missing = &["RoleMissing"];
+    let missing = &["RoleMissing", "Propagating"];
     vec![
         Rule::new("platform", What::Block),
         Rule::new("platform.aws", What::Block),
