@@ -14,6 +14,9 @@ use crate::template_lint::{self, Finding, JudgedFor};
 /// judgement, no memory: the texts are not kept.
 const JUDGEMENTS: usize = 4096;
 
+/// Characters of each text of a finding that are kept.
+const LONGEST_TEXT: usize = 512;
+
 /// See the module.
 pub struct TemplateJudge {
     judged: Mutex<Recent<(String, Date), Option<Finding>>>,
@@ -45,10 +48,21 @@ impl TemplateJudge {
             return known;
         }
         // Outside the lock: a long template must not hold up the others.
-        let found = judge(text, project, today);
+        let found = judge(text, project, today).map(shortened);
         self.judged.lock().unwrap_or_else(PoisonError::into_inner).keep(key, found.clone());
         found
     }
+}
+
+/// The same with as much of its texts as a condition shows: keys and values of a template may be as long as it is.
+fn shortened(mut finding: Finding) -> Finding {
+    for text in [&mut finding.path, &mut finding.message, &mut finding.hint] {
+        if text.chars().nth(LONGEST_TEXT).is_some() {
+            *text = text.chars().take(LONGEST_TEXT).collect();
+        }
+        text.shrink_to_fit();
+    }
+    finding
 }
 
 /// All that a judgement hangs on, each with a word before it, so that nothing runs into its neighbour.

@@ -18,6 +18,9 @@ const MOST_KEPT: usize = 4096;
 const MOST_PARTS: usize = 16;
 /// Conditions that name one another, this deep: beyond it they are not known.
 const DEEPEST: usize = 40;
+/// Functions within functions that are worked out, whichever way they lead: beyond it they are not known. A template must not
+/// use up the stack of who judges it.
+const MOST_OPEN: usize = 150;
 /// CloudFormation takes no more parameters.
 const MOST_PARAMETERS: usize = 200;
 
@@ -147,13 +150,15 @@ pub(super) struct Shapes<'a> {
     parameters: HashMap<&'a str, Shape>,
     conditions: RefCell<HashMap<&'a str, Option<bool>>>,
     depth: Cell<usize>,
+    /// How many functions are being worked out within one another.
+    open: Cell<usize>,
 }
 
 impl<'a> Shapes<'a> {
     pub(super) fn of(template: &'a ParsedTemplate<'a>) -> Self {
         let declared = template.section("Parameters").iter().take(MOST_PARAMETERS);
         let parameters = declared.map(|entry| (entry.key.as_str(), parameter(template, entry))).collect();
-        Self { template, parameters, conditions: RefCell::default(), depth: Cell::default() }
+        Self { template, parameters, conditions: RefCell::default(), depth: Cell::default(), open: Cell::default() }
     }
 
     /// Whether a condition holds; `None` where that is not known.
@@ -175,7 +180,23 @@ impl<'a> Shapes<'a> {
         held
     }
 
+    /// Does this unless too much is open already; `None`: too much is.
+    fn within<T>(&self, work: impl FnOnce() -> T) -> Option<T> {
+        let open = self.open.get();
+        if open >= MOST_OPEN {
+            return None;
+        }
+        self.open.set(open + 1);
+        let done = work();
+        self.open.set(open);
+        Some(done)
+    }
+
     fn evaluated(&self, node: &'a Node) -> Option<bool> {
+        self.within(|| self.worked_out(node)).flatten()
+    }
+
+    fn worked_out(&self, node: &'a Node) -> Option<bool> {
         let (function, argument) = node.function()?;
         let each = || argument.items().iter().map(|item| self.evaluated(item)).collect::<Vec<_>>();
         // One that decides is enough, whatever the others are.
@@ -203,12 +224,13 @@ impl<'a> Shapes<'a> {
         match node.function() {
             Some(("Fn::If", argument)) if argument.items().len() == 3 => {
                 let condition = argument.items()[0].text().unwrap_or_default();
-                let (chosen, open) = match self.holds(condition) {
+                let (chosen, open) = match self.within(|| self.holds(condition)).flatten() {
                     Some(true) => (&argument.items()[1..2], None),
                     Some(false) => (&argument.items()[2..], None),
                     None => (&argument.items()[1..], Some(condition)),
                 };
-                let each = chosen.iter().flat_map(|node| self.alternatives(node));
+                let each = || chosen.iter().flat_map(|node| self.alternatives(node)).collect::<Vec<_>>();
+                let each = self.within(each).unwrap_or_default().into_iter();
                 each.map(|found| Alternative { condition: open.or(found.condition), ..found }).collect()
             }
             Some(("Ref", argument)) if argument.text() == Some("AWS::NoValue") => Vec::new(),
@@ -221,22 +243,29 @@ impl<'a> Shapes<'a> {
         if let Value::Text(text) = &node.value {
             return Shape::literal(text);
         }
-        match node.function() {
+        let given = || match node.function() {
             Some(("Ref", argument)) => self.name(argument.text().unwrap_or_default()),
             Some(("Fn::Sub", argument)) => self.substituted(argument),
             Some(("Fn::Join", argument)) => self.joined(argument),
             Some(("Fn::If", _)) => self.chosen(node),
             _ => Shape::unknown("…"),
-        }
+        };
+        self.within(given).unwrap_or_else(|| Shape::unknown("…"))
     }
 
     /// The longest of those that conditions choose between; what is certain of one of several is not certain.
     fn chosen(&self, node: &'a Node) -> Shape {
-        let shapes: Vec<_> = self.alternatives(node).iter().map(|found| self.shape(found.node)).collect();
-        let shortest = shapes.iter().map(|shape| shape.shortest).min().unwrap_or_default();
-        let alone = shapes.len() == 1;
-        let Some(longest) = shapes.into_iter().max_by_key(|shape| shape.longest) else { return Shape::unknown("…") };
-        if alone {
+        let (mut count, mut shortest, mut longest) = (0, usize::MAX, None::<Shape>);
+        // One at a time: there may be many, and each may be long.
+        for found in self.alternatives(node) {
+            let shape = self.shape(found.node);
+            (count, shortest) = (count + 1, shortest.min(shape.shortest));
+            if longest.as_ref().is_none_or(|before| shape.longest >= before.longest) {
+                longest = Some(shape);
+            }
+        }
+        let Some(longest) = longest else { return Shape::unknown("…") };
+        if count == 1 {
             return longest;
         }
         let (literal, assumed) = (String::new(), format!("{}{}", longest.literal, longest.assumed));

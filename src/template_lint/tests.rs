@@ -1206,3 +1206,27 @@ fn a_text_that_is_no_template_declares_nothing() {
         assert!(declared_parameters(text).is_empty(), "{text}");
     }
 }
+
+#[test]
+fn a_template_cannot_use_up_the_stack_or_the_memory_of_who_judges_it() {
+    use std::fmt::Write as _;
+    let nested = |inner: &str, depth: usize| format!("{}{inner}{}", "!Not [".repeat(depth), "]".repeat(depth));
+    let mut conditions = String::new();
+    for n in 0..60 {
+        writeln!(conditions, "  C{n}: {}", nested(&format!("!Condition C{}", n + 1), 40)).unwrap();
+    }
+    let mut tree = "!Ref P".to_owned();
+    for _ in 0..11 {
+        tree = format!("!If [x, {tree}, {tree}]");
+    }
+    let text = format!(
+        "Parameters:\n  P: {{Type: String, Default: '{}'}}\nConditions:\n{conditions}  C60: !Equals [a, a]\nResources:\n  B:\n    Type: AWS::S3::Bucket\n    Condition: C0\n    Properties:\n      BucketName: !Join ['', [{tree}]]\n",
+        "é".repeat(4000)
+    );
+    let judged = std::thread::Builder::new()
+        .stack_size(2 * 1024 * 1024)
+        .spawn(move || refusal(&text, &JudgedFor::default(), jiff::civil::date(2026, 3, 1)))
+        .unwrap()
+        .join();
+    assert!(judged.is_ok(), "judged on the stack of a worker");
+}
