@@ -186,10 +186,8 @@ fn correct(
     };
     let settled = settle(job, live, &item.declared, |field| was_put_back(attempts, &path, field));
     let mut fields = compare::differences(&settled.job, live);
-    let drops = fields.is_empty();
-    if drops {
-        fields.extend(lacking(job, item).into_iter().map(|plugin| format!("what plugin {plugin} keeps of it")));
-    }
+    let lacks = if fields.is_empty() { lacking(job, item) } else { Vec::new() };
+    fields.extend(lacks.iter().map(|plugin| format!("what plugin {plugin} keeps of it")));
     if fields.is_empty() && item.marker.as_ref() != Some(&marker) {
         fields.push("marker".to_owned());
     }
@@ -202,7 +200,7 @@ fn correct(
     let action = Action::UpdateJob { path, job: Box::new(settled.job), marker, put_back: settled.put_back };
     let step = Step::new(action, Change::Update, reason, summary);
     // What Jenkins drops for want of a plugin is told as that, however often it was written.
-    (Some(if drops { step.retrying_failure() } else { step }), settled.left)
+    (Some(if lacks.is_empty() { step } else { step.retrying_failure() }), settled.left)
 }
 
 /// Whether a job got a field back before that its Jenkinsfile had taken away.

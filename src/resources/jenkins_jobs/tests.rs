@@ -299,6 +299,27 @@ fn what_jenkins_drops_for_want_of_a_plugin_is_said_and_tried_again_later() {
     }
 }
 
+#[test]
+fn only_what_jenkins_drops_is_written_again_as_something_that_failed() {
+    type Edit = fn(&mut ObservedItem);
+    let rows: [(&str, Edit, bool); 3] = [
+        ("somebody changes the marker", |item| item.marker.as_mut().unwrap().object = "x/y".into(), false),
+        ("somebody changes a setting", |item| item.job.as_mut().unwrap().poll_schedule = "@daily".into(), false),
+        ("Jenkins drops what a plugin brings", |item| item.lacks = vec!["git"], true),
+    ];
+    for (name, edit, expected) in rows {
+        let mut observed = in_sync();
+        edit(&mut observed.items[0]);
+        let goal = Goal::Present(desired());
+        let id = &project().identity;
+        let now = Timestamp::UNIX_EPOCH;
+        let Decision::Act(steps) = JenkinsJobs::decide(id, &goal, &observed, now, &Attempts::default()) else {
+            panic!("{name}")
+        };
+        assert_eq!(steps[0].retries_failure, expected, "{name}: {}", steps[0].summary);
+    }
+}
+
 /// What a decision does to the first job; then the same again, as if that had been done and undone.
 fn put_back(observed: &Observed, attempts: &mut Attempts) -> Option<(PipelineJob, Vec<String>)> {
     let goal = Goal::Present(desired());
