@@ -12,13 +12,14 @@ use serde_json::Value;
 
 use crate::crd::status::{Intent, Reason};
 use crate::domain::external_resource::{Amount, Attempts, RecordedIds, ResourceKind, StepKey};
-use crate::domain::fault::FaultKind;
 use crate::domain::requeue::{DEEP_CHECK, SLOW_RETRY};
 use crate::domain::scrubber::Scrubber;
 use crate::domain::secret::Secret;
 use crate::domain::time::elapsed;
 
 mod trouble;
+
+use trouble::Trouble;
 
 /// For how long something seen in sync is taken for granted, whatever the rest of the object is doing: less than the time
 /// between two deep checks, which look at everything.
@@ -58,17 +59,8 @@ struct State {
 #[derive(Default)]
 struct ResourceState {
     attempts: Attempts,
-    faulted_since: Option<Timestamp>,
-    /// The kind of the last fault, and since when there has been no other.
-    fault: Option<(FaultKind, Timestamp)>,
-    /// Why a person is needed, and since when it has been for that.
-    stuck: Option<(Reason, Timestamp)>,
-    /// How many calls in a row have failed or were too early.
-    failures: u32,
-    /// Whether something is wrong with it since it was last as it should be.
-    sick: bool,
+    trouble: Trouble,
     rest: Option<Rest>,
-    propagating_since: Option<Timestamp>,
     waiting: Option<(Reason, &'static str, Timestamp)>,
     acts: BTreeMap<StepKey, Act>,
     kept: Option<Kept>,
@@ -142,12 +134,7 @@ impl ObjectMemory {
                 kind.kept = None;
                 kind.rest = None;
                 kind.acts.clear();
-                kind.propagating_since = None;
-                kind.faulted_since = None;
-                kind.fault = None;
-                kind.stuck = None;
-                kind.failures = 0;
-                kind.sick = false;
+                kind.trouble = Trouble::default();
                 kind.attempts.asked_anew = true;
                 kind.attempts.failed_creations = 0;
                 kind.attempts.once.clear();
@@ -175,8 +162,8 @@ impl ObjectMemory {
         let mut attempts = known.attempts.clone();
         attempts.done = known.acts.keys().cloned().collect();
         attempts.last_act = known.acts.values().map(|act| act.at).max();
-        attempts.propagating_since = known.propagating_since;
-        attempts.stuck = known.stuck;
+        attempts.propagating_since = known.trouble.propagating_since;
+        attempts.stuck = known.trouble.stuck;
         attempts.intents.clone_from(&state.intents);
         attempts
     }
@@ -261,7 +248,7 @@ impl ObjectMemory {
             *act = Act { at: now, reconciles: act.reconciles + 1 };
             state.attempts.asked_anew = false;
             // What goes on is not failing, however long it takes.
-            (state.faulted_since, state.fault, state.failures) = (None, None, 0);
+            state.trouble.end_faults();
             if key.is_lasting() {
                 state.attempts.once.insert(key.clone());
             }
@@ -277,18 +264,13 @@ impl ObjectMemory {
     pub fn reached(&self, kind: ResourceKind) {
         self.of(kind, |state| {
             state.acts.clear();
-            state.faulted_since = None;
-            state.failures = 0;
-            state.sick = false;
+            state.trouble = Trouble::default();
             state.waiting = None;
-            state.propagating_since = None;
             state.attempts.failed_creations = 0;
             state.attempts.last_failed_creation = None;
             state.attempts.failed_changes = 0;
             state.attempts.left_behind.clear();
             state.removed = Amount::default();
-            state.stuck = None;
-            state.fault = None;
         });
     }
 
@@ -323,7 +305,7 @@ impl ObjectMemory {
     pub fn kept<O: Clone + 'static>(&self, kind: ResourceKind, now: Timestamp) -> Option<Option<O>> {
         self.of(kind, |state| {
             let kept = state.kept.as_ref().filter(|kept| now < kept.until && elapsed(now, kept.until) <= DEEP_CHECK)?;
-            (state.faulted_since, state.fault) = (None, None);
+            state.trouble.forget_fault();
             match &kept.output {
                 None => Some(None),
                 Some(output) => output.downcast_ref::<O>().map(|output| Some(output.clone())),

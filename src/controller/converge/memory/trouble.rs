@@ -3,7 +3,7 @@
 
 use jiff::Timestamp;
 
-use super::{MOST_LEFT, ObjectMemory, Rest};
+use super::{MOST_LEFT, ObjectMemory, ResourceState, Rest};
 use crate::crd::status::Reason;
 use crate::domain::external_resource::{Amount, ResourceKind};
 use crate::domain::fault::FaultKind;
@@ -11,11 +11,39 @@ use crate::domain::problem::Left;
 use crate::domain::requeue::{DEEP_CHECK, Pace, TOLERANCE};
 use crate::domain::time::elapsed;
 
+/// What is wrong with one resource. All of it ends when the resource is as it should be, or something else is asked for.
+#[derive(Default)]
+pub(super) struct Trouble {
+    faulted_since: Option<Timestamp>,
+    /// The kind of the last fault, and since when there has been no other.
+    fault: Option<(FaultKind, Timestamp)>,
+    /// How many calls in a row have failed or were too early.
+    failures: u32,
+    /// Why a person is needed, and since when it has been for that.
+    pub(super) stuck: Option<(Reason, Timestamp)>,
+    /// Whether something is wrong with it since it was last as it should be.
+    sick: bool,
+    pub(super) propagating_since: Option<Timestamp>,
+}
+
+impl Trouble {
+    /// No call fails any more.
+    pub(super) fn end_faults(&mut self) {
+        self.forget_fault();
+        self.failures = 0;
+    }
+
+    /// The same, without a word about how often something was too early.
+    pub(super) fn forget_fault(&mut self) {
+        (self.faulted_since, self.fault) = (None, None);
+    }
+}
+
 impl ObjectMemory {
     /// How the resource is to be looked at.
     pub fn pace(&self, kind: ResourceKind) -> Pace {
         self.of(kind, |state| Pace {
-            failures: state.failures,
+            failures: state.trouble.failures,
             rests_until: state.rest.as_ref().map(|rest| rest.until),
         })
     }
@@ -48,7 +76,7 @@ impl ObjectMemory {
     /// first time since it was well, all others are observed anew.
     pub fn sickens(&self, kind: ResourceKind) {
         let mut state = self.state();
-        if std::mem::replace(&mut state.kinds.entry(kind).or_default().sick, true) {
+        if std::mem::replace(&mut state.kinds.entry(kind).or_default().trouble.sick, true) {
             return;
         }
         for (_, other) in state.kinds.iter_mut().filter(|(other, _)| **other != kind) {
@@ -59,9 +87,7 @@ impl ObjectMemory {
     /// The remote side works on it: since when it has been in this stage of waiting.
     pub fn waits(&self, kind: ResourceKind, reason: Reason, stage: &'static str, now: Timestamp) -> Timestamp {
         self.of(kind, |state| {
-            (state.faulted_since, state.fault, state.failures) = (None, None, 0);
-            state.propagating_since = None;
-            state.stuck = None;
+            state.trouble = Trouble { sick: state.trouble.sick, ..Trouble::default() };
             match state.waiting {
                 Some((known, of, since)) if known == reason && of == stage => since,
                 _ => {
@@ -74,19 +100,19 @@ impl ObjectMemory {
 
     /// AWS propagates what was made: since when it has done so without a break.
     pub fn propagates(&self, kind: ResourceKind, now: Timestamp) -> Timestamp {
-        self.of(kind, |state| {
-            (state.faulted_since, state.fault) = (None, None);
-            state.failures = state.failures.saturating_add(1);
-            *state.propagating_since.get_or_insert(now)
+        self.of(kind, |ResourceState { trouble, .. }| {
+            trouble.forget_fault();
+            trouble.failures = trouble.failures.saturating_add(1);
+            *trouble.propagating_since.get_or_insert(now)
         })
     }
 
     /// The remote side has answered all that was asked, and a person is needed.
     pub fn stuck(&self, kind: ResourceKind, reason: Reason, now: Timestamp) {
-        self.of(kind, |state| {
-            (state.faulted_since, state.fault, state.failures) = (None, None, 0);
-            if state.stuck.is_none_or(|(known, _)| known != reason) {
-                state.stuck = Some((reason, now));
+        self.of(kind, |ResourceState { trouble, .. }| {
+            trouble.end_faults();
+            if trouble.stuck.is_none_or(|(known, _)| known != reason) {
+                trouble.stuck = Some((reason, now));
             }
         });
     }
@@ -94,13 +120,13 @@ impl ObjectMemory {
     /// Notes a fault, and answers since when there have been only faults; of a refusal and a conflict, which mean something
     /// else once they last, since when there have been only those.
     pub fn faulted(&self, kind: ResourceKind, fault: FaultKind, now: Timestamp) -> Timestamp {
-        self.of(kind, |state| {
-            state.failures = state.failures.saturating_add(1);
-            let since = *state.faulted_since.get_or_insert(now);
-            if state.fault.is_none_or(|(known, _)| known != fault) {
-                state.fault = Some((fault, now));
+        self.of(kind, |ResourceState { trouble, .. }| {
+            trouble.failures = trouble.failures.saturating_add(1);
+            let since = *trouble.faulted_since.get_or_insert(now);
+            if trouble.fault.is_none_or(|(known, _)| known != fault) {
+                trouble.fault = Some((fault, now));
             }
-            match (fault, state.fault) {
+            match (fault, trouble.fault) {
                 (FaultKind::Denied | FaultKind::Conflict, Some((_, alike))) => alike,
                 _ => since,
             }
