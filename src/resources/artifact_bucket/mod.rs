@@ -291,9 +291,9 @@ pub fn archive_key(folder: &str, sha256: &Sha256) -> String {
     format!("{folder}{sha256}.zip")
 }
 
-/// The keys of the objects that a project asks for.
-pub fn object_keys(project: &Project) -> BTreeSet<String> {
-    std::iter::once(template_object(project)).chain(archive_objects(project)).map(|object| object.key).collect()
+/// The keys of the archives that a project asks for.
+pub fn archive_keys(project: &Project) -> BTreeSet<String> {
+    archive_objects(project).into_iter().map(|object| object.key).collect()
 }
 
 /// Whether an object may be named by a project that exists, so that it stays though nothing asks for it now.

@@ -22,8 +22,8 @@ use crate::domain::fault::{Fault, FaultKind};
 use crate::domain::identity::Identity;
 use crate::domain::project::Project;
 use crate::resources::artifact_bucket::{
-    Action, ArtifactBucket, Encryption, ObjectVersion, Observed, ObservedBucket, ObservedObject, Settings, is_archive,
-    object_keys,
+    Action, ArtifactBucket, Encryption, ObjectVersion, Observed, ObservedBucket, ObservedObject, Settings,
+    archive_keys, is_archive,
 };
 
 mod write;
@@ -31,7 +31,7 @@ mod write;
 /// Works on artifact buckets with the clients of one place.
 pub struct ArtifactBucketActuator {
     client: aws_sdk_s3::Client,
-    /// Keys of the objects that are wanted; `None`: everything is looked at.
+    /// Keys of the archives that are wanted; `None`: everything is looked at.
     wanted: Option<BTreeSet<String>>,
 }
 
@@ -106,7 +106,7 @@ impl ArtifactBucketActuator {
     /// name them, are not looked at each time.
     #[must_use]
     pub fn keeping(mut self, project: &Project) -> Self {
-        self.wanted = Some(object_keys(project));
+        self.wanted = Some(archive_keys(project));
         self
     }
 
