@@ -78,6 +78,12 @@ pub fn rest_after(failures: u32) -> Duration {
     FIRST_RETRY.saturating_mul(2_u32.saturating_pow(failures.saturating_sub(1).min(16))).min(LAST_RETRY)
 }
 
+/// Until when what has failed `failures` times in a row, the last time at `from`, is left alone; `None`: it is time.
+pub fn rests_until(failures: u32, from: Timestamp, now: Timestamp) -> Option<Timestamp> {
+    let rest = rest_after(failures);
+    (elapsed(from, now) < rest).then(|| from.saturating_add(rest).unwrap_or(now))
+}
+
 fn ahead(moment: Timestamp, now: Timestamp) -> Duration {
     elapsed(now, moment)
 }

@@ -7,7 +7,7 @@ use super::{Action, LAG, ProvisioningTarget};
 use crate::crd::status::{Intent, Reason};
 use crate::domain::external_resource::{Attempts, Change, Decision, Step, Wait};
 use crate::domain::problem::Problem;
-use crate::domain::requeue::rest_after;
+use crate::domain::requeue::rests_until;
 use crate::domain::time::elapsed;
 
 pub(super) fn long_enough(since: Option<&Timestamp>, now: Timestamp) -> bool {
@@ -18,8 +18,7 @@ pub(super) fn long_enough(since: Option<&Timestamp>, now: Timestamp) -> bool {
 /// say when it failed, so the first is cleared away at once.
 pub(super) fn rests(now: Timestamp, attempts: &Attempts) -> Option<Timestamp> {
     let last = attempts.last_failed_creation.filter(|_| !attempts.asked_anew && attempts.failed_creations > 0)?;
-    let rest = rest_after(attempts.failed_creations);
-    (elapsed(last, now) < rest).then(|| last.saturating_add(rest).unwrap_or(now))
+    rests_until(attempts.failed_creations, last, now)
 }
 
 /// What the sub-decisions come to: steps first, then what a person must change, then what to wait for.

@@ -10,9 +10,8 @@ use crate::crd::status::Reason;
 use crate::domain::external_resource::{Attempts, Change, Decision, Step, Wait};
 use crate::domain::identity::{FINGERPRINT_TAG, Identity, Owned, digest};
 use crate::domain::problem::Problem;
-use crate::domain::requeue::rest_after;
+use crate::domain::requeue::rests_until;
 use crate::domain::tags;
-use crate::domain::time::elapsed;
 
 type Move = Decision<Action, Trigger>;
 
@@ -213,11 +212,9 @@ fn ended(stack: &Stack) -> Timestamp {
 
 /// Until when what has failed `failures` times in a row is left alone; `None`: it is time, or somebody has asked for it.
 fn rests(stack: &Stack, failures: u32, now: Timestamp, attempts: &Attempts) -> Option<Timestamp> {
-    let rest = rest_after(failures);
     // An operation that AWS takes for none leaves the stack's times as they were.
     let from = attempts.last_act.map_or(ended(stack), |act| act.max(ended(stack)));
-    let rests = !attempts.asked_anew && elapsed(from, now) < rest;
-    rests.then(|| from.saturating_add(rest).unwrap_or(now))
+    rests_until(failures, from, now).filter(|_| !attempts.asked_anew)
 }
 
 /// Until when the update that failed is not tried again: at once where something else is declared now, else ever later.

@@ -7,8 +7,7 @@ use super::{Action, ObservedProject, Provisioned, Status};
 use crate::crd::status::Reason;
 use crate::domain::external_resource::{Attempts, Change, Decision, Step};
 use crate::domain::problem::Problem;
-use crate::domain::requeue::rest_after;
-use crate::domain::time::elapsed;
+use crate::domain::requeue::rests_until;
 
 type Move = Decision<Action, Provisioned>;
 
@@ -36,9 +35,7 @@ pub(super) fn delete_failed(name: &str, project: &ObservedProject, now: Timestam
 
 /// Until when an operation that has failed so often in a row is left alone; `None`: it is time.
 pub(super) fn rests(project: &ObservedProject, failures: u32, now: Timestamp) -> Option<Timestamp> {
-    let rest = rest_after(failures);
-    let until = project.modified.saturating_add(rest).unwrap_or(now);
-    (elapsed(project.modified, now) < rest).then_some(until)
+    rests_until(failures, project.modified, now)
 }
 
 /// A status that AWS has added since.

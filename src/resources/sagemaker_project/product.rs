@@ -7,8 +7,7 @@ use super::{Action, ObservedProject, ProductStatus, Provisioned, ProvisionedProd
 use crate::crd::status::Reason;
 use crate::domain::external_resource::{Attempts, Decision, Wait};
 use crate::domain::problem::Problem;
-use crate::domain::requeue::rest_after;
-use crate::domain::time::elapsed;
+use crate::domain::requeue::rests_until;
 
 type Move = Decision<Action, Provisioned>;
 
@@ -51,14 +50,13 @@ pub(super) fn unfit(name: &str, project: &ObservedProject, early: Option<Provisi
 pub(super) fn rests(name: &str, project: &ObservedProject, now: Timestamp, attempts: &Attempts) -> Option<Move> {
     let product = project.provisioned.as_ref().filter(|_| is_tainted(project) && !attempts.asked_anew)?;
     let last = attempts.last_act.filter(|_| attempts.failed_changes > 0)?;
-    let rest = rest_after(attempts.failed_changes);
-    let until = last.saturating_add(rest).unwrap_or(now);
+    let until = rests_until(attempts.failed_changes, last, now)?;
     let problem = Problem::new(
         Reason::ProjectUpdateFailed,
         format!("the provisioned product {} of SageMaker project {name:?} is tainted: {}", product.id, product.message),
         "remove the cause or change the spec; the operator updates it again by itself, ever more slowly",
     );
-    (elapsed(last, now) < rest).then(|| Decision::Stuck(problem.until(until)))
+    Some(Decision::Stuck(problem.until(until)))
 }
 
 fn broken(name: &str, product: &ProvisionedProduct) -> Move {
