@@ -1,17 +1,22 @@
 //! The claim of an installation on the projects of its cluster: a Lease of a fixed name in the operator's own namespace,
 //! which every other operator finds. Apart from leader election, whose Lease says which replica works, and from startup,
-//! which only waits for it. It reads and writes nothing but these Leases.
+//! which only waits for it. It reads and writes nothing but these Leases, and believes none that it finds: whoever may make
+//! Leases in a namespace can make one of this name, so it counts only where the ServiceAccount that it names stands in its
+//! namespace and may do an operator's work in all of them, which an administrator alone can grant.
 
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use k8s_openapi::api::coordination::v1::Lease;
+use k8s_openapi::api::authentication::v1::SelfSubjectReview;
+use k8s_openapi::api::authorization::v1::{ResourceAttributes, SubjectAccessReview, SubjectAccessReviewSpec};
+use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
 use kube::api::{ListParams, Patch, PatchParams, PostParams};
 use kube::core::ObjectMeta;
-use kube::{Api, Client};
+use kube::{Api, Client, Resource};
 use serde_json::json;
 
-use crate::controller::api::{MANAGER, call};
+use crate::controller::api::{ApiError, MANAGER, call};
+use crate::crd::MlopsProject;
 use crate::domain::secret::FingerprintKey;
 
 /// Name of the Lease, in each operator's namespace.
@@ -20,77 +25,131 @@ pub const CLAIM: &str = "mlops-operator-installation";
 const MARK: &str = "mlops-operator.io/installation";
 
 /// One claim.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Claim {
     namespace: String,
     made: Timestamp,
     mark: String,
+    /// The ServiceAccount that made it, as a user: `system:serviceaccount:<namespace>:<name>`.
+    holder: String,
 }
 
 /// Claims the cluster's projects for this installation, or renews its claim: a key that was lost and made anew is the same
-/// installation, since it is in the same namespace.
+/// installation, since it is in the same namespace. An operator that runs as anything but a ServiceAccount of its namespace,
+/// such as one that a person started by hand, keeps nobody else away.
 ///
 /// # Errors
 /// A sentence: whose claim is in the way and what to do, or what the API server refused.
 pub(super) async fn hold(client: &Client, namespace: &str, key: &FingerprintKey) -> Result<(), String> {
-    let mark = key.fingerprint(["installation"]);
-    let own: Api<Lease> = Api::namespaced(client.clone(), namespace);
+    let own = Claim {
+        namespace: namespace.to_owned(),
+        made: Timestamp::MAX,
+        mark: key.fingerprint(["installation"]),
+        holder: call(whoami(client)).await.map_err(worded)?,
+    };
     let claims = all(client).await?;
-    free(&claims, namespace, &mark)?;
+    free(client, &claims, &own).await?;
+    let leases: Api<Lease> = Api::namespaced(client.clone(), namespace);
     match claims.iter().find(|claim| claim.namespace == namespace) {
-        Some(claim) if claim.mark == mark => Ok(()),
+        Some(claim) if claim.mark == own.mark && claim.holder == own.holder => Ok(()),
         Some(_) => {
-            let change = json!({"metadata": {"annotations": {MARK: mark}}});
+            let change = json!({"metadata": {"annotations": {MARK: own.mark}}, "spec": {"holderIdentity": own.holder}});
             let asked = PatchParams { field_manager: Some(MANAGER.to_owned()), ..PatchParams::default() };
-            call(own.patch(CLAIM, &asked, &Patch::Merge(change))).await.map(drop).map_err(|error| error.to_string())
+            call(leases.patch(CLAIM, &asked, &Patch::Merge(change))).await.map(drop).map_err(worded)
         }
         None => {
-            call(own.create(&PostParams::default(), &lease(namespace, &mark)))
-                .await
-                .map_err(|error| error.to_string())?;
+            call(leases.create(&PostParams::default(), &lease(&own))).await.map_err(worded)?;
             // Another installation may have done the same in this moment: the older claim holds.
-            free(&all(client).await?, namespace, &mark)
+            free(client, &all(client).await?, &own).await
         }
     }
+}
+
+fn worded(error: ApiError) -> String {
+    error.to_string()
+}
+
+/// The user that the API server takes this operator for.
+async fn whoami(client: &Client) -> kube::Result<String> {
+    let reviews: Api<SelfSubjectReview> = Api::all(client.clone());
+    let review = reviews.create(&PostParams::default(), &SelfSubjectReview::default()).await?;
+    Ok(review.status.and_then(|status| status.user_info).and_then(|user| user.username).unwrap_or_default())
 }
 
 async fn all(client: &Client) -> Result<Vec<Claim>, String> {
     let leases: Api<Lease> = Api::all(client.clone());
     let named = ListParams::default().fields(&format!("metadata.name={CLAIM}"));
-    let found = call(leases.list(&named)).await.map_err(|error| error.to_string())?;
+    let found = call(leases.list(&named)).await.map_err(worded)?;
     let claim = |lease: Lease| Claim {
         namespace: lease.metadata.namespace.unwrap_or_default(),
         made: lease.metadata.creation_timestamp.map_or(Timestamp::MIN, |time| time.0),
         mark: lease.metadata.annotations.and_then(|mut all| all.remove(MARK)).unwrap_or_default(),
+        holder: lease.spec.and_then(|spec| spec.holder_identity).unwrap_or_default(),
     };
     Ok(found.items.into_iter().map(claim).collect())
 }
 
-/// Whether no claim is in the way: another installation's that was there before.
-fn free(claims: &[Claim], namespace: &str, mark: &str) -> Result<(), String> {
-    let own = claims.iter().find(|claim| claim.namespace == namespace);
-    let before = |other: &Claim| own.is_none_or(|own| (other.made, &other.namespace) < (own.made, &own.namespace));
-    let other = claims.iter().find(|claim| claim.namespace != namespace && claim.mark != mark && before(claim));
-    let Some(other) = other else { return Ok(()) };
-    Err(format!(
+/// Refuses where another installation's claim is in the way.
+async fn free(client: &Client, claims: &[Claim], own: &Claim) -> Result<(), String> {
+    for other in before(claims, own) {
+        if call(operates(client, &other.holder)).await.map_err(worded)? {
+            return Err(in_the_way(other, &own.namespace));
+        }
+    }
+    Ok(())
+}
+
+/// The claims that would be in the way if they are an operator's: those of another installation that were there before.
+fn before<'a>(claims: &'a [Claim], own: &Claim) -> Vec<&'a Claim> {
+    let present = claims.iter().find(|claim| claim.namespace == own.namespace);
+    let earlier = |other: &Claim| present.is_none_or(|own| (other.made, &other.namespace) < (own.made, &own.namespace));
+    let account = |other: &Claim| format!("system:serviceaccount:{}:", other.namespace);
+    let others = claims.iter().filter(|claim| claim.namespace != own.namespace && claim.mark != own.mark);
+    others.filter(|other| earlier(other) && other.holder.starts_with(&account(other))).collect()
+}
+
+/// Whether a user may do what no one but an operator does: write the status of projects in every namespace.
+async fn operates(client: &Client, user: &str) -> kube::Result<bool> {
+    let reviews: Api<SubjectAccessReview> = Api::all(client.clone());
+    let work = ResourceAttributes {
+        group: Some(MlopsProject::group(&()).into_owned()),
+        resource: Some(MlopsProject::plural(&()).into_owned()),
+        subresource: Some("status".to_owned()),
+        verb: Some("patch".to_owned()),
+        ..ResourceAttributes::default()
+    };
+    let review = SubjectAccessReview {
+        spec: SubjectAccessReviewSpec {
+            user: Some(user.to_owned()),
+            resource_attributes: Some(work),
+            ..SubjectAccessReviewSpec::default()
+        },
+        ..SubjectAccessReview::default()
+    };
+    let answer = reviews.create(&PostParams::default(), &review).await?;
+    Ok(answer.status.is_some_and(|status| status.allowed))
+}
+
+fn in_the_way(other: &Claim, namespace: &str) -> String {
+    format!(
         "the operator in namespace {there} claims the projects of this cluster since {made}, and its key is another one: two \
          operators would undo each other's work. Uninstall one of them. Where the one in {there} is gone for good, run `kubectl -n \
          {there} delete lease {CLAIM}`; where it was moved to {namespace}, copy its Secret mlops-operator-fingerprint-key here in \
          the place of the new one first",
         there = other.namespace,
         made = other.made,
-    ))
+    )
 }
 
-fn lease(namespace: &str, mark: &str) -> Lease {
+fn lease(own: &Claim) -> Lease {
     Lease {
         metadata: ObjectMeta {
             name: Some(CLAIM.to_owned()),
-            namespace: Some(namespace.to_owned()),
-            annotations: Some(BTreeMap::from([(MARK.to_owned(), mark.to_owned())])),
+            namespace: Some(own.namespace.clone()),
+            annotations: Some(BTreeMap::from([(MARK.to_owned(), own.mark.clone())])),
             ..ObjectMeta::default()
         },
-        ..Lease::default()
+        spec: Some(LeaseSpec { holder_identity: Some(own.holder.clone()), ..LeaseSpec::default() }),
     }
 }
 
@@ -104,7 +163,10 @@ mod tests {
             namespace: namespace.to_owned(),
             made: Timestamp::from_second(made).unwrap_or_default(),
             mark: mark.to_owned(),
+            holder: format!("system:serviceaccount:{namespace}:mlops-operator"),
         };
+        let held_by = |holder: &str| Claim { holder: holder.to_owned(), ..claim("there", 4, "theirs") };
+        let own = Claim { namespace: "here".to_owned(), mark: "ours".to_owned(), ..Claim::default() };
         let rows = [
             ("nobody's", vec![], true),
             ("its own", vec![claim("here", 5, "ours")], true),
@@ -124,10 +186,13 @@ mod tests {
             ),
             ("one of the same key elsewhere", vec![claim("there", 4, "ours")], true),
             ("one without a mark", vec![claim("there", 4, "")], false),
+            ("one that names nobody", vec![held_by("")], true),
+            ("one that a person made", vec![held_by("kubernetes-admin")], true),
+            ("one that names an operator elsewhere", vec![held_by("system:serviceaccount:here:mlops-operator")], true),
         ];
         for (case, claims, holds) in rows {
-            let told = free(&claims, "here", "ours");
-            assert_eq!(told.is_ok(), holds, "{case}: {told:?}");
+            let told = before(&claims, &own);
+            assert_eq!(told.is_empty(), holds, "{case}: {told:?}");
         }
     }
 }

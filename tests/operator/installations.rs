@@ -29,6 +29,8 @@ use crate::harness::operator::{Harness, NAMESPACE};
 const LONG: Duration = Duration::from_mins(10);
 const KEY: &str = "mlops-operator-fingerprint-key";
 const CLAIM: &str = "mlops-operator-installation";
+/// Who the other operator is.
+const OTHER: &str = "system:serviceaccount:other:mlops-operator";
 
 /// An operator in another namespace of the same cluster, and how it stands.
 struct Second {
@@ -43,6 +45,7 @@ impl Second {
         let (stop, stopping) = watch::channel(false);
         let setup = Dependencies {
             namespace: "other".to_owned(),
+            client: kube::Client::new(harness.kubernetes.service_of_another_operator(OTHER), "default"),
             instance: "second".to_owned(),
             readiness: readiness.clone(),
             metrics: Metrics::default(),
@@ -90,6 +93,23 @@ async fn a_second_operator_with_another_key_waits_says_what_to_do_and_touches_no
     assert_eq!(second.readiness.get(), Ok(()));
     assert!(claim(&harness, "other").is_some());
     second.end().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_claim_that_a_tenant_makes_keeps_no_operator_away() {
+    for holder in ["system:serviceaccount:other:builder", "system:serviceaccount:mlops-operator:mlops-operator", ""] {
+        let mut harness = Harness::new(Settings::default()).await;
+        harness.kubernetes.create("namespaces", "", json!({"metadata": {"name": "other"}})).unwrap();
+        let annotations = json!({"mlops-operator.io/installation": "mine"});
+        let claim =
+            json!({"metadata": {"name": CLAIM, "annotations": annotations}, "spec": {"holderIdentity": holder}});
+        harness.kubernetes.create("leases", "other", claim).unwrap();
+        tokio::time::sleep(Duration::from_mins(1)).await;
+        harness.start();
+        tokio::time::sleep(Duration::from_secs(30)).await;
+        assert_eq!(harness.readiness.get(), Ok(()), "held by {holder:?}");
+        harness.stop().await;
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -60,6 +60,11 @@ impl Target {
         Some(target)
     }
 
+    /// Group and version, and the collection.
+    pub(super) fn collection(&self) -> (&str, &str) {
+        (&self.group_version, &self.plural)
+    }
+
     pub(super) fn parameter(&self, name: &str) -> Option<&str> {
         self.query.iter().find(|(found, _)| found == name).map(|(_, value)| value.as_str())
     }
@@ -245,7 +250,7 @@ fn gone(kind: &KindInfo, object: &Value) -> Value {
     serde_json::json!({"apiVersion": "v1", "kind": "Status", "metadata": {}, "status": "Success", "details": details})
 }
 
-fn parsed(body: &[u8]) -> Result<Value, Refused> {
+pub(super) fn parsed(body: &[u8]) -> Result<Value, Refused> {
     // Apply patches may be YAML, of which JSON is a part.
     serde_json::from_slice(body)
         .or_else(|_| serde_yaml::from_slice(body))

@@ -19,7 +19,8 @@ use tokio::time::Instant;
 
 use super::definition;
 use super::list;
-use super::route::Target;
+use super::reviews;
+use super::route::{Target, parsed};
 use super::store::{Address, ECHO, Kubernetes, Refused};
 use crate::faults::What;
 use crate::sandbox::{Dropped, Edge, pause};
@@ -34,12 +35,16 @@ const LAST_BOOKMARK: Duration = Duration::from_secs(2);
 
 /// The API as a service: `kube::Client::new(api.service(), "default")`.
 #[derive(Clone)]
-pub struct KubernetesService(Kubernetes);
+pub struct KubernetesService {
+    pub(super) api: Kubernetes,
+    /// Who asks.
+    pub(super) user: String,
+}
 
 impl Kubernetes {
     /// The transport to this API.
     pub fn service(&self) -> KubernetesService {
-        KubernetesService(self.clone())
+        KubernetesService { api: self.clone(), user: reviews::OPERATOR.to_owned() }
     }
 }
 
@@ -57,13 +62,17 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        let api = self.0.clone();
+        let Self { api, user } = self.clone();
         Box::pin(async move {
             let (parts, body) = request.into_parts();
             // A body that breaks off reaches the parser as what came of it, and is refused there.
             let body = body.collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
             if parts.method == http::Method::GET {
                 return api.read(&parts, &body).await;
+            }
+            if let Some(answer) = Target::of(&parts).and_then(|target| api.review(&user, &target, &parsed(&body).ok()?))
+            {
+                return Ok(answered(answer));
             }
             api.write(&parts, &body).await
         })
@@ -119,10 +128,7 @@ impl Kubernetes {
             return self.watch(target).unwrap_or_else(|refused| whole(refused.status, &refused.body()));
         }
         let kind_of_patch = request.headers.get(http::header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-        match self.answer(&request.method, &target, kind_of_patch.unwrap_or_default(), body) {
-            Ok((status, object)) => whole(status, &object),
-            Err(refused) => whole(refused.status, &refused.body()),
-        }
+        answered(self.answer(&request.method, &target, kind_of_patch.unwrap_or_default(), body))
     }
 
     fn watch(&self, target: Target) -> Result<Response<ResponseBody>, Refused> {
@@ -277,6 +283,13 @@ async fn ended(end: &What) -> Result<Response<ResponseBody>, Dropped> {
         "message": message, "reason": reason, "code": status,
     });
     Ok(whole(status, &body))
+}
+
+fn answered(answer: Result<(u16, Value), Refused>) -> Response<ResponseBody> {
+    match answer {
+        Ok((status, object)) => whole(status, &object),
+        Err(refused) => whole(refused.status, &refused.body()),
+    }
 }
 
 fn line(what: &str, object: &Value) -> String {

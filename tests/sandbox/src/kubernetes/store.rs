@@ -1,6 +1,6 @@
 //! The objects, what happened to them, and the rules by which a write changes them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -98,6 +98,8 @@ pub(super) struct State {
     pub(super) log: Vec<Happened>,
     pub(super) calls: Vec<String>,
     pub(super) ids: Ids,
+    /// Users beside the operator's own who may do its work.
+    pub(super) operators: BTreeSet<String>,
 }
 
 /// A refusal, as the API server words it.
