@@ -26,7 +26,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 SECONDS = 15  # for one call to Jenkins
 PATIENCE = 30  # seconds for which Jenkins may refuse the user, all calls of one event together
-PAUSE = 2  # seconds between two calls that it refuses
+PAUSE = 2  # seconds after its first refusal; each further pause is twice as long, so that no user directory locks the account
 LONGEST = 8 * 1024 * 1024  # bytes of a reply
 QUEUE = "items[id,task[url],actions[parameters[name,value]]]"
 BUILDS = "builds[number,actions[parameters[name,value]]]{0,50}"
@@ -62,7 +62,7 @@ class Jenkins:
 
     def __init__(self, base, credentials, context):
         self.base = base.rstrip("/")
-        self.context, self.refused_since = context, None
+        self.context, self.refused_since, self.pause = context, None, PAUSE
         user = credentials["user"] + ":" + credentials["token"]
         self.authorization = "Basic " + base64.b64encode(user.encode()).decode()
         context = ssl.create_default_context()
@@ -81,14 +81,15 @@ class Jenkins:
             answer = self.once(url, form)
             now = time.monotonic()
             if answer[0] not in (401, 403):
-                self.refused_since = None
+                self.refused_since, self.pause = None, PAUSE
                 return answer
             self.refused_since = now if self.refused_since is None else self.refused_since
             rest = self.context.get_remaining_time_in_millis() / 1000
             # What is left must be enough for one more call, and to say so.
-            if now - self.refused_since >= PATIENCE or rest < PAUSE + 2 * SECONDS:
+            if now - self.refused_since >= PATIENCE or rest < self.pause + 2 * SECONDS:
                 return answer
-            time.sleep(PAUSE)
+            time.sleep(self.pause)
+            self.pause *= 2
 
     def once(self, url, form):
         """Status, headers and body of one call."""

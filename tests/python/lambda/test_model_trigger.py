@@ -215,7 +215,7 @@ class WhileJenkinsStarts(Bench):
     def test_a_refusal_that_passes_is_waited_for(self):
         self.jenkins.first = [401, 403, 401]
         self.assertEqual(self.started(), [True])
-        self.assertEqual((self.pauses, len(self.jenkins.posts())), ([2, 2, 2], 1))
+        self.assertEqual((self.pauses, len(self.jenkins.posts())), ([2, 4, 8], 1))
 
     def test_a_post_that_is_refused_for_a_moment_is_made_once(self):
         answer, refusals = self.function.Jenkins.once, [[403, 403]]
@@ -241,10 +241,10 @@ class WhileJenkinsStarts(Bench):
         self.assertEqual(sum(self.pauses), 30)
 
     def test_the_thirty_seconds_begin_anew_once_jenkins_has_taken_the_user(self):
-        self.jenkins.first = [401] * 10
+        self.jenkins.first = [401] * 3
         self.jenkins.look[DEPLOY] = 403
         self.fails("Refused")
-        self.assertEqual(sum(self.pauses), 20 + 30)
+        self.assertEqual(self.pauses, [2, 4, 8, 2, 4, 8, 16])
 
     def test_the_function_ends_within_its_own_time(self):
         self.jenkins.look["queue"] = 401
