@@ -67,10 +67,14 @@ where
     }
 }
 
-/// Whether the target is this machine, which no proxy reaches.
+/// Whether the target is what no proxy outside reaches: this machine, or a Service of the cluster by its usual names
+/// (kubernetes.io, "DNS for Services and Pods"; a name without a dot is a Service of the operator's own namespace).
 fn is_local(target: &Uri) -> bool {
-    let host = host(target);
-    host.eq_ignore_ascii_case("localhost") || host.parse().is_ok_and(|address: IpAddr| address.is_loopback())
+    let host = host(target).trim_end_matches('.').to_ascii_lowercase();
+    if let Ok(address) = host.parse::<IpAddr>() {
+        return address.is_loopback();
+    }
+    !host.contains('.') || host.ends_with(".svc") || host.ends_with(".cluster.local")
 }
 
 /// The host of a target, an IPv6 address without its brackets.
@@ -155,6 +159,24 @@ mod tests {
         assert!(get("http://jenkins.invalid/api/json", matcher).await.is_err(), "there is no such host");
         assert!(!asked.is_finished(), "the proxy was asked");
         asked.abort();
+    }
+
+    #[test]
+    fn what_is_in_the_cluster_needs_no_proxy() {
+        let rows = [
+            ("https://jenkins.example.com", false),
+            ("https://10.0.0.7:8443", false),
+            ("https://[fd00::7]:8443", false),
+            ("https://svc.example.com", false),
+            ("http://jenkins:8080", true),
+            ("http://jenkins.ci.svc:8080", true),
+            ("http://Jenkins.CI.SVC.Cluster.Local.:8080", true),
+            ("http://localhost:8080", true),
+            ("http://[::1]:8080", true),
+        ];
+        for (url, direct) in rows {
+            assert_eq!(is_local(&url.parse().unwrap()), direct, "{url}");
+        }
     }
 
     #[tokio::test]
