@@ -10,7 +10,7 @@ use mlops_sandbox::jenkins::{Jenkins, Permission};
 
 #[tokio::test(start_paused = true)]
 async fn a_missing_plugin_shows_by_what_the_jobs_keep() {
-    for plugin in ["git", "workflow-cps", "pipeline-model-definition"] {
+    for plugin in ["git", "workflow-cps"] {
         let mut story = Story::begin("a plugin is missing", Settings::default()).await;
         let version = story.harness.sandbox.world(|world| {
             let user = world.jenkins.users.get_mut(&Jenkins::credentials().0).unwrap();
@@ -31,4 +31,34 @@ async fn a_missing_plugin_shows_by_what_the_jobs_keep() {
         story.pass(Duration::from_mins(75)).await;
         assert_eq!((story.ready(), story.condition("JobsReady").1), (true, "InSync".to_owned()), "{plugin}");
     }
+}
+
+/// What a Jenkinsfile that is a script does without stops no project: its jobs are there, and say what may lack.
+#[tokio::test(start_paused = true)]
+async fn the_plugin_that_declarative_jenkinsfiles_need_is_a_remark_until_a_build_succeeds() {
+    let mut story = Story::begin("the plugin of declarative Jenkinsfiles is missing", Settings::default()).await;
+    let plugin = "pipeline-model-definition";
+    let version = story.harness.sandbox.world(|world| {
+        let user = world.jenkins.users.get_mut(&Jenkins::credentials().0).unwrap();
+        user.permissions.remove(&Permission::OverallSystemRead);
+        world.jenkins.plugins.remove(plugin).unwrap()
+    });
+    story.harness.apply(manifest());
+    let minutes = Duration::from_mins(2);
+    story.until("the plugin's name", minutes, |story| story.condition("JobsReady").1 == "PluginMissing").await;
+    let said = story.harness.message("JobsReady");
+    assert!(said.contains(plugin) && said.contains("scripts"), "{said}");
+    story.until("a project that is Ready", minutes, Story::ready).await;
+    let writes = story.writes();
+    story.pass(Duration::from_mins(65)).await;
+    assert_eq!(story.writes() - writes, 0, "a job was written again");
+    assert_eq!((story.ready(), story.condition("JobsReady").1), (true, "PluginMissing".to_owned()));
+    story.harness.sandbox.world(|world| world.jenkins.plugins.insert(plugin.to_owned(), version));
+    let urls = story.project().unwrap()["status"]["jobs"]["urls"].clone();
+    for url in urls.as_array().unwrap() {
+        let path = url.as_str().unwrap().strip_prefix("https://ci.example").unwrap();
+        story.harness.jenkins("POST", &format!("{path}buildWithParameters"), "").await;
+    }
+    story.pass(Duration::from_mins(75)).await;
+    assert_eq!((story.ready(), story.condition("JobsReady").1), (true, "InSync".to_owned()));
 }

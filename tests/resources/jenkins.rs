@@ -274,8 +274,11 @@ async fn a_user_who_may_start_no_builds_is_told_so_and_the_jobs_stand() {
     let remark = JenkinsJobs::remark(&jobs).unwrap();
     assert_eq!(remark.reason, Reason::AccessDenied);
     let names = ["preprocess", "modelbuild", "modeldeploy"].map(|role| format!("\"{}\"", job(role))).join(", ");
-    let said =
-        format!("the Jenkins user lacks hudson.model.Item.Build and cannot start the first build of {names}, which");
+    let said = format!(
+        "could not start a build of job \"{}\": the user lacks the permission hudson.model.Item.Build (403); polling \
+         compares with the first build of {names}: ",
+        job("preprocess")
+    );
     assert!(remark.message.starts_with(&said), "{}", remark.message);
     assert_eq!(harness.built(), [0, 0, 0]);
 }

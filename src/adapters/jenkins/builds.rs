@@ -10,15 +10,12 @@ use super::jobs::{is_ours, list, moved, text};
 use crate::domain::external_resource::RecordedIds;
 use crate::domain::fault::{Fault, FaultKind};
 use crate::domain::identity::Identity;
-use crate::resources::jenkins_jobs::first_build::{Builds, intent_of};
+use crate::resources::jenkins_jobs::first_build::{Builds, intent_of, started};
 use crate::resources::jenkins_jobs::item_path;
 
 /// What is asked of a job. A checkout of Git leaves its revision in the build (hudson.plugins.git.util.BuildData).
 const TREE: &str = "buildable,inQueue,nextBuildNumber,lastBuild[building,actions[lastBuiltRevision[SHA1]]],\
-    lastSuccessfulBuild[actions[lastBuiltRevision[SHA1]]]";
-
-/// The permission to start builds. A refusal that does not name it says nothing about it.
-const BUILD: &str = "hudson.model.Item.Build";
+    lastCompletedBuild[actions[lastBuiltRevision[SHA1]]],lastSuccessfulBuild[actions[lastBuiltRevision[SHA1]]]";
 
 impl JenkinsClient {
     /// What is seen of a job's builds; `None`: it is gone.
@@ -27,22 +24,32 @@ impl JenkinsClient {
         let Some(job) = self.json(&attempt, &item_path(path), TREE).await? else { return Ok(None) };
         let mut builds = read(&job);
         if builds.lack_a_checkout() {
-            builds.may_start = self.may_start(&attempt, path).await?;
+            builds.refusal = self.refusal_to_start(path).await?;
         }
         Ok(Some(builds))
     }
 
-    /// Whether the user may start builds. Jenkins asks for the permission first and refuses the method then
-    /// (BuildAuthorizationToken.checkPermission), so that a GET starts nothing.
-    async fn may_start(&self, attempt: &str, path: &[String]) -> Result<bool, Fault> {
-        let answer = self.read(attempt, &format!("{}/buildWithParameters", item_path(path)), &[]).await?;
-        match answer.status {
-            StatusCode::FORBIDDEN if answer.header("x-required-permission").is_some_and(|named| named == BUILD) => {
-                Ok(false)
-            }
-            StatusCode::METHOD_NOT_ALLOWED => Ok(true),
-            _ => Err(errors::refusal(attempt, &answer)),
+    /// Why the user may start no build; `None`: it may. Jenkins asks for the permission first and refuses the method then
+    /// (BuildAuthorizationToken.checkPermission), so that a GET starts nothing. What else forbids it, such as a proxy that
+    /// passes no such URL, is a refusal too: the jobs are as they should be without a first build.
+    async fn refusal_to_start(&self, path: &[String]) -> Result<Option<String>, Fault> {
+        let attempt = starting(path);
+        let answer = self.read(&attempt, &format!("{}/buildWithParameters", item_path(path)), &[]).await?;
+        if answer.status == StatusCode::METHOD_NOT_ALLOWED {
+            return Ok(None);
         }
+        let refusal = errors::refusal(&attempt, &answer);
+        // Who asks, how often and for how long is not about this permission, and 5xx is about no permission.
+        let passing = [
+            StatusCode::UNAUTHORIZED,
+            StatusCode::PROXY_AUTHENTICATION_REQUIRED,
+            StatusCode::REQUEST_TIMEOUT,
+            StatusCode::TOO_MANY_REQUESTS,
+        ];
+        if answer.status.is_server_error() || passing.contains(&answer.status) {
+            return Err(refusal);
+        }
+        Ok(Some(refusal.message))
     }
 
     /// Starts a build with the default of each parameter, as polling does, if the job is ours and nothing has been built
@@ -54,7 +61,7 @@ impl JenkinsClient {
         next: u64,
         source: &str,
     ) -> Result<RecordedIds, Fault> {
-        let attempt = format!("start a build of job \"{}\"", path.join("/"));
+        let attempt = starting(path);
         let tree = format!("description,{TREE}");
         let job = self.json(&attempt, &item_path(path), &tree).await?.ok_or_else(|| moved(&attempt))?;
         let builds = read(&job);
@@ -68,17 +75,22 @@ impl JenkinsClient {
             // 303: an equal one waits already. 302: a plugin lets none be scheduled, and asking again would be no better.
             _ if errors::done(&answer) => {
                 let name = path.last().map(String::as_str).unwrap_or_default();
-                Ok(vec![(intent_of(name), source.to_owned())])
+                Ok(vec![(intent_of(name), started(source, next))])
             }
             _ => Err(errors::refusal(&attempt, &answer)),
         }
     }
 }
 
+fn starting(path: &[String]) -> String {
+    format!("start a build of job \"{}\"", path.join("/"))
+}
+
 fn read(job: &Value) -> Builds {
     let is = |value: &Value, member: &str| value.get(member).and_then(Value::as_bool).unwrap_or(false);
     let build = |member: &str| job.get(member).filter(|build| build.is_object());
-    let (last, successful) = (build("lastBuild"), build("lastSuccessfulBuild"));
+    let (last, completed) = (build("lastBuild"), build("lastCompletedBuild"));
+    let successful = build("lastSuccessfulBuild");
     let checked_out = |build: &Value| {
         list(build, "actions").iter().any(|action| action.get("lastBuiltRevision").is_some_and(Value::is_object))
     };
@@ -87,8 +99,14 @@ fn read(job: &Value) -> Builds {
         under_way: is(job, "inQueue") || last.is_some_and(|build| is(build, "building")),
         next: job.get("nextBuildNumber").and_then(Value::as_u64).unwrap_or_default(),
         any: last.is_some(),
-        checkout: successful.or(last).is_some_and(checked_out),
-        may_start: false,
+        ended: completed.is_some(),
+        succeeded: successful.is_some(),
+        // Of a build that runs, nobody can tell yet whether it will come to one.
+        checkout: match successful {
+            Some(build) => checked_out(build),
+            None => [last, completed].into_iter().flatten().any(checked_out),
+        },
+        refusal: None,
     }
 }
 
@@ -102,18 +120,22 @@ mod tests {
     fn polling_goes_by_the_last_successful_build_or_else_by_the_last() {
         let with = json!({"building": false, "actions": [{}, {"lastBuiltRevision": {"SHA1": "a"}}]});
         let without = json!({"building": false, "actions": [{}, {"parameters": []}]});
+        let (none, runs) = (json!(null), json!({"building": true, "actions": [{}]}));
         let rows = [
-            ("none", json!(null), json!(null), (false, false)),
-            ("one that failed early", without.clone(), json!(null), (true, false)),
-            ("one that failed late", with.clone(), json!(null), (true, true)),
-            ("one that succeeded, and one that failed early", without.clone(), with.clone(), (true, true)),
-            ("one that succeeded without a checkout", with, without, (true, false)),
+            ("none", &none, &none, &none, (false, false)),
+            ("one that failed early", &without, &without, &none, (true, false)),
+            ("one that failed late", &with, &with, &none, (true, true)),
+            ("one that succeeded, and one that failed early", &without, &without, &with, (true, true)),
+            ("one that succeeded without a checkout", &with, &with, &without, (true, false)),
+            ("one that runs, after one that failed late", &runs, &with, &none, (true, true)),
+            ("one that runs, after one that failed early", &runs, &without, &none, (true, false)),
         ];
-        for (name, last, successful, expected) in rows {
-            let builds = read(&json!({"lastBuild": last, "lastSuccessfulBuild": successful}));
+        for (name, last, completed, successful, expected) in rows {
+            let job = json!({"lastBuild": last, "lastCompletedBuild": completed, "lastSuccessfulBuild": successful});
+            let builds = read(&job);
             assert_eq!((builds.any, builds.checkout), expected, "{name}");
         }
-        let job = json!({"buildable": true, "inQueue": false, "nextBuildNumber": 4, "lastBuild": {"building": true}});
+        let job = json!({"buildable": true, "inQueue": false, "nextBuildNumber": 4, "lastBuild": runs});
         let running = Builds { buildable: true, under_way: true, next: 4, any: true, ..Builds::default() };
         assert_eq!(read(&job), running);
     }

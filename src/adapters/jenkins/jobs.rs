@@ -55,11 +55,15 @@ impl<'a> JenkinsJobsActuator<'a> {
 
 impl Actuator<JenkinsJobs> for JenkinsJobsActuator<'_> {
     async fn observe(&self, id: &Identity, _: &Attempts) -> Result<Observed, Fault> {
-        let (folders, mut items) = self.client.folders_and_items(id, self.delete_folders).await?;
-        for item in items.iter_mut().filter(|item| self.builds && item.job.is_some()) {
-            let path = [&id.placement.jenkins_folder[..], std::slice::from_ref(&item.name)].concat();
-            item.builds = self.client.builds(&path).await?;
-        }
+        let (folders, items) = self.client.folders_and_items(id, self.delete_folders).await?;
+        let look = async |mut item: ObservedItem| {
+            if self.builds && item.job.is_some() {
+                let path = [&id.placement.jenkins_folder[..], std::slice::from_ref(&item.name)].concat();
+                item.builds = self.client.builds(&path).await?;
+            }
+            Ok(item)
+        };
+        let items = stream::iter(items.into_iter().map(look)).buffered(READS_AT_ONCE).try_collect().await?;
         Ok(Observed { folders, items, delete_folders: self.delete_folders })
     }
 

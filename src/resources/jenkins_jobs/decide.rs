@@ -6,7 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::declared::settle;
-use super::first_build::{Finding, judge};
+use super::first_build::{Finding, due, judge, source_of};
 use super::job::{ParameterKind, PipelineJob};
 use super::marker::{Marker, PROOF, ownership};
 use super::{
@@ -77,13 +77,16 @@ fn built(
     left: Vec<(String, Vec<String>)>,
 ) -> Decision<Action, Jobs> {
     let mut steps = Vec::new();
-    let mut jobs = Jobs { urls: desired.urls(), left, forbidden: Vec::new(), without_checkout: Vec::new() };
+    let mut jobs = Jobs { urls: desired.urls(), left, ..Jobs::default() };
     for (name, job) in &desired.jobs {
         let Some(item) = observed.items.iter().find(|item| item.name == *name) else { continue };
+        if unmarked_as_declarative(item) {
+            jobs.unmarked.push(name.clone());
+        }
         match judge(&desired.folder, name, job, item, attempts) {
             Finding::Fine => {}
             Finding::Start(step) => steps.push(*step),
-            Finding::Forbidden => jobs.forbidden.push(name.clone()),
+            Finding::Forbidden(why) => jobs.forbidden.push((name.clone(), why)),
             Finding::NoCheckout => jobs.without_checkout.push(name.clone()),
         }
     }
@@ -139,11 +142,17 @@ fn create(id: &Identity, desired: &Desired, name: &str, job: &PipelineJob) -> St
     Step::new(action, Change::Create, Reason::Missing, format!("create job \"{name}\""))
 }
 
-/// The plugins of whose parts nothing is in a job of ours.
+/// Whether nothing of what a declarative Jenkinsfile needs is in a job, and no build has shown that it does without.
+fn unmarked_as_declarative(item: &ObservedItem) -> bool {
+    item.lacks.contains(&xml::PLUGIN_OF_DECLARATIVE) && item.builds.as_ref().is_some_and(|builds| !builds.succeeded)
+}
+
+/// The plugins that every Jenkinsfile needs and of whose parts nothing is in a job of ours.
 fn lacking(job: &PipelineJob, item: &ObservedItem) -> Vec<&'static str> {
     let Some(live) = &item.job else { return Vec::new() };
     let credentials = job.parameters.iter().filter(|(_, parameter)| parameter.kind == ParameterKind::AwsCredentials);
-    let mut lacks = item.lacks.clone();
+    let needed = item.lacks.iter().filter(|plugin| **plugin != xml::PLUGIN_OF_DECLARATIVE);
+    let mut lacks: Vec<&'static str> = needed.copied().collect();
     // What a Jenkinsfile takes away was not dropped.
     let gone = |name: &String| !live.parameters.contains_key(name) && !item.declared.parameter(name);
     lacks.extend(credentials.map(|(name, _)| name).any(gone).then_some("credentials"));
@@ -197,8 +206,11 @@ fn correct(
     let applied = item.marker.as_ref().is_some_and(|marker| marker.hash == hash);
     let reason = if applied { Reason::Drifted } else { Reason::SpecChanged };
     let summary = format!("update job \"{name}\": {}", fields.join(", "));
+    // A job of which nobody has written down what was built gets a build only for a source that the operator gave it.
+    let moves = source_of(name, live) != source_of(name, &settled.job);
     let action = Action::UpdateJob { path, job: Box::new(settled.job), marker, put_back: settled.put_back };
-    let step = Step::new(action, Change::Update, reason, summary);
+    let mut step = Step::new(action, Change::Update, reason, summary);
+    step.intent = if moves { due(name, attempts) } else { None };
     // What Jenkins drops for want of a plugin is told as that, however often it was written.
     (Some(if lacks.is_empty() { step } else { step.retrying_failure() }), settled.left)
 }

@@ -22,10 +22,14 @@ pub struct Builds {
     pub next: u64,
     /// Whether there is a build at all.
     pub any: bool,
+    /// Whether one has ended.
+    pub ended: bool,
+    /// Whether one has succeeded.
+    pub succeeded: bool,
     /// Whether the build that polling compares with has made a checkout.
     pub checkout: bool,
-    /// Whether the user may start builds; looked at only where one may be wanted.
-    pub may_start: bool,
+    /// Why the user may start none; looked at only where one may be wanted.
+    pub refusal: Option<String>,
 }
 
 impl Builds {
@@ -41,9 +45,9 @@ pub(super) enum Finding {
     Fine,
     /// One is to be started.
     Start(Box<Step<Action>>),
-    /// One is to be started, and the user may not.
-    Forbidden,
-    /// One was started and came to no checkout: a person must look.
+    /// One is to be started, and the user may not: why.
+    Forbidden(String),
+    /// There was one, and none came to a checkout: a person must look.
     NoCheckout,
 }
 
@@ -55,33 +59,82 @@ pub(super) fn judge(
     item: &ObservedItem,
     attempts: &Attempts,
 ) -> Finding {
-    let Some(builds) = item.builds.as_ref().filter(|builds| builds.lack_a_checkout()) else { return Finding::Fine };
+    let (Some(builds), Some(live)) = (&item.builds, &item.job) else { return Finding::Fine };
+    if !builds.buildable || builds.checkout {
+        return Finding::Fine;
+    }
+    // Where nothing polls, nothing has to be compared.
+    let told = || if builds.ended && !live.poll_schedule.is_empty() { Finding::NoCheckout } else { Finding::Fine };
     let source = source_of(name, job);
     let intent = attempts.intent(&intent_of(name));
-    let known = intent.and_then(|intent| intent.id.as_deref()).unwrap_or_default();
-    let asked_for = known.strip_prefix(&source).and_then(|rest| rest.strip_prefix('@'));
+    let Some(known) = intent.and_then(|intent| intent.id.as_deref()).or((!builds.any).then_some("")) else {
+        // A job whose builds nobody has written down: they are no concern of the operator's while its source stays.
+        return told();
+    };
+    let record = Record::of(known, &source);
     // What was asked for when this was the next number has not come to be: the operator stopped before it asked.
-    let unanswered = asked_for.is_some_and(|next| next == builds.next.to_string());
-    if known == source || (asked_for.is_some() && !unanswered) {
-        return if builds.any { Finding::NoCheckout } else { Finding::Fine };
+    let unanswered = record == Record::Asked(builds.next);
+    match record {
+        // Whether this very build comes to a checkout is not known yet.
+        Record::Started(number) if builds.under_way && builds.next <= number + 1 => return Finding::Fine,
+        Record::Started(_) => return told(),
+        Record::Asked(_) if !unanswered => return told(),
+        Record::Asked(_) | Record::Other => {}
+    }
+    if builds.under_way {
+        return Finding::Fine;
     }
     // Without parameters, Jenkins wants another form; the operator's jobs have some.
-    if item.job.as_ref().is_none_or(|live| live.parameters.is_empty()) {
-        return Finding::NoCheckout;
+    if live.parameters.is_empty() {
+        return told();
     }
-    if !builds.may_start {
-        return Finding::Forbidden;
+    if let Some(refusal) = &builds.refusal {
+        return Finding::Forbidden(refusal.clone());
     }
     let n = intent.map_or(0, |intent| intent.n) + i32::from(!unanswered);
-    let intent = Intent { resource: intent_of(name), n, id: Some(format!("{source}@{}", builds.next)) };
+    let intent = Intent { resource: intent_of(name), n, id: Some(asked(&source, builds.next)) };
     let (reason, why) = if builds.any {
-        (Reason::SpecChanged, "no build came to a checkout, and its source has changed")
+        (Reason::SpecChanged, "no build of it came to a checkout, and none was started for its present source")
     } else {
         (Reason::Missing, "it is new")
     };
     let action = Action::StartBuild { path: inside(folder, name), next: builds.next, source };
     let summary = format!("start a build of job \"{name}\": {why}");
     Finding::Start(Box::new(Step::new(action, Change::Update, reason, summary).with_intent(intent)))
+}
+
+/// What is written down of a job's builds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Record {
+    /// A build of this source was about to be started, with this number.
+    Asked(u64),
+    /// It was started.
+    Started(u64),
+    /// Another source, or none yet.
+    Other,
+}
+
+impl Record {
+    fn of(known: &str, source: &str) -> Self {
+        let Some(rest) = known.strip_prefix(source).filter(|rest| !rest.is_empty()) else { return Self::Other };
+        let number = |sign| rest.strip_prefix(sign).and_then(|number: &str| number.parse().ok());
+        number('@').map(Self::Asked).or(number('#').map(Self::Started)).unwrap_or(Self::Other)
+    }
+}
+
+fn asked(source: &str, number: u64) -> String {
+    format!("{source}@{number}")
+}
+
+/// What is written down once a build of this source was started with this number.
+pub fn started(source: &str, number: u64) -> String {
+    format!("{source}#{number}")
+}
+
+/// What is written down before a job gets another source: that a build is due. `None`: what is written down says it already.
+pub(super) fn due(name: &str, attempts: &Attempts) -> Option<Intent> {
+    let resource = intent_of(name);
+    attempts.intent(&resource).is_none().then_some(Intent { resource, n: 0, id: Some(String::new()) })
 }
 
 /// The name under which it is written down for which source a build of this job was started: of its repository alone, so
@@ -111,17 +164,18 @@ mod tests {
             repositories: vec!["https://git/build.git".into()],
             branches: vec!["*/main".into()],
             credentials_id: "git".into(),
+            poll_schedule: "* * * * *".into(),
             parameters: [("P".to_owned(), parameter)].into(),
             ..PipelineJob::default()
         }
     }
 
     fn new() -> Builds {
-        Builds { buildable: true, next: 1, may_start: true, ..Builds::default() }
+        Builds { buildable: true, next: 1, ..Builds::default() }
     }
 
     fn failed() -> Builds {
-        Builds { any: true, next: 2, ..new() }
+        Builds { any: true, ended: true, next: 2, ..new() }
     }
 
     /// What comes of it, with what is written down about it: `None` is nothing.
@@ -132,7 +186,7 @@ mod tests {
         let attempts = Attempts { intents: intent.into_iter().collect(), ..Attempts::default() };
         match judge(&["ml".to_owned()], NAME, job, &item, &attempts) {
             Finding::Fine => "fine".into(),
-            Finding::Forbidden => "forbidden".into(),
+            Finding::Forbidden(why) => why,
             Finding::NoCheckout => "no checkout".into(),
             Finding::Start(step) => {
                 let Step { intent, reason, .. } = *step;
@@ -145,8 +199,10 @@ mod tests {
     #[test]
     fn one_build_is_started_for_each_source_that_no_build_has_checked_out() {
         let source = source_of(NAME, &job());
-        let (source, asked) = (source.as_str(), format!("{source}@1"));
-        let asked = Some((1, asked.as_str()));
+        let (asked, begun) = (asked(&source, 1), started(&source, 1));
+        let (asked, source) = (Some((1, asked.as_str())), begun.as_str());
+        let again = Builds { under_way: true, next: 3, ..failed() };
+        let first = Builds { under_way: true, ..failed() };
         type Row<'a> = (&'a str, Option<Builds>, Option<(i32, &'a str)>, &'a str);
         let rows: &[Row<'_>] = &[
             ("a new job", Some(new()), None, "Missing 1@1"),
@@ -155,7 +211,8 @@ mod tests {
             ("one that takes no builds", Some(Builds { buildable: false, ..new() }), None, "fine"),
             ("one in the queue", Some(Builds { under_way: true, ..new() }), None, "fine"),
             ("one that has checked out", Some(Builds { checkout: true, ..failed() }), None, "fine"),
-            ("only builds without a checkout, never started by us", Some(failed()), None, "SpecChanged 1@2"),
+            ("only builds without a checkout, of which nothing is written down", Some(failed()), None, "no checkout"),
+            ("such builds of a job that has got another source", Some(failed()), Some((0, "")), "SpecChanged 1@2"),
             ("only such builds, and this source was built", Some(failed()), Some((1, source)), "no checkout"),
             (
                 "only such builds, and another source was built",
@@ -167,13 +224,37 @@ mod tests {
             ("stopped after it was asked for, and it has run", Some(failed()), asked, "no checkout"),
             ("stopped after it was asked for, and it waits", Some(Builds { under_way: true, ..new() }), asked, "fine"),
             ("asked for, and cancelled by a person in the queue", Some(new()), Some((1, source)), "fine"),
-            ("the user may start no builds", Some(Builds { may_start: false, ..new() }), None, "forbidden"),
+            ("the user may start no builds", Some(Builds { refusal: Some("no".into()), ..new() }), None, "no"),
+            ("the one that was started runs", Some(first), Some((1, source)), "fine"),
+            ("a later one runs, after one without a checkout", Some(again), Some((1, source)), "no checkout"),
         ];
         for (name, builds, known, expected) in rows {
             assert_eq!(told(builds.clone(), &job(), *known), *expected, "{name}");
         }
         let without = PipelineJob { parameters: Default::default(), ..job() };
-        assert_eq!(told(Some(new()), &without, None), "no checkout", "a job without parameters");
+        assert_eq!(told(Some(failed()), &without, Some((0, ""))), "no checkout", "a job without parameters");
+        let unpolled = PipelineJob { poll_schedule: String::new(), ..job() };
+        assert_eq!(
+            told(Some(failed()), &unpolled, Some((1, &started(&source_of(NAME, &unpolled), 1)))),
+            "fine",
+            "one without polling"
+        );
+    }
+
+    #[test]
+    fn what_is_written_down_is_of_this_source_or_another() {
+        let rows = [
+            ("", Record::Other),
+            ("0123", Record::Other),
+            ("0123@7", Record::Asked(7)),
+            ("0123#7", Record::Started(7)),
+            ("0123#", Record::Other),
+            ("0123é", Record::Other),
+            ("4567#7", Record::Other),
+        ];
+        for (known, expected) in rows {
+            assert_eq!(Record::of(known, "0123"), expected, "{known}");
+        }
     }
 
     #[test]

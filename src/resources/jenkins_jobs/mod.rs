@@ -159,16 +159,18 @@ pub fn may_be_a_job(name: &str, project_name: &str) -> bool {
 }
 
 /// Where the jobs are.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Jobs {
     /// URLs of the jobs, in the order preprocess, modelbuild, modeldeploy, modeldeploy-endpoint; each with a trailing slash.
     pub urls: Vec<String>,
     /// Jobs whose Jenkinsfiles take away again what was put back, each with the fields that are left to them.
     pub left: Vec<(String, Vec<String>)>,
-    /// Jobs that should have a build, which the user may not start.
-    pub forbidden: Vec<String>,
+    /// Jobs that should have a build, which the user may not start, each with what was answered.
+    pub forbidden: Vec<(String, String)>,
     /// Jobs of which no build came to a checkout, so that polling finds nothing.
     pub without_checkout: Vec<String>,
+    /// Jobs without a successful build in which nothing is kept of the plugin for declarative Jenkinsfiles.
+    pub unmarked: Vec<String>,
 }
 
 /// The operation of an update in step keys.
@@ -252,7 +254,7 @@ impl ExternalResource for JenkinsJobs {
 
 /// What is worth knowing about jobs that are as declared: each sentence with what to do, the first with its reason.
 fn remark(output: &Jobs) -> Option<Remark> {
-    let names = |jobs: &[String]| jobs.iter().map(|job| format!("\"{job}\"")).collect::<Vec<_>>().join(", ");
+    let names = |jobs: &[String]| quoted(jobs.iter());
     let left = |(job, fields): &(String, Vec<String>)| {
         let fields = fields.join(", ");
         let message = format!(
@@ -261,13 +263,22 @@ fn remark(output: &Jobs) -> Option<Remark> {
         );
         (Reason::ChangesReverted, message)
     };
-    let forbidden = || {
+    let forbidden = |why: &String| {
         let message = format!(
-            "the Jenkins user lacks hudson.model.Item.Build and cannot start the first build of {}, which polling compares \
-             with: give it that permission, or start them by hand",
-            names(&output.forbidden)
+            "{why}; polling compares with the first build of {}: give the user hudson.model.Item.Build there, or start them \
+             by hand",
+            quoted(output.forbidden.iter().map(|(job, _)| job))
         );
         (Reason::AccessDenied, message)
+    };
+    let unmarked = || {
+        let message = format!(
+            "Jenkins keeps nothing of plugin {} in {}, so it lacks the plugin, or it is not active: install it there, and \
+             start builds, unless those Jenkinsfiles are scripts, which do without",
+            xml::PLUGIN_OF_DECLARATIVE,
+            names(&output.unmarked)
+        );
+        (Reason::PluginMissing, message)
     };
     let without_checkout = || {
         let message = format!(
@@ -278,11 +289,16 @@ fn remark(output: &Jobs) -> Option<Remark> {
         (Reason::NoCheckout, message)
     };
     let mut all: Vec<(Reason, String)> = output.left.iter().map(left).collect();
-    all.extend((!output.forbidden.is_empty()).then(forbidden));
+    all.extend((!output.unmarked.is_empty()).then(unmarked));
+    all.extend(output.forbidden.first().map(|(_, why)| forbidden(why)));
     all.extend((!output.without_checkout.is_empty()).then(without_checkout));
     let reason = all.first()?.0;
     let message = all.into_iter().map(|(_, message)| message).collect::<Vec<_>>().join(". ");
     Some(Remark { reason, message, passing: false })
+}
+
+fn quoted<'a>(names: impl Iterator<Item = &'a String>) -> String {
+    names.map(|name| format!("\"{name}\"")).collect::<Vec<_>>().join(", ")
 }
 
 /// Under which name Jenkins looks an item up: in folders that is its own, at the root in any case (seen on 2.568).

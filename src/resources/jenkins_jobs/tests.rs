@@ -252,11 +252,7 @@ fn what_jenkins_drops_for_want_of_a_plugin_is_said_and_tried_again_later() {
             },
             "git",
         ),
-        (
-            "what says that the Jenkinsfile is declarative",
-            |item| item.lacks = vec!["pipeline-model-definition"],
-            "pipeline-model-definition",
-        ),
+        ("what only a declarative Jenkinsfile needs", |item| item.lacks = vec!["pipeline-model-definition"], ""),
         (
             "the parameter for AWS keys",
             |item| drop(item.job.as_mut().unwrap().parameters.remove("AWS_CREDENTIAL")),

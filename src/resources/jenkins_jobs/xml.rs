@@ -21,7 +21,8 @@ const REMOTE: &str = "hudson.plugins.git.UserRemoteConfig";
 const BRANCH: &str = "hudson.plugins.git.BranchSpec";
 const PLUGIN_OF_DEFINITION: &str = "workflow-cps";
 const PLUGIN_OF_SCM: &str = "git";
-const PLUGIN_OF_DECLARATIVE: &str = "pipeline-model-definition";
+/// The plugin that only a declarative Jenkinsfile needs, as those of the seed code are.
+pub const PLUGIN_OF_DECLARATIVE: &str = "pipeline-model-definition";
 const RAN_DECLARATIVE: &str = "org.jenkinsci.plugins.pipeline.modeldefinition.actions.DeclarativeJobAction";
 /// What builds note of a declarative Jenkinsfile (pipeline-model-definition).
 const DECLARATIVE: &str = "org.jenkinsci.plugins.pipeline.modeldefinition.actions.DeclarativeJobPropertyTrackerAction";

@@ -11,7 +11,7 @@ use super::classes::{CHOICE, ONE_AT_A_TIME, PARAMETERS};
 use super::reply::{self, Answer, Reply};
 use super::route::Ask;
 use super::xml::Element;
-use super::{Build, Item, ItemKind, Mode, QueueItem, Stage, export, full_name, jenkinsfile, polling};
+use super::{Build, Item, ItemKind, Jenkinsfile, Mode, QueueItem, Stage, export, full_name, jenkinsfile, polling};
 use crate::world::{Due, Part, World};
 
 /// How long what left the queue can still be asked for (Queue.leftItems).
@@ -229,10 +229,13 @@ pub(super) fn finish(world: &mut World, path: &[String], number: u32, result: Op
     let scripted = world.jenkins.scripted.get_mut(&name);
     let running = |build: &&mut Build| build.number == number && build.result.is_none();
     let result = result.map(str::to_owned).or_else(|| scripted.and_then(std::collections::VecDeque::pop_front));
+    let script = matches!(world.jenkins.jenkinsfiles.get(&name), Some(Jenkinsfile::Properties(_)));
+    // Without the plugin there is no step `pipeline`, with which a declarative Jenkinsfile begins.
+    let runs = script || world.jenkins.plugins.contains_key("pipeline-model-definition");
     let Some(item) = world.jenkins.find_mut(path) else { return };
     let from_git = polling::source(item).is_some();
     if let Some(build) = item.builds.iter_mut().find(running) {
-        let well = if from_git && build.checkout.is_none() { "FAILURE" } else { "SUCCESS" };
+        let well = if from_git && (build.checkout.is_none() || !runs) { "FAILURE" } else { "SUCCESS" };
         build.result = Some(result.unwrap_or_else(|| well.into()));
         build.ended = Some(now);
     }
