@@ -19,6 +19,10 @@ const DEEPEST: usize = 100;
 /// use a hundred times over.
 const MOST_VALUES: usize = 100_000;
 
+/// Characters of a key: names of parameters and resources have 255 at most, and what else is a key is shorter. Every path
+/// that is told is made of keys.
+const LONGEST_KEY: usize = 1024;
+
 /// CloudFormation's functions that have a short tag, with `Fn::` left out, and the two that are written without it.
 const FUNCTIONS: [&str; 29] = [
     "And",
@@ -316,6 +320,14 @@ impl Reader<'_> {
                             hint: "quote the key, or close the brace before it",
                         });
                     };
+                    if text.chars().nth(LONGEST_KEY).is_some() {
+                        return Err(Refused {
+                            code: Code::LimitExceeded,
+                            at: node.at,
+                            message: format!("the key {} has more than {LONGEST_KEY} characters", quoted(&text)),
+                            hint: "shorten it, or quote the text if it was meant as a value",
+                        });
+                    }
                     if !seen.insert(text.clone()) {
                         let message = format!("the key {} stands twice in this mapping", quoted(&text));
                         self.findings.error(Code::DuplicateKey, (node.at, ""), message, "remove or rename one of them");

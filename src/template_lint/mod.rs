@@ -126,6 +126,8 @@ pub struct Finding {
 
 /// How many errors, and how many warnings, are told: who has more has seen enough, and a hostile text may have a million.
 const MOST_TOLD: usize = 1000;
+/// Characters of each text of a finding: keys and values of a template may be as long as it is.
+const LONGEST_TOLD: usize = 1000;
 
 /// What was found, in the making.
 #[derive(Default)]
@@ -143,7 +145,7 @@ impl Findings {
         }
         *count += 1;
         let (Position { line, column }, path) = at;
-        let (path, hint) = (path.to_owned(), hint.into());
+        let (path, message, hint) = (shortened(path), shortened(&message), hint.into());
         self.told.push(Finding { severity, code, line, column, path, message, hint });
     }
 
@@ -212,6 +214,13 @@ pub fn declared_parameters(text: &str) -> BTreeMap<String, DeclaredParameter> {
         no_echo: template::no_echo(parameter),
     };
     declared.iter().map(|entry| (entry.key.clone(), said(&entry.value))).collect()
+}
+
+fn shortened(text: &str) -> String {
+    match text.char_indices().nth(LONGEST_TOLD) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
 }
 
 /// A text of the template as it may stand in a sentence: in quotes, escaped, and not too long.

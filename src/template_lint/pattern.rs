@@ -1,7 +1,7 @@
 //! A parameter's own rules for its value: pattern, lengths, allowed values. It stands alone since CloudFormation's
 //! patterns are Java's, which are judged here with another engine: what that one cannot judge must not count as wrong.
 
-use regex::{Regex, RegexBuilder};
+use regex::bytes::{Regex, RegexBuilder};
 
 use super::document::Node;
 use super::quoted;
@@ -19,8 +19,13 @@ const BROKEN: [&str; 5] = [
     "repetition operator missing expression",
     "incomplete escape sequence",
 ];
-/// Bytes that a compiled pattern may take, so that a hostile one costs little: `.{3,1016}` takes two million.
-const LARGEST: usize = 4 << 20;
+/// Bytes that a compiled pattern may take, so that a hostile one costs little: `.{3,1016}` takes about a hundred thousand.
+const LARGEST: usize = 128 << 10;
+/// Bytes of a pattern that is tried: what the engine makes of it before it can tell how large that becomes is many times as
+/// much.
+const LONGEST_PATTERN: usize = 4096;
+/// Bytes of a value that is tried: a pattern costs its own size for each of them.
+const LONGEST_VALUE: usize = 1024;
 
 /// `AllowedPattern`, as far as it can be judged.
 pub(super) enum Pattern {
@@ -74,28 +79,36 @@ impl<'a> Rules<'a> {
     /// Why a value is refused; `None` if it is not, as far as that can be judged.
     pub(super) fn refusal(&self, value: &str) -> Option<String> {
         let length = value.chars().count();
-        // Java's \w, \d and \s know ASCII alone, and this engine's know more: what hangs on that is not tried.
-        let alike = |pattern: &str| value.is_ascii() || !pattern.contains('\\');
-        if let Pattern::Judged(regex, pattern) = &self.pattern
-            && alike(pattern)
-            && !regex.is_match(value)
-        {
-            return Some(format!("its AllowedPattern {} does not match", quoted(pattern)));
-        }
         if let Some(most) = self.longest.filter(|most| length > *most) {
             return Some(format!("it has {length} characters, and MaxLength is {most}"));
         }
         if let Some(least) = self.shortest.filter(|least| length < *least) {
             return Some(format!("it has {length} characters, and MinLength is {least}"));
         }
-        let listed = self.allowed.is_empty() || self.allowed.contains(&value);
-        (!listed).then(|| "AllowedValues does not list it".to_owned())
+        if !self.allowed.is_empty() && !self.allowed.contains(&value) {
+            return Some("AllowedValues does not list it".to_owned());
+        }
+        match &self.pattern {
+            Pattern::Judged(regex, pattern) if tried(value) && !regex.is_match(value.as_bytes()) => {
+                Some(format!("its AllowedPattern {} does not match", quoted(pattern)))
+            }
+            _ => None,
+        }
     }
 }
 
+/// Whether a value is matched at all. Java goes by UTF-16, where this engine goes by bytes: they agree on ASCII.
+fn tried(value: &str) -> bool {
+    value.is_ascii() && value.len() <= LONGEST_VALUE
+}
+
 fn compile(pattern: &str) -> Pattern {
+    if pattern.len() > LONGEST_PATTERN {
+        return Pattern::NotJudged(pattern.to_owned());
+    }
     let whole = format!(r"\A(?:{pattern})\z");
-    match RegexBuilder::new(&whole).size_limit(LARGEST).build() {
+    // Without Unicode, \w, \d and \s are Java's: ASCII alone.
+    match RegexBuilder::new(&whole).unicode(false).size_limit(LARGEST).build() {
         Ok(regex) => Pattern::Judged(Box::new(regex), pattern.to_owned()),
         Err(regex::Error::CompiledTooBig(_)) => Pattern::NotJudged(pattern.to_owned()),
         Err(_) if for_java_only(pattern) => Pattern::NotJudged(pattern.to_owned()),

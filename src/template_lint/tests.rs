@@ -416,6 +416,7 @@ fn patterns_lengths_and_defaults() {
         ("look-ahead, which only Java's engine has", "'(?!aws).*'", format!("warning pattern {path}")),
         ("a back reference", r"'(a)\1'", format!("warning pattern {path}")),
         ("a pattern that would take much memory", "'((a{500}){500}){500}'", format!("warning pattern {path}")),
+        ("a pattern that is very long", &format!("'{}'", r"\w".repeat(3000)), format!("warning pattern {path}")),
         (
             "a default that the pattern refuses",
             "'[0-9]+'",
@@ -431,6 +432,9 @@ fn patterns_lengths_and_defaults() {
     }
     let listed = edited("    Default: none\n", "    Default: none\n    AllowedValues: [a, b]\n");
     assert_eq!(told(&listed), ["error default-refused Parameters/CostCentre/Default"], "a default that is not listed");
+    // A pattern costs its own size for each character of a value.
+    let long = edited(pattern, "'[0-9]+'").replace("Default: none", &format!("Default: {}", "a".repeat(1025)));
+    assert_eq!(told(&long), [""; 0], "a default that is too long to be tried");
 }
 
 #[test]
@@ -1229,4 +1233,13 @@ fn a_template_cannot_use_up_the_stack_or_the_memory_of_who_judges_it() {
         .unwrap()
         .join();
     assert!(judged.is_ok(), "judged on the stack of a worker");
+    // What is told stands in memory a thousand times.
+    let key = |length: usize| {
+        with_resource(&format!("  ? {}\n  : {{Type: AWS::S3::Bucket, Tags: !Nope x}}\n", "k".repeat(length)))
+    };
+    let findings = lint(&key(1000), TODAY);
+    let longest =
+        findings.iter().map(|finding| finding.message.chars().count().max(finding.path.chars().count())).max();
+    assert!(longest.is_some_and(|longest| longest <= 1001), "{longest:?}");
+    assert!(told(&key(1025)).iter().any(|told| told.starts_with("error limit-exceeded")), "{:?}", told(&key(1025)));
 }
