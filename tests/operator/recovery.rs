@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use aws_credential_types::provider::SharedCredentialsProvider;
 use mlops_operator::domain::identity::Owned;
 use mlops_sandbox::aws::{Call, Caller, sagemaker, service_catalog};
 use mlops_sandbox::{Fault, Settings, What, World};
@@ -166,6 +167,55 @@ async fn deletion_without_jenkins() {
     let left = story.harness.sandbox.world(|world| mlops_sandbox::jenkins::item_names(&world.jenkins));
     assert!(left.iter().all(|name| !name.contains("sagemaker-")), "{left:?}");
     story.end("deletion-without-jenkins").await;
+}
+
+/// S3 as somebody else uses it.
+fn s3(story: &Story) -> aws_sdk_s3::Client {
+    let keys = aws_sdk_s3::config::Credentials::for_tests();
+    let config = crate::harness::aws::config(&story.harness.sandbox, story.harness.clock).into_builder();
+    let config = config.credentials_provider(SharedCredentialsProvider::new(keys));
+    aws_sdk_s3::Client::new(&config.region(aws_config::Region::new(REGION)).build())
+}
+
+async fn fill(story: &Story, bucket: &str, prefix: &str, objects: usize) {
+    let client = s3(story);
+    for n in 0..objects {
+        let body = aws_sdk_s3::primitives::ByteStream::from_static(b"taxi fares");
+        client.put_object().bucket(bucket).key(format!("{prefix}{n:05}.csv")).body(body).send().await.unwrap();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn large_bucket() {
+    let mut story = installed("A project with a large bucket is deleted").await;
+    story.tell("pipelines", "have put 3,500 objects into the artifact bucket");
+    let bucket = status(&story, "/artifacts/bucket");
+    fill(&story, &bucket, "data/", 3500).await;
+    story.tell("aws", "takes 12 s to delete a thousand objects");
+    story.harness.sandbox.fault(Fault::on("s3", "DeleteObjects").before(What::Delay { millis: 12_000 }));
+    story.tell("user", "deletes the project");
+    story.harness.kubernetes.delete("mlopsprojects", NAMESPACE, NAME).unwrap();
+    story.until("progress", LONG, |story| story.harness.message("ArtifactsReady").contains(" so far")).await;
+    story.until("gone", Duration::from_mins(10), |story| story.project().is_none()).await;
+    assert!(story.harness.sandbox.world(|world| world.s3.bucket(&bucket).is_none()));
+    story.end("large-bucket").await;
+}
+
+/// Each object under the prefix is looked at with two calls: what others put there must not cost thousands.
+#[tokio::test(start_paused = true)]
+async fn objects_of_others_under_the_prefix() {
+    let mut story = installed("Somebody fills the operator's prefix").await;
+    let bucket = status(&story, "/artifacts/bucket");
+    let listed = s3(&story).list_objects_v2().bucket(&bucket).prefix("mlops-operator/").send().await.unwrap();
+    let own = listed.contents()[0].key().unwrap();
+    let prefix = own.split('/').take(2).map(|part| format!("{part}/")).collect::<String>();
+    fill(&story, &bucket, &prefix, 1001).await;
+    let calls = story.calls();
+    look_now(&story, "1").await;
+    story.until("the sentence", LONG, |story| story.condition("ArtifactsReady").0 != "True").await;
+    let said = story.harness.message("ArtifactsReady");
+    assert!(said.contains("more than the operator has ever put there"), "{said}");
+    assert!(story.calls() - calls < 100, "{} calls", story.calls() - calls);
 }
 
 #[tokio::test(start_paused = true)]

@@ -28,6 +28,12 @@ use crate::resources::artifact_bucket::{
 
 mod write;
 
+/// Objects under the operator's prefix that are looked at, each with two calls: it puts a template, archives and little else
+/// there.
+const MOST_OBJECTS: usize = 1000;
+/// Pages of a thousand keys that are read to find them.
+const MOST_PAGES: usize = 20;
+
 /// Works on artifact buckets with the clients of one place.
 pub struct ArtifactBucketActuator {
     client: aws_sdk_s3::Client,
@@ -250,11 +256,12 @@ impl ArtifactBucketActuator {
         }
     }
 
-    /// The keys under the prefix that are there now.
-    async fn keys(&self, bucket: Bucket<'_>, prefix: &str) -> Result<Vec<String>, Fault> {
+    /// The keys under the prefix that are there now and are to be looked at. Others may write there: they get no more than
+    /// so many calls and so much memory.
+    async fn keys(&self, id: &Identity, bucket: Bucket<'_>, prefix: &str) -> Result<Vec<String>, Fault> {
         let mut keys = Vec::new();
         let mut token = None;
-        loop {
+        for _ in 0..MOST_PAGES {
             let call = self
                 .client
                 .list_objects_v2()
@@ -265,12 +272,21 @@ impl ArtifactBucketActuator {
             let answer = call.send().await.map_err(|error| {
                 refused("s3:ListBucket", &format!("list the objects of bucket \"{bucket}\""), &error)
             })?;
-            keys.extend(answer.contents().iter().filter_map(|object| object.key().map(str::to_owned)));
+            let found = answer.contents().iter().filter_map(|object| object.key());
+            keys.extend(found.filter(|key| !self.passes_over(id, key)).map(str::to_owned));
+            if keys.len() > MOST_OBJECTS {
+                break;
+            }
             token = answer.next_continuation_token().map(str::to_owned);
             if token.is_none() {
                 return Ok(keys);
             }
         }
+        let what = format!(
+            "could not look at the objects under \"{prefix}\" of bucket \"{bucket}\": there are more than the operator has ever \
+             put there"
+        );
+        Err(Fault::new(FaultKind::Unexpected, what).hint("remove what others have put under that prefix"))
     }
 
     /// `None`: it went in the meantime.
@@ -328,10 +344,7 @@ impl Actuator<ArtifactBucket> for ArtifactBucketActuator {
         let owned = id.placement.bucket_owned;
         let settings = if owned { Some(self.settings(bucket).await?) } else { None };
         let mut objects = Vec::new();
-        for key in self.keys(bucket, &prefix).await? {
-            if self.passes_over(id, &key) {
-                continue;
-            }
+        for key in self.keys(id, bucket, &prefix).await? {
             objects.extend(self.object(bucket, &key).await?);
         }
         let (versions, more) = self.versions(bucket, if owned { "" } else { &prefix }).await?;
