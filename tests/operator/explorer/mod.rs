@@ -218,6 +218,23 @@ pub async fn come_to(harness: &Harness, end: End) -> Result<Value, String> {
     }
 }
 
+/// Lets time pass until the end has come, and compares it. A remark that a fault has left beside a resource that is well
+/// goes with the next look at what is well, once an hour.
+pub async fn comes_to(harness: &Harness, end: End, expected: &Value) -> Result<(), String> {
+    let found = come_to(harness, end).await?;
+    if found == *expected {
+        return Ok(());
+    }
+    let usual = |condition: &String| condition.ends_with("/InSync") || condition.ends_with("/Succeeded");
+    let remarks = harness.conditions().iter().any(|condition| condition.contains("=True/") && !usual(condition));
+    if end != End::Ready || !remarks {
+        return Err(difference(expected, &found));
+    }
+    tokio::time::sleep(Duration::from_mins(60)).await;
+    let found = come_to(harness, end).await?;
+    if found == *expected { Ok(()) } else { Err(difference(expected, &found)) }
+}
+
 fn provisioning_status(harness: &Harness, what: &str) -> String {
     let calls = harness.sandbox.calls();
     let last: Vec<_> = calls.iter().rev().filter(|call| !is_read(call)).take(8).collect();

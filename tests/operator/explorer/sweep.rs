@@ -11,7 +11,7 @@ use mlops_sandbox::{Edge, Fault, Sandbox, What};
 use serde_json::Value;
 
 use super::canonical::difference;
-use super::{Act, End, Point, Scenario, come_to, paused};
+use super::{Act, End, Point, Scenario, come_to, comes_to, paused};
 use crate::harness::operator::{Harness, NAMESPACE};
 
 /// How long trouble lasts that goes by at all.
@@ -223,12 +223,11 @@ pub fn play_with(
             sandbox.world(|world| (world.settings.list_lag, world.settings.read_after_write) = Default::default());
         });
         act_at_last(&harness, strikes, &acted).await;
-        let found = come_to(&harness, end).await;
+        let found = comes_to(&harness, end, expected).await;
         relief.abort();
         harness.sandbox.look_on(None);
         harness.kubernetes.look_on(None);
-        let found = found?;
-        if found == *expected { Ok(()) } else { Err(difference(expected, &found)) }
+        found
     })
 }
 
@@ -332,17 +331,11 @@ pub fn endure(
         if calls > CALLS_OF_A_PASS * trouble.passes_per_hour() {
             return Err(format!("{calls} calls in an hour; {told:?}"));
         }
-        let well = End::Ready.reached(&harness);
-        if !well {
+        if !End::Ready.reached(&harness) {
             bears(&harness, call, trouble).map_err(|reason| format!("{reason}: {told:?}"))?;
         }
         harness.sandbox.clear_faults();
-        if well {
-            // A remark at most stands there, and what is well is looked at once an hour.
-            tokio::time::sleep(Duration::from_mins(60)).await;
-        }
-        let found = come_to(&harness, End::Ready).await?;
-        if found == *expected { Ok(()) } else { Err(difference(expected, &found)) }
+        comes_to(&harness, End::Ready, expected).await
     })
 }
 
