@@ -136,7 +136,7 @@ PAIRS ?= 200
 OPTIMISED := --config profile.dev.package.mlops-operator.opt-level=1 --config profile.dev.package.mlops-sandbox.opt-level=1
 
 .PHONY: explore
-explore: own ## every crash point, every fault at every call, PAIRS random pairs of faults by SEED; an hour or more on two cores
+explore: own ## every crash point, every fault at every call, PAIRS random pairs of faults by SEED; most of an hour on two cores
 	$(INSTALL) tests python cluster
 	failed=0
 	rm -rf "$(RECORDED)/rust"
@@ -155,6 +155,12 @@ explore-teeth: explore-mutants
 .PHONY: speed
 speed: own ## how long a project takes, against the shortest time that the remote side's delays allow (virtual time)
 	cargo test --workspace --test operator it_waits_hardly_longer_than_aws_works -- --nocapture
+
+BENCH_PROJECTS ?= 1 100 300
+.PHONY: bench
+bench: own ## what many projects cost, as a table, in virtual time; BENCH_PROJECTS="1 1000" for other numbers
+	$(INSTALL) tests
+	BENCH_PROJECTS="$(BENCH_PROJECTS)" cargo $(OPTIMISED) test --quiet --workspace --test operator bench:: -- --ignored --nocapture | grep -a '^|'
 
 # Generated files
 

@@ -6,6 +6,7 @@
 mod harness;
 
 mod authority;
+mod bench;
 mod bounds;
 mod bucket_owner;
 mod controller;

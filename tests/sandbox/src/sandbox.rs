@@ -150,6 +150,11 @@ impl Sandbox {
         lock(&self.inner.journal).entries().iter().map(Entry::call).collect()
     }
 
+    /// How many requests there were so far.
+    pub fn requests(&self) -> usize {
+        lock(&self.inner.journal).entries().len()
+    }
+
     /// Adds a line to the script of faults.
     pub fn fault(&self, fault: Fault) {
         lock(&self.inner.faults).add(fault);
