@@ -9,12 +9,26 @@ use super::{Action, Data, Observed, ObservedProject, Provisioned, Status, Tagged
 use crate::crd::status::Reason;
 use crate::domain::external_resource::{Amount, Attempts, Change, Decision, Step, Wait};
 use crate::domain::identity::{Identity, Owned, Ownership};
-use crate::domain::problem::Problem;
+use crate::domain::problem::{Left, Problem};
 use crate::resources::artifact_bucket::ObjectVersion;
 
 type Move = Decision<Action, Provisioned>;
 
 pub(super) fn decide(id: &Identity, observed: &Observed, now: Timestamp, attempts: &Attempts) -> Move {
+    match absent(id, observed, now, attempts) {
+        // Nothing will look for it once the object is gone.
+        Decision::Gone if !attempts.left_behind.is_empty() => {
+            let left: Vec<Left> = attempts.left_behind.iter().cloned().collect();
+            Decision::GoneBut(format!(
+                "what failed creations have left behind is not the operator's to remove, and stays unless somebody has removed it: {}",
+                Left::list(&left)
+            ))
+        }
+        other => other,
+    }
+}
+
+fn absent(id: &Identity, observed: &Observed, now: Timestamp, attempts: &Attempts) -> Move {
     let name = &id.placement.project_name;
     let Some(project) = &observed.project else { return Decision::Gone };
     let data = observed.data.as_ref().map(|data| clear(id, project, data)).unwrap_or_default();

@@ -388,6 +388,11 @@ fn a_template_that_leaves_something_behind_each_time_is_not_tried_for_ever() {
         assert!(hint.contains(&format!("aws s3 rb s3://sagemaker-project-p-{n} --force")), "{hint}");
     }
     assert!(said(decided(2, true)).starts_with("Delete ProjectFailed"), "somebody has asked for it");
+    let attempts = Attempts { left_behind: (0..2).map(left).collect(), ..written_down() };
+    let observed = Observed { project: None, data: None };
+    let gone = SagemakerProject::decide(&identity(), &Goal::Absent, &observed, at(NOW), &attempts);
+    let Decision::GoneBut(stays) = gone else { panic!("not gone") };
+    assert!((0..2).all(|n| stays.contains(&left(n).id)), "{stays}");
 }
 
 #[test]
