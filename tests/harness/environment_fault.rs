@@ -9,7 +9,7 @@ use std::time::Duration;
 use mlops_operator::telemetry;
 use mlops_sandbox::Settings;
 use mlops_sandbox::jenkins::Jenkins;
-use serde_json::{Value, json};
+use serde_json::Value;
 use tracing_subscriber::EnvFilter;
 
 use crate::harness::operator::{ACCOUNT, Harness, REGION};
@@ -107,7 +107,7 @@ impl EnvironmentFault {
         }
         match when {
             When::Building => {}
-            When::Living => look_now(&harness).await,
+            When::Living => harness.look_now().await,
             When::Deleting => harness.delete(),
         }
         let limit = if self.passing { PATIENTLY } else { SOON };
@@ -204,12 +204,6 @@ impl EnvironmentFault {
         }
         begun.elapsed()
     }
-}
-
-/// Asks for a look at once.
-pub async fn look_now(harness: &Harness) {
-    let stamp = harness.sandbox.now().to_string();
-    harness.edit(json!({"metadata": {"annotations": {"mlops-operator.io/reconcile-requested-at": stamp}}})).await;
 }
 
 fn told(when: When, harness: &Harness, condition: &str, shown: Duration, hint: bool) -> String {

@@ -209,6 +209,12 @@ impl Harness {
         self.api().patch("taxi-fares", &kube::api::PatchParams::default(), &patch).await.unwrap();
     }
 
+    /// Asks for a reconcile, as a user would: each moment is a request of its own.
+    pub async fn look_now(&self) {
+        let stamp = self.sandbox.now().to_string();
+        self.edit(json!({"metadata": {"annotations": {"mlops-operator.io/reconcile-requested-at": stamp}}})).await;
+    }
+
     /// Changes its status by a JSON merge patch, as somebody who may would.
     pub async fn edit_status(&self, patch: Value) {
         let patch = kube::api::Patch::Merge(patch);

@@ -47,6 +47,15 @@ impl Story {
         Self { harness, begun, text: format!("# {title}\n\n"), told: Told::default() }
     }
 
+    /// The same with a project that was applied and is Ready.
+    pub async fn installed(title: &str) -> Self {
+        let mut story = Self::begin(title, Settings::default()).await;
+        story.tell("user", "applies the project");
+        story.harness.apply(manifest());
+        story.until("Ready", Duration::from_mins(2), Self::ready).await;
+        story
+    }
+
     /// A heading between two parts of the story.
     pub fn chapter(&mut self, heading: &str) {
         writeln!(self.text, "\n## {heading}\n").unwrap();

@@ -15,21 +15,13 @@ use serde_json::{Value, json};
 
 const LONG: Duration = Duration::from_secs(120);
 
-async fn installed(title: &str) -> Story {
-    let mut story = Story::begin(title, Settings::default()).await;
-    story.tell("user", "applies the project");
-    story.harness.apply(manifest());
-    story.until("Ready", LONG, Story::ready).await;
-    story
-}
-
 fn project_id(story: &Story) -> String {
     story.project().unwrap()["status"]["project"]["id"].as_str().unwrap().to_owned()
 }
 
 #[tokio::test(start_paused = true)]
 async fn first_install() {
-    let mut story = installed("A project is declared, and everything it needs comes to exist").await;
+    let mut story = Story::installed("A project is declared, and everything it needs comes to exist").await;
     story.chapter("Two hours pass, with a deep look each hour, and nothing is written anywhere");
     let before = story.project().unwrap();
     let writes = story.writes();
@@ -41,7 +33,7 @@ async fn first_install() {
 
 #[tokio::test(start_paused = true)]
 async fn change() {
-    let mut story = installed("A project is edited").await;
+    let mut story = Story::installed("A project is edited").await;
     story.chapter("Description, a tag, the poll schedule and a branch change");
     story.tell("user", "edits description, tags, jenkins.pollSchedule, repositories.build.branch");
     let edits = json!({"spec": {
@@ -74,7 +66,7 @@ async fn change() {
 
 #[tokio::test(start_paused = true)]
 async fn trigger_switch() {
-    let mut story = installed("An empty object means nothing; only a switch does").await;
+    let mut story = Story::installed("An empty object means nothing; only a switch does").await;
     let writes = story.writes();
     for (chapter, wanted) in [
         ("The same manifest is applied server-side: the object's modelTrigger is emptied to null", Value::Null),
@@ -102,13 +94,13 @@ async fn trigger_switch() {
 
 #[tokio::test(start_paused = true)]
 async fn drift() {
-    let mut story = installed("Others change what the operator made, and it is set right").await;
+    let mut story = Story::installed("Others change what the operator made, and it is set right").await;
     let id = project_id(&story);
     story.chapter("Somebody deletes a job and asks for a look");
     let path = format!("/job/ml/job/taxi-fares/job/sagemaker-{NAME}-{id}-preprocess/");
     story.tell("somebody", "deletes the preprocess job");
     story.harness.jenkins("DELETE", &path, "").await;
-    look_now(&story, "1").await;
+    story.harness.look_now().await;
     story.pass(Duration::from_secs(3)).await;
     assert!(story.ready());
     story.chapter("Somebody disables a job; the deep look of the next hour finds it");
@@ -120,10 +112,6 @@ async fn drift() {
     story.end("drift").await;
 }
 
-async fn look_now(story: &Story, stamp: &str) {
-    story.harness.edit(json!({"metadata": {"annotations": {"mlops-operator.io/reconcile-requested-at": stamp}}})).await;
-}
-
 /// Starts a build of a job, and lets it end.
 async fn build(story: &mut Story, job: &str) {
     story.tell("somebody", "starts a build of it");
@@ -133,7 +121,7 @@ async fn build(story: &mut Story, job: &str) {
 
 #[tokio::test(start_paused = true)]
 async fn jenkinsfile() {
-    let mut story = installed("A Jenkinsfile declares settings of its own job").await;
+    let mut story = Story::installed("A Jenkinsfile declares settings of its own job").await;
     let job = format!("sagemaker-{NAME}-{}-modelbuild", project_id(&story));
     let full_name = format!("ml/taxi-fares/{job}");
     let config =
@@ -260,7 +248,7 @@ async fn first_build() {
     story.tell("admin", "deletes the preprocess job");
     let path = format!("/job/ml/job/taxi-fares/job/{preprocess}/");
     story.harness.jenkins("DELETE", &path, "").await;
-    look_now(&story, "1").await;
+    story.harness.look_now().await;
     story.until("the remark", LONG, |story| story.condition("JobsReady").1 == "AccessDenied").await;
     assert!(story.ready());
     story.pass(Duration::from_mins(75)).await;
@@ -313,7 +301,7 @@ async fn foreign_thing() {
     story.chapter("The bucket goes, and the project comes to be");
     story.tell("somebody", "removes that bucket");
     remove_bucket(&story, &bucket);
-    look_now(&story, "1").await;
+    story.harness.look_now().await;
     story.until("Ready", LONG, Story::ready).await;
     story.end("foreign-resource").await;
 }
@@ -360,7 +348,7 @@ async fn failed_stack() {
 
 #[tokio::test(start_paused = true)]
 async fn teardown() {
-    let mut story = installed("A project is deleted, with its data").await;
+    let mut story = Story::installed("A project is deleted, with its data").await;
     let id = project_id(&story);
     story.tell("team", "registers a model and puts a file into the project's bucket");
     story.harness.sandbox.world(|world| {

@@ -15,18 +15,6 @@ use crate::harness::story::{NAME, Story, manifest};
 
 const LONG: Duration = Duration::from_secs(120);
 
-async fn installed(title: &str) -> Story {
-    let mut story = Story::begin(title, Settings::default()).await;
-    story.tell("user", "applies the project");
-    story.harness.apply(manifest());
-    story.until("Ready", LONG, Story::ready).await;
-    story
-}
-
-async fn look_now(story: &Story, stamp: &str) {
-    story.harness.edit(json!({"metadata": {"annotations": {"mlops-operator.io/reconcile-requested-at": stamp}}})).await;
-}
-
 type Service = fn(&mut World, &Call<'_>) -> mlops_sandbox::aws::Outcome;
 
 /// A call of somebody else.
@@ -61,12 +49,12 @@ fn take_marks_off(story: &Story) {
 
 #[tokio::test(start_paused = true)]
 async fn marks_removed() {
-    let mut story = installed("Somebody takes the ownership tags off what the operator made").await;
+    let mut story = Story::installed("Somebody takes the ownership tags off what the operator made").await;
     let (before, made) = (catalog(&story), story.project().unwrap()["status"].clone());
     story.chapter("They are put back, and nothing is made a second time");
     story.tell("somebody", "takes the owner tags off portfolio, product and project");
     take_marks_off(&story);
-    look_now(&story, "1").await;
+    story.harness.look_now().await;
     story.until("the tags", LONG, |story| catalog(story) == before && story.ready()).await;
     for path in ["/catalog", "/project/id", "/intents"] {
         assert_eq!(story.project().unwrap()["status"].pointer(path), made.pointer(path), "{path}");
@@ -115,14 +103,14 @@ async fn creation_that_leaves_something() {
     assert_eq!(creations(&story), 3, "nothing more is left behind");
     story.chapter("The user asks for another try");
     story.tell("user", "annotates the project");
-    look_now(&story, "1").await;
+    story.harness.look_now().await;
     story.until("Ready", LONG, Story::ready).await;
     story.end("creation-that-leaves-something").await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn passing_faults() {
-    let mut story = installed("What goes by within its time is not shown").await;
+    let mut story = Story::installed("What goes by within its time is not shown").await;
     let said = story.project().unwrap()["status"].clone();
     for (what, fault) in [
         ("S3 throttles one call", Fault::on("s3", "GetBucketTagging").nth(1).before(What::Throttle)),
@@ -139,7 +127,7 @@ async fn passing_faults() {
         story.tell("remote", what);
         story.harness.sandbox.clear_faults();
         story.harness.sandbox.fault(fault);
-        look_now(&story, what).await;
+        story.harness.look_now().await;
         story.pass(Duration::from_mins(4)).await;
         assert_eq!(story.project().unwrap()["status"], said, "{what}");
     }
@@ -148,7 +136,7 @@ async fn passing_faults() {
 
 #[tokio::test(start_paused = true)]
 async fn deletion_without_jenkins() {
-    let mut story = installed("A project is deleted while Jenkins does not answer").await;
+    let mut story = Story::installed("A project is deleted while Jenkins does not answer").await;
     story.tell("jenkins", "does not answer");
     story.harness.sandbox.fault(Fault::on("jenkins", "*").before(What::DropConnection));
     story.tell("user", "deletes the project");
@@ -187,7 +175,7 @@ async fn fill(story: &Story, bucket: &str, prefix: &str, objects: usize) {
 
 #[tokio::test(start_paused = true)]
 async fn large_bucket() {
-    let mut story = installed("A project with a large bucket is deleted").await;
+    let mut story = Story::installed("A project with a large bucket is deleted").await;
     story.tell("pipelines", "have put 3,500 objects into the artifact bucket");
     let bucket = status(&story, "/artifacts/bucket");
     fill(&story, &bucket, "data/", 3500).await;
@@ -204,14 +192,14 @@ async fn large_bucket() {
 /// Each object under the prefix is looked at with two calls: what others put there must not cost thousands.
 #[tokio::test(start_paused = true)]
 async fn objects_of_others_under_the_prefix() {
-    let mut story = installed("Somebody fills the operator's prefix").await;
+    let mut story = Story::installed("Somebody fills the operator's prefix").await;
     let bucket = status(&story, "/artifacts/bucket");
     let listed = s3(&story).list_objects_v2().bucket(&bucket).prefix("mlops-operator/").send().await.unwrap();
     let own = listed.contents()[0].key().unwrap();
     let prefix = own.split('/').take(2).map(|part| format!("{part}/")).collect::<String>();
     fill(&story, &bucket, &prefix, 1001).await;
     let calls = story.calls();
-    look_now(&story, "1").await;
+    story.harness.look_now().await;
     story.until("the sentence", LONG, |story| story.condition("ArtifactsReady").0 != "True").await;
     let said = story.harness.message("ArtifactsReady");
     assert!(said.contains("more than the operator has ever put there"), "{said}");
