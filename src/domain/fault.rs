@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use crate::crd::status::Reason;
+use crate::domain::text;
 
 /// What happens next decides the kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -154,9 +155,10 @@ pub struct Fault {
 }
 
 impl Fault {
-    /// A fault of this kind with the kind's usual reason.
+    /// A fault of this kind with the kind's usual reason. What the message names may be a remote side's: it becomes one line
+    /// of bounded length.
     pub fn new(kind: FaultKind, message: impl Into<String>) -> Self {
-        Self { kind, reason: kind.usual_reason(), message: message.into(), hint: None, retry_after: None }
+        Self { kind, reason: kind.usual_reason(), message: text::message(message), hint: None, retry_after: None }
     }
 
     /// The same with a more telling reason.

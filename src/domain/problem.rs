@@ -6,6 +6,7 @@ use std::fmt;
 use jiff::Timestamp;
 
 use crate::crd::status::Reason;
+use crate::domain::text;
 
 /// A resource that AWS has left behind.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -58,9 +59,10 @@ pub struct Problem {
 }
 
 impl Problem {
-    /// A problem with this reason, message and hint.
+    /// A problem with this reason, message and hint. What the message names may be a remote side's: it becomes one line of
+    /// bounded length.
     pub fn new(reason: Reason, message: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self { reason, message: message.into(), hint: hint.into(), until: None }
+        Self { reason, message: text::message(message), hint: hint.into(), until: None }
     }
 
     /// The same, looked at again by itself at this time.

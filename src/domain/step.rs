@@ -4,6 +4,7 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use crate::crd::status::{Intent, Reason};
+use crate::domain::text::message;
 
 /// What a step does to the resource, told apart in plans and events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -112,13 +113,13 @@ impl Amount {
 }
 
 impl<A> Step<A> {
-    /// A step without an intent.
+    /// A step without an intent. What its summary names may be a remote side's: it becomes one line of bounded length.
     pub fn new(action: A, change: Change, reason: Reason, summary: impl Into<String>) -> Self {
         Self {
             action,
             change,
             reason,
-            summary: summary.into(),
+            summary: message(summary),
             intent: None,
             clears_failed_creation: false,
             retries_failure: false,

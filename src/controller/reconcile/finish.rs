@@ -18,6 +18,7 @@ use crate::domain::events::{EventNote, event_notes, seed_code_notes};
 use crate::domain::fault::Impact;
 use crate::domain::outcome::Report;
 use crate::domain::requeue::requeue_after;
+use crate::domain::text;
 
 /// Writes what came of the reconcile. Answers when to reconcile again, and whether everything has settled.
 pub(super) async fn finish(subject: &Subject<'_>, reconciled: Reconciled) -> Result<(Action, bool), ApiError> {
@@ -97,6 +98,7 @@ async fn let_object_go(
 fn log(object: &DynamicObject, report: &Report, notes: &[EventNote], again: Duration) {
     let (namespace, name) = (object.namespace().unwrap_or_default(), object.name_any());
     for EventNote { warning, reason, note } in notes {
+        let note = text::message(note.as_str());
         if *warning {
             tracing::warn!(%namespace, %name, %reason, "{note}");
         } else {
