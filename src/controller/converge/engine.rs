@@ -31,6 +31,8 @@ const LIMIT: Duration = Duration::from_mins(3);
 const SETTLING: Duration = Duration::from_secs(15);
 /// After how many reconciles with the same action and no effect a person is asked.
 const RECONCILES: u32 = 2;
+/// How many actions of one reconcile are told, each by an event of its own.
+const MOST_TOLD: usize = 100;
 /// How long it may take until such an action is tried again; it begins with [`SLOW_RETRY`].
 const LONGEST_PAUSE: Duration = Duration::from_hours(6);
 
@@ -86,8 +88,10 @@ impl<'a, J: IntentJournal> Scope<'a, J> {
         self.memory.acted(R::KIND, key, after, self.clock.now());
         self.memory.removed(R::KIND, step.removes);
         let Step { change, reason, summary, .. } = step;
-        let applied = AppliedStep { kind: R::KIND, change: *change, reason: *reason, summary: summary.clone() };
-        self.applied.lock().unwrap_or_else(PoisonError::into_inner).push(applied);
+        let mut applied = self.applied.lock().unwrap_or_else(PoisonError::into_inner);
+        if applied.len() < MOST_TOLD {
+            applied.push(AppliedStep { kind: R::KIND, change: *change, reason: *reason, summary: summary.clone() });
+        }
     }
 
     fn faulted<R: ExternalResource>(&self, fault: Fault) -> Outcome<R::Output> {
@@ -208,7 +212,14 @@ where
             format!("deleted {objects} versions of objects ({} MiB) so far, and there are more", size / (1024 * 1024))
         }
     };
-    Outcome::waiting(Wait::new("more steps", Reason::Progressing, message), scope.clock.now())
+    let (now, wait) = (scope.clock.now(), Wait::new("more steps", Reason::Progressing, message));
+    Outcome::waiting(
+        match scope.memory.unfinished(R::KIND) {
+            0 => wait,
+            failures => wait.until(now.saturating_add(backoff(failures, scope.chance)).unwrap_or(now)),
+        },
+        now,
+    )
 }
 
 /// Maps a decision without steps to an outcome.

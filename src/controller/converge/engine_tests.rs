@@ -318,6 +318,79 @@ async fn the_same_action_without_effect_over_two_passes_asks_a_person() {
     }
 }
 
+/// A resource of which each look shows something else to do.
+struct Restless;
+
+impl ExternalResource for Restless {
+    const KIND: ResourceKind = ResourceKind::JenkinsJobs;
+    type Inputs = ();
+    type Desired = ();
+    type Observed = u32;
+    type Action = u32;
+    type Output = ();
+
+    fn desired(_: &Project, (): &()) {}
+
+    fn decide(_: &Identity, _: &Goal<()>, seen: &u32, _: Timestamp, _: &Attempts) -> Decision<u32, ()> {
+        Decision::Act(vec![Step::new(*seen, Change::Delete, Reason::SpecChanged, format!("delete job \"{seen}\""))])
+    }
+
+    fn key(action: &u32) -> StepKey {
+        StepKey::new("DeleteJob", &[&action.to_string()])
+    }
+
+    fn exists(_: &u32) -> bool {
+        true
+    }
+
+    fn whereabouts(_: &Placement, _: &MlopsProjectStatus) -> Option<String> {
+        None
+    }
+}
+
+/// How often it was looked at and acted on, and whether each act but the first of a reconcile fails.
+#[derive(Default)]
+struct Endless {
+    looks: Mutex<u32>,
+    acts: Mutex<u32>,
+    fails: bool,
+}
+
+impl Actuator<Restless> for Endless {
+    async fn observe(&self, _: &Identity, _: &Attempts) -> Result<u32, Fault> {
+        let mut looks = self.looks.lock().unwrap();
+        *looks += 1;
+        if self.fails && looks.is_multiple_of(2) { Err(fault(FaultKind::Unavailable)) } else { Ok(*looks) }
+    }
+
+    async fn act(&self, _: &Identity, _: &u32) -> Result<RecordedIds, Fault> {
+        *self.acts.lock().unwrap() += 1;
+        Ok(RecordedIds::new())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_finds_something_else_to_do_for_ever_is_looked_at_ever_more_slowly_and_takes_no_memory() {
+    let rows = [
+        ("it is never done", false, 300, 1500),
+        ("it fails now and then, so that no failure is the second in a row", true, 300, 700),
+    ];
+    for (name, fails, least, most) in rows {
+        let (fixture, place) = (Fixture::new(), Endless { fails, ..Endless::default() });
+        let owner = OwnerKey { cluster: "c".into(), kind: "k".into(), namespace: "n".into(), name: "x".into() };
+        let id = Identity { owner, placement: crate::fixture::place(), seals: crate::fixture::seals() };
+        for _ in 0..3600 {
+            let scope = Scope::new(&fixture.memory, fixture.clock, &fixture.journal, fixture.stop.subscribe());
+            converge::<Restless, _, _>(&scope, &id, &Goal::Present(()), &place).await;
+            assert!(scope.take_applied().len() <= MOST_TOLD, "{name}");
+            tokio::time::advance(Duration::from_secs(1)).await;
+        }
+        let acts = *place.acts.lock().unwrap();
+        assert!((least..=most).contains(&acts), "{name}: {acts} in an hour");
+        assert!(fixture.memory.attempts(Restless::KIND).done.len() <= 200, "{name}");
+    }
+}
+
 fn sets(place: &Place) -> usize {
     place.calls().iter().filter(|call| call.starts_with("set")).count()
 }

@@ -17,8 +17,10 @@ use crate::domain::scrubber::Scrubber;
 use crate::domain::secret::Secret;
 use crate::domain::time::elapsed;
 
+mod acts;
 mod trouble;
 
+pub use acts::{Act, After};
 use trouble::Trouble;
 
 /// For how long something seen in sync is taken for granted, whatever the rest of the object is doing: less than the time
@@ -72,26 +74,6 @@ struct ResourceState {
     left: Option<String>,
     /// What has been removed of it since it was last as it should be.
     removed: Amount,
-}
-
-/// An action done in an earlier reconcile whose effect has not been seen yet.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Act {
-    /// When it was done last.
-    pub at: Timestamp,
-    /// In how many reconciles.
-    pub reconciles: u32,
-}
-
-/// What an action comes after.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum After {
-    /// Nothing in particular.
-    Nothing,
-    /// A creation that failed: the action clears away what is left of it.
-    FailedCreation,
-    /// An update or a deletion that failed, and is tried again.
-    FailedChange,
 }
 
 struct Kept {
@@ -230,34 +212,6 @@ impl ObjectMemory {
             }
             state.attempts.sighted.extend(sightings.iter().filter(|(_, exists)| *exists).map(|(id, _)| id.clone()));
         });
-    }
-
-    /// Notes that an action was done, and what it was done after.
-    pub fn acted(&self, kind: ResourceKind, key: &StepKey, after: After, now: Timestamp) {
-        self.of(kind, |state| {
-            if after == After::FailedCreation {
-                // What comes now is a new resource.
-                state.acts.clear();
-                state.attempts.failed_creations += 1;
-                state.attempts.last_failed_creation = Some(now);
-            }
-            if after == After::FailedChange {
-                state.attempts.failed_changes += 1;
-            }
-            let act = state.acts.entry(key.clone()).or_insert(Act { at: now, reconciles: 0 });
-            *act = Act { at: now, reconciles: act.reconciles + 1 };
-            state.attempts.asked_anew = false;
-            // What goes on is not failing, however long it takes.
-            state.trouble.end_faults();
-            if key.is_lasting() {
-                state.attempts.once.insert(key.clone());
-            }
-        });
-    }
-
-    /// The act of that key in earlier reconciles, if its effect has not been observed since.
-    pub fn act(&self, kind: ResourceKind, key: &StepKey) -> Option<Act> {
-        self.of(kind, |state| state.acts.get(key).copied())
     }
 
     /// The resource is as it should be: what was tried on the way counts no longer.

@@ -11,6 +11,14 @@ use crate::domain::problem::Left;
 use crate::domain::requeue::{DEEP_CHECK, Pace, TOLERANCE};
 use crate::domain::time::elapsed;
 
+/// How many actions a resource may take on its way to what it should be before it is looked at ever more slowly: none of
+/// ours takes half as many, but a remote side can find something to do for ever. What empties a bucket is not counted.
+const UNHURRIED: u32 = 300;
+/// How many more make its pause twice as long.
+const DOUBLING: u32 = 60;
+/// As how many a reconcile counts that came to no end.
+const TURN: u32 = 30;
+
 /// What is wrong with one resource. All of it ends when the resource is as it should be, or something else is asked for.
 #[derive(Default)]
 pub(super) struct Trouble {
@@ -24,9 +32,21 @@ pub(super) struct Trouble {
     /// Whether something is wrong with it since it was last as it should be.
     sick: bool,
     pub(super) propagating_since: Option<Timestamp>,
+    /// How much was done since it was last as it should be.
+    labour: u32,
 }
 
 impl Trouble {
+    /// So much more was done.
+    pub(super) fn labours(&mut self, acts: u32) {
+        self.labour = self.labour.saturating_add(acts);
+    }
+
+    /// As how many failures it counts that what is done comes to no end.
+    fn futility(&self) -> u32 {
+        self.labour.checked_sub(UNHURRIED).map_or(0, |more| 1 + more / DOUBLING)
+    }
+
     /// No call fails any more.
     pub(super) fn end_faults(&mut self) {
         self.forget_fault();
@@ -43,7 +63,7 @@ impl ObjectMemory {
     /// How the resource is to be looked at.
     pub fn pace(&self, kind: ResourceKind) -> Pace {
         self.of(kind, |state| Pace {
-            failures: state.trouble.failures,
+            failures: state.trouble.failures.max(state.trouble.futility()),
             rests_until: state.rest.as_ref().map(|rest| rest.until),
         })
     }
@@ -87,7 +107,8 @@ impl ObjectMemory {
     /// The remote side works on it: since when it has been in this stage of waiting.
     pub fn waits(&self, kind: ResourceKind, reason: Reason, stage: &'static str, now: Timestamp) -> Timestamp {
         self.of(kind, |state| {
-            state.trouble = Trouble { sick: state.trouble.sick, ..Trouble::default() };
+            let Trouble { sick, labour, .. } = state.trouble;
+            state.trouble = Trouble { sick, labour, ..Trouble::default() };
             match state.waiting {
                 Some((known, of, since)) if known == reason && of == stage => since,
                 _ => {
@@ -144,8 +165,20 @@ impl ObjectMemory {
     /// Notes that so much was removed, and answers how much it is in all.
     pub fn removed(&self, kind: ResourceKind, amount: Amount) -> Amount {
         self.of(kind, |state| {
+            if amount.objects > 0 {
+                // What gets less comes to an end.
+                state.trouble.labour = 0;
+            }
             state.removed = state.removed.plus(amount);
             state.removed
+        })
+    }
+
+    /// Notes that a reconcile ended with more to do. Answers as how many failures that counts; 0: it may go on at once.
+    pub fn unfinished(&self, kind: ResourceKind) -> u32 {
+        self.of(kind, |state| {
+            state.trouble.labours(TURN);
+            state.trouble.futility()
         })
     }
 }
