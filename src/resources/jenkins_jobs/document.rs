@@ -11,8 +11,13 @@ use quick_xml::writer::Writer;
 
 /// Deeper documents are refused: no job is, and the tree is walked by recursion.
 const MAX_DEPTH: usize = 100;
-/// Larger documents are refused: an element of four bytes takes fifty times as much in memory, and no job has as many.
-const MAX_ELEMENTS: usize = 20_000;
+/// Elements and attributes together, beyond which documents are refused: one of four bytes takes fifty times as much in
+/// memory, and no job has as many.
+const MAX_NODES: usize = 20_000;
+/// Attributes of one element, beyond which it is refused: each is compared with those before it, and Jenkins writes three.
+const MAX_ATTRIBUTES: usize = 100;
+/// Longest name of an element or attribute, in bytes: Jenkins' are names of Java classes.
+const LONGEST_NAME: usize = 1000;
 
 /// An element: its attributes and either child elements or text.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -116,22 +121,13 @@ pub fn parse(source: &str) -> Result<Element, String> {
     let mut reader = Reader::from_str(source.trim_start_matches('\u{feff}').trim_start());
     let mut open: Vec<Element> = Vec::new();
     let mut root = None;
-    let mut elements = 0;
+    let mut nodes = 0;
     loop {
         match reader.read_event().map_err(|error| error.to_string())? {
             Event::Decl(declaration) => version = declaration.xml_version().map_err(|error| error.to_string())?,
             Event::Start(_) if open.len() >= MAX_DEPTH => return Err("it is nested too deeply".into()),
-            Event::Start(_) | Event::Empty(_) if elements >= MAX_ELEMENTS => {
-                return Err(format!("it has more than {MAX_ELEMENTS} elements"));
-            }
-            Event::Start(start) => {
-                elements += 1;
-                open.push(started(&start, version)?);
-            }
-            Event::Empty(start) => {
-                elements += 1;
-                close(started(&start, version)?, &mut open, &mut root);
-            }
+            Event::Start(start) => open.push(started(&start, version, &mut nodes)?),
+            Event::Empty(start) => close(started(&start, version, &mut nodes)?, &mut open, &mut root),
             Event::End(_) => {
                 let done = open.pop().ok_or("an element ends that did not start")?;
                 close(done, &mut open, &mut root);
@@ -147,14 +143,31 @@ pub fn parse(source: &str) -> Result<Element, String> {
     }
 }
 
-fn started(start: &BytesStart<'_>, version: XmlVersion) -> Result<Element, String> {
+fn started(start: &BytesStart<'_>, version: XmlVersion, nodes: &mut usize) -> Result<Element, String> {
+    node(start.name(), nodes)?;
     let mut element = Element::new(start.name().as_ref());
     for attribute in start.attributes() {
         let attribute = attribute.map_err(|error| error.to_string())?;
+        node(attribute.key, nodes)?;
+        if element.attributes.len() >= MAX_ATTRIBUTES {
+            return Err(format!("it has an element with more than {MAX_ATTRIBUTES} attributes"));
+        }
         let value = attribute.normalized_value(version).map_err(|error| error.to_string())?;
         element.attributes.push((attribute.key.as_ref().to_owned(), value.into_owned()));
     }
     Ok(element)
+}
+
+/// Counts one more element or attribute.
+fn node(name: QName<'_>, nodes: &mut usize) -> Result<(), String> {
+    *nodes += 1;
+    if *nodes > MAX_NODES {
+        return Err(format!("it has more than {MAX_NODES} elements and attributes"));
+    }
+    if name.as_ref().len() > LONGEST_NAME {
+        return Err(format!("it has a name of more than {LONGEST_NAME} bytes"));
+    }
+    Ok(())
 }
 
 fn close(mut done: Element, open: &mut [Element], root: &mut Option<Element>) {
@@ -271,8 +284,35 @@ mod tests {
     }
 
     #[test]
+    fn a_document_of_few_bytes_takes_no_more_memory_for_being_made_of_attributes_or_names() {
+        let with = |each: usize, elements: usize| {
+            let attributes: String = (0..each).map(|n| format!(" a{n}='1'")).collect();
+            format!("<a>{}</a>", format!("<b{attributes}/>").repeat(elements))
+        };
+        let named = |length: usize| format!("<a><{0} {0}='1'/></a>", "n".repeat(length));
+        let nodes = Err("it has more than 20000 elements and attributes".to_owned());
+        let rows = [
+            ("as many elements as are read", with(0, 19_999), Ok(())),
+            ("one element more", with(0, 20_000), nodes.clone()),
+            ("as many with their attributes", with(3, 4_999), Ok(())),
+            ("few elements with attributes in which the budget ends", with(3, 5_000), nodes),
+            ("as many attributes as one element takes", with(100, 100), Ok(())),
+            (
+                "all attributes in one element",
+                with(101, 1),
+                Err("it has an element with more than 100 attributes".to_owned()),
+            ),
+            ("names as long as a class may have", named(1000), Ok(())),
+            ("a name that is longer", named(1001), Err("it has a name of more than 1000 bytes".to_owned())),
+        ];
+        for (name, source, expected) in rows {
+            assert_eq!(parse(&source).map(drop), expected, "{name}");
+        }
+    }
+
+    #[test]
     fn what_is_no_document_is_refused() {
-        let wide = format!("<a>{}</a>", "<b/>".repeat(MAX_ELEMENTS));
+        let wide = format!("<a>{}</a>", "<b/>".repeat(MAX_NODES));
         for bad in ["", "text", "<a>", "<a></b>", "<a>&nbsp;</a>", "<!DOCTYPE a><a/>", &"<a>".repeat(200), &wide] {
             assert!(parse(bad).is_err(), "{bad:.20}");
         }
