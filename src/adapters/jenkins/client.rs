@@ -220,9 +220,7 @@ impl JenkinsClient {
                 Ok(Answer { status: parts.status, headers: parts.headers, body })
             }
             Ok(Err(error)) => Err(errors::no_answer(attempt, error.as_ref())),
-            Err(_) => {
-                Err(Fault::new(FaultKind::Unavailable, format!("could not {attempt}: Jenkins does not answer in time")))
-            }
+            Err(_) => Err(errors::too_slow(attempt)),
         }
     }
 }

@@ -102,6 +102,9 @@ pub(super) fn no_answer(attempt: &str, error: &(dyn std::error::Error + 'static)
         if inner.is::<super::transport::TooLarge>() || inner.is::<http_body_util::LengthLimitError>() {
             return too_large(attempt);
         }
+        if inner.is::<tokio::time::error::Elapsed>() {
+            return too_slow(attempt);
+        }
         if let Some(forbidden) = inner.downcast_ref::<super::transport::ForbiddenAddress>() {
             return Fault::new(FaultKind::Rejected, format!("could not {attempt}: {forbidden}"))
                 .hint("jenkins.url must not lead to link-local addresses");
@@ -110,6 +113,11 @@ pub(super) fn no_answer(attempt: &str, error: &(dyn std::error::Error + 'static)
     }
     Fault::new(FaultKind::Unavailable, format!("could not {attempt}: no connection to Jenkins"))
         .hint("check jenkins.url, the network between, and, with HTTPS, that the CA is trusted")
+}
+
+/// No answer, or no end of one, within its time.
+pub(super) fn too_slow(attempt: &str) -> Fault {
+    Fault::new(FaultKind::Unavailable, format!("could not {attempt}: Jenkins does not answer in time"))
 }
 
 /// An answer beyond the limit.

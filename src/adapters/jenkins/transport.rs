@@ -138,12 +138,13 @@ pub(super) fn through(ca_bundle: &str, proxies: Matcher) -> Result<Transport, Fa
         .pool_timer(TokioTimer::new())
         .pool_idle_timeout(IDLE_TIMEOUT)
         .build::<_, Full<Bytes>>(https);
-    let bodies = Bodies::new();
+    let bodies = Bodies::shared();
     Ok(BoxCloneSyncService::new(tower::service_fn(move |request: Request<Bytes>| {
         let (client, bodies) = (client.clone(), bodies.clone());
         async move {
+            let server = request.uri().authority().map(ToString::to_string).unwrap_or_default();
             let (parts, body) = client.request(request.map(Full::new)).await?.into_parts();
-            Ok::<_, BoxError>(Response::from_parts(parts, bodies.read(body).await?))
+            Ok::<_, BoxError>(Response::from_parts(parts, bodies.read(&server, body).await?))
         }
     })))
 }
