@@ -449,6 +449,51 @@ async fn what_may_hold_others_items_is_deleted_by_no_marker() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_copied_marker_on_a_job_of_another_name_is_not_even_observed() {
+    let harness = Harness::new(&["ml"]);
+    harness.apply().await;
+    let id = &harness.project.identity;
+    let copied = |name: &str| {
+        let marker = Marker::new(id, &["ml".to_owned(), name.to_owned()], "");
+        format!("<flow-definition><description>{}</description></flow-definition>", describe("", &marker))
+    };
+    for n in 0..150 {
+        let name = format!("copied-{n}");
+        harness.by_hand("POST", &format!("/job/ml/createItem?name={name}"), &copied(&name)).await;
+    }
+    let observed = harness.jobs().observe(id, &Attempts::default()).await.unwrap();
+    assert_eq!(observed.items.len(), 3, "{observed:?}");
+    assert_eq!(observed.folders[0].items, Some(153), "they count as what is in the folder");
+    assert!(harness.apply().await.is_empty(), "in sync");
+    for n in 0..98 {
+        let name = format!("sagemaker-taxi-{n}-preprocess");
+        harness.by_hand("POST", &format!("/job/ml/createItem?name={name}"), "<flow-definition/>").await;
+    }
+    let fault = harness.fault().await;
+    assert_eq!(fault.kind, FaultKind::Unexpected);
+    assert!(fault.message.contains("more than 100 items there have names of this project's jobs"), "{}", fault.message);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_jenkinsfile_with_parameters_without_number_makes_its_own_job_stuck() {
+    let mut harness = Harness::new(&["ml"]);
+    harness.builds = true;
+    harness.apply().await;
+    let path = format!("/job/ml/job/{}", job("modelbuild"));
+    let before = harness.by_hand("GET", &format!("{path}/config.xml"), "").await;
+    let one = |n: usize| {
+        format!("<hudson.model.StringParameterDefinition><name>P{n}</name></hudson.model.StringParameterDefinition>")
+    };
+    let parameters = format!("<parameterDefinitions>{}", (0..5000).map(one).collect::<String>());
+    harness.edit(&path, |xml| xml.replacen("<parameterDefinitions>", &parameters, 1)).await;
+    let Decision::Stuck(problem) = harness.look(&harness.wanted()).await.unwrap() else { panic!("it is stuck") };
+    let said = format!("job \"{}\" has 5008 parameters, more than 200, so that it is not read", job("modelbuild"));
+    assert_eq!((problem.reason, problem.message), (Reason::Unexpected, said));
+    harness.by_hand("POST", &format!("{path}/config.xml"), &before).await;
+    assert!(harness.apply().await.is_empty(), "it is as it was");
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_jenkins_reads_otherwise_than_it_was_sent_is_written_once() {
     for version in ["2.567", "2.570"] {
         let mut harness = Harness::new(&[]);

@@ -68,25 +68,42 @@ fn leads_to_login(path: &str) -> bool {
     (0..segments.len()).any(|at| page(at) && (is_login(at) || segments[at] == "securityRealm"))
 }
 
-/// How many values an answer may have: a folder of 10,000 jobs has a fifth of it. Read, one takes up to a hundred bytes,
-/// so that few bytes on the wire could become many in memory.
-const MOST_VALUES: usize = 250_000;
+/// Bytes that an answer may take in memory once it is read: a folder of 5,000 jobs, of each its name, its class and a
+/// description, takes less than half of it.
+const MOST_PARSED: usize = 20 * 1024 * 1024;
+/// Bytes that an object takes in memory besides its texts: the first node of its map has room for eleven members.
+const OBJECT: usize = 700;
+/// Bytes that a list, and each further member of a list or an object, takes besides its texts, with the room to grow.
+const MEMBER: usize = 130;
 
 /// The JSON of a 200.
 pub(super) fn json(attempt: &str, answer: &Answer) -> Result<Value, Fault> {
     if !answer.headers.contains_key("x-jenkins") {
         return Err(not_jenkins(attempt, "the answer lacks the header X-Jenkins"));
     }
-    if values(&answer.body) > MOST_VALUES {
-        let what = format!("could not {attempt}: the answer has more than {MOST_VALUES} values");
+    if reckoned(&answer.body) > MOST_PARSED {
+        let most = MOST_PARSED / (1024 * 1024);
+        let what = format!("could not {attempt}: the answer would take more than {most} MiB of memory");
         return Err(Fault::new(FaultKind::Rejected, what).hint("choose a folder with fewer jobs"));
     }
     serde_json::from_slice(&answer.body).map_err(|_| not_jenkins(attempt, "the answer is no JSON"))
 }
 
-/// At most how many values a JSON text holds: each but the first stands behind one of these signs, as may a text's own.
-fn values(json: &[u8]) -> usize {
-    json.iter().filter(|sign| b",[{".contains(sign)).count()
+/// About how many bytes a JSON text takes in memory once it is read, few of which may come over the wire: its texts, its
+/// objects and the members of all. What stands in a text counts as a text alone.
+fn reckoned(json: &[u8]) -> usize {
+    let (mut bytes, mut in_text, mut escaped) = (json.len(), false, false);
+    for sign in json {
+        match sign {
+            _ if escaped => escaped = false,
+            b'\\' if in_text => escaped = true,
+            b'"' => in_text = !in_text,
+            b'{' if !in_text => bytes += OBJECT,
+            b'[' | b',' if !in_text => bytes += MEMBER,
+            _ => {}
+        }
+    }
+    bytes
 }
 
 /// Something answers at the URL, but not Jenkins.
@@ -180,15 +197,23 @@ mod tests {
     fn json_of_few_bytes_and_many_values_is_refused_before_it_is_read() {
         let answer = |body: String| Answer { body: body.into(), ..answer(200, &[("x-jenkins", "2.500")]) };
         let many = |value: &str, times: usize| format!("[{}{value}]", format!("{value},").repeat(times));
+        let class = "org.jenkinsci.plugins.workflow.job.WorkflowJob";
+        let job = |text: &str| format!("{{\"_class\":\"{class}\",\"description\":\"{text}\",\"name\":\"a-job\"}}");
+        let described = job(&"a sentence, of [some] length {and more}. ".repeat(10));
         let rows = [
-            ("a long list", many("{\"name\":\"a\"}", 50_000), true),
-            ("numbers alone", many("0", 250_000), false),
-            ("empty objects", many("{}", 130_000), false),
-            ("nested deeply", "[".repeat(300_000), false),
+            ("a folder of 5,000 jobs", many(&described, 5_000), true),
+            ("one of 10,000", many(&described, 10_000), true),
+            ("texts that look like values", many(&format!("\"\\\"{}\\\\\"", ",[{".repeat(1000)), 1_000), true),
+            ("a text that ends before them", many("\"\\\\\",{},{},{},{}", 10_000), false),
+            ("numbers alone", many("0", 200_000), false),
+            ("objects", many("{\"a\":0}", 30_000), false),
+            ("objects in objects", many(&format!("{}0{}", "{\"a\":".repeat(100), "}".repeat(100)), 300), false),
+            ("nested deeply", "[".repeat(200_000), false),
         ];
         for (name, body, read) in rows {
             let told = json("read it", &answer(body)).map_err(|fault| (fault.kind, fault.message));
-            let refused = (FaultKind::Rejected, "could not read it: the answer has more than 250000 values".to_owned());
+            let refused =
+                (FaultKind::Rejected, "could not read it: the answer would take more than 20 MiB of memory".to_owned());
             assert_eq!(told.as_ref().err(), (!read).then_some(&refused), "{name}");
         }
     }

@@ -9,18 +9,24 @@ use crate::domain::fault::Fault;
 use crate::resources::jenkins_jobs::{item_path, xml};
 
 impl JenkinsClient {
-    /// The parts of a folder path as far as they exist, outermost first, each as `tree` shows it. The last may be something
-    /// else than a folder: nothing can be in it.
+    /// The parts of a folder path as far as they exist, outermost first: of each what `take` makes of its path and of what
+    /// `tree` shows of it. Nothing else is kept while the next is read, since an answer can be large. The last may be
+    /// something else than a folder: nothing can be in it.
     ///
     /// # Errors
     /// Jenkins' refusals and the network's faults; a part that is not found is none.
-    pub(super) async fn along(&self, path: &[String], tree: &str) -> Result<Vec<Value>, Fault> {
+    pub(super) async fn along<T>(
+        &self,
+        path: &[String],
+        tree: &str,
+        take: impl Fn(&[String], &Value) -> T,
+    ) -> Result<Vec<T>, Fault> {
         let mut parts = Vec::new();
         for depth in 1..=path.len() {
-            let attempt = looking_at(&path[..depth]);
-            let Some(part) = self.json(&attempt, &item_path(&path[..depth]), tree).await? else { break };
-            let goes_on = is_folder(&part);
-            parts.push(part);
+            let (path, attempt) = (&path[..depth], looking_at(&path[..depth]));
+            let part = self.json(&attempt, &item_path(path), tree).await?;
+            let Some((taken, goes_on)) = part.map(|part| (take(path, &part), is_folder(&part))) else { break };
+            parts.push(taken);
             if !goes_on {
                 break;
             }

@@ -15,6 +15,7 @@ use crate::domain::fault::{Fault, FaultKind};
 use crate::domain::identity::{Identity, Ownership};
 use crate::domain::text::one_line;
 use crate::resources::jenkins_jobs::document::{self, Element};
+use crate::resources::jenkins_jobs::excess::excess;
 use crate::resources::jenkins_jobs::first_build::intent_of;
 use crate::resources::jenkins_jobs::marker::{self, Marker, PROOF, ownership};
 use crate::resources::jenkins_jobs::{
@@ -130,81 +131,69 @@ impl JenkinsClient {
         closely: bool,
     ) -> Result<(Vec<ObservedFolder>, Vec<ObservedItem>), Fault> {
         let path = &id.placement.jenkins_folder;
-        let root = if path.is_empty() { "jobs[name,description]" } else { "mode" };
+        let tree = if path.is_empty() { "jobs[name,description]" } else { "mode" };
         // Reading the root proves that a folder which is not found is absent, not the whole of Jenkins hidden.
-        let root = self.json("list the jobs of Jenkins", "", root).await?.unwrap_or_default();
-        let parts = self.along(path, "description,jobs[name,description]").await?;
+        let root = self.json("list the jobs of Jenkins", "", tree).await?;
+        let mut found = root.map(|root| found_in(id, &[], &root)).unwrap_or_default();
+        let take = |at: &[String], part: &Value| (folder_of(at, part), found_in(id, at, part));
         let mut folders = Vec::new();
-        for (at, part) in parts.iter().enumerate() {
-            folders.push(self.folder(id, &path[..=at], part, closely).await?);
+        for (folder, inside) in self.along(path, "description,jobs[name,description]", take).await? {
+            let at = &path[..=folders.len()];
+            folders.push(self.looked_into(id, at, folder, closely).await?);
+            found = inside;
         }
         if folders.len() < path.len() || folders.iter().any(|folder| !folder.is_folder) {
             return Ok((folders, Vec::new()));
         }
-        let items = self.items(id, parts.last().unwrap_or(&root)).await?;
+        let items = self.items(id, found).await?;
         Ok((folders, items))
     }
 
-    async fn folder(
+    /// The same folder; if it may be deleted, with a look at whether it holds more than items.
+    async fn looked_into(
         &self,
         id: &Identity,
         path: &[String],
-        value: &Value,
+        mut folder: ObservedFolder,
         closely: bool,
     ) -> Result<ObservedFolder, Fault> {
-        let (_, marker) = marker::split(text(value, "description"));
-        let items = visible_items(value);
-        let mut holds_more = false;
-        let closely = closely || marker.as_ref().is_some_and(|marker| marker.hash == PROOF);
-        if closely && items == Some(0) && ownership(id, path, &marker) == Ownership::Ours {
+        let closely = closely || folder.marker.as_ref().is_some_and(|marker| marker.hash == PROOF);
+        if closely && folder.items == Some(0) && ownership(id, path, &folder.marker) == Ownership::Ours {
             let document = self.document(&looking_at(path), &format!("{}/config.xml", item_path(path))).await?;
-            holds_more = document.is_some_and(|document| xml::folder_holds_more(&document));
+            folder.holds_more = document.is_some_and(|document| xml::folder_holds_more(&document));
         }
-        let name = path.last().cloned().unwrap_or_default();
-        Ok(ObservedFolder { name, is_folder: is_folder(value), marker, items, holds_more })
+        Ok(folder)
     }
 
-    async fn items(&self, id: &Identity, folder: &Value) -> Result<Vec<ObservedItem>, Fault> {
-        let path = &id.placement.jenkins_folder;
-        let looks = list(folder, "jobs").iter().filter_map(|item| {
-            let name = text(item, "name");
-            let (_, marker) = marker::split(text(item, "description"));
-            let path = [path, &[name.to_owned()][..]].concat();
-            let claims = matches!(ownership(id, &path, &marker), Ownership::Ours | Ownership::Claimed);
-            let wanted = claims || may_be_a_job(name, &id.placement.project_name);
-            wanted.then(|| (path, marker, text(item, "_class").to_owned()))
-        });
-        let found: Vec<_> = looks.take(MOST_ITEMS + 1).collect();
+    async fn items(&self, id: &Identity, found: Vec<Found>) -> Result<Vec<ObservedItem>, Fault> {
         if found.len() > MOST_ITEMS {
             let what = format!(
-                "could not list the jobs of folder \"{}\": more than {MOST_ITEMS} items there carry this project's marker or the names of its jobs",
-                path.join("/")
+                "could not list the jobs of folder \"{}\": more than {MOST_ITEMS} items there have names of this project's jobs",
+                id.placement.jenkins_folder.join("/")
             );
             return Err(Fault::new(FaultKind::Unexpected, what).hint("remove those that are not needed"));
         }
-        let looks = found.into_iter().map(|(path, marker, class)| self.item(id, path, marker, class));
+        let looks = found.into_iter().map(|found| self.item(id, found));
         let items: Vec<_> = stream::iter(looks).buffered(READS_AT_ONCE).try_collect().await?;
         Ok(items.into_iter().flatten().collect())
     }
 
-    async fn item(
-        &self,
-        id: &Identity,
-        path: Vec<String>,
-        marker: Option<Marker>,
-        class: String,
-    ) -> Result<Option<ObservedItem>, Fault> {
+    async fn item(&self, id: &Identity, found: Found) -> Result<Option<ObservedItem>, Fault> {
+        let Found { path, marker, is_job, is_pipeline } = found;
         let name = path.last().cloned().unwrap_or_default();
-        let is_job = JOB_CLASSES.contains(&class.as_str());
         let ours = ownership(id, &path, &marker) == Ownership::Ours;
-        if !ours || class != PIPELINE_CLASS {
-            return Ok(Some(ObservedItem { name, is_job, marker, ..ObservedItem::default() }));
+        let item = ObservedItem { name, is_job, marker, ..ObservedItem::default() };
+        if !ours || !is_pipeline {
+            return Ok(Some(item));
         }
         let attempt = format!("look at job \"{}\"", path.join("/"));
         let document = self.document(&attempt, &format!("{}/config.xml", item_path(&path))).await?;
         let Some(document) = document else { return Ok(None) };
         let (job, declared, lacks) = (xml::read(&document).0, xml::declared(&document), xml::lacking(&document));
-        Ok(Some(ObservedItem { name, is_job, marker, job: Some(job), declared, lacks, builds: None }))
+        Ok(Some(match excess(&job, &declared) {
+            Some(excess) => ObservedItem { excess: Some(excess), ..item },
+            None => ObservedItem { job: Some(job), declared, lacks, ..item },
+        }))
     }
 
     async fn document(&self, attempt: &str, file: &str) -> Result<Option<Element>, Fault> {
@@ -287,6 +276,41 @@ impl JenkinsClient {
             _ => Err(errors::refusal(attempt, &answer)),
         }
     }
+}
+
+/// An item that may be a job of the project: what is kept of a list of items.
+struct Found {
+    path: Vec<String>,
+    marker: Option<Marker>,
+    is_job: bool,
+    is_pipeline: bool,
+}
+
+/// What is to be known of a folder before it is looked into.
+fn folder_of(path: &[String], value: &Value) -> ObservedFolder {
+    let (_, marker) = marker::split(text(value, "description"));
+    let name = path.last().cloned().unwrap_or_default();
+    ObservedFolder { name, is_folder: is_folder(value), marker, items: visible_items(value), holds_more: false }
+}
+
+/// What may be jobs of the project among the items of a folder, if it is the one in which they belong. Of more than can be
+/// looked at, one is kept beyond that.
+fn found_in(id: &Identity, path: &[String], folder: &Value) -> Vec<Found> {
+    if path != id.placement.jenkins_folder {
+        return Vec::new();
+    }
+    let items = list(folder, "jobs").iter().map(|item| (text(item, "name"), item));
+    let items = items.filter(|(name, _)| may_be_a_job(name, &id.placement.project_name));
+    let found = items.map(|(name, item)| {
+        let class = text(item, "_class");
+        Found {
+            path: [path, &[name.to_owned()]].concat(),
+            marker: marker::split(text(item, "description")).1,
+            is_job: JOB_CLASSES.contains(&class),
+            is_pipeline: class == PIPELINE_CLASS,
+        }
+    });
+    found.take(MOST_ITEMS + 1).collect()
 }
 
 /// How many items of a folder the user can see; `None`: the answer has no list of them, which is not an empty list.

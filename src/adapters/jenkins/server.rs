@@ -81,8 +81,8 @@ impl JenkinsClient {
 
     /// The first part of a folder path that is something else.
     async fn first_non_folder(&self, path: &[String]) -> Result<Option<String>, Fault> {
-        let parts = self.along(path, "description").await?;
-        let other = parts.iter().position(|part| !is_folder(part));
+        let folders = self.along(path, "description", |_, part| is_folder(part)).await?;
+        let other = folders.iter().position(|is_folder| !is_folder);
         Ok(other.and_then(|at| path.get(at).cloned()))
     }
 

@@ -17,6 +17,7 @@ use crate::crd::status::{Placement, Reason};
 use crate::domain::external_resource::{Attempts, Change, Decision, ExternalResource, Step, StepKey};
 use crate::domain::identity::{Identity, Ownership};
 use crate::domain::problem::Problem;
+use crate::domain::text::{listed, short};
 use crate::domain::time::elapsed;
 
 /// After how long a job is written again of which Jenkins has dropped a part: a plugin that is installed comes with a
@@ -53,6 +54,7 @@ pub(super) fn present(
             None => steps.push(create(id, desired, name, job)),
             Some(item) if whose(id, item) == Ownership::Claimed => return Decision::Stuck(claimed(item)),
             Some(item) if !ours(id, item) || !item.is_job => return foreign(id, desired, name, item),
+            Some(ObservedItem { excess: Some(excess), .. }) => return Decision::Stuck(too_much(name, excess)),
             Some(item) if rests(&inside(&desired.folder, name), attempts, now) && !lacking(job, item).is_empty() => {
                 return Decision::Stuck(dropped(name, &lacking(job, item)));
             }
@@ -108,7 +110,7 @@ fn foreign(id: &Identity, desired: &Desired, name: &str, item: &ObservedItem) ->
     let whose = match &item.marker {
         // Whoever can change its description can give it our marker: what is in it need not be ours.
         Some(_) if ours(id, item) => "is no plain job and may hold others, so it is not replaced".to_owned(),
-        Some(marker) => format!("belongs to {:.128}", marker.object),
+        Some(marker) => format!("belongs to {}", short(&marker.object)),
         None => "was not made by the operator".to_owned(),
     };
     let also = if item.name == name { String::new() } else { format!(", which Jenkins takes for \"{name}\",") };
@@ -128,10 +130,15 @@ fn claimed(item: &ObservedItem) -> Problem {
     Problem::claimed(&format!("Jenkins job \"{}\"", item.name))
 }
 
-/// Jobs of ours that are not wanted any more: of an earlier project id, or renamed.
+/// Whether an item is a job that was made for this project, at some time. Its name must say so too: its marker can be a copy.
+fn is_job_of_ours(id: &Identity, item: &ObservedItem) -> bool {
+    item.is_job && may_be_a_job(&item.name, &id.placement.project_name) && ours(id, item)
+}
+
+/// Jobs of ours that are not wanted any more: of an earlier project id, or of a repository that was removed.
 fn leftovers(id: &Identity, desired: &Desired, observed: &Observed) -> Vec<Step<Action>> {
     let wanted = |item: &&ObservedItem| desired.jobs.iter().any(|(name, _)| *name == item.name);
-    let left = observed.items.iter().filter(|item| ours(id, item) && item.is_job && !wanted(item));
+    let left = observed.items.iter().filter(|item| is_job_of_ours(id, item) && !wanted(item));
     left.map(|item| delete_job(&desired.folder, &item.name, Reason::SpecChanged)).collect()
 }
 
@@ -175,6 +182,13 @@ fn dropped(name: &str, plugins: &[&str]) -> Problem {
     Problem::new(Reason::PluginMissing, message, "install them in Jenkins, and restart it if it asks for that")
 }
 
+/// A job of which more would have to be kept than of any that is in use: nothing of it is known, so nothing is written.
+fn too_much(name: &str, excess: &str) -> Problem {
+    let message = format!("job \"{name}\" {excess}, so that it is not read");
+    let hint = "take out of its Jenkinsfile's parameters what makes them so many or so long, and out of the job too; or delete the job in Jenkins, and it is made again";
+    Problem::new(Reason::Unexpected, message, hint)
+}
+
 /// What brings a job of ours to what it should be, and the fields that are left to its Jenkinsfile.
 fn correct(
     id: &Identity,
@@ -205,7 +219,7 @@ fn correct(
     }
     let applied = item.marker.as_ref().is_some_and(|marker| marker.hash == hash);
     let reason = if applied { Reason::Drifted } else { Reason::SpecChanged };
-    let summary = format!("update job \"{name}\": {}", fields.join(", "));
+    let summary = format!("update job \"{name}\": {}", listed(&fields));
     // A job of which nobody has written down what was built gets a build only for a source that the operator gave it.
     let moves = source_of(name, live) != source_of(name, &settled.job);
     let action = Action::UpdateJob { path, job: Box::new(settled.job), marker, put_back: settled.put_back };
@@ -229,7 +243,7 @@ pub(super) fn absent(id: &Identity, observed: &Observed, attempts: &Attempts) ->
     let jobs: Vec<Step<Action>> = observed
         .items
         .iter()
-        .filter(|item| ours(id, item) && item.is_job)
+        .filter(|item| is_job_of_ours(id, item))
         .map(|item| delete_job(&folder, &item.name, Reason::Deleting))
         .collect();
     if !jobs.is_empty() {

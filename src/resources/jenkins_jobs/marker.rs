@@ -6,6 +6,11 @@ use crate::domain::identity::{Identity, Ownership};
 /// What the marker of a folder says in the place of a fingerprint that was made only to prove that there is none.
 pub const PROOF: &str = "proof";
 
+/// Longest `namespace/name` in bytes: a DNS label, a slash and a DNS subdomain name (Kubernetes, "Object Names and IDs").
+const LONGEST_OBJECT: usize = 63 + 1 + 253;
+/// Longer fingerprints are none: ours have 32 digits.
+const LONGEST_HASH: usize = 64;
+
 const START: &str = "[mlops-operator.io/v1 ";
 
 /// What the marker says.
@@ -67,7 +72,8 @@ fn parse(line: &str) -> Option<Marker> {
     let mut parts = line.strip_prefix(START)?.strip_suffix(']')?.split(' ');
     let mut value = |key: &str| parts.next()?.strip_prefix(key)?.strip_prefix('=').map(str::to_owned);
     let marker = Marker { owner: value("owner")?, object: value("object")?, hash: value("hash")? };
-    (parts.next().is_none() && marker.owner.len() == 73).then_some(marker)
+    let bounded = marker.object.len() <= LONGEST_OBJECT && marker.hash.len() <= LONGEST_HASH;
+    (parts.next().is_none() && marker.owner.len() == 73 && bounded).then_some(marker)
 }
 
 #[cfg(test)]
@@ -97,6 +103,8 @@ mod tests {
             ("with a line end after it", format!("text\n{line}\n"), "text", true),
             ("not in the last line", format!("{line}\ntext"), "", false),
             ("with another owner's length", "[mlops-operator.io/v1 owner=ab object=x/y hash=z]".to_owned(), "", false),
+            ("with an endless object", line.replace("/a ", &format!("/{} ", "a".repeat(60_000))), "", false),
+            ("with an endless fingerprint", line.replace("f00", &"f".repeat(60_000)), "", false),
             ("broken off", line[..line.len() - 1].to_owned(), "", false),
             ("none", "text".to_owned(), "", false),
         ];

@@ -1,7 +1,8 @@
-//! The Jenkins jobs of a project: its folders, and for each repository a pipeline job that polls Git. Found by the marker
-//! line in their descriptions; jobs and folders without our marker are never changed or deleted. A folder of ours goes only
-//! where the spec consents: an item with permissions of its own can hide from us in it, and Jenkins deletes it with the
-//! folder. Builds, credentials and plugins are not touched; the server itself is a resource of its own, `jenkins_server`.
+//! The Jenkins jobs of a project: its folders, and for each repository a pipeline job that polls Git. Found by their
+//! names and the marker line in their descriptions; jobs and folders without our marker are never changed or deleted. A
+//! folder of ours goes only where the spec consents: an item with permissions of its own can hide from us in it, and Jenkins
+//! deletes it with the folder. Builds, credentials and plugins are not touched; the server itself is a resource of its own,
+//! `jenkins_server`.
 
 use jiff::Timestamp;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
@@ -10,12 +11,14 @@ use crate::crd::status::{JobsStatus, MlopsProjectStatus, Placement, Reason};
 use crate::domain::external_resource::{Attempts, Decision, ExternalResource, Goal, Remark, ResourceKind, StepKey};
 use crate::domain::identity::Identity;
 use crate::domain::project::{Project, Repository, RepositoryRole};
+use crate::domain::text::listed;
 use crate::resources::sagemaker_project::ProjectRef;
 
 pub mod compare;
 mod decide;
 pub mod declared;
 pub mod document;
+pub mod excess;
 pub mod first_build;
 pub mod job;
 pub mod marker;
@@ -58,7 +61,7 @@ impl Desired {
 pub struct Observed {
     /// The parts of the folder path, outermost first, as far as they exist.
     pub folders: Vec<ObservedFolder>,
-    /// The items where the jobs belong that carry a marker of ours or are named as a job of ours may be.
+    /// The items where the jobs belong that are named as a job of this project may be.
     pub items: Vec<ObservedItem>,
     /// Whether folders of ours that look empty may go, with what others hide in them (`folderPolicy: Delete`).
     pub delete_folders: bool,
@@ -87,8 +90,10 @@ pub struct ObservedItem {
     /// Whether it is a plain job, which holds nothing but its builds; what may hold items of others is never deleted.
     pub is_job: bool,
     pub marker: Option<Marker>,
-    /// Its contents, if it is a pipeline job of ours.
+    /// Its contents, if it is a pipeline job of ours and no more than is kept of one.
     pub job: Option<PipelineJob>,
+    /// What of it is more than is kept of a job, as the end of a sentence that begins with the job.
+    pub excess: Option<String>,
     /// What its Jenkinsfile declares of it.
     pub declared: Declared,
     /// The plugins of whose parts nothing is in it, if it is a pipeline job of ours.
@@ -151,8 +156,16 @@ pub fn item_path(path: &[String]) -> String {
     path.iter().map(|name| format!("/job/{}", utf8_percent_encode(name, SEGMENT))).collect()
 }
 
-/// Whether an item of that name may be a job of this project from some time: what an observation keeps besides ours.
+/// Longest name of an item, in bytes: Jenkins keeps each in a directory of that name (`AbstractItem.getRootDir`), and the
+/// usual file systems take no longer one (NAME_MAX in Linux' `limits.h`).
+const LONGEST_NAME: usize = 255;
+
+/// Whether an item of that name may be a job of this project from some time. Nothing else is observed, whatever marker it
+/// has: whoever may describe an item can copy ours, and a server can invent any number of items.
 pub fn may_be_a_job(name: &str, project_name: &str) -> bool {
+    if name.len() > LONGEST_NAME {
+        return false;
+    }
     let name = name.to_lowercase();
     let prefix = format!("sagemaker-{}-", project_name.to_lowercase());
     name.starts_with(&prefix) && RepositoryRole::ALL.iter().any(|role| name.ends_with(&format!("-{}", role.suffix())))
@@ -256,7 +269,7 @@ impl ExternalResource for JenkinsJobs {
 fn remark(output: &Jobs) -> Option<Remark> {
     let names = |jobs: &[String]| quoted(jobs.iter());
     let left = |(job, fields): &(String, Vec<String>)| {
-        let fields = fields.join(", ");
+        let fields = listed(fields);
         let message = format!(
             "the Jenkinsfile of job \"{job}\" takes away what was put back, so that it is left to it: {fields}; take that \
              out of its options, parameters, triggers or properties, or write it there as the spec has it"

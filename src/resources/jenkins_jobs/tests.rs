@@ -226,6 +226,35 @@ fn every_state_of_wanted_jobs_has_its_move() {
             "- delete job \"ml/taxi/sagemaker-taxi-p-0-preprocess\" (SpecChanged)",
         ),
         (
+            "a job of another name to which somebody gave our marker is left alone",
+            |observed| observed.items.push(item("copied", None, &owner())),
+            "in sync",
+        ),
+        (
+            "so is one whose name is too long for any Jenkins",
+            |observed| {
+                let name = format!("sagemaker-taxi-{}-preprocess", "x".repeat(60_000));
+                observed.items.push(item(&name, None, &owner()));
+            },
+            "in sync",
+        ),
+        (
+            "more in a job than is kept of one",
+            |observed| {
+                observed.items[0].job = None;
+                observed.items[0].excess = Some("has 201 parameters, more than 200".into());
+            },
+            "stuck: Unexpected",
+        ),
+        (
+            "such a one of an earlier project id goes like any other",
+            |observed| {
+                observed.items.push(item("sagemaker-taxi-p-0-preprocess", None, &owner()));
+                observed.items[3].excess = Some("has 201 parameters, more than 200".into());
+            },
+            "- delete job \"ml/taxi/sagemaker-taxi-p-0-preprocess\" (SpecChanged)",
+        ),
+        (
             "somebody's job of a similar name is left alone",
             |observed| observed.items.push(item("sagemaker-taxi-p-9-preprocess", None, &other())),
             "in sync",
@@ -236,6 +265,73 @@ fn every_state_of_wanted_jobs_has_its_move() {
         change(&mut observed);
         assert_eq!(told(&Goal::Present(desired()), &observed), *expected, "{name}");
     }
+}
+
+#[test]
+fn of_a_job_with_endless_settings_nothing_is_kept() {
+    type Fill = fn(&mut PipelineJob, &mut Declared);
+    fn fill(job: &mut PipelineJob, many: usize, long: usize) {
+        let one = job::Parameter { kind: job::ParameterKind::Text, default: "x".repeat(long) };
+        job.parameters = (0..many).map(|n| (format!("P{n}"), one.clone())).collect();
+    }
+    let longest: Fill = |job, _| {
+        // What the spec takes at its longest, in characters of four bytes.
+        let text = job::Parameter { kind: job::ParameterKind::Text, default: "🚀".repeat(1024) };
+        job.parameters.extend((0..20).map(|n| (format!("{n:a>64}"), text.clone())));
+        job.description.push_str(&"🚀".repeat(1024));
+    };
+    let rows: [(&str, Fill, Option<&str>); 7] = [
+        ("ours", |_, _| {}, None),
+        ("ours at its longest", longest, None),
+        ("as many parameters as are kept", |job, _| fill(job, 200, 500), None),
+        ("one more", |job, _| fill(job, 201, 1), Some("has 201 parameters, more than 200")),
+        ("long defaults", |job, _| fill(job, 200, 1000), Some("has settings, parameters and declarations of ")),
+        (
+            "a long class of a parameter",
+            |job, _| {
+                let kind = job::ParameterKind::Other("c".repeat(200_000));
+                job.parameters.insert("P".into(), job::Parameter { kind, default: String::new() });
+            },
+            Some("has settings, parameters and declarations of "),
+        ),
+        (
+            "many declarations",
+            |_, declared| declared.parameters = (0..10_000).map(|n| n.to_string()).collect(),
+            Some("has settings, parameters and declarations of "),
+        ),
+    ];
+    for (name, change, expected) in rows {
+        let (mut job, mut declared) = (desired().jobs[2].1.clone(), Declared::default());
+        change(&mut job, &mut declared);
+        let excess = excess::excess(&job, &declared);
+        match expected {
+            None => assert_eq!(excess, None, "{name}"),
+            Some(start) => assert!(excess.as_ref().is_some_and(|said| said.starts_with(start)), "{name}: {excess:?}"),
+        }
+    }
+}
+
+#[test]
+fn what_a_jenkins_names_makes_no_long_message_and_no_line_of_its_own() {
+    let goal = Goal::Present(desired());
+    let decide = |observed: &Observed, attempts: &Attempts| {
+        JenkinsJobs::decide(&project().identity, &goal, observed, Timestamp::UNIX_EPOCH, attempts)
+    };
+    let mut observed = in_sync();
+    let added = job::Parameter { kind: job::ParameterKind::Text, default: String::new() };
+    let names = (0..150).map(|n| format!("P{n:03}\n{}", "x".repeat(5000)));
+    observed.items[0].job.as_mut().unwrap().parameters.extend(names.map(|name| (name, added.clone())));
+    observed.items.push(item("sagemaker-taxi-\n2026 WARN all is lost-preprocess", None, &owner()));
+    let Decision::Act(steps) = decide(&observed, &Attempts::default()) else { panic!("there is something to do") };
+    let told: Vec<&str> = steps.iter().map(|step| step.summary.as_str()).collect();
+    assert_eq!(told[0], "delete job \"ml/taxi/sagemaker-taxi- 2026 WARN all is lost-preprocess\"");
+    assert!(told[1].starts_with("update job \"sagemaker-taxi-p-1-preprocess\": parameter P000"), "{}", told[1]);
+    assert!(told[1].ends_with(" and 130 more") && told[1].len() < 3000, "{}", told[1]);
+
+    let mut jobs = Jobs { left: vec![("job".into(), vec![])], ..Jobs::default() };
+    jobs.left[0].1 = (0..30).map(|n| format!("parameter P{n}")).collect();
+    let message = JenkinsJobs::remark(&jobs).unwrap().message;
+    assert!(message.contains("parameter P19 and 10 more; take that out"), "{message}");
 }
 
 #[test]
@@ -447,6 +543,14 @@ fn every_state_of_unwanted_jobs_has_its_move() {
                 observed.folders[1].marker.as_mut().unwrap().hash = marker::PROOF.into();
             },
             "- delete folder \"ml/taxi\" (Deleting)",
+        ),
+        (
+            "a job of another name to which somebody gave our marker stays",
+            |observed| {
+                observed.items = vec![item("copied", None, &owner())];
+                observed.folders[1].items = Some(1);
+            },
+            "gone, but Jenkins folder \"ml/taxi\" of https://ci.example/jenkins stays: something else is in it",
         ),
         (
             "those of any project id",

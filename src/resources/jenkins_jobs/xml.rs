@@ -2,6 +2,8 @@
 //! all that is not ours in it stays. Element names are those of the Java classes (WorkflowJob, CpsScmFlowDefinition,
 //! GitSCM, LogRotator, CredentialsParameterDefinition).
 
+use std::collections::BTreeMap;
+
 use super::declared::{DISCARDER, Declared, ONE_AT_A_TIME, PARAMETERS, POLLING, TRIGGERS};
 use super::document::Element;
 use super::job::{Parameter, ParameterKind, PipelineJob};
@@ -69,10 +71,14 @@ fn patch_properties(properties: &mut Element, job: &PipelineJob) {
     }
     patch_discarder(properties, job);
     // What is right already stays as it is: descriptions and choices that a Jenkinsfile gives its parameters are its own.
-    let known: Vec<Element> = parameter_definitions(properties).cloned().collect();
+    let mut known: BTreeMap<String, Vec<(Parameter, Element)>> = BTreeMap::new();
+    for definition in parameter_definitions(properties) {
+        let (name, parameter) = read_parameter(definition);
+        known.entry(name).or_default().push((parameter, definition.clone()));
+    }
     let definitions = job.parameters.iter().map(|(name, parameter)| {
-        let same = |definition: &&Element| read_parameter(definition) == (name.clone(), parameter.clone());
-        known.iter().find(same).cloned().unwrap_or_else(|| parameter_definition(name, parameter))
+        let same = known.get(name).and_then(|all| all.iter().find(|(one, _)| one == parameter));
+        same.map_or_else(|| parameter_definition(name, parameter), |(_, definition)| definition.clone())
     });
     let list = Element::new("parameterDefinitions").with(definitions);
     properties.put(Element::new(PARAMETERS).with([list]));
@@ -210,9 +216,9 @@ fn read_parameter(definition: &Element) -> (String, Parameter) {
     (definition.text_at(&["name"]).to_owned(), Parameter { kind, default })
 }
 
-fn read_parameters(properties: &Element) -> std::collections::BTreeMap<String, Parameter> {
+fn read_parameters(properties: &Element) -> BTreeMap<String, Parameter> {
     // Jenkins goes by the first property of a class (Job.getProperty), so that the first of a name counts.
-    let mut all = std::collections::BTreeMap::new();
+    let mut all = BTreeMap::new();
     for (name, parameter) in parameter_definitions(properties).map(read_parameter) {
         all.entry(name).or_insert(parameter);
     }
