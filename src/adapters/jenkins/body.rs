@@ -204,7 +204,7 @@ mod tests {
         sleep(Duration::from_millis(1)).await;
         let victim = bodies.read("victim", pieces(300 * KIB)).await.unwrap();
         assert_eq!(victim.len(), 300 * KIB);
-        assert!(begun.elapsed() < HELD + Duration::from_millis(10), "{:?}", begun.elapsed());
+        assert!(begun.elapsed() < Duration::from_secs(6), "a call has ten: {:?}", begun.elapsed());
         drop(victim);
         for one in slow {
             assert_eq!(one.await.unwrap(), "deadline has elapsed");
