@@ -179,6 +179,7 @@ async fn large_bucket() {
     story.tell("pipelines", "have put 3,500 objects into the artifact bucket");
     let bucket = status(&story, "/artifacts/bucket");
     fill(&story, &bucket, "data/", 3500).await;
+    story.overlook();
     story.tell("aws", "takes 12 s to delete a thousand objects");
     story.harness.sandbox.fault(Fault::on("s3", "DeleteObjects").before(What::Delay { millis: 12_000 }));
     story.tell("user", "deletes the project");
