@@ -8,19 +8,26 @@ use crate::harness::story::{Story, manifest};
 use mlops_sandbox::Settings;
 use mlops_sandbox::jenkins::{Jenkins, Permission};
 
+/// A project on a Jenkins without a plugin, whose user may not see which there are, once the jobs name it: with the version
+/// that was taken away, and what the jobs say.
+async fn without(plugin: &str) -> (Story, String, String) {
+    let mut story = Story::begin("a plugin is missing", Settings::default()).await;
+    let version = story.harness.sandbox.world(|world| {
+        let user = world.jenkins.users.get_mut(&Jenkins::credentials().0).unwrap();
+        user.permissions.remove(&Permission::OverallSystemRead);
+        world.jenkins.plugins.remove(plugin).unwrap()
+    });
+    story.harness.apply(manifest());
+    let named = |story: &Story| story.condition("JobsReady").1 == "PluginMissing";
+    story.until("the plugin's name", Duration::from_mins(2), named).await;
+    let said = story.harness.message("JobsReady");
+    (story, version, said)
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_missing_plugin_shows_by_what_the_jobs_keep() {
     for plugin in ["git", "workflow-cps"] {
-        let mut story = Story::begin("a plugin is missing", Settings::default()).await;
-        let version = story.harness.sandbox.world(|world| {
-            let user = world.jenkins.users.get_mut(&Jenkins::credentials().0).unwrap();
-            user.permissions.remove(&Permission::OverallSystemRead);
-            world.jenkins.plugins.remove(plugin).unwrap()
-        });
-        story.harness.apply(manifest());
-        let minutes = Duration::from_mins(2);
-        story.until("the plugin's name", minutes, |story| story.condition("JobsReady").1 == "PluginMissing").await;
-        let said = story.harness.message("JobsReady");
+        let (mut story, version, said) = without(plugin).await;
         assert!(said.contains(&format!(": {plugin}")), "{said}");
         let writes = story.writes();
         story.pass(Duration::from_mins(65)).await;
@@ -36,19 +43,10 @@ async fn a_missing_plugin_shows_by_what_the_jobs_keep() {
 /// What a Jenkinsfile that is a script does without stops no project: its jobs are there, and say what may lack.
 #[tokio::test(start_paused = true)]
 async fn the_plugin_that_declarative_jenkinsfiles_need_is_a_remark_until_a_build_succeeds() {
-    let mut story = Story::begin("the plugin of declarative Jenkinsfiles is missing", Settings::default()).await;
     let plugin = "pipeline-model-definition";
-    let version = story.harness.sandbox.world(|world| {
-        let user = world.jenkins.users.get_mut(&Jenkins::credentials().0).unwrap();
-        user.permissions.remove(&Permission::OverallSystemRead);
-        world.jenkins.plugins.remove(plugin).unwrap()
-    });
-    story.harness.apply(manifest());
-    let minutes = Duration::from_mins(2);
-    story.until("the plugin's name", minutes, |story| story.condition("JobsReady").1 == "PluginMissing").await;
-    let said = story.harness.message("JobsReady");
+    let (mut story, version, said) = without(plugin).await;
     assert!(said.contains(plugin) && said.contains("scripts"), "{said}");
-    story.until("a project that is Ready", minutes, Story::ready).await;
+    story.until("a project that is Ready", Duration::from_mins(2), Story::ready).await;
     let writes = story.writes();
     story.pass(Duration::from_mins(65)).await;
     assert_eq!(story.writes() - writes, 0, "a job was written again");
