@@ -51,9 +51,10 @@ pub(super) async fn hold(client: &Client, namespace: &str, key: &FingerprintKey)
     free(client, &claims, &own).await?;
     let leases: Api<Lease> = Api::namespaced(client.clone(), namespace);
     match claims.iter().find(|claim| claim.namespace == namespace) {
-        Some(claim) if claim.mark == own.mark && claim.holder == own.holder => Ok(()),
-        Some(_) => {
-            let change = json!({"metadata": {"annotations": {MARK: own.mark}}, "spec": {"holderIdentity": own.holder}});
+        Some(claim) if claim.mark == own.mark && claim.holder == holder_of(claim, &own) => Ok(()),
+        Some(claim) => {
+            let holder = holder_of(claim, &own);
+            let change = json!({"metadata": {"annotations": {MARK: own.mark}}, "spec": {"holderIdentity": holder}});
             let asked = PatchParams { field_manager: Some(MANAGER.to_owned()), ..PatchParams::default() };
             call(leases.patch(CLAIM, &asked, &Patch::Merge(change))).await.map(drop).map_err(worded)
         }
@@ -67,6 +68,17 @@ pub(super) async fn hold(client: &Client, namespace: &str, key: &FingerprintKey)
 
 fn worded(error: ApiError) -> String {
     error.to_string()
+}
+
+/// Users that are ServiceAccounts of a namespace.
+fn accounts(namespace: &str) -> String {
+    format!("system:serviceaccount:{namespace}:")
+}
+
+/// Who holds a claim from now on: one that a person started by hand beside the installation takes nothing from it.
+fn holder_of<'a>(claim: &'a Claim, own: &'a Claim) -> &'a str {
+    let by_account = |holder: &str| holder.starts_with(&accounts(&own.namespace));
+    if by_account(&claim.holder) && !by_account(&own.holder) { &claim.holder } else { &own.holder }
 }
 
 /// The user that the API server takes this operator for.
@@ -92,7 +104,8 @@ async fn all(client: &Client) -> Result<Vec<Claim>, String> {
 /// Refuses where another installation's claim is in the way.
 async fn free(client: &Client, claims: &[Claim], own: &Claim) -> Result<(), String> {
     for other in before(claims, own) {
-        if call(operates(client, &other.holder)).await.map_err(worded)? {
+        let asked = call(operates(client, other)).await;
+        if asked.map_err(|error| format!("whether {} holds a claim: {}", other.holder, worded(error)))? {
             return Err(in_the_way(other, &own.namespace));
         }
     }
@@ -103,13 +116,15 @@ async fn free(client: &Client, claims: &[Claim], own: &Claim) -> Result<(), Stri
 fn before<'a>(claims: &'a [Claim], own: &Claim) -> Vec<&'a Claim> {
     let present = claims.iter().find(|claim| claim.namespace == own.namespace);
     let earlier = |other: &Claim| present.is_none_or(|own| (other.made, &other.namespace) < (own.made, &own.namespace));
-    let account = |other: &Claim| format!("system:serviceaccount:{}:", other.namespace);
     let others = claims.iter().filter(|claim| claim.namespace != own.namespace && claim.mark != own.mark);
-    others.filter(|other| earlier(other) && other.holder.starts_with(&account(other))).collect()
+    others.filter(|other| earlier(other) && other.holder.starts_with(&accounts(&other.namespace))).collect()
 }
 
-/// Whether a user may do what no one but an operator does: write the status of projects in every namespace.
-async fn operates(client: &Client, user: &str) -> kube::Result<bool> {
+/// Whether the holder of a claim, or a group that its ServiceAccount is in, may do what no one but an operator does: write the
+/// status of projects in every namespace.
+async fn operates(client: &Client, claim: &Claim) -> kube::Result<bool> {
+    let groups = ["system:authenticated".to_owned(), "system:serviceaccounts".to_owned()];
+    let of_namespace = format!("system:serviceaccounts:{}", claim.namespace);
     let reviews: Api<SubjectAccessReview> = Api::all(client.clone());
     let work = ResourceAttributes {
         group: Some(MlopsProject::group(&()).into_owned()),
@@ -120,7 +135,8 @@ async fn operates(client: &Client, user: &str) -> kube::Result<bool> {
     };
     let review = SubjectAccessReview {
         spec: SubjectAccessReviewSpec {
-            user: Some(user.to_owned()),
+            user: Some(claim.holder.clone()),
+            groups: Some(groups.into_iter().chain([of_namespace]).collect()),
             resource_attributes: Some(work),
             ..SubjectAccessReviewSpec::default()
         },
@@ -156,6 +172,21 @@ fn lease(own: &Claim) -> Lease {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_operator_that_a_person_starts_takes_the_claim_from_nobody() {
+        let held = |holder: &str| Claim { namespace: "here".to_owned(), holder: holder.to_owned(), ..Claim::default() };
+        let (installed, other) = ("system:serviceaccount:here:mlops-operator", "system:serviceaccount:here:renamed");
+        let rows = [
+            ("by hand beside the installation", installed, "kubernetes-admin", installed),
+            ("the installation after one by hand", "kubernetes-admin", installed, installed),
+            ("with another ServiceAccount", installed, other, other),
+            ("one by hand after another", "alice", "bob", "bob"),
+        ];
+        for (case, before, now, after) in rows {
+            assert_eq!(holder_of(&held(before), &held(now)), after, "{case}");
+        }
+    }
 
     #[test]
     fn the_older_claim_of_another_key_is_in_the_way() {
