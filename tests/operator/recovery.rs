@@ -205,6 +205,10 @@ async fn objects_of_others_under_the_prefix() {
     let said = story.harness.message("ArtifactsReady");
     assert!(said.contains("more than the operator has ever put there"), "{said}");
     assert!(story.calls() - calls < 100, "{} calls", story.calls() - calls);
+    // The bucket's own mark says that all of it goes.
+    story.harness.kubernetes.delete("mlopsprojects", NAMESPACE, NAME).unwrap();
+    story.until("gone", Duration::from_mins(10), |story| story.project().is_none()).await;
+    assert!(story.harness.sandbox.world(|world| world.s3.bucket(&bucket).is_none()));
 }
 
 #[tokio::test(start_paused = true)]

@@ -139,7 +139,7 @@ pub(super) async fn delete<J: IntentJournal>(
     }
     let catalog = walk.remove::<CatalogProduct, _>(unlaunched, &catalog).await;
     let unoffered = catalog.gone(ResourceKind::CatalogProduct);
-    walk.remove::<ArtifactBucket, _>(unoffered, &ArtifactBucketActuator::new(&aws)).await;
+    walk.remove::<ArtifactBucket, _>(unoffered, &ArtifactBucketActuator::new(&aws).removing()).await;
     walk.end()
 }
 

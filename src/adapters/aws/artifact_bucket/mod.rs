@@ -19,7 +19,7 @@ use crate::crd::identifiers::Sha256;
 use crate::crd::status::Reason;
 use crate::domain::external_resource::{Actuator, Attempts, RecordedIds};
 use crate::domain::fault::{Fault, FaultKind};
-use crate::domain::identity::Identity;
+use crate::domain::identity::{Identity, Owned, Ownership};
 use crate::domain::project::Project;
 use crate::resources::artifact_bucket::{
     Action, ArtifactBucket, Encryption, ObjectVersion, Observed, ObservedBucket, ObservedObject, Settings,
@@ -39,6 +39,8 @@ pub struct ArtifactBucketActuator {
     client: aws_sdk_s3::Client,
     /// Keys of the archives that are wanted; `None`: everything is looked at.
     wanted: Option<BTreeSet<String>>,
+    /// Whether the bucket is to go.
+    removing: bool,
 }
 
 type Failure<E> = SdkError<E, HttpResponse>;
@@ -105,7 +107,7 @@ pub(super) fn listed_versions(page: &ListObjectVersionsOutput) -> Vec<ObjectVers
 impl ArtifactBucketActuator {
     /// Works with these clients.
     pub fn new(aws: &Aws) -> Self {
-        Self { client: aws.s3.clone(), wanted: None }
+        Self { client: aws.s3.clone(), wanted: None, removing: false }
     }
 
     /// The same for a bucket that is to be as declared: archives of an older operator, which stay for the projects that
@@ -113,6 +115,14 @@ impl ArtifactBucketActuator {
     #[must_use]
     pub fn keeping(mut self, project: &Project) -> Self {
         self.wanted = Some(archive_keys(project));
+        self
+    }
+
+    /// The same for a bucket that is to go: the mark of one of our own speaks for all that is in it, whatever others have put
+    /// there.
+    #[must_use]
+    pub fn removing(mut self) -> Self {
+        self.removing = true;
         self
     }
 
@@ -343,9 +353,12 @@ impl Actuator<ArtifactBucket> for ArtifactBucketActuator {
         let prefix = id.bucket_prefix();
         let owned = id.placement.bucket_owned;
         let settings = if owned { Some(self.settings(bucket).await?) } else { None };
+        let marked = |found: &Settings| id.ownership(Owned::Bucket, &found.tags) == Ownership::Ours;
         let mut objects = Vec::new();
-        for key in self.keys(id, bucket, &prefix).await? {
-            objects.extend(self.object(bucket, &key).await?);
+        if !(self.removing && settings.as_ref().is_some_and(marked)) {
+            for key in self.keys(id, bucket, &prefix).await? {
+                objects.extend(self.object(bucket, &key).await?);
+            }
         }
         let (versions, more) = self.versions(bucket, if owned { "" } else { &prefix }).await?;
         Ok(Observed::Present(ObservedBucket { settings, objects, versions, more }))
