@@ -238,6 +238,7 @@ where
     match decision {
         Decision::InSync(output) => {
             scope.memory.reached(R::KIND);
+            scope.memory.made(R::KIND);
             let passing = R::remark(&output).is_some_and(|remark| remark.passing);
             scope.memory.keep(R::KIND, Some(&output), passing, now);
             Outcome::InSync { output, changed }

@@ -223,7 +223,6 @@ impl ObjectMemory {
             state.attempts.failed_creations = 0;
             state.attempts.last_failed_creation = None;
             state.attempts.failed_changes = 0;
-            state.attempts.left_behind.clear();
             state.removed = Amount::default();
         });
     }

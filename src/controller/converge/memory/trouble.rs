@@ -162,6 +162,11 @@ impl ObjectMemory {
         });
     }
 
+    /// A creation has succeeded: what earlier ones have left was told. Of a resource that is gone it is told until the end.
+    pub fn made(&self, kind: ResourceKind) {
+        self.of(kind, |state| state.attempts.left_behind.clear());
+    }
+
     /// Notes that so much was removed, and answers how much it is in all.
     pub fn removed(&self, kind: ResourceKind, amount: Amount) -> Amount {
         self.of(kind, |state| {
@@ -180,5 +185,21 @@ impl ObjectMemory {
             state.trouble.labours(TURN);
             state.trouble.futility()
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_failed_creations_have_left_is_known_until_one_succeeds() {
+        let (memory, kind) = (ObjectMemory::default(), ResourceKind::SagemakerProject);
+        let left = || memory.attempts(kind).left_behind.len();
+        memory.left_behind(kind, vec![Left { kind: "AWS::S3::Bucket".into(), id: "b".into() }]);
+        memory.reached(kind);
+        assert_eq!(left(), 1, "it is gone, as wanted");
+        memory.made(kind);
+        assert_eq!(left(), 0);
     }
 }
