@@ -18,18 +18,20 @@ use super::client::{BoxError, MAX_BODY};
 const SMALL: usize = 256 * 1024;
 /// Large answers that are held at once in the whole process, and thereby 32 MiB.
 const LARGE_AT_ONCE: usize = 4;
+/// Those of them that one server has, whoever asks it: many projects share the one Jenkins of a company.
+const OF_ONE_SERVER: usize = 2;
 /// How long the rest of a large answer may take once it has its place: half of what a read may take in all, so that one who
 /// waits for the place of a server that sends nothing still has time to read its own.
 const HELD: Duration = Duration::from_secs(5);
 
 static BODIES: LazyLock<Bodies> = LazyLock::new(|| Bodies::of(LARGE_AT_ONCE));
 
-/// Reads the bodies of answers. Of large ones of one server it holds one at a time, whoever asks it, and for a short time,
-/// so that no server takes all places that there are in the process; the next waits, unread, as long as its call has time.
+/// Reads the bodies of answers. Of large ones of one server it holds two at a time, whoever asks it, and for a short time, so
+/// that no server takes all places that there are in the process; the next waits, unread, as long as its call has time.
 #[derive(Clone)]
 pub(super) struct Bodies {
     all: Arc<Semaphore>,
-    /// The one place of each server of which a large answer is wanted.
+    /// The places of each server of which a large answer is wanted.
     servers: Arc<Mutex<BTreeMap<String, Weak<Semaphore>>>>,
 }
 
@@ -88,7 +90,7 @@ impl Bodies {
         if let Some(own) = servers.get(server).and_then(Weak::upgrade) {
             return own;
         }
-        let own = Arc::new(Semaphore::new(1));
+        let own = Arc::new(Semaphore::new(OF_ONE_SERVER));
         servers.insert(server.to_owned(), Arc::downgrade(&own));
         own
     }
@@ -149,10 +151,11 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn large_answers_wait_for_one_another_and_small_ones_never() {
-        let bodies = Bodies::of(2);
+        let bodies = Bodies::of(3);
+        let beside = at_once(&bodies, "a", 300 * KIB).unwrap();
         let first = at_once(&bodies, "a", 8 * 1024 * KIB).unwrap();
         assert_eq!(first.len(), 8 * 1024 * KIB);
-        assert!(at_once(&bodies, "a", 300 * KIB).is_none(), "a second one of the same Jenkins");
+        assert!(at_once(&bodies, "a", 300 * KIB).is_none(), "a third one of the same Jenkins");
         assert!(at_once(&bodies.clone(), "a", 300 * KIB).is_none(), "nor one that another client asks for");
         let second = at_once(&bodies, "a:8443", 300 * KIB).unwrap();
         assert!(at_once(&bodies, "b", 300 * KIB).is_none(), "there is no place any more");
@@ -166,6 +169,7 @@ mod tests {
         assert!(at_once(&bodies, "b", 300 * KIB).is_some());
         drop(first);
         assert!(at_once(&bodies, "a", 300 * KIB).is_some());
+        drop(beside);
         drop(at_once(&bodies, "c", 300 * KIB));
         assert_eq!(bodies.servers.lock().unwrap().len(), 1, "servers of which nothing is read are forgotten");
     }
@@ -193,8 +197,8 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn servers_that_send_slowly_keep_their_places_for_a_short_time() {
-        let (bodies, begun) = (Bodies::of(2), Instant::now());
-        let slow: Vec<_> = ["a", "b", "c", "a"]
+        let (bodies, begun) = (Bodies::of(4), Instant::now());
+        let slow: Vec<_> = ["a", "b", "c", "a", "a"]
             .map(|server| {
                 let bodies = bodies.clone();
                 tokio::spawn(async move { bodies.read(server, trickling()).await.unwrap_err().to_string() })
@@ -209,6 +213,6 @@ mod tests {
         for one in slow {
             assert_eq!(one.await.unwrap(), "deadline has elapsed");
         }
-        assert_eq!(bodies.all.available_permits(), 2);
+        assert_eq!(bodies.all.available_permits(), 4);
     }
 }
