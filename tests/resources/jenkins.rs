@@ -280,7 +280,30 @@ async fn a_user_who_may_start_no_builds_is_told_so_and_the_jobs_stand() {
         job("preprocess")
     );
     assert!(remark.message.starts_with(&said), "{}", remark.message);
+    assert!(!remark.passing, "Jenkins has named the permission");
     assert_eq!(harness.built(), [0, 0, 0]);
+}
+
+/// Whoever forbids the look whether builds may be started, no job is worse for it; one that has just gone is another matter.
+#[tokio::test(start_paused = true)]
+async fn what_else_forbids_a_first_build_may_pass_and_fails_no_job() {
+    let mut harness = Harness::new(&[]);
+    harness.apply().await;
+    harness.builds = true;
+    let rows = [(400, true), (403, true), (405, true), (401, false), (404, true), (429, false), (503, false)];
+    for (status, remarked) in rows {
+        harness.sandbox.clear_faults();
+        let refusal = What::refuse(status, "", "");
+        harness.sandbox.fault(mlops_sandbox::Fault::on("jenkins", "GET buildWithParameters").before(refusal));
+        match harness.look(&harness.wanted()).await {
+            Ok(Decision::InSync(jobs)) => {
+                assert!(remarked, "{status}");
+                assert!(JenkinsJobs::remark(&jobs).unwrap().passing, "{status}");
+            }
+            Ok(_) => panic!("{status}: something is to be done"),
+            Err(fault) => assert!(!remarked, "{status}: {}", fault.message),
+        }
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -471,7 +494,8 @@ async fn a_copied_marker_on_a_job_of_another_name_is_not_even_observed() {
     }
     let fault = harness.fault().await;
     assert_eq!(fault.kind, FaultKind::Unexpected);
-    assert!(fault.message.contains("more than 100 items there have names of this project's jobs"), "{}", fault.message);
+    let said = "more than 100 items there have names that begin and end like those of this project's jobs";
+    assert!(fault.message.contains(said), "{}", fault.message);
 }
 
 #[tokio::test(start_paused = true)]

@@ -10,7 +10,7 @@ use super::jobs::{is_ours, list, moved, text};
 use crate::domain::external_resource::RecordedIds;
 use crate::domain::fault::{Fault, FaultKind};
 use crate::domain::identity::Identity;
-use crate::resources::jenkins_jobs::first_build::{Builds, intent_of, started};
+use crate::resources::jenkins_jobs::first_build::{Builds, Refusal, intent_of, started};
 use crate::resources::jenkins_jobs::item_path;
 
 /// What is asked of a job. A checkout of Git leaves its revision in the build (hudson.plugins.git.util.BuildData).
@@ -32,24 +32,21 @@ impl JenkinsClient {
     /// Why the user may start no build; `None`: it may. Jenkins asks for the permission first and refuses the method then
     /// (BuildAuthorizationToken.checkPermission), so that a GET starts nothing. What else forbids it, such as a proxy that
     /// passes no such URL, is a refusal too: the jobs are as they should be without a first build.
-    async fn refusal_to_start(&self, path: &[String]) -> Result<Option<String>, Fault> {
+    async fn refusal_to_start(&self, path: &[String]) -> Result<Option<Refusal>, Fault> {
         let attempt = starting(path);
         let answer = self.read(&attempt, &format!("{}/buildWithParameters", item_path(path)), &[]).await?;
-        if answer.status == StatusCode::METHOD_NOT_ALLOWED {
+        if answer.status == StatusCode::METHOD_NOT_ALLOWED && answer.header("x-jenkins").is_some() {
             return Ok(None);
         }
-        let refusal = errors::refusal(&attempt, &answer);
-        // Who asks, how often and for how long is not about this permission, and 5xx is about no permission.
-        let passing = [
-            StatusCode::UNAUTHORIZED,
-            StatusCode::PROXY_AUTHENTICATION_REQUIRED,
-            StatusCode::REQUEST_TIMEOUT,
-            StatusCode::TOO_MANY_REQUESTS,
-        ];
-        if answer.status.is_server_error() || passing.contains(&answer.status) {
-            return Err(refusal);
+        let lasting = answer.header("x-required-permission").is_some();
+        let fault = errors::refusal(&attempt, &answer);
+        // Who asks, how often and when is not about this permission, nor is a job that has just gone.
+        let about_the_user = [StatusCode::UNAUTHORIZED, StatusCode::PROXY_AUTHENTICATION_REQUIRED];
+        let passing = [FaultKind::Throttled, FaultKind::Unavailable, FaultKind::Conflict];
+        if answer.status.is_server_error() || about_the_user.contains(&answer.status) || passing.contains(&fault.kind) {
+            return Err(fault);
         }
-        Ok(Some(refusal.message))
+        Ok(Some(Refusal { why: fault.message, lasting }))
     }
 
     /// Starts a build with the default of each parameter, as polling does, if the job is ours and nothing has been built

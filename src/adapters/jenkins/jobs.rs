@@ -168,10 +168,10 @@ impl JenkinsClient {
     async fn items(&self, id: &Identity, found: Vec<Found>) -> Result<Vec<ObservedItem>, Fault> {
         if found.len() > MOST_ITEMS {
             let what = format!(
-                "could not list the jobs of folder \"{}\": more than {MOST_ITEMS} items there have names of this project's jobs",
+                "could not list the jobs of folder \"{}\": more than {MOST_ITEMS} items there have names that begin and end like those of this project's jobs",
                 id.placement.jenkins_folder.join("/")
             );
-            return Err(Fault::new(FaultKind::Unexpected, what).hint("remove those that are not needed"));
+            return Err(Fault::new(FaultKind::Unexpected, what).hint("give each project a folder of its own (spec.jenkins.folder), or move what is not this project's elsewhere"));
         }
         let looks = found.into_iter().map(|found| self.item(id, found));
         let items: Vec<_> = stream::iter(looks).buffered(READS_AT_ONCE).try_collect().await?;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::declared::settle;
-use super::first_build::{Finding, due, judge, source_of};
+use super::first_build::{Finding, due, due_anew, judge, source_of};
 use super::job::{ParameterKind, PipelineJob};
 use super::marker::{Marker, PROOF, ownership};
 use super::{
@@ -51,7 +51,7 @@ pub(super) fn present(
         // An item of ours under the same name in another case was deleted just above.
         let stays = |item: &&&ObservedItem| item.name == *name || !ours(id, item) || !item.is_job;
         match known.get(&looked_up(name, at_root)).filter(stays) {
-            None => steps.push(create(id, desired, name, job)),
+            None => steps.push(create(id, desired, name, job, attempts)),
             Some(item) if whose(id, item) == Ownership::Claimed => return Decision::Stuck(claimed(item)),
             Some(item) if !ours(id, item) || !item.is_job => return foreign(id, desired, name, item),
             Some(ObservedItem { excess: Some(excess), .. }) => return Decision::Stuck(too_much(name, excess)),
@@ -88,7 +88,7 @@ fn built(
         match judge(&desired.folder, name, job, item, attempts) {
             Finding::Fine => {}
             Finding::Start(step) => steps.push(*step),
-            Finding::Forbidden(why) => jobs.forbidden.push((name.clone(), why)),
+            Finding::Forbidden(refusal) => jobs.forbidden.push((name.clone(), refusal)),
             Finding::NoCheckout => jobs.without_checkout.push(name.clone()),
         }
     }
@@ -142,11 +142,13 @@ fn leftovers(id: &Identity, desired: &Desired, observed: &Observed) -> Vec<Step<
     left.map(|item| delete_job(&desired.folder, &item.name, Reason::SpecChanged)).collect()
 }
 
-fn create(id: &Identity, desired: &Desired, name: &str, job: &PipelineJob) -> Step<Action> {
+fn create(id: &Identity, desired: &Desired, name: &str, job: &PipelineJob, attempts: &Attempts) -> Step<Action> {
     let path = inside(&desired.folder, name);
     let document = xml::render(job, &Marker::new(id, &path, &job.fingerprint()));
     let action = Action::CreateJob { path, document };
-    Step::new(action, Change::Create, Reason::Missing, format!("create job \"{name}\""))
+    let mut step = Step::new(action, Change::Create, Reason::Missing, format!("create job \"{name}\""));
+    step.intent = due_anew(name, attempts);
+    step
 }
 
 /// Whether nothing of what a declarative Jenkinsfile needs is in a job, and no build has shown that it does without.

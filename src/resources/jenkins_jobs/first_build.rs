@@ -29,7 +29,16 @@ pub struct Builds {
     /// Whether the build that polling compares with has made a checkout.
     pub checkout: bool,
     /// Why the user may start none; looked at only where one may be wanted.
-    pub refusal: Option<String>,
+    pub refusal: Option<Refusal>,
+}
+
+/// Why the user may start no builds.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Refusal {
+    /// What was answered.
+    pub why: String,
+    /// Whether Jenkins named the permission that lacks. Else it may be for a moment: one that starts refuses valid tokens.
+    pub lasting: bool,
 }
 
 impl Builds {
@@ -46,7 +55,7 @@ pub(super) enum Finding {
     /// One is to be started.
     Start(Box<Step<Action>>),
     /// One is to be started, and the user may not: why.
-    Forbidden(String),
+    Forbidden(Refusal),
     /// There was one, and none came to a checkout: a person must look.
     NoCheckout,
 }
@@ -137,6 +146,13 @@ pub(super) fn due(name: &str, attempts: &Attempts) -> Option<Intent> {
     attempts.intent(&resource).is_none().then_some(Intent { resource, n: 0, id: Some(String::new()) })
 }
 
+/// What is written down before a job is made in the place of one that had builds: that a build is due. `None`: nothing is
+/// written down that says otherwise.
+pub(super) fn due_anew(name: &str, attempts: &Attempts) -> Option<Intent> {
+    let known = attempts.intent(&intent_of(name)).filter(|known| known.id.as_deref() != Some(""))?;
+    Some(Intent { n: known.n + 1, id: Some(String::new()), ..known.clone() })
+}
+
 /// The name under which it is written down for which source a build of this job was started: of its repository alone, so
 /// that there are four at most.
 pub fn intent_of(name: &str) -> String {
@@ -186,7 +202,7 @@ mod tests {
         let attempts = Attempts { intents: intent.into_iter().collect(), ..Attempts::default() };
         match judge(&["ml".to_owned()], NAME, job, &item, &attempts) {
             Finding::Fine => "fine".into(),
-            Finding::Forbidden(why) => why,
+            Finding::Forbidden(refusal) => refusal.why,
             Finding::NoCheckout => "no checkout".into(),
             Finding::Start(step) => {
                 let Step { intent, reason, .. } = *step;
@@ -201,6 +217,7 @@ mod tests {
         let source = source_of(NAME, &job());
         let (asked, begun) = (asked(&source, 1), started(&source, 1));
         let (asked, source) = (Some((1, asked.as_str())), begun.as_str());
+        let refused = Refusal { why: "no".into(), lasting: true };
         let again = Builds { under_way: true, next: 3, ..failed() };
         let first = Builds { under_way: true, ..failed() };
         type Row<'a> = (&'a str, Option<Builds>, Option<(i32, &'a str)>, &'a str);
@@ -224,7 +241,7 @@ mod tests {
             ("stopped after it was asked for, and it has run", Some(failed()), asked, "no checkout"),
             ("stopped after it was asked for, and it waits", Some(Builds { under_way: true, ..new() }), asked, "fine"),
             ("asked for, and cancelled by a person in the queue", Some(new()), Some((1, source)), "fine"),
-            ("the user may start no builds", Some(Builds { refusal: Some("no".into()), ..new() }), None, "no"),
+            ("the user may start no builds", Some(Builds { refusal: Some(refused), ..new() }), None, "no"),
             ("the one that was started runs", Some(first), Some((1, source)), "fine"),
             ("a later one runs, after one without a checkout", Some(again), Some((1, source)), "no checkout"),
         ];

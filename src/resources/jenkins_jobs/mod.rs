@@ -32,7 +32,7 @@ mod tests;
 
 use declared::Declared;
 use document::Element;
-use first_build::Builds;
+use first_build::{Builds, Refusal};
 use job::PipelineJob;
 use marker::Marker;
 
@@ -179,7 +179,7 @@ pub struct Jobs {
     /// Jobs whose Jenkinsfiles take away again what was put back, each with the fields that are left to them.
     pub left: Vec<(String, Vec<String>)>,
     /// Jobs that should have a build, which the user may not start, each with what was answered.
-    pub forbidden: Vec<(String, String)>,
+    pub forbidden: Vec<(String, Refusal)>,
     /// Jobs of which no build came to a checkout, so that polling finds nothing.
     pub without_checkout: Vec<String>,
     /// Jobs without a successful build in which nothing is kept of the plugin for declarative Jenkinsfiles.
@@ -276,10 +276,11 @@ fn remark(output: &Jobs) -> Option<Remark> {
         );
         (Reason::ChangesReverted, message)
     };
-    let forbidden = |why: &String| {
+    let forbidden = |refusal: &Refusal| {
         let message = format!(
-            "{why}; polling compares with the first build of {}: give the user hudson.model.Item.Build there, or start them \
+            "{}; polling compares with the first build of {}: give the user hudson.model.Item.Build there, or start them \
              by hand",
+            refusal.why,
             quoted(output.forbidden.iter().map(|(job, _)| job))
         );
         (Reason::AccessDenied, message)
@@ -303,11 +304,12 @@ fn remark(output: &Jobs) -> Option<Remark> {
     };
     let mut all: Vec<(Reason, String)> = output.left.iter().map(left).collect();
     all.extend((!output.unmarked.is_empty()).then(unmarked));
-    all.extend(output.forbidden.first().map(|(_, why)| forbidden(why)));
+    all.extend(output.forbidden.first().map(|(_, refusal)| forbidden(refusal)));
     all.extend((!output.without_checkout.is_empty()).then(without_checkout));
     let reason = all.first()?.0;
     let message = all.into_iter().map(|(_, message)| message).collect::<Vec<_>>().join(". ");
-    Some(Remark { reason, message, passing: false })
+    let passing = output.forbidden.iter().any(|(_, refusal)| !refusal.lasting);
+    Some(Remark { reason, message, passing })
 }
 
 fn quoted<'a>(names: impl Iterator<Item = &'a String>) -> String {
