@@ -1,7 +1,7 @@
 //! What is written to an object's status: by server-side apply of the complete owned set, and only when it differs from
 //! what the server has. Nothing here decides what to say.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use kube::api::{Patch, PatchParams};
 use kube::core::DynamicObject;
@@ -19,6 +19,9 @@ use crate::domain::seal;
 use crate::domain::secret::FingerprintKey;
 use crate::metrics::Metrics;
 
+/// How often a status is made anew of what somebody else has written, before the whole reconcile is.
+const TRIES: u32 = 5;
+
 /// Writes one object's status during one reconcile.
 pub struct StatusWriter<'a> {
     api: Api<DynamicObject>,
@@ -34,25 +37,38 @@ pub struct StatusWriter<'a> {
     /// The placement that may be sealed: as this installation sealed it before, or as it passed the check of this reconcile.
     /// `None`: nothing may be sealed, as all there is are somebody else's words.
     vouched: Mutex<Option<Option<Placement>>>,
-    /// The status as the server has it, raw and parsed.
-    server: Mutex<(Value, MlopsProjectStatus)>,
+    /// The status as the server has it.
+    server: Mutex<Served>,
     writing: tokio::sync::Mutex<()>,
+}
+
+/// A status as the server had it at some version of the object.
+struct Served {
+    version: u64,
+    raw: Value,
+    status: MlopsProjectStatus,
+}
+
+impl Served {
+    fn of(object: &DynamicObject) -> Self {
+        let raw = object.data.get("status").cloned().unwrap_or(Value::Null);
+        Self { version: version_of(object), raw, status: object::status(object) }
+    }
 }
 
 impl<'a> StatusWriter<'a> {
     /// For an object as it was watched; what this process wrote after that counts instead.
     pub fn new(context: &'a Context, key: &Key, object: &DynamicObject, memory: &'a ObjectMemory) -> Self {
-        let version = version_of(object);
-        let raw = match memory.published(version) {
-            Some(newer) => newer,
-            None => object.data.get("status").cloned().unwrap_or(Value::Null),
-        };
-        let mut known = object.clone();
-        known.data = json!({ "status": raw });
-        let status = object::status(&known);
+        let mut server = Served::of(object);
+        if let Some((version, raw)) = memory.published(server.version) {
+            let mut known = object.clone();
+            known.data = json!({ "status": raw });
+            server = Served { version, ..Served::of(&known) };
+        }
+        let status = &server.status;
         let (owner, uid) = (key.owner(&context.cluster), object.uid());
         let told = status.placement.is_some() || !status.intents.is_empty();
-        let sealed = seal::holds(&context.fingerprints, &owner, uid.as_deref().unwrap_or_default(), &status);
+        let sealed = seal::holds(&context.fingerprints, &owner, uid.as_deref().unwrap_or_default(), status);
         Self {
             api: context.api(&key.namespace),
             name: object.name_any(),
@@ -65,14 +81,14 @@ impl<'a> StatusWriter<'a> {
             owner,
             key: &context.fingerprints,
             vouched: Mutex::new((sealed || !told).then(|| status.placement.clone())),
-            server: Mutex::new((raw, status)),
+            server: Mutex::new(server),
             writing: tokio::sync::Mutex::new(()),
         }
     }
 
     /// The status as the server has it.
     pub fn status(&self) -> MlopsProjectStatus {
-        self.server.lock().unwrap_or_else(PoisonError::into_inner).1.clone()
+        self.served().status.clone()
     }
 
     /// The placement as the server has it.
@@ -80,13 +96,16 @@ impl<'a> StatusWriter<'a> {
     /// # Errors
     /// It is there and cannot be read: what is wrong with it.
     pub fn placement(&self) -> Result<Option<Placement>, String> {
-        object::placement(&self.server.lock().unwrap_or_else(PoisonError::into_inner).0)
+        object::placement(&self.served().raw)
     }
 
     /// Whether placement and intents, as the server has them, are as this installation wrote them.
     pub fn sealed(&self) -> bool {
-        let server = self.server.lock().unwrap_or_else(PoisonError::into_inner);
-        seal::holds(self.key, &self.owner, self.uid(), &server.1)
+        seal::holds(self.key, &self.owner, self.uid(), &self.served().status)
+    }
+
+    fn served(&self) -> MutexGuard<'_, Served> {
+        self.server.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Writes down where the resources are, as it was checked against the grants: from here on what is written is sealed.
@@ -99,23 +118,44 @@ impl<'a> StatusWriter<'a> {
         if status.placement.as_ref() == Some(placement) && self.sealed() {
             return Ok(());
         }
-        self.write(&MlopsProjectStatus { intents: self.memory.intents(), ..status }).await.map(drop)
+        // The finalizer has just changed the object, and this comes before anything else is said of it.
+        let _one_at_a_time = self.writing.lock().await;
+        let intents = self.memory.intents();
+        self.apply(&MlopsProjectStatus { intents, ..self.status() }, None).await.map(drop)
     }
 
     fn uid(&self) -> &str {
         self.uid.as_deref().unwrap_or_default()
     }
 
-    /// Applies a status, unless the server has it already. Answers whether it was written.
+    /// Applies what is made of the status as the server has it. Where somebody has changed the object since, a user its spec or
+    /// another operator that still believes to lead its status, it is made anew of what is there now: nothing that was not
+    /// decided here is taken back. Answers what was made.
     ///
     /// # Errors
     /// The Kubernetes API's.
-    pub async fn write(&self, status: &MlopsProjectStatus) -> Result<bool, ApiError> {
+    pub async fn update<T>(
+        &self,
+        make: impl Fn(&MlopsProjectStatus) -> (MlopsProjectStatus, T),
+    ) -> Result<(MlopsProjectStatus, T), ApiError> {
         let _one_at_a_time = self.writing.lock().await;
-        self.apply(status).await
+        let mut tries = 0;
+        loop {
+            let (before, version) = {
+                let served = self.served();
+                (served.status.clone(), served.version)
+            };
+            let made = make(&before);
+            tries += 1;
+            match self.apply(&made.0, Some(version)).await {
+                Err(error) if error.is_conflict() && tries < TRIES && self.reread().await? => {}
+                written => return written.map(|_| made),
+            }
+        }
     }
 
-    async fn apply(&self, status: &MlopsProjectStatus) -> Result<bool, ApiError> {
+    /// Applies a status, unless the server has it already; with a version, only if the object still has that.
+    async fn apply(&self, status: &MlopsProjectStatus, version: Option<u64>) -> Result<bool, ApiError> {
         // A refused or suspended object's placement passed no check, and other writers can add fields to one that did: a
         // seal on what the server says would make somebody's word ours.
         let vouched = self.vouched.lock().unwrap_or_else(PoisonError::into_inner).clone();
@@ -126,7 +166,7 @@ impl<'a> StatusWriter<'a> {
         }
         let mut raw = serde_json::to_value(&sealed).map_err(kube::Error::SerdeError)?;
         {
-            let server = &self.server.lock().unwrap_or_else(PoisonError::into_inner).0;
+            let server = &self.served().raw;
             // Where the resources are is never forgotten: a placement that cannot be read stays for a person to mend.
             if let (None, Some(unreadable)) = (&sealed.placement, server.get("placement")) {
                 raw["placement"] = unreadable.clone();
@@ -135,28 +175,39 @@ impl<'a> StatusWriter<'a> {
                 return Ok(false);
             }
         }
-        let body = json!({
+        let mut body = json!({
             "apiVersion": self.api_version, "kind": object::KIND,
             "metadata": {"name": self.name, "namespace": self.namespace}, "status": raw,
         });
+        if let Some(version) = version {
+            body["metadata"]["resourceVersion"] = json!(version.to_string());
+        }
         let parameters = PatchParams::apply(MANAGER).force();
         let written = call(self.api.patch_status(&self.name, &parameters, &Patch::Apply(&body))).await?;
-        let kept = written.data.get("status").cloned().unwrap_or(Value::Null);
-        self.memory.publish(version_of(&written), kept.clone());
+        let served = Served::of(&written);
+        self.memory.publish(served.version, served.raw.clone());
         self.memory.written(status.intents.clone());
         self.metrics.status_written();
-        *self.server.lock().unwrap_or_else(PoisonError::into_inner) = (kept, object::status(&written));
+        *self.served() = served;
         Ok(true)
+    }
+
+    /// Takes the status as the server has it now, unless another object has come in the place of this one.
+    async fn reread(&self) -> Result<bool, ApiError> {
+        let live = call(self.api.get(&self.name)).await?;
+        let same = live.uid() == self.uid;
+        if same {
+            *self.served() = Served::of(&live);
+        }
+        Ok(same)
     }
 }
 
 impl IntentJournal for StatusWriter<'_> {
     async fn persist(&self, memory: &ObjectMemory) -> Result<(), Fault> {
-        let _one_at_a_time = self.writing.lock().await;
-        let mut status = self.status();
-        status.intents = memory.intents();
-        let written = self.apply(&status).await;
-        written.map(|_| ()).map_err(|error| {
+        let announced =
+            |before: &MlopsProjectStatus| (MlopsProjectStatus { intents: memory.intents(), ..before.clone() }, ());
+        self.update(announced).await.map(drop).map_err(|error| {
             Fault::new(FaultKind::Unavailable, format!("could not write down what is about to be made: {error}"))
         })
     }

@@ -227,7 +227,7 @@ pub trait ExternalResource: 'static {
     /// What can be done to it.
     type Action;
     /// What the resources after it need of it.
-    type Output: Clone + Send + 'static;
+    type Output: Clone + Send + Sync + 'static;
 
     /// What the spec and the inputs ask for.
     fn desired(project: &Project, inputs: &Self::Inputs) -> Self::Desired;

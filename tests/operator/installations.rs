@@ -3,8 +3,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::convert::Infallible;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -16,7 +16,7 @@ use mlops_operator::controller::{self, Dependencies};
 use mlops_operator::metrics::Metrics;
 use mlops_operator::server::Readiness;
 use mlops_operator::telemetry;
-use mlops_sandbox::Settings;
+use mlops_sandbox::{Edge, Settings};
 use serde_json::{Value, json};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -138,6 +138,31 @@ async fn an_installation_that_moved_with_its_key_starts_in_its_new_namespace() {
     tokio::time::sleep(Duration::from_secs(30)).await;
     assert_eq!(second.readiness.get(), Ok(()));
     second.end().await;
+}
+
+/// An operator that is slow to learn that another one leads now, and writes down what it is about to make.
+#[tokio::test(start_paused = true)]
+async fn an_intent_takes_back_nothing_that_another_operator_has_said_meanwhile() {
+    let mut harness = Harness::new(Settings::default()).await;
+    let (kubernetes, found) = (harness.kubernetes.clone(), Arc::new(Mutex::new(Vec::new())));
+    let seen = found.clone();
+    harness.sandbox.look_on(Some(Arc::new(move |edge, call: &str| match (edge, call) {
+        (Edge::After, "jenkins GET buildWithParameters") if seen.lock().unwrap().is_empty() => {
+            let said = json!({"status": {"observedGeneration": 77}});
+            kubernetes.merge("mlopsprojects", NAMESPACE, "taxi-fares", true, &said).unwrap();
+        }
+        (Edge::Before, "jenkins POST buildWithParameters") => {
+            let object = kubernetes.object("mlopsprojects", NAMESPACE, "taxi-fares").unwrap();
+            seen.lock().unwrap().push(object["status"]["observedGeneration"].clone());
+        }
+        _ => {}
+    })));
+    harness.start();
+    harness.apply(Harness::manifest());
+    harness.until_condition("Ready=True/Succeeded", LONG).await;
+    harness.sandbox.look_on(None);
+    assert_eq!(found.lock().unwrap().first(), Some(&json!(77)));
+    harness.stop().await;
 }
 
 #[tokio::test(start_paused = true)]

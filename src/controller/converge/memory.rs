@@ -276,9 +276,9 @@ impl ObjectMemory {
         self.state().kinds.values().filter_map(|state| state.left.clone()).collect()
     }
 
-    /// The status that this process wrote last, if the server's answer is newer than version `seen`.
-    pub fn published(&self, seen: u64) -> Option<Value> {
-        self.state().published.as_ref().filter(|(version, _)| *version > seen).map(|(_, status)| status.clone())
+    /// The status that this process wrote last with its version, if the server's answer is newer than version `seen`.
+    pub fn published(&self, seen: u64) -> Option<(u64, Value)> {
+        self.state().published.clone().filter(|(version, _)| *version > seen)
     }
 
     /// Whether the object is known to have changed since version `seen`: what is cached of it is then behind.

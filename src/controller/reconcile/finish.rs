@@ -12,7 +12,7 @@ use crate::controller::api::ApiError;
 use crate::controller::events::publish_events;
 use crate::controller::finalizer::set_finalizer;
 use crate::controller::object;
-use crate::crd::status::Reason;
+use crate::crd::status::{MlopsProjectStatus, Reason};
 use crate::domain::conditions::conditions;
 use crate::domain::events::{EventNote, event_notes, seed_code_notes};
 use crate::domain::fault::Impact;
@@ -28,26 +28,28 @@ pub(super) async fn finish(subject: &Subject<'_>, reconciled: Reconciled) -> Res
     let generation = object.metadata.generation.unwrap_or(0);
     let now = context.dependencies.clock.now();
     let report = Report { generation, now, result, remarks: summary.remarks(), applied };
-    let before = writer.status();
-    let mut status = before.clone();
-    status.intents = memory.intents();
-    if !report.interrupted() {
-        status.observed_generation = Some(generation);
-        status.conditions = conditions(&report, &before.conditions);
-        let default = context.dependencies.config.default_deletion_policy;
-        status.deletion_policy = Some(object::deletion_policy(object, default));
-        summary.show(&mut status);
-    }
-    // Ids and outputs come from a remote side too.
-    if !local {
-        scrubber.clean_status(&mut status, &before);
-    }
-    let mut notes = event_notes(&report, &before.conditions, &status.conditions);
-    notes.extend(seed_code_notes(before.project.as_ref(), status.project.as_ref()));
+    let said = |before: &MlopsProjectStatus| {
+        let mut status = MlopsProjectStatus { intents: memory.intents(), ..before.clone() };
+        if !report.interrupted() {
+            status.observed_generation = Some(generation);
+            status.conditions = conditions(&report, &before.conditions);
+            let default = context.dependencies.config.default_deletion_policy;
+            status.deletion_policy = Some(object::deletion_policy(object, default));
+            summary.show(&mut status);
+        }
+        // Ids and outputs come from a remote side too.
+        if !local {
+            scrubber.clean_status(&mut status, before);
+        }
+        let mut notes = event_notes(&report, &before.conditions, &status.conditions);
+        notes.extend(seed_code_notes(before.project.as_ref(), status.project.as_ref()));
+        (status, notes)
+    };
     if ending != Ending::Stays {
+        let (_, notes) = said(&writer.status());
         return let_object_go(subject, &report, ending, notes).await;
     }
-    writer.write(&status).await?;
+    let (status, notes) = writer.update(said).await?;
     memory.end();
     let again = requeue_after(&report, |kind| memory.pace(kind), (context.dependencies.chance)());
     log(object, &report, &notes, again);

@@ -6,7 +6,7 @@ use crate::domain::external_resource::{ExternalResource, Remark, ResourceKind};
 use crate::domain::outcome::Outcome;
 use crate::domain::scrubber::Scrubber;
 
-type Show = Box<dyn FnOnce(&Placement, &mut MlopsProjectStatus) + Send>;
+type Show = Box<dyn Fn(&Placement, &mut MlopsProjectStatus) + Send + Sync>;
 type Whereabouts = fn(&Placement, &MlopsProjectStatus) -> Option<String>;
 
 #[derive(Default)]
@@ -70,10 +70,10 @@ impl ReconcileSummary {
     }
 
     /// Writes ids and links into a status.
-    pub(super) fn show(self, status: &mut MlopsProjectStatus) {
+    pub(super) fn show(&self, status: &mut MlopsProjectStatus) {
         // Nothing is observed before its place is written down.
         let Some(placement) = status.placement.clone() else { return };
-        for show in self.shows {
+        for show in &self.shows {
             show(&placement, status);
         }
     }
