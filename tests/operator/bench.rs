@@ -103,17 +103,11 @@ impl Fleet {
             && object["status"]["observedGeneration"] == object["metadata"]["generation"]
     }
 
-    fn object(&self, n: usize) -> Value {
-        self.harness.kubernetes.object("mlopsprojects", NAMESPACE, &name(n)).unwrap()
-    }
-
-    async fn until(&self, what: &str, holds: impl Fn(&Self) -> bool) -> Duration {
-        let begun = Instant::now();
-        while !holds(self) {
-            assert!(begun.elapsed() < LIMIT, "not {what} within {LIMIT:?}");
-            sleep(Duration::from_millis(100)).await;
-        }
-        begun.elapsed()
+    async fn until_ready(&self, n: usize) {
+        let ready = |harness: &Harness| {
+            Self::is_ready(&harness.kubernetes.object("mlopsprojects", NAMESPACE, &name(n)).unwrap())
+        };
+        self.harness.until("Ready", LIMIT, ready).await;
     }
 
     fn calls(&self) -> usize {
@@ -139,7 +133,7 @@ impl Fleet {
         // What is Ready once is not looked for again: one pass over all would be asked for ten times a second.
         let mut begun = Instant::now();
         for n in 0..self.projects {
-            self.until("Ready", |fleet| Self::is_ready(&fleet.object(n))).await;
+            self.until_ready(n).await;
         }
         (figures.ready, figures.calls_until_ready) = (begun.elapsed(), self.calls());
         sleep(SETTLED).await;
@@ -152,8 +146,10 @@ impl Fleet {
             let change = json!({"spec": {"description": "Predicts other fares"}});
             self.harness.kubernetes.merge("mlopsprojects", NAMESPACE, &name(n), false, &change).unwrap();
             let calls = self.calls();
-            figures.changes.push(self.until("touched", |fleet| fleet.calls() > calls).await);
-            self.until("Ready", |fleet| Self::is_ready(&fleet.object(n))).await;
+            figures
+                .changes
+                .push(self.harness.until("touched", LIMIT, |harness| harness.sandbox.requests() > calls).await);
+            self.until_ready(n).await;
         }
         figures.changes.sort();
         sleep(SETTLED).await;
