@@ -205,6 +205,14 @@ fn repainted(text: &str, colours: &Colours) -> String {
     shown
 }
 
+/// Whether what was found is what was expected.
+///
+/// # Errors
+/// Their difference, for people.
+pub fn agree(expected: &Value, found: &Value) -> Result<(), String> {
+    if found == expected { Ok(()) } else { Err(difference(expected, found)) }
+}
+
 /// The first lines that one end has more often than the other.
 pub fn difference(expected: &Value, found: &Value) -> String {
     let lines = |value: &Value| -> Vec<String> {

@@ -16,7 +16,7 @@ use mlops_sandbox::kubernetes::Kubernetes;
 use mlops_sandbox::{Edge, World};
 use serde_json::{Value, json};
 
-use self::canonical::{canonical, difference};
+use self::canonical::{agree, canonical};
 use crate::harness::operator::{Harness, NAMESPACE};
 
 /// How long a story may take to come to its end, in the world's time.
@@ -221,18 +221,14 @@ pub async fn come_to(harness: &Harness, end: End) -> Result<Value, String> {
 /// Lets time pass until the end has come, and compares it. A remark that a fault has left beside a resource that is well
 /// goes with the next look at what is well, once an hour.
 pub async fn comes_to(harness: &Harness, end: End, expected: &Value) -> Result<(), String> {
-    let found = come_to(harness, end).await?;
-    if found == *expected {
-        return Ok(());
-    }
+    let found = agree(expected, &come_to(harness, end).await?);
     let usual = |condition: &String| condition.ends_with("/InSync") || condition.ends_with("/Succeeded");
     let remarks = harness.conditions().iter().any(|condition| condition.contains("=True/") && !usual(condition));
-    if end != End::Ready || !remarks {
-        return Err(difference(expected, &found));
+    if found.is_ok() || end != End::Ready || !remarks {
+        return found;
     }
     tokio::time::sleep(Duration::from_mins(60)).await;
-    let found = come_to(harness, end).await?;
-    if found == *expected { Ok(()) } else { Err(difference(expected, &found)) }
+    agree(expected, &come_to(harness, end).await?)
 }
 
 fn provisioning_status(harness: &Harness, what: &str) -> String {
@@ -253,8 +249,7 @@ pub fn go_on(saved: &Saved, act: &Act, end: End, expected: &Value) -> Result<(),
         let mut harness = saved.resume();
         act.perform(&harness.kubernetes);
         harness.start();
-        let found = come_to(&harness, end).await?;
-        if found == *expected { Ok(()) } else { Err(difference(expected, &found)) }
+        agree(expected, &come_to(&harness, end).await?)
     })
 }
 

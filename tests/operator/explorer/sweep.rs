@@ -10,7 +10,7 @@ use mlops_sandbox::kubernetes::Kubernetes;
 use mlops_sandbox::{Edge, Fault, Sandbox, What};
 use serde_json::Value;
 
-use super::canonical::difference;
+use super::canonical::agree;
 use super::{Act, End, Point, Scenario, come_to, comes_to, paused};
 use crate::harness::operator::{Harness, NAMESPACE};
 
@@ -243,10 +243,7 @@ pub fn record_from(scenario: &Scenario, strike: &Strike, end: End, expected: &Va
         let found = come_to(&harness, end).await;
         harness.sandbox.look_on(None);
         harness.kubernetes.look_on(None);
-        let found = found?;
-        if found != *expected {
-            return Err(difference(expected, &found));
-        }
+        agree(expected, &found?)?;
         Ok(std::mem::take(&mut *points.lock().unwrap()))
     })
 }
