@@ -37,10 +37,16 @@ const MOST_PAGES: usize = 20;
 /// Works on artifact buckets with the clients of one place.
 pub struct ArtifactBucketActuator {
     client: aws_sdk_s3::Client,
-    /// Keys of the archives that are wanted; `None`: everything is looked at.
-    wanted: Option<BTreeSet<String>>,
-    /// Whether the bucket is to go.
-    removing: bool,
+    look: Look,
+}
+
+/// Which objects under the operator's prefix are looked at.
+enum Look {
+    All,
+    /// All but archives other than those with these keys.
+    Wanted(BTreeSet<String>),
+    /// All, but none where the mark of a bucket of our own speaks for what is in it.
+    UnlessMarked,
 }
 
 type Failure<E> = SdkError<E, HttpResponse>;
@@ -107,14 +113,14 @@ pub(super) fn listed_versions(page: &ListObjectVersionsOutput) -> Vec<ObjectVers
 impl ArtifactBucketActuator {
     /// Works with these clients.
     pub fn new(aws: &Aws) -> Self {
-        Self { client: aws.s3.clone(), wanted: None, removing: false }
+        Self { client: aws.s3.clone(), look: Look::All }
     }
 
     /// The same for a bucket that is to be as declared: archives of an older operator, which stay for the projects that
     /// name them, are not looked at each time.
     #[must_use]
     pub fn keeping(mut self, project: &Project) -> Self {
-        self.wanted = Some(archive_keys(project));
+        self.look = Look::Wanted(archive_keys(project));
         self
     }
 
@@ -122,14 +128,14 @@ impl ArtifactBucketActuator {
     /// there.
     #[must_use]
     pub fn removing(mut self) -> Self {
-        self.removing = true;
+        self.look = Look::UnlessMarked;
         self
     }
 
     /// Whether an object need not be looked at. With a new key of the installation all marks are made anew.
     fn passes_over(&self, id: &Identity, key: &str) -> bool {
-        let unwanted = self.wanted.as_ref().is_some_and(|wanted| !wanted.contains(key));
-        unwanted && is_archive(id, key) && !id.seals.accept_unsealed()
+        let Look::Wanted(wanted) = &self.look else { return false };
+        !wanted.contains(key) && is_archive(id, key) && !id.seals.accept_unsealed()
     }
 
     /// Whether the bucket is there to be worked with; `None`: it is. One of that name counts only in the project's account.
@@ -355,7 +361,7 @@ impl Actuator<ArtifactBucket> for ArtifactBucketActuator {
         let settings = if owned { Some(self.settings(bucket).await?) } else { None };
         let marked = |found: &Settings| id.ownership(Owned::Bucket, &found.tags) == Ownership::Ours;
         let mut objects = Vec::new();
-        if !(self.removing && settings.as_ref().is_some_and(marked)) {
+        if !(matches!(self.look, Look::UnlessMarked) && settings.as_ref().is_some_and(marked)) {
             for key in self.keys(id, bucket, &prefix).await? {
                 objects.extend(self.object(bucket, &key).await?);
             }
