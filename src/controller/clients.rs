@@ -19,7 +19,7 @@ use crate::controller::api::MANAGER;
 use crate::crd::status::Placement;
 use crate::domain::fault::Fault;
 use crate::domain::identity::digest;
-use crate::domain::project::JenkinsCredentials;
+use crate::domain::platform::JenkinsCredentials;
 use crate::domain::recent::Recent;
 use crate::metrics::Metrics;
 

@@ -14,10 +14,12 @@ use crate::config::Config;
 use crate::controller::api::MANAGER;
 use crate::controller::clients::ClientFactory;
 use crate::controller::converge::ObjectMemory;
-use crate::controller::object::{self, Key};
+use crate::controller::object::{self, Key, Kind};
+use crate::controller::platforms::{Platforms, Watched};
 use crate::controller::reference_watch::{Named, ReferenceWatch};
-use crate::controller::startup::Installation;
+use crate::controller::startup::{Installation, Kinds};
 use crate::controller::template_judge::TemplateJudge;
+use crate::crd::status::Placement;
 use crate::domain::seal::{self, Seals};
 use crate::domain::secret::FingerprintKey;
 use crate::metrics::Metrics;
@@ -57,8 +59,10 @@ pub struct Context {
     pub references: ReferenceWatch,
     /// What was said of users' own templates.
     pub templates: TemplateJudge,
-    /// `MlopsProject`, as the API has it.
-    pub resource: ApiResource,
+    /// What is known of platforms.
+    pub platforms: Platforms,
+    /// The kinds, as the API has them.
+    kinds: Kinds,
     /// True once the operator is stopping.
     pub stopping: watch::Receiver<bool>,
     memories: Mutex<BTreeMap<Key, Arc<ObjectMemory>>>,
@@ -69,18 +73,20 @@ impl Context {
     pub fn new(
         dependencies: Dependencies,
         installation: Installation,
+        watched: Watched,
         changed: UnboundedSender<Key>,
         stopping: watch::Receiver<bool>,
     ) -> Self {
-        let Installation { cluster, fingerprints, resource } = installation;
+        let Installation { cluster, fingerprints, kinds } = installation;
         let reporter = Reporter { controller: MANAGER.to_owned(), instance: Some(dependencies.instance.clone()) };
         Self {
             recorder: Recorder::new(dependencies.client.clone(), reporter),
-            references: ReferenceWatch::new(dependencies.client.clone(), changed),
+            references: ReferenceWatch::new(dependencies.client.clone(), changed.clone()),
+            platforms: Platforms::new(watched, changed),
             cluster,
             seals: Seals::new(fingerprints.clone(), dependencies.config.accept_unsealed),
             fingerprints,
-            resource,
+            kinds,
             stopping,
             memories: Mutex::default(),
             templates: TemplateJudge::default(),
@@ -88,9 +94,26 @@ impl Context {
         }
     }
 
-    /// The objects of a namespace.
-    pub fn api(&self, namespace: &str) -> Api<DynamicObject> {
-        Api::namespaced_with(self.dependencies.client.clone(), namespace, &self.resource)
+    /// A kind, as the API has it.
+    pub fn resource(&self, kind: Kind) -> &ApiResource {
+        self.kinds.of(kind)
+    }
+
+    /// The objects beside this one: those of its namespace, or all platforms.
+    pub fn api(&self, key: &Key) -> Api<DynamicObject> {
+        let (client, resource) = (self.dependencies.client.clone(), self.resource(key.kind()));
+        match key.kind() {
+            Kind::Platform => Api::all_with(client, resource),
+            Kind::Project => Api::namespaced_with(client, &key.namespace, resource),
+        }
+    }
+
+    /// The namespace of the Secrets and ConfigMaps that belong to the place of an object: a platform's are the operator's.
+    pub fn secrets_of<'a>(&'a self, key: &'a Key, placement: &Placement) -> &'a str {
+        match key.kind() {
+            Kind::Project if placement.platform.is_none() => &key.namespace,
+            _ => &self.dependencies.namespace,
+        }
     }
 
     /// What is remembered of an object.
@@ -119,6 +142,11 @@ impl Context {
             self.dependencies.metrics.ready_turned(memory.turn_ready(None).as_deref(), None);
         }
         self.references.refer(key, &Named::new());
+        match key.kind() {
+            Kind::Platform => self.platforms.forget(&key.name),
+            // Its place on a platform is free.
+            Kind::Project => self.platforms.namespace_changed(&key.namespace),
+        }
     }
 
     /// How many objects are remembered.

@@ -8,17 +8,19 @@ use serde::Deserialize as _;
 use serde_json::Value;
 
 use crate::controller::context::Context;
-use crate::controller::object::Key;
+use crate::controller::object::{Key, Kind};
 use crate::controller::reference_watch::{ALLOWED_USE, Content, FOR_PARAMETERS, Held, Named, ReferenceWatch, Source};
 use crate::crd::platform::{ConfigMapRef, CredentialsSecretRef};
 use crate::crd::status::{CaBundleReference, Placement, Reason};
 use crate::domain::fault::{Fault, FaultKind};
 use crate::domain::outcome::Outcome;
+use crate::domain::platform::{JenkinsCredentials, Platform};
 use crate::domain::problem::Problem;
-use crate::domain::project::{JenkinsCredentials, Project};
+use crate::domain::project::Project;
 use crate::domain::secret::{SealedSecret, Secret};
-use crate::domain::validate::{Parsed, Resolved};
+use crate::domain::validate::{Parsed, ParsedPlatform, Resolved, ResolvedPlatform};
 use crate::resources::sagemaker_project;
+use crate::template_lint::JudgedFor;
 
 /// Bytes of a user name or an API token in a Secret. Jenkins' own tokens have 34.
 const LONGEST_CREDENTIAL: usize = 4096;
@@ -33,36 +35,44 @@ const LONGEST_TEMPLATE: usize = 1024 * 1024;
 const MOST_PARAMETERS: usize = 60;
 
 /// What Jenkins is spoken to with.
+#[derive(Clone)]
 pub struct JenkinsAccess {
     pub credentials: JenkinsCredentials,
     /// PEM certificates that are trusted besides the system's; may be empty.
     pub ca_bundle: String,
 }
 
-/// All sources that a placement names.
-pub fn placement_sources(key: &Key, placement: &Placement) -> Named {
+/// All sources that a placement names, in the namespace that they are in.
+pub fn placement_sources(namespace: &str, placement: &Placement) -> Named {
     let mut named = Named::new();
-    name_credentials(&mut named, key, &credentials_of(placement));
+    name_credentials(&mut named, namespace, &credentials_of(placement));
     if let Some(reference) = &placement.ca_bundle {
-        name(&mut named, bundle_source(key, reference), &reference.key, LONGEST_BUNDLE);
+        name(&mut named, bundle_source(namespace, reference), &reference.key, LONGEST_BUNDLE);
     }
     named
 }
 
-/// All sources that a spec names.
+/// All sources that the spec of a project names.
 pub fn sources(key: &Key, parsed: &Parsed) -> Named {
-    let mut named = placement_sources(key, &parsed.identity.placement);
+    let own = parsed.own_platform().map(|platform| platform_sources(&key.namespace, platform));
+    let mut named = own.unwrap_or_default();
     for reference in parsed.parameter_secrets().values() {
         name(&mut named, Source::secret(&key.namespace, &reference.name), &reference.key, LONGEST_PARAMETER);
     }
+    named
+}
+
+/// All sources that a platform names, in the namespace that they are in.
+pub fn platform_sources(namespace: &str, parsed: &ParsedPlatform) -> Named {
+    let mut named = placement_sources(namespace, &parsed.identity.placement);
     if let Some(reference) = parsed.trigger_credentials() {
-        name_credentials(&mut named, key, reference);
+        name_credentials(&mut named, namespace, reference);
     }
     if let Some(reference) = parsed.trigger_ca_bundle() {
-        name(&mut named, bundle_source(key, &reference), &reference.key, LONGEST_BUNDLE);
+        name(&mut named, bundle_source(namespace, &reference), &reference.key, LONGEST_BUNDLE);
     }
     if let Some(ConfigMapRef { name: map, key: field }) = parsed.own_template() {
-        name(&mut named, Source::config_map(&key.namespace, map), field, LONGEST_TEMPLATE);
+        name(&mut named, Source::config_map(namespace, map), field, LONGEST_TEMPLATE);
     }
     named
 }
@@ -77,16 +87,21 @@ pub struct Sent {
     needs_label: bool,
 }
 
-/// What a spec names for parameters and for the model trigger, however wrong the rest of it is.
-pub fn sent(key: &Key, spec: &Value) -> Vec<Sent> {
-    let source = |name: &str| Source::secret(&key.namespace, name);
+/// What the spec of an object names for parameters and for the model trigger, however wrong the rest of it is; a platform's
+/// is in the operator's own namespace.
+pub fn sent(context: &Context, key: &Key, spec: &Value) -> Vec<Sent> {
+    let (namespace, trigger) = match key.kind() {
+        Kind::Project => (key.namespace.as_str(), "/platform/modelTrigger/credentialsSecretRef"),
+        Kind::Platform => (context.dependencies.namespace.as_str(), "/modelTrigger/credentialsSecretRef"),
+    };
+    let source = |name: &str| Source::secret(namespace, name);
     let parameters = spec.get("parameters").and_then(Value::as_array);
     let parameter = |parameter: &Value| {
         let reference = parameter.pointer("/valueFrom/secretKeyRef")?;
         let text = |field: &str| reference.get(field)?.as_str();
         Some(Sent { source: source(text("name")?), field: text("key")?.to_owned(), needs_label: true })
     };
-    let trigger = spec.pointer("/platform/modelTrigger/credentialsSecretRef");
+    let trigger = spec.pointer(trigger);
     let trigger = trigger.and_then(|reference| CredentialsSecretRef::deserialize(reference).ok());
     let token = |CredentialsSecretRef { name, token_key, .. }| Sent {
         source: source(&name),
@@ -127,12 +142,20 @@ pub async fn version(references: &ReferenceWatch, named: &Named) -> String {
     versions
 }
 
-/// Everything that a project needs of Secrets and ConfigMaps.
+/// Everything that a project needs of Secrets and ConfigMaps: for a platform of its own, with what Jenkins is spoken to with,
+/// and for its parameters.
 ///
 /// # Errors
 /// What is missing, as the finding about the prerequisites.
-pub async fn project(context: &Context, key: &Key, parsed: &Parsed) -> Result<(Resolved, JenkinsAccess), Outcome> {
-    let access = jenkins(context, key, &parsed.identity.placement).await?;
+pub async fn project(
+    context: &Context,
+    key: &Key,
+    parsed: &Parsed,
+) -> Result<(Resolved, Option<JenkinsAccess>), Outcome> {
+    let own = match parsed.own_platform() {
+        Some(own) => Some(platform(context, &key.namespace, own).await?),
+        None => None,
+    };
     let mut parameters = BTreeMap::new();
     for (name, reference) in parsed.parameter_secrets() {
         let source = Source::secret(&key.namespace, &reference.name);
@@ -144,26 +167,40 @@ pub async fn project(context: &Context, key: &Key, parsed: &Parsed) -> Result<(R
         let fingerprint = context.fingerprints.fingerprint([value.reveal()]);
         parameters.insert(name, SealedSecret { value, fingerprint });
     }
+    let (platform, access) = own.unzip();
+    Ok((Resolved { platform, parameters }, access))
+}
+
+/// Everything that a platform needs of Secrets and ConfigMaps, which are in this namespace.
+///
+/// # Errors
+/// What is missing, as the finding about the prerequisites.
+pub async fn platform(
+    context: &Context,
+    namespace: &str,
+    parsed: &ParsedPlatform,
+) -> Result<(ResolvedPlatform, JenkinsAccess), Outcome> {
+    let access = jenkins(context, namespace, &parsed.identity.placement).await?;
     let trigger = match parsed.trigger_credentials() {
         Some(reference) => {
-            Some(credentials(context, key, reference, "the Jenkins credentials of the model trigger").await?)
+            Some(credentials(context, namespace, reference, "the Jenkins credentials of the model trigger").await?)
         }
         None => None,
     };
     let trigger_ca_bundle = match parsed.trigger_ca_bundle() {
-        Some(reference) => bundle(context, key, &reference).await?,
+        Some(reference) => bundle(context, namespace, &reference).await?,
         None => String::new(),
     };
     let template = match parsed.own_template() {
         Some(reference) => {
             let ConfigMapRef { name, key: field } = reference;
-            let source = Source::config_map(&key.namespace, name);
+            let source = Source::config_map(namespace, name);
             let text = value(context, &source, (field, LONGEST_TEMPLATE), "the project template").await?;
             Some(text.reveal().into())
         }
         None => None,
     };
-    Ok((Resolved { jenkins: access.credentials.clone(), trigger, parameters, trigger_ca_bundle, template }, access))
+    Ok((ResolvedPlatform { jenkins: access.credentials.clone(), trigger, trigger_ca_bundle, template }, access))
 }
 
 /// Whether a Secret may go into a parameter of the template: whoever may write an object, but read no Secrets, could else
@@ -189,10 +226,10 @@ async fn may_be_parameter(context: &Context, source: &Source, parameter: &str) -
 ///
 /// # Errors
 /// What is missing, as the finding about the prerequisites.
-pub async fn jenkins(context: &Context, key: &Key, placement: &Placement) -> Result<JenkinsAccess, Outcome> {
-    let credentials = credentials(context, key, &credentials_of(placement), "the Jenkins credentials").await?;
+pub async fn jenkins(context: &Context, namespace: &str, placement: &Placement) -> Result<JenkinsAccess, Outcome> {
+    let credentials = credentials(context, namespace, &credentials_of(placement), "the Jenkins credentials").await?;
     let ca_bundle = match &placement.ca_bundle {
-        Some(reference) => bundle(context, key, reference).await?,
+        Some(reference) => bundle(context, namespace, reference).await?,
         None => String::new(),
     };
     Ok(JenkinsAccess { credentials, ca_bundle })
@@ -201,11 +238,11 @@ pub async fn jenkins(context: &Context, key: &Key, placement: &Placement) -> Res
 /// A Jenkins user and its API token.
 async fn credentials(
     context: &Context,
-    key: &Key,
+    namespace: &str,
     reference: &CredentialsSecretRef,
     purpose: &str,
 ) -> Result<JenkinsCredentials, Outcome> {
-    let source = Source::secret(&key.namespace, &reference.name);
+    let source = Source::secret(namespace, &reference.name);
     let username = value(context, &source, (&reference.username_key, LONGEST_CREDENTIAL), purpose).await?;
     let token = value(context, &source, (&reference.token_key, LONGEST_CREDENTIAL), purpose).await?;
     // A file made by an editor ends with a line break, which is no part of what it holds.
@@ -217,10 +254,29 @@ async fn credentials(
 
 /// Why a project is not made from the user's own template: judged for this very project, before anything is made of it.
 pub fn refused_template(context: &Context, reference: &ConfigMapRef, project: &Project) -> Option<Problem> {
+    refused(context, reference, &project.platform, &sagemaker_project::judged_for(project))
+}
+
+/// The same for all projects of a platform: for what each gives, it is judged again.
+pub fn refused_platform_template(context: &Context, reference: &ConfigMapRef, platform: &Platform) -> Option<Problem> {
+    let placement = &platform.identity.placement;
+    let judged_for = JudgedFor {
+        region: Some(placement.region.to_string()),
+        account: Some(placement.account_id.to_string()),
+        ..JudgedFor::default()
+    };
+    refused(context, reference, platform, &judged_for)
+}
+
+fn refused(
+    context: &Context,
+    reference: &ConfigMapRef,
+    platform: &Platform,
+    judged_for: &JudgedFor,
+) -> Option<Problem> {
     let ConfigMapRef { name, key: field } = reference;
     let today = context.dependencies.clock.now().to_zoned(TimeZone::UTC).date();
-    let judged_for = sagemaker_project::judged_for(project);
-    let error = context.templates.refusal(&project.catalog.template.text, &judged_for, today)?;
+    let error = context.templates.refusal(&platform.catalog.template.text, judged_for, today)?;
     Some(Problem::new(
         Reason::InvalidTemplate,
         format!("the project template under key {field} of ConfigMap {name}, line {}: {}", error.line, error.message),
@@ -228,8 +284,8 @@ pub fn refused_template(context: &Context, reference: &ConfigMapRef, project: &P
     ))
 }
 
-fn bundle_source(key: &Key, reference: &CaBundleReference) -> Source {
-    Source::bundle(&key.namespace, reference.kind, &reference.name)
+fn bundle_source(namespace: &str, reference: &CaBundleReference) -> Source {
+    Source::bundle(namespace, reference.kind, &reference.name)
 }
 
 /// The certificates of a PEM text alone: it may hold a private key, too, which goes nowhere.
@@ -245,8 +301,8 @@ fn certificates(pem: &str) -> String {
     found
 }
 
-async fn bundle(context: &Context, key: &Key, reference: &CaBundleReference) -> Result<String, Outcome> {
-    let source = bundle_source(key, reference);
+async fn bundle(context: &Context, namespace: &str, reference: &CaBundleReference) -> Result<String, Outcome> {
+    let source = bundle_source(namespace, reference);
     let pem = value(context, &source, (&reference.key, LONGEST_BUNDLE), "the CA bundle").await?.reveal().to_owned();
     let certificates = certificates(&pem);
     if !certificates.is_empty() {
@@ -274,9 +330,9 @@ fn name(named: &mut Named, source: Source, key: &str, longest: usize) {
     *most = (*most).max(longest);
 }
 
-fn name_credentials(named: &mut Named, key: &Key, reference: &CredentialsSecretRef) {
+fn name_credentials(named: &mut Named, namespace: &str, reference: &CredentialsSecretRef) {
     for field in [&reference.username_key, &reference.token_key] {
-        name(named, Source::secret(&key.namespace, &reference.name), field, LONGEST_CREDENTIAL);
+        name(named, Source::secret(namespace, &reference.name), field, LONGEST_CREDENTIAL);
     }
 }
 

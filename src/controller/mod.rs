@@ -18,6 +18,7 @@ pub mod dereference;
 pub mod events;
 pub mod finalizer;
 pub mod object;
+pub mod platforms;
 pub mod predicate;
 pub mod reconcile;
 pub mod reference_watch;

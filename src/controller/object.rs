@@ -1,4 +1,4 @@
-//! An `MlopsProject` as it was watched: raw, so that one that does not parse spoils no list. This reads the few
+//! An `MlopsProject` or `MlopsPlatform` as it was watched: raw, so that one that does not parse spoils no list. This reads the few
 //! fields that the loop needs in any case, each by itself.
 
 use kube::ResourceExt;
@@ -23,11 +23,26 @@ pub const CONFIRM_DELETION: &str = "mlops-operator.io/confirm-deletion";
 const READ: [&str; 3] = [REQUESTED_AT, RELEASE, CONFIRM_DELETION];
 /// Bytes of an annotation's value that are kept: more than a time, a uid or a word has.
 const LONGEST_ANNOTATION: usize = 256;
-/// The kind, as owner keys have it.
-pub const KIND: &str = "MlopsProject";
+/// The kinds of objects.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Kind {
+    Platform,
+    Project,
+}
+
+impl Kind {
+    /// As the API and owner keys have it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Platform => "MlopsPlatform",
+            Self::Project => "MlopsProject",
+        }
+    }
+}
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Key {
+    /// Empty for a platform, which is in none.
     pub namespace: String,
     pub name: String,
 }
@@ -37,11 +52,16 @@ impl Key {
         Self { namespace: object.namespace().unwrap_or_default(), name: object.name_any() }
     }
 
+    /// The kind of the object: what is in no namespace is a platform.
+    pub fn kind(&self) -> Kind {
+        if self.namespace.is_empty() { Kind::Platform } else { Kind::Project }
+    }
+
     /// As the owner of resources in a cluster of this id.
     pub fn owner(&self, cluster: &str) -> OwnerKey {
         OwnerKey {
             cluster: cluster.to_owned(),
-            kind: KIND.to_owned(),
+            kind: self.kind().as_str().to_owned(),
             namespace: self.namespace.clone(),
             name: self.name.clone(),
         }
@@ -109,15 +129,20 @@ pub fn deletion_policy(object: &DynamicObject, default: DeletionPolicy) -> Delet
     }
 }
 
-/// What happens to the data in them, even if the rest of the spec does not parse.
-pub fn data_policy(object: &DynamicObject) -> DataPolicy {
-    field(spec(object), "dataPolicy").unwrap_or_default()
+/// What happens to the data in them, even if the rest of the spec does not parse; `None`: it does not say. A policy that is
+/// given but not understood keeps them.
+pub fn data_policy(object: &DynamicObject) -> Option<DataPolicy> {
+    match spec(object).get("dataPolicy") {
+        None | Some(Value::Null) => None,
+        Some(_) => Some(field(spec(object), "dataPolicy").unwrap_or_default()),
+    }
 }
 
-/// What happens to the Jenkins folders that were made for it, even if the rest of the spec does not parse.
-pub fn folder_policy(object: &DynamicObject) -> FolderPolicy {
-    let jenkins = spec(object).pointer("/platform/jenkins").unwrap_or(&Value::Null);
-    field(jenkins, "folderPolicy").unwrap_or_default()
+/// What happens to the Jenkins folders that were made for it, even if the rest of the spec does not parse; `None`: its
+/// platform is not its own.
+pub fn folder_policy(object: &DynamicObject) -> Option<FolderPolicy> {
+    let jenkins = spec(object).pointer("/platform/jenkins")?;
+    Some(field(jenkins, "folderPolicy").unwrap_or_default())
 }
 
 /// Whether our finalizer is on it.
@@ -174,7 +199,7 @@ mod tests {
         let long = |sign: &str| sign.repeat(200 * 1024);
         let object = |asked: &str| {
             let mut object: DynamicObject = serde_json::from_value(json!({
-                "apiVersion": "mlops-operator.io/v1alpha1", "kind": KIND,
+                "apiVersion": "mlops-operator.io/v1alpha1", "kind": Kind::Project.as_str(),
                 "metadata": {
                     "name": "x", "namespace": "n", "uid": "u", "generation": 3, "resourceVersion": "7",
                     "finalizers": ["a/b", FINALIZER], "labels": {"l": long("l")},

@@ -13,7 +13,8 @@ use kube::{Api, Client};
 use crate::controller::api::{ApiError, call};
 use crate::controller::claim;
 use crate::controller::context::Dependencies;
-use crate::crd::MlopsProject;
+use crate::controller::object::Kind;
+use crate::crd::{MlopsPlatform, MlopsProject};
 use crate::domain::secret::FingerprintKey;
 use crate::server::Readiness;
 
@@ -30,15 +31,38 @@ pub struct Installation {
     pub cluster: String,
     /// The key of all fingerprints.
     pub fingerprints: FingerprintKey,
-    /// `MlopsProject`, as the API has it.
-    pub resource: ApiResource,
+    /// The kinds, as the API has them.
+    pub kinds: Kinds,
+}
+
+/// The kinds, as the API has them.
+#[derive(Clone)]
+pub struct Kinds {
+    platform: ApiResource,
+    project: ApiResource,
+}
+
+impl Default for Kinds {
+    fn default() -> Self {
+        Self { platform: ApiResource::erase::<MlopsPlatform>(&()), project: ApiResource::erase::<MlopsProject>(&()) }
+    }
+}
+
+impl Kinds {
+    /// One of them.
+    pub fn of(&self, kind: Kind) -> &ApiResource {
+        match kind {
+            Kind::Platform => &self.platform,
+            Kind::Project => &self.project,
+        }
+    }
 }
 
 impl Installation {
     /// Finds out what holds for the whole installation; waits, and says for what, until it can.
     pub async fn find(dependencies: &Dependencies) -> Self {
         let client = &dependencies.client;
-        let resource = ApiResource::erase::<MlopsProject>(&());
+        let kinds = Kinds::default();
         let cluster = match dependencies.config.cluster_id.as_str() {
             "" => insist(dependencies, "the uid of namespace kube-system", || cluster_uid(client)).await,
             given => given.to_owned(),
@@ -47,9 +71,12 @@ impl Installation {
         let fingerprints = insist(dependencies, &what, || fingerprint_key(client, &dependencies.namespace)).await;
         let what = "the claim on the projects of this cluster";
         insist(dependencies, what, || claim::hold(client, &dependencies.namespace, &fingerprints)).await;
-        let what = format!("the CRD {}.{}", resource.plural, resource.group);
-        insist(dependencies, &what, || installed(client, &resource)).await;
-        Self { cluster, fingerprints, resource }
+        for kind in [Kind::Project, Kind::Platform] {
+            let resource = kinds.of(kind);
+            let what = format!("the CRD {}.{}", resource.plural, resource.group);
+            insist(dependencies, &what, || installed(client, resource)).await;
+        }
+        Self { cluster, fingerprints, kinds }
     }
 }
 

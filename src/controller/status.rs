@@ -70,7 +70,7 @@ impl<'a> StatusWriter<'a> {
         let told = status.placement.is_some() || !status.intents.is_empty();
         let sealed = seal::holds(&context.fingerprints, &owner, uid.as_deref().unwrap_or_default(), status);
         Self {
-            api: context.api(&key.namespace),
+            api: context.api(key),
             name: object.name_any(),
             namespace: object.namespace().unwrap_or_default(),
             api_version: object.types.as_ref().map_or_else(String::new, |types| types.api_version.clone()),
@@ -176,9 +176,12 @@ impl<'a> StatusWriter<'a> {
             }
         }
         let mut body = json!({
-            "apiVersion": self.api_version, "kind": object::KIND,
-            "metadata": {"name": self.name, "namespace": self.namespace}, "status": raw,
+            "apiVersion": self.api_version, "kind": self.owner.kind,
+            "metadata": {"name": self.name}, "status": raw,
         });
+        if !self.namespace.is_empty() {
+            body["metadata"]["namespace"] = json!(self.namespace);
+        }
         if let Some(version) = version {
             body["metadata"]["resourceVersion"] = json!(version.to_string());
         }

@@ -1,13 +1,16 @@
-//! Watches objects and reconciles each that changed, until told to stop.
+//! Watches platforms, projects and namespaces, and reconciles each object that changed, until told to stop.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use futures::StreamExt;
-use futures::channel::mpsc;
+use futures::channel::mpsc::{self, UnboundedReceiver};
 use futures::future::ready;
-use kube::core::DynamicObject;
+use futures::{Stream, StreamExt};
+use k8s_openapi::api::core::v1::Namespace;
+use kube::core::{ApiResource, DynamicObject, PartialObjectMeta};
 use kube::runtime::controller::{Action, Controller};
-use kube::runtime::reflector::{self, ObjectRef};
+use kube::runtime::reflector::store::Writer;
+use kube::runtime::reflector::{ObjectRef, Store};
 use kube::runtime::watcher::{self, Event, watcher};
 use kube::runtime::{Config as ControllerConfig, WatchStreamExt};
 use kube::{Api, ResourceExt};
@@ -15,7 +18,8 @@ use tokio::sync::watch;
 
 use crate::controller::api::ApiError;
 use crate::controller::context::{Context, Dependencies};
-use crate::controller::object::{self, Key};
+use crate::controller::object::{self, Key, Kind};
+use crate::controller::platforms::Watched;
 use crate::controller::predicate::{EventFilter, Relevance};
 use crate::controller::reconcile;
 use crate::controller::startup::Installation;
@@ -23,6 +27,10 @@ use crate::domain::requeue::backoff;
 
 /// How many objects one list call asks for: each may have a megabyte before [`object::lean`] has seen it.
 const PAGE: u32 = 50;
+/// How many namespaces one list call asks for.
+const NAMESPACES: u32 = 500;
+/// How many platforms are worked on at once.
+const PLATFORMS_AT_ONCE: u16 = 4;
 
 /// Works until `stop` says true, and then until the reconciles under way have ended, each after its current call.
 pub async fn run(dependencies: Dependencies, stop: watch::Receiver<bool>) {
@@ -31,34 +39,123 @@ pub async fn run(dependencies: Dependencies, stop: watch::Receiver<bool>) {
         installation = Installation::find(&dependencies) => installation,
         () = stopped(stop.clone()) => return,
     };
-    let context = Arc::new(Context::new(dependencies, installation, changed, stop.clone()));
-    let resource = context.resource.clone();
-    let writer = reflector::store::Writer::new(resource.clone());
-    let reader = writer.as_reader();
-    let api: Api<DynamicObject> = Api::all_with(context.dependencies.client.clone(), &resource);
+    let kinds = installation.kinds.clone();
+    let (platform_kind, project_kind) = (kinds.of(Kind::Platform).clone(), kinds.of(Kind::Project).clone());
+    let (platforms, projects) = (Writer::new(platform_kind.clone()), Writer::new(project_kind.clone()));
+    let namespaces: Writer<PartialObjectMeta<Namespace>> = Writer::new(());
+    let watched = Watched {
+        platforms: platforms.as_reader(),
+        projects: projects.as_reader(),
+        namespaces: namespaces.as_reader(),
+        platform_kind: platform_kind.clone(),
+    };
+    let concurrency = dependencies.config.concurrency;
+    let context = Arc::new(Context::new(dependencies, installation, watched, changed, stop.clone()));
+    let (to_platforms, of_platforms) = mpsc::unbounded();
+    let (to_projects, of_projects) = mpsc::unbounded();
+    let sorted = changes.for_each(move |key: Key| {
+        let to = if key.kind() == Kind::Platform { &to_platforms } else { &to_projects };
+        // The receiver goes only when its controller does.
+        let _ = to.unbounded_send(key);
+        ready(())
+    });
+    let lists = Arc::new(AtomicUsize::new(2));
+    let platforms = Kept { kind: platform_kind, writer: platforms, changes: of_platforms, lists: lists.clone() };
+    let projects = Kept { kind: project_kind, writer: projects, changes: of_projects, lists };
+    let both = async {
+        futures::join!(
+            platforms.run(&context, concurrency.min(PLATFORMS_AT_ONCE), stop.clone()),
+            projects.run(&context, concurrency, stop.clone())
+        );
+    };
+    tokio::select! {
+        () = Box::pin(both) => {}
+        () = async { futures::join!(sorted, follow_namespaces(&context, namespaces)); } => {}
+    }
+}
+
+/// One kind of objects that are kept as declared.
+struct Kept {
+    kind: ApiResource,
+    writer: Writer<DynamicObject>,
+    /// Objects to reconcile for another reason than a change of their own.
+    changes: UnboundedReceiver<Key>,
+    /// How many kinds have not been listed yet.
+    lists: Arc<AtomicUsize>,
+}
+
+impl Kept {
+    async fn run(self, context: &Arc<Context>, concurrency: u16, stop: watch::Receiver<bool>) {
+        let Self { kind, writer, changes, lists } = self;
+        let reader: Store<DynamicObject> = writer.as_reader();
+        let objects = objects(context.clone(), &kind, writer, lists);
+        let of_kind = kind.clone();
+        let asked = changes.map(move |Key { namespace, name }| {
+            let reference = ObjectRef::new_with(&name, of_kind.clone());
+            if namespace.is_empty() { reference } else { reference.within(&namespace) }
+        });
+        Controller::for_stream_with(objects, reader, kind)
+            .with_config(ControllerConfig::default().concurrency(concurrency))
+            .reconcile_on(asked)
+            .graceful_shutdown_on(stopped(stop))
+            .run(reconcile::run, retry, context.clone())
+            .for_each(|result| {
+                if let Err(error) = result {
+                    // An object that vanished between its event and its reconcile is one of these.
+                    tracing::debug!(%error, "a reconcile did not end well");
+                }
+                ready(())
+            })
+            .await;
+    }
+}
+
+/// The objects of a kind that are worth a reconcile.
+fn objects(
+    context: Arc<Context>,
+    kind: &ApiResource,
+    writer: Writer<DynamicObject>,
+    lists: Arc<AtomicUsize>,
+) -> impl Stream<Item = Result<DynamicObject, watcher::Error>> + Send + 'static {
+    let api: Api<DynamicObject> = Api::all_with(context.dependencies.client.clone(), kind);
     let filter = Mutex::new(EventFilter::default());
-    let shared = context.clone();
-    let objects = watcher(api, watcher::Config::default().page_size(PAGE))
+    let mut listed = false;
+    watcher(api, watcher::Config::default().page_size(PAGE))
         .default_backoff()
         .modify(object::lean)
         .reflect(writer)
-        .filter_map(move |event| ready(sift(&shared, &filter, event)));
-    let of_kind = resource.clone();
-    let asked =
-        changes.map(move |Key { namespace, name }| ObjectRef::new_with(&name, of_kind.clone()).within(&namespace));
-    Controller::for_stream_with(objects, reader, resource)
-        .with_config(ControllerConfig::default().concurrency(context.dependencies.config.concurrency))
-        .reconcile_on(asked)
-        .graceful_shutdown_on(stopped(stop))
-        .run(reconcile::run, retry, context)
-        .for_each(|result| {
-            if let Err(error) = result {
-                // An object that vanished between its event and its reconcile is one of these.
-                tracing::debug!(%error, "a reconcile did not end well");
+        .filter_map(move |event| {
+            if matches!(event, Ok(Event::InitDone)) && !std::mem::replace(&mut listed, true) {
+                // The last kind to be listed makes the operator ready.
+                if lists.fetch_sub(1, Ordering::AcqRel) == 1 {
+                    context.dependencies.readiness.ready();
+                }
             }
-            ready(())
+            ready(sift(&context, &filter, event))
         })
-        .await;
+}
+
+/// Keeps the labels of namespaces at hand, and brings the projects of those back that change.
+async fn follow_namespaces(context: &Context, writer: Writer<PartialObjectMeta<Namespace>>) {
+    let api: Api<PartialObjectMeta<Namespace>> = Api::all(context.dependencies.client.clone());
+    let mut namespaces = watcher(api, watcher::Config::default().page_size(NAMESPACES))
+        .default_backoff()
+        .modify(|namespace| {
+            namespace.metadata.managed_fields = None;
+            namespace.metadata.annotations = None;
+        })
+        .reflect(writer)
+        .boxed();
+    while let Some(event) = namespaces.next().await {
+        match event {
+            Ok(Event::Apply(namespace) | Event::Delete(namespace)) => {
+                context.platforms.namespace_changed(&namespace.name_any());
+            }
+            // What waits for labels looks again by itself.
+            Ok(Event::Init | Event::InitApply(_) | Event::InitDone) => {}
+            Err(error) => tracing::warn!(%error, "the watch of namespaces broke off and is begun again"),
+        }
+    }
 }
 
 async fn stopped(mut stop: watch::Receiver<bool>) {
@@ -79,9 +176,6 @@ fn sift(
             return None;
         }
     };
-    if matches!(event, Event::InitDone) {
-        context.dependencies.readiness.ready();
-    }
     match filter.lock().unwrap_or_else(PoisonError::into_inner).evaluate(&event) {
         Relevance::Ignored => {}
         Relevance::Gone(keys) => keys.iter().for_each(|key| context.forget(key)),

@@ -3,7 +3,7 @@
 
 use kube::CustomResourceExt;
 
-use crate::crd::MlopsProject;
+use crate::crd::{MlopsPlatform, MlopsProject};
 
 /// Folders that hold the generated files, from the repository's root.
 pub const FOLDERS: [&str; 2] = ["crds", "charts/mlops-operator/files/crds"];
@@ -13,7 +13,10 @@ pub const FOLDERS: [&str; 2] = ["crds", "charts/mlops-operator/files/crds"];
 /// # Errors
 /// Only where a definition cannot be written as YAML.
 pub fn files() -> Result<Vec<(&'static str, String)>, serde_yaml::Error> {
-    let text = serde_yaml::to_string(&MlopsProject::crd())?;
     let header = "# Generated from src/crd by `mlops-operator crd`: do not edit.\n";
-    Ok(vec![("mlopsprojects.mlops-operator.io.yaml", format!("{header}{text}"))])
+    let kinds = [
+        ("mlopsplatforms.mlops-operator.io.yaml", MlopsPlatform::crd()),
+        ("mlopsprojects.mlops-operator.io.yaml", MlopsProject::crd()),
+    ];
+    kinds.into_iter().map(|(name, kind)| Ok((name, format!("{header}{}", serde_yaml::to_string(&kind)?)))).collect()
 }

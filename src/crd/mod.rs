@@ -6,6 +6,7 @@
 
 pub mod generate;
 pub mod identifiers;
+pub mod mlops_platform;
 pub mod partitions;
 pub mod placement;
 pub mod platform;
@@ -13,4 +14,5 @@ pub mod project;
 pub mod schema;
 pub mod status;
 
+pub use mlops_platform::{MlopsPlatform, MlopsPlatformSpec};
 pub use project::{MlopsProject, MlopsProjectSpec};

@@ -11,6 +11,9 @@ use super::identifiers::{AccountId, Region, RoleArn};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Placement {
+    /// The `MlopsPlatform` that the project stands on; absent: its platform is its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub platform: Option<String>,
     /// AWS partition: `aws`, `aws-cn`, `aws-eusc` or `aws-us-gov`.
     #[serde(default)]
     pub partition: String,
@@ -48,7 +51,7 @@ pub struct Placement {
     /// Whether plain HTTP to Jenkins is allowed.
     #[serde(default)]
     pub allow_plain_http: bool,
-    /// Secret with the Jenkins credentials, in the object's own namespace.
+    /// Secret with the Jenkins credentials: in the object's own namespace, or the operator's where `platform` is set.
     #[serde(default)]
     pub secret_name: String,
     /// Key of the user name in it.
@@ -66,6 +69,7 @@ impl Placement {
     /// In that account and region, with nothing else known: no Jenkins, no bucket, no project.
     pub fn new(account_id: AccountId, region: Region) -> Self {
         Self {
+            platform: None,
             partition: region.partition().to_owned(),
             account_id,
             region,
@@ -92,7 +96,7 @@ impl Placement {
 pub struct CaBundleReference {
     /// `Secret` or `ConfigMap`.
     pub kind: CaBundleKind,
-    /// Its name, in the object's own namespace.
+    /// Its name, in the namespace of the Secret with the Jenkins credentials.
     #[schemars(length(min = 1, max = 253))]
     pub name: String,
     /// The key in it.

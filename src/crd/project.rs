@@ -35,12 +35,20 @@ use crate::crd::status::MlopsProjectStatus;
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = Rule::new("has(self.projectName) == has(oldSelf.projectName) && (!has(self.projectName) || self.projectName == oldSelf.projectName)").message("projectName is immutable: make a new MlopsProject for another name"))]
 #[x_kube(validation = Rule::new("(has(self.jenkins.folder) == has(oldSelf.jenkins.folder)) && (!has(self.jenkins.folder) || self.jenkins.folder == oldSelf.jenkins.folder)").message("jenkins.folder is immutable: jobs cannot be moved without losing their history"))]
-#[x_kube(validation = Rule::new("(has(self.tags) ? size(self.tags) : 0) + (has(self.platform.tags) ? self.platform.tags.filter(key, !has(self.tags) || !(key in self.tags)).size() : 0) <= 15").message("tags and platform.tags together may have at most 15 keys: Service Catalog takes 20, and five are the operator's"))]
+#[x_kube(validation = Rule::new("has(self.platform) != has(self.platformRef)").message("a project takes exactly one of platformRef (a shared MlopsPlatform) and platform (one of its own)"))]
+#[x_kube(validation = Rule::new("has(self.platformRef) == has(oldSelf.platformRef) && (!has(self.platformRef) || self.platformRef == oldSelf.platformRef)").message("platformRef is immutable: make a new MlopsProject on the other platform"))]
+#[x_kube(validation = Rule::new("has(self.platformRef) == has(self.repositories.preprocess.name) && has(self.platformRef) == has(self.repositories.build.name) && has(self.platformRef) == has(self.repositories.deploy.name) && (!has(self.repositories.endpoint) || has(self.platformRef) == has(self.repositories.endpoint.name))").message("repositories: on a platform each is named by name alone; a project with a platform of its own gives url, fullName and connectionArn"))]
+#[x_kube(validation = Rule::new("(has(self.tags) ? size(self.tags) : 0) + (has(self.platform) && has(self.platform.tags) ? self.platform.tags.filter(key, !has(self.tags) || !(key in self.tags)).size() : 0) <= 15").message("tags and platform.tags together may have at most 15 keys: Service Catalog takes 20, and five are the operator's"))]
 #[x_kube(validation = Rule::new("!self.modelTrigger.enabled || has(self.repositories.endpoint) || self.modelTrigger.jobs.all(job, job != 'Endpoint')").message("modelTrigger.jobs names Endpoint, which needs repositories.endpoint"))]
-#[x_kube(validation = Rule::new("[self.repositories.preprocess.connectionArn, self.repositories.build.connectionArn, self.repositories.deploy.connectionArn].all(arn, arn.split(':')[4] == self.platform.aws.accountId) && (!has(self.repositories.endpoint) || self.repositories.endpoint.connectionArn.split(':')[4] == self.platform.aws.accountId)").message("repositories: each connectionArn must be a connection of the account in platform.aws.accountId"))]
+#[x_kube(validation = Rule::new("!has(self.platform) || !has(self.repositories.preprocess.connectionArn) || !has(self.repositories.build.connectionArn) || !has(self.repositories.deploy.connectionArn) || [self.repositories.preprocess.connectionArn, self.repositories.build.connectionArn, self.repositories.deploy.connectionArn].all(arn, arn.split(':')[4] == self.platform.aws.accountId) && (!has(self.repositories.endpoint) || !has(self.repositories.endpoint.connectionArn) || self.repositories.endpoint.connectionArn.split(':')[4] == self.platform.aws.accountId)").message("repositories: each connectionArn must be a connection of the account in platform.aws.accountId"))]
 pub struct MlopsProjectSpec {
-    /// What the project stands on; everything it needs there is made for it and belongs to it.
-    pub platform: PlatformSettings,
+    /// The platform that the project stands on, with others. Immutable.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub platform_ref: Option<PlatformRef>,
+    /// A platform of the project's own: everything that it needs there is made for it and belongs to it. Which namespaces
+    /// may have one, and with what, the operator's configuration says (`inlinePlatforms`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub platform: Option<PlatformSettings>,
     /// Name of the SageMaker project: letters, digits and hyphens, at most 32. Absent: `metadata.name`. Immutable.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::project_name")]
@@ -78,14 +86,25 @@ pub struct MlopsProjectSpec {
     pub deletion_policy: Option<DeletionPolicy>,
     /// What happens to what users put into them (the project bucket's contents, registered models) when the resources
     /// are deleted: `Keep` leaves bucket and model package group, `Delete` removes them with all they hold.
-    #[serde(default)]
-    pub data_policy: DataPolicy,
+    /// Absent: the platform's default, else `Keep`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::data_policy")]
+    pub data_policy: Option<DataPolicy>,
+}
+
+/// A platform that projects share.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PlatformRef {
+    /// Name of the `MlopsPlatform`.
+    #[schemars(schema_with = "schema::object_name")]
+    pub name: String,
 }
 
 /// The project's Git repositories, each for one role.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
-#[x_kube(validation = Rule::new("self.preprocess.url != self.build.url && self.preprocess.url != self.deploy.url && self.build.url != self.deploy.url && (!has(self.endpoint) || !(self.endpoint.url in [self.preprocess.url, self.build.url, self.deploy.url]))").message("repositories: each role needs a repository of its own, with another url"))]
+#[x_kube(validation = Rule::new("[self.preprocess, self.build, self.deploy].all(one, [self.preprocess, self.build, self.deploy].filter(other, has(one.url) && has(other.url) && other.url == one.url || has(one.name) && has(other.name) && other.name == one.name).size() <= 1 && (!has(self.endpoint) || !(has(one.url) && has(self.endpoint.url) && self.endpoint.url == one.url || has(one.name) && has(self.endpoint.name) && self.endpoint.name == one.name)))").message("repositories: each role needs a repository of its own, with another url or name"))]
 pub struct RepositoriesSpec {
     /// Prepares the data.
     pub preprocess: RepositorySpec,
@@ -99,24 +118,32 @@ pub struct RepositoriesSpec {
     pub endpoint: Option<RepositorySpec>,
 }
 
-/// One Git repository.
+/// One Git repository: on a platform its name, else its URL, full name and connection.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("has(self.name) ? !has(self.url) && !has(self.fullName) && !has(self.connectionArn) : has(self.url) && has(self.fullName) && has(self.connectionArn)").message("a repository takes either name (on a platform) or url, fullName and connectionArn"))]
 pub struct RepositorySpec {
+    /// Name below the platform's `git.baseUrl`, from which URL, full name and connection follow.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::repository_name")]
+    pub name: Option<String>,
     /// HTTPS clone URL.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::repository_url")]
-    pub url: String,
-    /// Branch that is built.
-    #[serde(default = "main_branch")]
+    pub url: Option<String>,
+    /// Branch that is built. Absent: the platform's default, else `main`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::branch")]
-    pub branch: String,
+    pub branch: Option<String>,
     /// Owner and name, as the connection knows it: `team/model-build`, or `organization/project/repository`. It is what the
     /// URL leads to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::full_name")]
-    pub full_name: String,
+    pub full_name: Option<String>,
     /// ARN of the connection (CodeConnections) that reaches it, in the project's own account. Its handshake must be complete.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::connection_arn")]
-    pub connection_arn: String,
+    pub connection_arn: Option<String>,
     /// What is committed into the repository when the project is made. Only into a branch that holds nothing, or a
     /// README, a licence and a .gitignore at most: one with files of its own is left alone, and the status says so.
     #[serde(default)]
@@ -126,11 +153,14 @@ pub struct RepositorySpec {
 /// What a repository holds at first.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
-#[x_kube(validation = Rule::new("has(self.archive) == (self.source == 'Archive')").message("seedCode.archive goes with source Archive, and source Archive needs it"))]
+#[x_kube(validation = Rule::new("has(self.archive) == (has(self.source) && self.source == 'Archive')").message("seedCode.archive goes with source Archive, and source Archive needs it"))]
 pub struct SeedCodeSettings {
-    /// Where it comes from.
-    #[serde(default)]
-    pub source: SeedCodeSource,
+    /// Where it comes from. `BuiltIn`: the code that the operator bundles, which predicts taxi fares; a newer operator brings
+    /// newer code to new projects only. `None`: nothing, the repository is not touched. `Archive`: an archive of the user's
+    /// own. Absent: the platform's default, else `BuiltIn`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::seed_code_source")]
+    pub source: Option<SeedCodeSource>,
     /// The archive of source Archive.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub archive: Option<SeedCodeArchive>,
@@ -160,10 +190,6 @@ pub struct SeedCodeArchive {
     /// Its SHA-256, 64 hex digits in lower case: an archive with another one is refused.
     #[schemars(schema_with = "schema::sha256")]
     pub sha256: String,
-}
-
-fn main_branch() -> String {
-    "main".into()
 }
 
 /// A template parameter.
@@ -204,22 +230,25 @@ pub struct SecretKeyRef {
 }
 
 /// How the Jenkins jobs run.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct JobSettings {
-    /// Folder of the jobs below the platform's, such as `fares`; made if it does not exist. Absent: the platform's own. Immutable.
+    /// Folder of the jobs, such as `fares`; made if it does not exist. Absent: the platform's own. On an `MlopsPlatform` it
+    /// lies in the folder of the project's namespace; absent: one of the project's name. Immutable.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::jenkins_folder")]
     pub folder: Option<String>,
-    /// How often Jenkins looks for new commits: a Jenkins cron line.
-    #[serde(default = "every_minute")]
+    /// How often Jenkins looks for new commits: a Jenkins cron line. Absent: the platform's default, else every minute.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::poll_schedule")]
-    pub poll_schedule: String,
-    /// Id of the Jenkins credential with AWS keys that the builds use. Absent: the agents' own role.
+    pub poll_schedule: Option<String>,
+    /// Id of the Jenkins credential with AWS keys that the builds use. Absent: the platform's, else the agents' own role. On
+    /// a platform no other than the platform's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::credentials_id")]
     pub aws_credentials_id: Option<String>,
-    /// Id of the Jenkins credential that reads the repositories. Absent: they need none.
+    /// Id of the Jenkins credential that reads the repositories. Absent: the platform's, else they need none. On a platform
+    /// no other than the platform's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::credentials_id")]
     pub git_credentials_id: Option<String>,
@@ -227,22 +256,6 @@ pub struct JobSettings {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(schema_with = "schema::extra_parameters")]
     pub extra_parameters: BTreeMap<String, String>,
-}
-
-impl Default for JobSettings {
-    fn default() -> Self {
-        Self {
-            folder: None,
-            poll_schedule: every_minute(),
-            aws_credentials_id: None,
-            git_credentials_id: None,
-            extra_parameters: BTreeMap::new(),
-        }
-    }
-}
-
-fn every_minute() -> String {
-    "* * * * *".into()
 }
 
 /// Which jobs start by themselves, and when.

@@ -248,6 +248,26 @@ pub fn full_name(_: &mut SchemaGenerator) -> Schema {
     )
 }
 
+/// Name of a repository below a platform's base URL: the last parts of a full name.
+pub fn repository_name(_: &mut SchemaGenerator) -> Schema {
+    matching(
+        1,
+        255,
+        "^[A-Za-z0-9_.~()&-]([A-Za-z0-9_.~()& -]*[A-Za-z0-9_.~()&-])?(/[A-Za-z0-9_.~()&-]([A-Za-z0-9_.~()& -]*[A-Za-z0-9_.~()&-])?)*$",
+        "name is the repository's name below the platform's git.baseUrl, such as taxi-build: letters, digits, blanks within a name, and . _ - ~ ( ) &",
+    )
+}
+
+/// What happens to what users put into a project; a default of the schema would hide that of the platform.
+pub fn data_policy(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({"type": "string", "enum": ["Keep", "Delete"]})
+}
+
+/// Where seed code comes from; a default of the schema would hide that of the platform.
+pub fn seed_code_source(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({"type": "string", "enum": ["BuiltIn", "None", "Archive"]})
+}
+
 /// ARN of a Git connection.
 pub fn connection_arn(_: &mut SchemaGenerator) -> Schema {
     form(&ConnectionArn::FORM)

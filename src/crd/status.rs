@@ -19,6 +19,8 @@ pub enum ConditionType {
     Reconciling,
     /// A person must change something before it can go on.
     Stalled,
+    /// The platform that the project stands on is Ready.
+    PlatformReady,
     /// Account, roles, connections and Secret are as needed.
     PrerequisitesMet,
     /// Jenkins answers, knows the operator's user, and has the plugins and the place that the jobs need.
@@ -42,6 +44,7 @@ impl ConditionType {
             Self::Ready => "Ready",
             Self::Reconciling => "Reconciling",
             Self::Stalled => "Stalled",
+            Self::PlatformReady => "PlatformReady",
             Self::PrerequisitesMet => "PrerequisitesMet",
             Self::JenkinsReady => "JenkinsReady",
             Self::ArtifactsReady => "ArtifactsReady",
@@ -108,8 +111,16 @@ reasons! {
     CrdUnknown,
     /// The spec does not parse, or contradicts itself; the message names the field.
     InvalidSpec,
-    /// The operator's configuration does not grant this namespace an inline platform with what the message names.
+    /// Neither the platform nor the operator's configuration grants this namespace what the message names.
     PlatformNotAllowed,
+    /// The platform that the project names does not exist.
+    PlatformMissing,
+    /// The platform that the project stands on is not Ready; the message is the platform's own.
+    PlatformNotReady,
+    /// As many projects of the namespace as the platform allows stand on it already.
+    TooManyProjects,
+    /// The platform is being deleted, and projects stand on it; the message names them.
+    InUse,
     /// What is needed to find the resources is neither in the status nor in the spec, so nothing can be deleted safely.
     PlacementUnknown,
     /// A resource of that name exists and is not ours.
@@ -277,7 +288,8 @@ pub struct MlopsProjectStatus {
     pub trigger: Option<TriggerStatus>,
 }
 
-fn conditions(_: &mut SchemaGenerator) -> Schema {
+/// The conditions, in Kubernetes' own form.
+pub(crate) fn conditions(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
         "type": "array", "maxItems": 16, "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"],
         "items": {
@@ -294,7 +306,8 @@ fn conditions(_: &mut SchemaGenerator) -> Schema {
     })
 }
 
-fn intents(generator: &mut SchemaGenerator) -> Schema {
+/// The intents.
+pub(crate) fn intents(generator: &mut SchemaGenerator) -> Schema {
     let intent = Intent::json_schema(generator);
     json_schema!({
         "type": "array", "maxItems": 64, "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["resource"], "items": intent

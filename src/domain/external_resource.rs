@@ -11,13 +11,14 @@ use crate::crd::status::{ConditionType, Intent, MlopsProjectStatus, Placement, R
 use crate::domain::fault::Fault;
 use crate::domain::identity::Identity;
 use crate::domain::problem::{Left, Problem};
-use crate::domain::project::Project;
 pub use crate::domain::step::{Amount, Change, Step, StepKey, digest_of};
 
-/// The kinds of external resources, in the order in which they are made.
+/// The kinds of external resources, in the order in which they are made. For a project that shares a platform, the
+/// platform counts as one: it is made by its own reconcile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[allow(missing_docs)]
 pub enum ResourceKind {
+    Platform,
     Prerequisites,
     JenkinsServer,
     ArtifactBucket,
@@ -29,7 +30,8 @@ pub enum ResourceKind {
 
 impl ResourceKind {
     /// Every kind, in the order in which they are made.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
+        Self::Platform,
         Self::Prerequisites,
         Self::JenkinsServer,
         Self::ArtifactBucket,
@@ -42,6 +44,7 @@ impl ResourceKind {
     /// The condition that speaks of this kind.
     pub fn condition(self) -> ConditionType {
         match self {
+            Self::Platform => ConditionType::PlatformReady,
             Self::Prerequisites => ConditionType::PrerequisitesMet,
             Self::JenkinsServer => ConditionType::JenkinsReady,
             Self::ArtifactBucket => ConditionType::ArtifactsReady,
@@ -55,6 +58,7 @@ impl ResourceKind {
     /// What users call it, as it stands in messages.
     pub fn noun(self) -> &'static str {
         match self {
+            Self::Platform => "platform",
             Self::Prerequisites => "prerequisites",
             Self::JenkinsServer => "Jenkins server",
             Self::ArtifactBucket => "artifact bucket",
@@ -218,6 +222,8 @@ pub struct Remark {
 pub trait ExternalResource: 'static {
     /// Its kind: names it in conditions, messages and the memory.
     const KIND: ResourceKind;
+    /// What says how it should be: the platform or the project.
+    type Declared;
     /// What it needs of the resources before it.
     type Inputs: Hash;
     /// What it should be.
@@ -230,7 +236,7 @@ pub trait ExternalResource: 'static {
     type Output: Clone + Send + Sync + 'static;
 
     /// What the spec and the inputs ask for.
-    fn desired(project: &Project, inputs: &Self::Inputs) -> Self::Desired;
+    fn desired(declared: &Self::Declared, inputs: &Self::Inputs) -> Self::Desired;
 
     /// What to do, given what was observed.
     fn decide(

@@ -300,7 +300,7 @@ fn any(patterns: &[String], text: &str) -> bool {
 }
 
 /// Whether a pattern, in which `*` stands for any characters, covers the whole text.
-fn matches(pattern: &str, text: &str) -> bool {
+pub fn matches(pattern: &str, text: &str) -> bool {
     let Some((head, rest)) = pattern.split_once('*') else { return pattern == text };
     let Some(mut left) = text.strip_prefix(head) else { return false };
     let parts: Vec<_> = rest.split('*').collect();
@@ -314,15 +314,17 @@ fn matches(pattern: &str, text: &str) -> bool {
     left.ends_with(last)
 }
 
-/// The first field in which two placements name different places: resources cannot move.
+/// The first field in which two placements name different places, without what stands before it in the spec: resources
+/// cannot move.
 pub fn moved(from: &Placement, to: &Placement) -> Option<&'static str> {
     let fields = [
-        ("spec.platform.aws.region", from.region == to.region),
-        ("spec.platform.aws.accountId", from.account_id == to.account_id),
-        ("spec.platform.artifacts.bucket", from.bucket == to.bucket),
-        ("spec.platform.jenkins.url", from.jenkins_url == to.jenkins_url),
+        ("platformRef", from.platform == to.platform),
+        ("aws.region", from.region == to.region),
+        ("aws.accountId", from.account_id == to.account_id),
+        ("artifacts.bucket", from.bucket == to.bucket),
+        ("jenkins.url", from.jenkins_url == to.jenkins_url),
         ("the Jenkins folder", from.jenkins_folder == to.jenkins_folder),
-        ("spec.projectName", from.project_name == to.project_name),
+        ("projectName", from.project_name == to.project_name),
     ];
     fields.into_iter().find(|(_, same)| !same).map(|(field, _)| field)
 }
@@ -530,16 +532,14 @@ mod tests {
     #[test]
     fn what_moves_is_named() {
         let text = |text: &str| text.to_owned();
-        let cases: [(&str, Placement); 6] = [
-            ("spec.platform.aws.region", Placement { region: Region::parse("eu-west-2").unwrap(), ..here() }),
-            (
-                "spec.platform.aws.accountId",
-                Placement { account_id: AccountId::parse("000000000000").unwrap(), ..here() },
-            ),
-            ("spec.platform.artifacts.bucket", Placement { bucket: text("x"), ..here() }),
-            ("spec.platform.jenkins.url", Placement { jenkins_url: text("x"), ..here() }),
+        let cases: [(&str, Placement); 7] = [
+            ("platformRef", Placement { platform: Some(text("main")), ..here() }),
+            ("aws.region", Placement { region: Region::parse("eu-west-2").unwrap(), ..here() }),
+            ("aws.accountId", Placement { account_id: AccountId::parse("000000000000").unwrap(), ..here() }),
+            ("artifacts.bucket", Placement { bucket: text("x"), ..here() }),
+            ("jenkins.url", Placement { jenkins_url: text("x"), ..here() }),
             ("the Jenkins folder", Placement { jenkins_folder: vec![text("x")], ..here() }),
-            ("spec.projectName", Placement { project_name: text("x"), ..here() }),
+            ("projectName", Placement { project_name: text("x"), ..here() }),
         ];
         let before = here();
         for (field, there) in cases {

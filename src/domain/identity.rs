@@ -21,15 +21,25 @@ pub const FINGERPRINT_TAG: &str = "mlops-operator.io/fingerprint";
 pub struct OwnerKey {
     /// Which cluster: by default the uid of the namespace `kube-system`.
     pub cluster: String,
-    /// `MlopsProject`.
+    /// `MlopsProject` or `MlopsPlatform`.
     pub kind: String,
-    /// The object's namespace.
+    /// The object's namespace; empty for a platform.
     pub namespace: String,
     /// The object's name.
     pub name: String,
 }
 
 impl OwnerKey {
+    /// The `MlopsPlatform` of this name.
+    pub fn of_platform(cluster: &str, name: &str) -> Self {
+        Self {
+            cluster: cluster.to_owned(),
+            kind: "MlopsPlatform".to_owned(),
+            namespace: String::new(),
+            name: name.to_owned(),
+        }
+    }
+
     /// 40 hex digits that stand for this owner and no other.
     pub fn hash(&self) -> String {
         digest(&[&self.cluster, &self.kind, &self.namespace, &self.name])[..40].to_owned()
@@ -122,7 +132,11 @@ impl Identity {
     /// The tags that say whose a resource is.
     pub fn owner_tags(&self, resource: Owned) -> BTreeMap<String, String> {
         // A tag value takes 256 characters; a namespace and a name may have more.
-        let object: String = format!("{}/{}", self.owner.namespace, self.owner.name).chars().take(256).collect();
+        let object = match self.owner.namespace.as_str() {
+            "" => self.owner.name.clone(),
+            namespace => format!("{namespace}/{}", self.owner.name),
+        };
+        let object: String = object.chars().take(256).collect();
         BTreeMap::from([
             (resource.tag(), self.mark(resource)),
             (OBJECT_TAG.to_owned(), object),

@@ -8,6 +8,7 @@ pub mod fault;
 pub mod grants;
 pub mod identity;
 pub mod outcome;
+pub mod platform;
 pub mod problem;
 pub mod project;
 pub mod recent;

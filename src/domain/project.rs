@@ -2,128 +2,36 @@
 //! [`Project`] is made from the spec by the controller; bad specs stop here.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
-use crate::crd::identifiers::{ConnectionArn, RoleArn, Sha256};
+use crate::crd::identifiers::{ConnectionArn, Sha256};
 use crate::domain::identity::Identity;
+use crate::domain::platform::Platform;
 use crate::domain::secret::SealedSecret;
-use crate::template_lint::{DeclaredParameter, declared_parameters};
 use crate::templates::archives::{self, Archive};
 
 /// One ML project, ready to be built.
 #[derive(Clone)]
 pub struct Project {
-    /// Whose resources, and where. `placement.project_name`, `.bucket`, `.jenkins_url`, `.jenkins_folder` etc. stand there.
+    /// Whose resources, and where. `placement.project_name`, `.jenkins_folder` etc. stand there.
     pub identity: Identity,
+    /// What the project stands on.
+    pub platform: Arc<Platform>,
     /// `spec.description`; empty if absent.
     pub description: String,
     /// The user's tags: the platform's, overridden by the project's. Ownership tags are not among them.
     pub tags: BTreeMap<String, String>,
-    /// Roles in the account.
-    pub roles: Roles,
-    /// KMS key of our own artifact bucket, if any; else SSE-S3.
-    pub kms_key_id: Option<String>,
-    /// What the catalog product looks like.
-    pub catalog: Catalog,
     /// The repositories.
     pub repositories: Repositories,
     /// Further template parameters by name.
     pub parameters: BTreeMap<String, ParameterValue>,
     /// What the Jenkins jobs look like.
     pub jenkins: JenkinsSettings,
-    /// The Jenkins user and API token, as read from the Secret.
-    pub jenkins_credentials: JenkinsCredentials,
     /// Absent: no trigger is wanted.
     pub model_trigger: Option<ModelTriggerSettings>,
-    /// What the trigger's function starts jobs with; absent: `jenkins_credentials`.
-    pub trigger_credentials: Option<JenkinsCredentials>,
     /// Whether what users put into the project goes with it.
     pub delete_data: bool,
-}
-
-/// ARNs of the roles that the resources use.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Roles {
-    /// The launch constraint's role: Service Catalog launches the product with it.
-    pub launch: RoleArn,
-    /// What pipelines run as.
-    pub usage: RoleArn,
-    /// What checks seed code in; absent: the use role.
-    pub check_in: Option<RoleArn>,
-    /// What CloudFormation uses for the trigger stack; absent: the operator's own permissions.
-    pub stack: Option<RoleArn>,
-}
-
-/// Portfolio, product and principals.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Catalog {
-    /// Display name, 1-100 characters.
-    pub portfolio_name: String,
-    /// 1-50 characters.
-    pub portfolio_provider: String,
-    /// At most 2000 characters; may be empty.
-    pub portfolio_description: String,
-    /// Display name of the product.
-    pub product_name: String,
-    /// Owner that Service Catalog shows.
-    pub product_owner: String,
-    /// May be empty, as may the three that follow.
-    pub product_description: String,
-    /// How users get help.
-    pub support_description: String,
-    /// Where they write to.
-    pub support_email: String,
-    /// Page where users get help.
-    pub support_url: String,
-    /// What projects are launched from.
-    pub template: Template,
-    /// Principals besides the operator's own role.
-    pub principals: Vec<Principal>,
-}
-
-/// The project template.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Template {
-    /// A word for its key in the bucket: that of a built-in one, or `own`.
-    pub word: String,
-    /// What it is called where people are told of it: `"jenkins-git-v1"`, or the ConfigMap.
-    pub title: String,
-    /// The text itself: a template that CloudFormation takes.
-    pub text: Arc<str>,
-    /// What the text declares, by the names of parameters: read once, since texts are long.
-    pub declared: Arc<BTreeMap<String, DeclaredParameter>>,
-}
-
-impl Template {
-    /// A template of this text.
-    pub fn new(word: &str, title: String, text: Arc<str>) -> Self {
-        let declared = Arc::new(declared_parameters(&text));
-        Self { word: word.to_owned(), title, text, declared }
-    }
-
-    /// The same with another text.
-    #[must_use]
-    pub fn with_text(&self, text: &str) -> Self {
-        Self::new(&self.word, self.title.clone(), text.into())
-    }
-}
-
-/// The text is long, and of no use in a message.
-impl fmt::Debug for Template {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "Template({}, {} bytes)", self.title, self.text.len())
-    }
-}
-
-/// Who may launch the product.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Principal {
-    /// ARN, or ARN pattern.
-    pub arn: String,
-    /// `IAM` or `IAM_PATTERN`.
-    pub kind: String,
 }
 
 /// The project's Git repositories.
@@ -292,36 +200,11 @@ pub struct JenkinsSettings {
     pub extra_parameters: BTreeMap<String, String>,
 }
 
-/// The Jenkins user and API token.
-#[derive(Clone)]
-pub struct JenkinsCredentials {
-    /// User name.
-    pub username: String,
-    /// API token; its fingerprint covers the user name too.
-    pub token: SealedSecret,
-}
-
-/// The chain from an approved model to the deploy jobs.
+/// Which approved models start which jobs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ModelTriggerSettings {
     /// `Approved`, `Rejected`, `PendingManualApproval`; not empty, sorted.
     pub approval_statuses: Vec<String>,
-    /// Role of the Lambda; absent: the stack makes one.
-    pub runtime_role_arn: Option<RoleArn>,
-    /// ARN of the managed policy that bounds the role that the stack makes; absent: none does.
-    pub permissions_boundary_arn: Option<String>,
-    /// Jenkins as the Lambda reaches it, without a trailing slash.
-    pub jenkins_url: String,
-    /// Subnets and security groups of the Lambda; empty: no VPC.
-    pub subnet_ids: Vec<String>,
-    /// Security groups of the Lambda; empty: no VPC.
-    pub security_group_ids: Vec<String>,
-    /// PEM certificates that the Lambda trusts besides the public ones; empty: none.
-    pub ca_bundle: String,
     /// Whose jobs it starts, in order: deploy, endpoint or both.
     pub jobs: Vec<RepositoryRole>,
-    /// SNS topic that hears of failures; absent: none does.
-    pub alarm_topic_arn: Option<String>,
-    /// For how many days the Lambda's log is kept.
-    pub log_retention_days: u16,
 }

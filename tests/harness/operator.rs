@@ -15,7 +15,7 @@ use mlops_operator::adapters::aws::clients::AwsFactory;
 use mlops_operator::clock::Clock;
 use mlops_operator::config::Config;
 use mlops_operator::controller::{self, ClientFactory, Dependencies};
-use mlops_operator::crd::MlopsProject;
+use mlops_operator::crd::{MlopsPlatform, MlopsProject};
 use mlops_operator::domain::grants::InlinePlatform;
 use mlops_operator::metrics::Metrics;
 use mlops_operator::server::Readiness;
@@ -55,8 +55,8 @@ impl Harness {
     pub async fn new(settings: Settings) -> Self {
         let start: Timestamp = START.parse().unwrap();
         let sandbox = Sandbox::with_clock(settings, mlops_sandbox::Clock::starting_at(start));
-        let crd = serde_json::to_value(MlopsProject::crd()).unwrap();
-        let kubernetes = Kubernetes::new(sandbox.clock(), &[crd]);
+        let crds = [MlopsPlatform::crd(), MlopsProject::crd()].map(|crd| serde_json::to_value(crd).unwrap());
+        let kubernetes = Kubernetes::new(sandbox.clock(), &crds);
         for name in [NAMESPACE, "mlops-operator"] {
             kubernetes.create("namespaces", "", json!({"metadata": {"name": name}})).unwrap();
         }
@@ -126,10 +126,70 @@ impl Harness {
 
     /// The Secret that the manifest names, with the sandbox's credentials.
     pub fn put_jenkins_secret(&self) {
+        self.put_jenkins_secret_in(NAMESPACE);
+    }
+
+    /// The same in any namespace: a platform's is in the operator's own.
+    pub fn put_jenkins_secret_in(&self, namespace: &str) {
         let encode = |text: &str| base64::engine::general_purpose::STANDARD.encode(text);
         let (user, token) = Jenkins::credentials();
         let data = json!({"username": encode(&user), "token": encode(&token)});
-        self.kubernetes.create("secrets", NAMESPACE, json!({"metadata": {"name": "jenkins"}, "data": data})).unwrap();
+        self.kubernetes.create("secrets", namespace, json!({"metadata": {"name": "jenkins"}, "data": data})).unwrap();
+    }
+
+    /// A platform `main` for projects of [`NAMESPACE`], as a platform team writes it; edit it before it is applied.
+    pub fn platform_manifest() -> Value {
+        json!({
+            "metadata": {"name": "main"},
+            "spec": {
+                "aws": {"region": REGION, "accountId": ACCOUNT},
+                "jenkins": {
+                    "url": "https://ci.example", "folder": "ml",
+                    "credentialsSecretRef": {"name": "jenkins"}, "folderPolicy": "Delete",
+                },
+                "namespaces": {"names": [NAMESPACE]},
+                "git": {
+                    "baseUrl": "https://github.com/example",
+                    "connectionArn": format!("arn:aws:codeconnections:{REGION}:{ACCOUNT}:connection/0f0e0d0c-1a2b-4c3d-8e9f-001122334455"),
+                    "repositories": ["example/*"],
+                },
+                "projects": {
+                    "seedCode": "None", "dataPolicy": "Delete",
+                    "jenkins": {"awsCredentialsId": "aws-pipelines", "gitCredentialsId": "github"},
+                },
+            },
+        })
+    }
+
+    /// A project on the platform `main`: the dozen lines that its user writes.
+    pub fn project_on_platform(name: &str) -> Value {
+        json!({
+            "metadata": {"name": name},
+            "spec": {
+                "platformRef": {"name": "main"},
+                "repositories": {
+                    "preprocess": {"name": format!("{name}-preprocess")},
+                    "build": {"name": format!("{name}-build")},
+                    "deploy": {"name": format!("{name}-deploy")},
+                },
+            },
+        })
+    }
+
+    /// Creates a platform, with the Secret that it names.
+    pub fn apply_platform(&self, manifest: Value) {
+        self.put_jenkins_secret_in("mlops-operator");
+        self.kubernetes.create("mlopsplatforms", "", manifest).unwrap();
+    }
+
+    /// Conditions in short of any platform or project: `Ready=True/Succeeded`.
+    pub fn conditions_of(&self, plural: &str, namespace: &str, name: &str) -> Vec<String> {
+        short(&self.kubernetes.object(plural, namespace, name).unwrap_or_default())
+    }
+
+    /// The message of a condition of any platform or project.
+    pub fn message_of(&self, plural: &str, namespace: &str, name: &str, type_: &str) -> String {
+        said(&self.kubernetes.object(plural, namespace, name).unwrap_or_default(), type_)
     }
 
     /// A complete manifest, `taxi-fares`; edit it before it is applied. Its repositories get no seed code, so that a world
@@ -238,18 +298,12 @@ impl Harness {
 
     /// Conditions in short: `Ready=True/Succeeded`.
     pub fn conditions(&self) -> Vec<String> {
-        let object = self.object().unwrap_or_default();
-        let conditions = object.pointer("/status/conditions").and_then(Value::as_array).cloned().unwrap_or_default();
-        let text = |condition: &Value, field: &str| condition[field].as_str().unwrap_or_default().to_owned();
-        conditions.iter().map(|c| format!("{}={}/{}", text(c, "type"), text(c, "status"), text(c, "reason"))).collect()
+        short(&self.object().unwrap_or_default())
     }
 
     /// The message of a condition.
     pub fn message(&self, type_: &str) -> String {
-        let object = self.object().unwrap_or_default();
-        let conditions = object.pointer("/status/conditions").and_then(Value::as_array).cloned().unwrap_or_default();
-        let found = conditions.iter().find(|condition| condition["type"] == type_);
-        found.and_then(|condition| condition["message"].as_str()).unwrap_or_default().to_owned()
+        said(&self.object().unwrap_or_default(), type_)
     }
 
     /// Lets time pass until something holds, and answers how much it took. Panics with how resources stand if it takes
@@ -294,4 +348,20 @@ impl Harness {
         assert!(answer.status().as_u16() < 400, "{method} {path}: {}", answer.status());
         String::from_utf8_lossy(answer.body()).into_owned()
     }
+}
+
+fn conditions(object: &Value) -> Vec<Value> {
+    object.pointer("/status/conditions").and_then(Value::as_array).cloned().unwrap_or_default()
+}
+
+fn short(object: &Value) -> Vec<String> {
+    let text = |condition: &Value, field: &str| condition[field].as_str().unwrap_or_default().to_owned();
+    let told = |one: &Value| format!("{}={}/{}", text(one, "type"), text(one, "status"), text(one, "reason"));
+    conditions(object).iter().map(told).collect()
+}
+
+fn said(object: &Value, type_: &str) -> String {
+    let conditions = conditions(object);
+    let found = conditions.iter().find(|condition| condition["type"] == type_);
+    found.and_then(|condition| condition["message"].as_str()).unwrap_or_default().to_owned()
 }

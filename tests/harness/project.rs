@@ -2,14 +2,14 @@
 //! and for those in `tests/`, so that a new field of `Project` is filled in once.
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used)]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use mlops_operator::crd::identifiers::{AccountId, ConnectionArn, PortfolioId, ProductId, Region, RoleArn, Sha256};
 use mlops_operator::crd::status::Placement;
 use mlops_operator::domain::identity::{Identity, OwnerKey};
-use mlops_operator::domain::project::{
-    Catalog, JenkinsCredentials, JenkinsSettings, Project, Repositories, Repository, Roles, SeedCode, Template,
-};
+use mlops_operator::domain::platform::{Catalog, JenkinsCredentials, Platform, Roles, Seeds, Template};
+use mlops_operator::domain::project::{JenkinsSettings, Project, Repositories, Repository, SeedCode};
 use mlops_operator::domain::seal::Seals;
 use mlops_operator::domain::secret::{FingerprintKey, SealedSecret, Secret};
 use mlops_operator::resources::sagemaker_project::ProjectRef;
@@ -93,10 +93,51 @@ pub fn bare(placement: Placement) -> Project {
         connection_arn: connection(CONNECTION),
         seed_code: SeedCode::None,
     };
+    let identity = Identity { owner: owner(), placement, seals: seals() };
     Project {
-        identity: Identity { owner: owner(), placement, seals: seals() },
+        platform: Arc::new(bare_platform(identity.clone())),
+        identity,
         description: text(),
         tags: BTreeMap::new(),
+        repositories: Repositories {
+            preprocess: repository(),
+            build: repository(),
+            deploy: repository(),
+            endpoint: None,
+        },
+        parameters: BTreeMap::new(),
+        jenkins: JenkinsSettings {
+            poll_schedule: text(),
+            aws_credentials_id: text(),
+            git_credentials_id: text(),
+            extra_parameters: BTreeMap::new(),
+        },
+        model_trigger: None,
+        delete_data: false,
+    }
+}
+
+/// A project's platform, to be changed.
+pub fn platform(project: &mut Project) -> &mut Platform {
+    Arc::make_mut(&mut project.platform)
+}
+
+/// Places a project and its platform elsewhere.
+pub fn placed(project: &mut Project, change: impl Fn(&mut Placement)) {
+    change(&mut project.identity.placement);
+    change(&mut platform(project).identity.placement);
+}
+
+/// A platform with this owner and place, the built-in template, and all else empty.
+pub fn bare_platform(identity: Identity) -> Platform {
+    let text = String::new;
+    Platform {
+        identity,
+        tags: BTreeMap::new(),
+        connections: BTreeSet::new(),
+        seeds: Seeds::default(),
+        aws_credentials: false,
+        trigger: None,
         roles: Roles { launch: role("launch"), usage: role("use"), check_in: None, stack: None },
         kms_key_id: None,
         catalog: Catalog {
@@ -112,23 +153,7 @@ pub fn bare(placement: Placement) -> Project {
             template: built_in(),
             principals: Vec::new(),
         },
-        repositories: Repositories {
-            preprocess: repository(),
-            build: repository(),
-            deploy: repository(),
-            endpoint: None,
-        },
-        parameters: BTreeMap::new(),
-        jenkins: JenkinsSettings {
-            poll_schedule: text(),
-            aws_credentials_id: text(),
-            git_credentials_id: text(),
-            extra_parameters: BTreeMap::new(),
-        },
         jenkins_credentials: credentials("u", "t", "f"),
-        model_trigger: None,
-        trigger_credentials: None,
-        delete_data: false,
     }
 }
 

@@ -27,6 +27,8 @@ pub struct Story {
     begun: Timestamp,
     text: String,
     told: Told,
+    /// Further objects whose conditions are told: plural, namespace, name.
+    followed: Vec<(String, String, String)>,
 }
 
 /// What has been told already.
@@ -44,7 +46,19 @@ impl Story {
         let mut harness = Harness::new(settings).await;
         harness.start();
         let begun = harness.sandbox.now();
-        Self { harness, begun, text: format!("# {title}\n\n"), told: Told::default() }
+        Self { harness, begun, text: format!("# {title}\n\n"), told: Told::default(), followed: Vec::new() }
+    }
+
+    /// Tells the conditions of one more object from now on.
+    pub fn follow(&mut self, plural: &str, namespace: &str, name: &str) {
+        self.followed.push((plural.to_owned(), namespace.to_owned(), name.to_owned()));
+    }
+
+    /// Whether a followed object is Ready in its present generation.
+    pub fn is_ready(&self, plural: &str, namespace: &str, name: &str) -> bool {
+        let object = self.harness.kubernetes.object(plural, namespace, name).unwrap_or_default();
+        let ready = self.harness.conditions_of(plural, namespace, name).contains(&"Ready=True/Succeeded".to_owned());
+        ready && object["status"]["observedGeneration"] == object["metadata"]["generation"]
     }
 
     /// The same with a project that was applied and is Ready.
@@ -185,13 +199,12 @@ impl Story {
     }
 
     fn conditions(&self) -> BTreeMap<String, String> {
-        let project = self.project().unwrap_or_default();
-        let conditions = project["status"]["conditions"].as_array().cloned().unwrap_or_default();
-        let shown = |condition: &Value| {
-            let text = |field: &str| condition[field].as_str().unwrap_or_default().to_owned();
-            (text("type"), format!("{} {}: {}", text("status"), text("reason"), text("message")))
-        };
-        conditions.iter().map(shown).collect()
+        let mut all = shown("", &self.project().unwrap_or_default());
+        for (plural, namespace, name) in &self.followed {
+            let object = self.harness.kubernetes.object(plural, namespace, name).unwrap_or_default();
+            all.extend(shown(&format!("{name}: "), &object));
+        }
+        all
     }
 
     /// Stops the operator and compares the story with its golden file; `UPDATE_GOLDEN=1` writes it anew.
@@ -220,6 +233,17 @@ pub fn manifest() -> Value {
         manifest["spec"]["repositories"][repository]["seedCode"] = json!({"source": "BuiltIn"});
     }
     manifest
+}
+
+/// An object's conditions, each type with what it says; each type begins with whose it is.
+fn shown(whose: &str, object: &Value) -> BTreeMap<String, String> {
+    let conditions = object["status"]["conditions"].as_array().cloned().unwrap_or_default();
+    let shown = |condition: &Value| {
+        let text = |field: &str| condition[field].as_str().unwrap_or_default().to_owned();
+        let told = format!("{} {}: {}", text("status"), text("reason"), text("message"));
+        (format!("{whose}{}", text("type")), told)
+    };
+    conditions.iter().map(shown).collect()
 }
 
 fn is_read(operation: &str) -> bool {

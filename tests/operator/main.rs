@@ -21,6 +21,7 @@ mod lifecycles;
 mod lint_template;
 mod ownership;
 mod parameters;
+mod platforms;
 mod plugins;
 mod recovery;
 mod remote_text;

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::harness::project::{CONNECTION, bare, place, project_ref, repositories, role};
+use crate::harness::project::{CONNECTION, bare, place, platform, project_ref, repositories};
 use base64::Engine;
 use bytes::Bytes;
 use jiff::Timestamp;
@@ -12,8 +12,9 @@ use mlops_operator::adapters::jenkins::{JenkinsClient, JenkinsJobsActuator, Jenk
 use mlops_operator::crd::status::{Placement, Reason};
 use mlops_operator::domain::external_resource::{Actuator, Attempts, Decision, ExternalResource, Goal, Wait};
 use mlops_operator::domain::fault::{Fault, FaultKind};
+use mlops_operator::domain::platform::JenkinsCredentials;
 use mlops_operator::domain::problem::Problem;
-use mlops_operator::domain::project::{JenkinsCredentials, JenkinsSettings, Project, Roles};
+use mlops_operator::domain::project::{JenkinsSettings, Project};
 use mlops_operator::resources::jenkins_jobs::Jobs;
 use mlops_operator::resources::jenkins_jobs::marker::{Marker, describe};
 use mlops_operator::resources::jenkins_jobs::{Desired, JenkinsJobs};
@@ -31,10 +32,8 @@ fn project(folder: &[&str]) -> Project {
         jenkins_folder: folder.iter().map(|part| (*part).to_owned()).collect(),
         ..place()
     };
-    let bare = bare(place);
-    Project {
+    let mut project = Project {
         description: "It's <b>\"ours\"</b> ]]> \u{1} 🚀\nsecond line".into(),
-        roles: Roles { usage: role("use"), ..bare.roles },
         repositories: repositories(CONNECTION),
         jenkins: JenkinsSettings {
             poll_schedule: "* * * * *".into(),
@@ -42,9 +41,12 @@ fn project(folder: &[&str]) -> Project {
             git_credentials_id: "git".into(),
             extra_parameters: BTreeMap::from([("EXTRA".to_owned(), "a&b\r\n".to_owned())]),
         },
-        jenkins_credentials: credentials(&Jenkins::credentials().1),
-        ..bare
-    }
+        ..bare(place)
+    };
+    let own = platform(&mut project);
+    own.jenkins_credentials = credentials(&Jenkins::credentials().1);
+    own.aws_credentials = true;
+    project
 }
 
 fn credentials(token: &str) -> JenkinsCredentials {
@@ -71,7 +73,8 @@ impl Harness {
         let sandbox = Sandbox::new(Settings::default());
         let project = project(folder);
         let client =
-            JenkinsClient::over(sandbox.jenkins(), &project.identity.placement, &project.jenkins_credentials).unwrap();
+            JenkinsClient::over(sandbox.jenkins(), &project.identity.placement, &project.platform.jenkins_credentials)
+                .unwrap();
         Self { sandbox, client, project, delete_folders: true, builds: false }
     }
 
@@ -84,7 +87,7 @@ impl Harness {
         goal: &Goal<Desired>,
     ) -> Result<Decision<<JenkinsJobs as ExternalResource>::Action, Jobs>, Fault> {
         let server = match goal {
-            Goal::Present(_) => Goal::Present(JenkinsServer::desired(&self.project, &())),
+            Goal::Present(_) => Goal::Present(JenkinsServer::desired(&self.project.platform, &())),
             Goal::Absent => Goal::Absent,
         };
         if let Decision::Stuck(problem) = self.server(&server).await? {
@@ -344,7 +347,7 @@ async fn a_plugin_upgrade_a_restart_and_a_shutdown_ahead_are_no_drift() {
         jenkins.restart();
         jenkins.mode = Mode::QuietDown;
     });
-    let server = Goal::Present(JenkinsServer::desired(&harness.project, &()));
+    let server = Goal::Present(JenkinsServer::desired(&harness.project.platform, &()));
     let Decision::InSync(usable) = harness.server(&server).await.unwrap() else { panic!("in sync") };
     assert!(usable.quieting_down);
     let Decision::InSync(jobs) = harness.look(&harness.wanted()).await.unwrap() else { panic!("in sync") };
@@ -680,7 +683,8 @@ async fn jenkins_may_live_below_a_path() {
     let mut project = project(&["ml"]);
     project.identity.placement.jenkins_url = "https://ci.example/ci/jenkins/".into();
     let client =
-        JenkinsClient::over(sandbox.jenkins(), &project.identity.placement, &project.jenkins_credentials).unwrap();
+        JenkinsClient::over(sandbox.jenkins(), &project.identity.placement, &project.platform.jenkins_credentials)
+            .unwrap();
     let harness = Harness { sandbox, client, project, delete_folders: true, builds: false };
     assert_eq!(harness.apply().await.len(), 4);
 }
@@ -734,7 +738,8 @@ async fn over_a_real_socket_strangers_are_told_from_jenkins() {
         let mut project = project(&[]);
         project.identity.placement.jenkins_url = canned(answer).await;
         project.identity.placement.allow_plain_http = true;
-        let client = JenkinsClient::connect(&project.identity.placement, &project.jenkins_credentials, "").unwrap();
+        let client =
+            JenkinsClient::connect(&project.identity.placement, &project.platform.jenkins_credentials, "").unwrap();
         let harness = Harness {
             sandbox: Sandbox::new(Settings::default()),
             client,
@@ -793,7 +798,8 @@ async fn a_private_ca_is_trusted_when_it_is_given_and_only_then() {
     ];
     for (name, ca_bundle, expected) in rows {
         let client =
-            JenkinsClient::connect(&project.identity.placement, &project.jenkins_credentials, ca_bundle).unwrap();
+            JenkinsClient::connect(&project.identity.placement, &project.platform.jenkins_credentials, ca_bundle)
+                .unwrap();
         let harness = Harness {
             sandbox: Sandbox::new(Settings::default()),
             client,
@@ -816,9 +822,10 @@ async fn a_real_jenkins_agrees() {
     let mut project = project(&["mlops-operator-test", "taxi"]);
     project.identity.placement.jenkins_url = setting("JENKINS_URL");
     project.identity.placement.allow_plain_http = true;
-    project.jenkins_credentials = credentials(&setting("JENKINS_TOKEN"));
-    project.jenkins_credentials.username = setting("JENKINS_USER");
-    let client = JenkinsClient::connect(&project.identity.placement, &project.jenkins_credentials, "").unwrap();
+    platform(&mut project).jenkins_credentials = credentials(&setting("JENKINS_TOKEN"));
+    platform(&mut project).jenkins_credentials.username = setting("JENKINS_USER");
+    let client =
+        JenkinsClient::connect(&project.identity.placement, &project.platform.jenkins_credentials, "").unwrap();
     let mut harness =
         Harness { sandbox: Sandbox::new(Settings::default()), client, project, delete_folders: true, builds: false };
     assert_eq!(harness.apply().await.len(), 5);

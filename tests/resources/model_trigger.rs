@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::harness::project::{bare, credentials, place_in, project_ref, role};
+use crate::harness::project::{bare, credentials, place_in, platform, project_ref, role};
 use aws_config::Region;
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
@@ -15,8 +15,9 @@ use mlops_operator::clock::Clock;
 use mlops_operator::crd::status::{Intent, Placement, Reason};
 use mlops_operator::domain::external_resource::{Actuator, Attempts, Change, Decision, ExternalResource, Goal, Wait};
 use mlops_operator::domain::fault::FaultKind;
+use mlops_operator::domain::platform::TriggerFunction;
 use mlops_operator::domain::problem::Problem;
-use mlops_operator::domain::project::{ModelTriggerSettings as Wanted, Project, RepositoryRole};
+use mlops_operator::domain::project::{ModelTriggerSettings, Project, RepositoryRole};
 use mlops_operator::domain::secret::{SealedSecret, Secret};
 use mlops_operator::resources::model_trigger::{ModelTrigger, SECRET_PARAMETER, template};
 use mlops_sandbox::aws::Call;
@@ -28,23 +29,22 @@ const REGION: &str = "eu-west-1";
 
 fn project() -> Project {
     let place = Placement { project_name: "taxi".into(), jenkins_url: "https://ci.example".into(), ..place_in(REGION) };
-    Project {
+    let mut project = Project {
         tags: BTreeMap::from([("team".to_owned(), "a".to_owned())]),
-        jenkins_credentials: credentials("robot", "t0ken-1", &"1".repeat(32)),
-        model_trigger: Some(Wanted {
+        model_trigger: Some(ModelTriggerSettings {
             approval_statuses: vec!["Approved".into()],
-            runtime_role_arn: None,
-            permissions_boundary_arn: None,
-            jenkins_url: "https://ci.internal/jenkins".into(),
-            subnet_ids: Vec::new(),
-            security_group_ids: Vec::new(),
-            ca_bundle: String::new(),
             jobs: vec![RepositoryRole::Deploy],
-            alarm_topic_arn: None,
-            log_retention_days: 30,
         }),
         ..bare(place)
-    }
+    };
+    let own = platform(&mut project);
+    own.jenkins_credentials = credentials("robot", "t0ken-1", &"1".repeat(32));
+    own.trigger = Some(TriggerFunction {
+        jenkins_url: "https://ci.internal/jenkins".into(),
+        log_retention_days: 30,
+        ..TriggerFunction::default()
+    });
+    project
 }
 
 struct Scene {
@@ -175,7 +175,7 @@ async fn the_stack_is_made_kept_changed_and_deleted() {
     assert_eq!(scene.reconcile(true).await, "in sync");
     assert_eq!(scene.sandbox.calls().len(), calls + 1, "an unchanged stack costs one look");
 
-    scene.project.jenkins_credentials.token =
+    platform(&mut scene.project).jenkins_credentials.token =
         SealedSecret { value: Secret::new("t0ken-2"), fingerprint: "2".repeat(32) };
     assert_eq!(scene.settle(true).await, ["Update: SecretChanged", "wait: Progressing", "in sync"]);
     assert_eq!(scene.secret()["token"], "t0ken-2");
@@ -320,7 +320,7 @@ async fn an_update_of_somebody_that_failed_without_rollback_is_put_right() {
 async fn a_rollback_that_fails_is_continued() {
     let mut scene = Scene::new().await;
     scene.settle(true).await;
-    scene.project.model_trigger.as_mut().unwrap().jenkins_url = "https://elsewhere".into();
+    platform(&mut scene.project).trigger.as_mut().unwrap().jenkins_url = "https://elsewhere".into();
     assert_eq!(scene.reconcile(true).await, "Update: SpecChanged");
     // The function is updated before the tags of the rule, which fails; then the function fails on its way back.
     scene.fail_next("Rule", "no");
@@ -369,7 +369,7 @@ async fn a_foreign_stack_is_left_alone() {
 #[tokio::test(start_paused = true)]
 async fn a_stack_role_that_cannot_be_assumed_is_waited_for() {
     let mut scene = Scene::new().await;
-    scene.project.roles.stack = Some(role("none"));
+    platform(&mut scene.project).roles.stack = Some(role("none"));
     let id = scene.project.identity.clone();
     let seen = scene.stacks.observe(&id, &scene.attempts).await.unwrap();
     let goal = Goal::Present(ModelTrigger::desired(&scene.project, &project_ref("p-1")));

@@ -2,10 +2,10 @@
 //! clock. Every reconcile is that of a fresh process, so nothing is remembered but what stands in AWS.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use crate::harness::project::{account, bare, connection, owner, place_in, repositories, role, role_arn};
+use crate::harness::project::{account, bare_platform, connection, owner, place_in, role, role_arn, seals};
 use aws_config::Region;
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
@@ -22,8 +22,9 @@ use mlops_operator::domain::external_resource::{Actuator, ExternalResource, Goal
 use mlops_operator::domain::fault::{Fault, FaultKind};
 use mlops_operator::domain::identity::Identity;
 use mlops_operator::domain::outcome::Outcome;
+use mlops_operator::domain::platform::{Platform, Roles, Seeds, TriggerFunction};
 use mlops_operator::domain::problem::Problem;
-use mlops_operator::domain::project::{ModelTriggerSettings, Project, RepositoryRole, Roles, SeedCode};
+use mlops_operator::domain::project::RepositoryRole;
 use mlops_operator::resources::artifact_bucket::ArtifactBucket;
 use mlops_operator::resources::artifact_bucket::Artifacts;
 use mlops_operator::resources::prerequisites::OperatorPrincipal;
@@ -51,32 +52,21 @@ impl IntentJournal for NoIntents {
 struct Bench {
     sandbox: Sandbox,
     clock: Clock,
-    project: Project,
+    platform: Platform,
     access_key: Option<&'static str>,
     memory: ObjectMemory,
 }
 
-fn project(region: &str, given: Option<&str>) -> Project {
+fn platform(region: &str, given: Option<&str>) -> Platform {
     let own = Identity::own_bucket_name(&owner(), &account(), &crate::harness::project::region(region));
-    let place =
+    let placement =
         Placement { bucket: given.map_or(own, str::to_owned), bucket_owned: given.is_none(), ..place_in(region) };
-    Project {
+    Platform {
         tags: BTreeMap::from([("team".to_owned(), "a & b".replace('&', "+"))]),
         roles: Roles { launch: role_arn(LAUNCH), usage: role_arn(USE), check_in: None, stack: Some(role_arn(USE)) },
-        repositories: repositories(CONNECTION),
-        model_trigger: Some(ModelTriggerSettings {
-            approval_statuses: vec!["Approved".into()],
-            runtime_role_arn: None,
-            permissions_boundary_arn: None,
-            jenkins_url: String::new(),
-            subnet_ids: Vec::new(),
-            security_group_ids: Vec::new(),
-            ca_bundle: String::new(),
-            jobs: vec![RepositoryRole::Deploy],
-            alarm_topic_arn: None,
-            log_retention_days: 30,
-        }),
-        ..bare(place)
+        connections: BTreeSet::from([connection(CONNECTION)]),
+        trigger: Some(TriggerFunction { log_retention_days: 30, ..TriggerFunction::default() }),
+        ..bare_platform(Identity { owner: owner(), placement, seals: seals() })
     }
 }
 
@@ -94,7 +84,7 @@ impl Bench {
         Self {
             sandbox,
             clock,
-            project: project(region, given),
+            platform: platform(region, given),
             access_key: Some("AKIAOPERATOR"),
             memory: ObjectMemory::default(),
         }
@@ -113,7 +103,7 @@ impl Bench {
     }
 
     async fn aws(&self) -> Aws {
-        self.factory().connect(&self.project.identity.placement, "test").await
+        self.factory().connect(&self.platform.identity.placement, "test").await
     }
 
     async fn reconcile<R, A>(&self, goal: &Goal<R::Desired>, actuator: &A) -> (Outcome<R::Output>, Vec<String>)
@@ -124,7 +114,7 @@ impl Bench {
         let (_stop, stopping) = tokio::sync::watch::channel(false);
         self.memory.doubt(R::KIND);
         let scope = Scope::new(&self.memory, self.clock, &NoIntents, stopping);
-        let outcome = converge::<R, A, _>(&scope, &self.project.identity, goal, actuator).await;
+        let outcome = converge::<R, A, _>(&scope, &self.platform.identity, goal, actuator).await;
         let applied = scope.take_applied().into_iter();
         (outcome, applied.map(|step| format!("{}: {}", step.reason, step.summary)).collect())
     }
@@ -132,7 +122,7 @@ impl Bench {
     /// One reconcile that builds the bucket up.
     async fn build(&self) -> (Outcome<Artifacts>, Vec<String>) {
         let inputs = OperatorPrincipal { arn: String::new() };
-        let goal = Goal::Present(ArtifactBucket::desired(&self.project, &inputs));
+        let goal = Goal::Present(ArtifactBucket::desired(&self.platform, &inputs));
         self.reconcile::<ArtifactBucket, _>(&goal, &ArtifactBucketActuator::new(&self.aws().await)).await
     }
 
@@ -143,8 +133,8 @@ impl Bench {
 
     /// One look at the prerequisites.
     async fn look(&self) -> Outcome<OperatorPrincipal> {
-        let goal = Goal::Present(Prerequisites::desired(&self.project, &()));
-        let actuator = PrerequisitesActuator::new(&self.aws().await, &self.project);
+        let goal = Goal::Present(Prerequisites::desired(&self.platform, &()));
+        let actuator = PrerequisitesActuator::new(&self.aws().await, &self.platform);
         self.reconcile::<Prerequisites, _>(&goal, &actuator).await.0
     }
 
@@ -159,7 +149,7 @@ impl Bench {
     }
 
     fn bucket(&self) -> Value {
-        let name = self.project.identity.placement.bucket.clone();
+        let name = self.platform.identity.placement.bucket.clone();
         self.sandbox.world(|world| world.s3.dump())[name].clone()
     }
 
@@ -200,8 +190,8 @@ async fn a_bucket_of_our_own_is_made_kept_changed_and_deleted() {
         assert_eq!((again, applied.len()), (Outcome::InSync { output: output.clone(), changed: false }, 0));
         assert_eq!(bench.writes(), writes, "{region}: an unchanged bucket is only looked at");
 
-        bench.project.tags = BTreeMap::from([("team".to_owned(), "c".to_owned())]);
-        bench.project.kms_key_id = Some("arn:aws:kms:eu-west-1:111122223333:key/1".into());
+        bench.platform.tags = BTreeMap::from([("team".to_owned(), "c".to_owned())]);
+        bench.platform.kms_key_id = Some("arn:aws:kms:eu-west-1:111122223333:key/1".into());
         let (_, applied) = bench.build().await;
         let reasons: Vec<&str> = applied.iter().map(|step| step.split(' ').next().unwrap()).collect();
         assert_eq!(
@@ -274,7 +264,7 @@ async fn a_bucket_of_more_than_a_page_is_emptied_before_it_goes() {
 #[tokio::test(start_paused = true)]
 async fn buckets_of_others_are_left_alone() {
     let bench = Bench::new(REGION, None);
-    let name = bench.project.identity.placement.bucket.clone();
+    let name = bench.platform.identity.placement.bucket.clone();
     bench.s3("999999999999", &format!("PUT /{name}"), LOCATION);
     assert_eq!(stuck(&bench.build().await.0), Some(Reason::BucketNameTaken));
     assert_eq!(bench.remove().await, (Outcome::Gone, Vec::new()), "there is nothing of ours");
@@ -378,40 +368,40 @@ async fn each_prerequisite_that_lacks_is_found() {
         ("all is well", Box::new(|_| {}), None),
         (
             "another account",
-            Box::new(|bench| bench.project.identity.placement.account_id = AccountId::parse("999999999999").unwrap()),
+            Box::new(|bench| bench.platform.identity.placement.account_id = AccountId::parse("999999999999").unwrap()),
             Some(Reason::WrongAccount),
         ),
         (
             "a role that does not exist",
-            Box::new(|bench| bench.project.roles.launch = role("none")),
+            Box::new(|bench| bench.platform.roles.launch = role("none")),
             Some(Reason::RoleMissing),
         ),
         (
             "a role with another path",
-            Box::new(|bench| bench.project.roles.launch = role_arn(&LAUNCH.replace("service-role/", ""))),
+            Box::new(|bench| bench.platform.roles.launch = role_arn(&LAUNCH.replace("service-role/", ""))),
             Some(Reason::RoleMissing),
         ),
         (
             "a launch role for other services",
-            Box::new(|bench| bench.project.roles.launch = role_arn(USE)),
+            Box::new(|bench| bench.platform.roles.launch = role_arn(USE)),
             Some(Reason::RoleNotTrusted),
         ),
         (
             "a stack role for other services",
-            Box::new(|bench| bench.project.roles.stack = Some(role_arn(LAUNCH))),
+            Box::new(|bench| bench.platform.roles.stack = Some(role_arn(LAUNCH))),
             Some(Reason::RoleNotTrusted),
         ),
         (
             "a check-in role for other services",
             Box::new(|bench| {
-                bench.project.repositories.build.seed_code = SeedCode::BuiltIn;
-                bench.project.roles.check_in = Some(role_arn(LAUNCH));
+                bench.platform.seeds = Seeds { bundled: BTreeSet::from([RepositoryRole::Build]), any: true };
+                bench.platform.roles.check_in = Some(role_arn(LAUNCH));
             }),
             Some(Reason::RoleNotTrusted),
         ),
         (
             "a check-in role where nothing is checked in",
-            Box::new(|bench| bench.project.roles.check_in = Some(role_arn(LAUNCH))),
+            Box::new(|bench| bench.platform.roles.check_in = Some(role_arn(LAUNCH))),
             None,
         ),
         ("roles that may not be read", world_of(|world| world.iam.deny("*", "iam:GetRole")), None),
@@ -420,7 +410,7 @@ async fn each_prerequisite_that_lacks_is_found() {
         (
             "no such connection",
             Box::new(|bench| {
-                bench.project.repositories.build.connection_arn = connection(&CONNECTION.replace("0001", "0002"))
+                bench.platform.connections = BTreeSet::from([connection(&CONNECTION.replace("0001", "0002"))])
             }),
             Some(Reason::ConnectionMissing),
         ),
@@ -456,7 +446,7 @@ async fn each_prerequisite_that_lacks_is_found() {
 async fn deletion_looks_at_the_account_and_at_nothing_else() {
     let mut bench = Bench::new(REGION, None);
     for (account, wanted) in [(ACCOUNT, None), ("999999999999", Some(Reason::WrongAccount))] {
-        bench.project.identity.placement.account_id = AccountId::parse(account).unwrap();
+        bench.platform.identity.placement.account_id = AccountId::parse(account).unwrap();
         let actuator = PrerequisitesActuator::account_only(&bench.aws().await);
         let (outcome, _) = bench.reconcile::<Prerequisites, _>(&Goal::Absent, &actuator).await;
         assert_eq!(stuck(&outcome), wanted, "{account}");
@@ -472,8 +462,8 @@ fn with_role(bench: &mut Bench, external_id: &str) {
         "Condition": {"StringEquals": {"sts:ExternalId": "c/ml"}},
     }]});
     bench.sandbox.world(|world| world.iam.add_role_trusting(ACCOUNT, "/teams/", "mlops", trust));
-    bench.project.identity.placement.role_arn = Some(role_arn(TEAM_ROLE));
-    bench.project.identity.placement.external_id = Some(external_id.into());
+    bench.platform.identity.placement.role_arn = Some(role_arn(TEAM_ROLE));
+    bench.platform.identity.placement.external_id = Some(external_id.into());
 }
 
 #[tokio::test(start_paused = true)]
@@ -482,10 +472,10 @@ async fn a_role_is_assumed_once_an_hour_and_is_the_principal_with_its_path() {
     with_role(&mut bench, "c/ml");
     let factory = bench.factory();
     let look = async |bench: &Bench| {
-        let aws = factory.connect(&bench.project.identity.placement, "ml/taxi").await;
+        let aws = factory.connect(&bench.platform.identity.placement, "ml/taxi").await;
         aws.s3.list_buckets().send().await.unwrap();
-        let goal = Goal::Present(Prerequisites::desired(&bench.project, &()));
-        bench.reconcile::<Prerequisites, _>(&goal, &PrerequisitesActuator::new(&aws, &bench.project)).await.0
+        let goal = Goal::Present(Prerequisites::desired(&bench.platform, &()));
+        bench.reconcile::<Prerequisites, _>(&goal, &PrerequisitesActuator::new(&aws, &bench.platform)).await.0
     };
     let assumed = |bench: &Bench| bench.sandbox.calls().iter().filter(|call| *call == "sts AssumeRole").count();
     for _ in 0..3 {
@@ -503,7 +493,7 @@ async fn places_beyond_the_bound_cost_a_role_assumed_anew_and_nothing_else() {
     let mut bench = Bench::new(REGION, None);
     with_role(&mut bench, "c/ml");
     let factory = bench.factory();
-    let place = bench.project.identity.placement.clone();
+    let place = bench.platform.identity.placement.clone();
     let assumed = |bench: &Bench| bench.sandbox.calls().iter().filter(|call| *call == "sts AssumeRole").count();
     let used = factory.connect(&place, "used").await;
     used.s3.list_buckets().send().await.unwrap();

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::harness::project::{self, bare, place_in, repositories, role_arn, seals};
+use crate::harness::project::{self, bare, place_in, platform, repositories, role_arn, seals};
 use aws_config::Region;
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
@@ -23,7 +23,7 @@ use mlops_operator::domain::fault::Fault;
 use mlops_operator::domain::identity::{Identity, OwnerKey};
 use mlops_operator::domain::outcome::Outcome;
 use mlops_operator::domain::problem::Problem;
-use mlops_operator::domain::project::{ParameterValue, Project, Roles};
+use mlops_operator::domain::project::{ParameterValue, Project};
 use mlops_operator::resources::catalog::ProvisioningTarget;
 use mlops_operator::resources::sagemaker_project::{ProjectRef, Provisioned, SagemakerProject};
 use mlops_operator::templates::project_template;
@@ -190,15 +190,15 @@ async fn catalog(aws: &Aws) -> ProvisioningTarget {
 }
 
 fn project(identity: Identity) -> Project {
-    let bare = bare(identity.placement.clone());
-    Project {
-        identity,
+    let mut project = Project {
+        identity: identity.clone(),
         description: "churn of customers".into(),
         tags: BTreeMap::from([("team".into(), "red".into())]),
-        roles: Roles { launch: role_arn(LAUNCH_ROLE), ..bare.roles },
         repositories: repositories(&format!("arn:aws:codeconnections:{REGION}:{ACCOUNT}:connection/c")),
-        ..bare
-    }
+        ..bare(identity.placement)
+    };
+    platform(&mut project).roles.launch = role_arn(LAUNCH_ROLE);
+    project
 }
 
 #[tokio::test(start_paused = true)]

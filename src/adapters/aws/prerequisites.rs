@@ -14,19 +14,19 @@ use crate::crd::status::Reason;
 use crate::domain::external_resource::{Actuator, Attempts, RecordedIds};
 use crate::domain::fault::{Fault, FaultKind};
 use crate::domain::identity::Identity;
-use crate::domain::project::Project;
+use crate::domain::platform::Platform;
 use crate::resources::prerequisites::{Action, Needs, Observed, ObservedConnection, ObservedRole, Prerequisites};
 
-/// Observes with the clients of one place what one project needs.
+/// Observes with the clients of one place what one platform needs.
 pub struct PrerequisitesActuator {
     aws: Aws,
     needs: Needs,
 }
 
 impl PrerequisitesActuator {
-    /// For making: observes every role and connection that the project names.
-    pub fn new(aws: &Aws, project: &Project) -> Self {
-        Self { aws: aws.clone(), needs: Needs::of(project) }
+    /// For making: observes every role and connection that the platform names.
+    pub fn new(aws: &Aws, platform: &Platform) -> Self {
+        Self { aws: aws.clone(), needs: Needs::of(platform) }
     }
 
     /// For tearing down: only the account counts, and there may be no project that parses.

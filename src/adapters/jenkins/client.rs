@@ -18,7 +18,7 @@ use super::errors;
 use super::transport::{self, BaseUrl};
 use crate::crd::status::{Placement, Reason};
 use crate::domain::fault::{Fault, FaultKind};
-use crate::domain::project::JenkinsCredentials;
+use crate::domain::platform::JenkinsCredentials;
 
 /// What a transport may fail with.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;

@@ -13,7 +13,6 @@ use super::*;
 use crate::crd::status::{Intent, MlopsProjectStatus, Placement};
 use crate::domain::external_resource::{Change, RecordedIds, ResourceKind};
 use crate::domain::identity::OwnerKey;
-use crate::domain::project::Project;
 
 /// A number that should have a certain value.
 struct Number;
@@ -26,13 +25,14 @@ struct Seen {
 
 impl ExternalResource for Number {
     const KIND: ResourceKind = ResourceKind::CatalogProduct;
+    type Declared = ();
     type Inputs = ();
     type Desired = u32;
     type Observed = Seen;
     type Action = Option<u32>;
     type Output = u32;
 
-    fn desired(_: &Project, (): &()) -> u32 {
+    fn desired((): &(), (): &()) -> u32 {
         7
     }
 
@@ -323,13 +323,14 @@ struct Restless;
 
 impl ExternalResource for Restless {
     const KIND: ResourceKind = ResourceKind::JenkinsJobs;
+    type Declared = ();
     type Inputs = ();
     type Desired = ();
     type Observed = u32;
     type Action = u32;
     type Output = ();
 
-    fn desired(_: &Project, (): &()) {}
+    fn desired((): &(), (): &()) {}
 
     fn decide(_: &Identity, _: &Goal<()>, seen: &u32, _: Timestamp, _: &Attempts) -> Decision<u32, ()> {
         Decision::Act(vec![Step::new(*seen, Change::Delete, Reason::SpecChanged, format!("delete job \"{seen}\""))])

@@ -1,22 +1,46 @@
 //! Makes the resources of an object as declared: what must be read and written before the first of them is made. The
 //! graph then decides on the order.
 
-use super::graph::{self, Remote};
-use super::validate::validate;
+use std::sync::Arc;
+
+use super::graph::{self, Remote, Standing};
+use super::validate::{self, Valid, Validation};
 use super::{Reconciled, Subject};
 use crate::controller::api::ApiError;
 use crate::controller::converge::Scope;
+use crate::controller::dereference::JenkinsAccess;
 use crate::controller::finalizer::set_finalizer;
+use crate::controller::platforms::{self, PlatformState};
 use crate::controller::{dereference, object};
-use crate::domain::external_resource::ResourceKind;
+use crate::crd::platform::ConfigMapRef;
+use crate::crd::status::Reason;
+use crate::domain::external_resource::{ResourceKind, Wait};
 use crate::domain::outcome::{Outcome, Phase, ReconcileResult};
+use crate::domain::problem::Problem;
+use crate::domain::project::Project;
+use crate::domain::validate::Parsed;
 
-/// Makes the resources as declared, as far as one reconcile can.
-pub(super) async fn apply(subject: &Subject<'_>) -> Result<Reconciled, ApiError> {
-    let parsed = match validate(subject) {
-        Ok(parsed) => parsed,
-        Err(problem) => return Ok(Reconciled::refused(problem)),
-    };
+/// How long a project waits for its platform before it looks by itself: each change there brings it back at once.
+const PLATFORM_WAIT: std::time::Duration = std::time::Duration::from_mins(10);
+
+/// Makes the resources as declared, as far as one reconcile can; `None`: nothing is known yet of the platform that it shares.
+pub(super) async fn apply(subject: &Subject<'_>) -> Result<Option<Reconciled>, ApiError> {
+    match validate::project(subject) {
+        Err(problem) => Ok(Some(Reconciled::refused(problem))),
+        Ok(Validation::Unknown) => Ok(None),
+        Ok(Validation::Suspended) => Ok(Some(Reconciled::unobserved(ReconcileResult::Suspended))),
+        Ok(Validation::Waits { stalled, message }) => {
+            let outcome = not_ready(subject, stalled, message);
+            let mut blocked = Reconciled::blocked(&graph::ON_PLATFORM, ResourceKind::Platform, &outcome);
+            blocked.summary.note_platform(outcome);
+            Ok(Some(Reconciled { local: true, ..Reconciled::observed(Phase::Apply, blocked.summary, Vec::new()) }))
+        }
+        Ok(Validation::Valid(valid)) => Box::pin(make(subject, *valid)).await.map(Some),
+    }
+}
+
+async fn make(subject: &Subject<'_>, valid: Valid) -> Result<Reconciled, ApiError> {
+    let Valid { parsed, platform } = valid;
     if parsed.spec.suspend {
         return Ok(Reconciled::unobserved(ReconcileResult::Suspended));
     }
@@ -26,39 +50,109 @@ pub(super) async fn apply(subject: &Subject<'_>) -> Result<Reconciled, ApiError>
     context.references.refer(key, &sources);
     let versions = dereference::version(&context.references, &sources).await;
     memory.begin(&format!("{}{versions}", object::revision(object)));
-    let (resolved, access) = match dereference::project(context, key, &parsed).await {
-        Ok(resolved) => resolved,
+    let (project, access) = match project(subject, parsed, platform.as_ref()).await {
+        Ok(project) => project,
         Err(outcome) => {
-            let outcome = since_first(subject, ResourceKind::Prerequisites, outcome);
-            return Ok(Reconciled::blocked(ResourceKind::Prerequisites, &outcome));
+            // What is wrong with Secrets is said where the first resource is.
+            let first = match platform {
+                Some(_) => ResourceKind::SagemakerProject,
+                None => ResourceKind::Prerequisites,
+            };
+            let outcome = since_first(subject, first, outcome);
+            return Ok(blocked(subject, platform.as_deref(), first, &outcome));
         }
     };
-    memory.knows(resolved.secrets());
-    let own_template = parsed.own_template().cloned();
-    let project = parsed.into_project(resolved);
-    let refused = own_template.and_then(|reference| dereference::refused_template(context, &reference, &project));
-    if let Some(problem) = refused {
-        return Ok(Reconciled::blocked(ResourceKind::Prerequisites, &Outcome::Stuck(problem)));
-    }
     let placement = &project.identity.placement;
     let known = writer.status();
     let jenkins = match context.dependencies.clients.jenkins(placement, &access.credentials, &access.ca_bundle) {
         Ok(jenkins) => jenkins,
         Err(fault) => {
             let outcome = Outcome::Faulted { fault, since: clock.now() };
-            return Ok(Reconciled::blocked(ResourceKind::JenkinsServer, &outcome));
+            let by = if platform.is_some() { ResourceKind::JenkinsJobs } else { ResourceKind::JenkinsServer };
+            return Ok(blocked(subject, platform.as_deref(), by, &outcome));
         }
     };
     let remote = Remote { aws: context.dependencies.clients.aws(placement).await, jenkins };
     // Only what may be made from here on has to be removed: an object whose Secret never was goes at once.
     if !object::is_finalized(&object.metadata) {
-        set_finalizer(&context.api(&key.namespace), object, true).await?;
+        set_finalizer(&context.api(key), object, true).await?;
     }
     writer.record_placement(placement).await?;
     let scope =
         Scope::new(memory, clock, *writer, context.stopping.clone()).with_chance((context.dependencies.chance)());
-    let summary = graph::apply(&scope, &project, &remote, &known).await;
+    let summary = match platform {
+        None => graph::apply(&scope, &project, &remote, &known).await,
+        Some(state) => graph::apply_on(&scope, &project, &remote, &known, standing(subject, &state)).await,
+    };
     Ok(Reconciled::observed(Phase::Apply, summary, scope.take_applied()))
+}
+
+/// One resource keeps all others from being observed.
+fn blocked(subject: &Subject<'_>, platform: Option<&PlatformState>, by: ResourceKind, outcome: &Outcome) -> Reconciled {
+    let Some(state) = platform else { return Reconciled::blocked(&graph::OWN, by, outcome) };
+    let mut blocked = Reconciled::blocked(&graph::ON_PLATFORM, by, outcome);
+    blocked.summary.note_platform(standing(subject, state).platform);
+    Reconciled { local: true, ..Reconciled::observed(Phase::Apply, blocked.summary, Vec::new()) }
+}
+
+/// The project with all that Secrets and ConfigMaps hold for it, and what Jenkins is spoken to with.
+async fn project(
+    subject: &Subject<'_>,
+    parsed: Parsed,
+    platform: Option<&Arc<PlatformState>>,
+) -> Result<(Project, JenkinsAccess), Outcome> {
+    let Subject { key, context, memory, .. } = subject;
+    let (resolved, own) = dereference::project(context, key, &parsed).await?;
+    let parts = platform.and_then(|state| state.parts.as_ref());
+    let mut secrets = resolved.secrets();
+    let (access, template): (Option<JenkinsAccess>, Option<ConfigMapRef>) = match parts {
+        Some(parts) => {
+            // What it makes is made with the platform's.
+            secrets.push(parts.access.credentials.token.value.clone());
+            (Some(parts.access.clone()), parts.own_template.clone())
+        }
+        None => (own, parsed.own_platform().and_then(|own| own.own_template().cloned())),
+    };
+    memory.knows(secrets);
+    let (Some(project), Some(access)) = (parsed.into_project(resolved), access) else {
+        return Err(Outcome::Interrupted);
+    };
+    let refused = template.and_then(|reference| dereference::refused_template(context, &reference, &project));
+    match refused {
+        Some(problem) => Err(Outcome::Stuck(problem)),
+        None => Ok((project, access)),
+    }
+}
+
+/// What the project finds of its platform.
+fn standing(subject: &Subject<'_>, state: &PlatformState) -> Standing {
+    let name = state.parts.as_ref().map_or("", |parts| parts.shared.name.as_str());
+    let platform = match &state.standing {
+        platforms::Standing::Ready => Outcome::InSync { output: (), changed: false },
+        platforms::Standing::NotReady { stalled, message } => {
+            not_ready(subject, *stalled, format!("{name} is not Ready: {message}"))
+        }
+        platforms::Standing::Suspended | platforms::Standing::Deleting => {
+            not_ready(subject, true, format!("{name} is being deleted, and waits for this project to go"))
+        }
+    };
+    let parts = state.parts.as_ref();
+    Standing {
+        platform,
+        target: parts.and_then(|parts| parts.target.clone()),
+        jenkins_usable: parts.is_some_and(|parts| parts.jenkins_usable),
+    }
+}
+
+/// A platform that is not Ready: the project's user can do nothing, so it is a wait unless the platform waits for a person.
+fn not_ready(subject: &Subject<'_>, stalled: bool, message: String) -> Outcome {
+    let now = subject.context.dependencies.clock.now();
+    let until = now.saturating_add(PLATFORM_WAIT).unwrap_or(now);
+    if stalled {
+        let hint = "ask who looks after the platform: the project goes on by itself once it is Ready";
+        return Outcome::Stuck(Problem::new(Reason::PlatformNotReady, message, hint).until(until));
+    }
+    Outcome::waiting(Wait::new("platform", Reason::PlatformNotReady, message).until(until), now)
 }
 
 /// The same, since it went wrong first.

@@ -34,8 +34,8 @@ pub(super) async fn delete(subject: &Subject<'_>) -> Result<Reconciled, ApiError
         Ok(placement) => placement,
         Err(problem) => return Ok(Reconciled::refused(problem)),
     };
-    let sent = dereference::sent(key, object::spec(object));
-    let mut sources = dereference::placement_sources(key, &placement);
+    let sent = dereference::sent(context, key, object::spec(object));
+    let mut sources = dereference::placement_sources(context.secrets_of(key, &placement), &placement);
     dereference::name_sent(&mut sources, &sent);
     context.references.refer(key, &sources);
     let versions = dereference::version(&context.references, &sources).await;
@@ -45,7 +45,7 @@ pub(super) async fn delete(subject: &Subject<'_>) -> Result<Reconciled, ApiError
     let (clock, clients) = (context.dependencies.clock, &context.dependencies.clients);
     // They are not needed for anything else: what AWS says of a stack that goes may repeat what it was made with.
     let mut secrets = dereference::readable(context, &sent).await;
-    let jenkins = match dereference::jenkins(context, key, &placement).await {
+    let jenkins = match dereference::jenkins(context, context.secrets_of(key, &placement), &placement).await {
         Ok(access) => {
             secrets.push(access.credentials.token.value.clone());
             let client = clients.jenkins(&placement, &access.credentials, &access.ca_bundle);
@@ -54,12 +54,22 @@ pub(super) async fn delete(subject: &Subject<'_>) -> Result<Reconciled, ApiError
         Err(outcome) => Err(since_first(subject, ResourceKind::JenkinsServer, outcome)),
     };
     memory.knows(secrets);
+    let shared = placement.platform.as_deref();
+    let own = shared.is_none();
     let deletion = Deletion {
         aws: clients.aws(&placement).await,
         jenkins,
-        names: catalog_names(&owner, &context.seals, object::spec(object)),
-        delete_data: object::data_policy(object) == DataPolicy::Delete,
-        delete_folders: object::folder_policy(object) == FolderPolicy::Delete,
+        names: own.then(|| catalog_names(&owner, &context.seals, object::spec(object))),
+        product_of: Identity {
+            owner: shared.map_or_else(|| owner.clone(), |name| OwnerKey::of_platform(&context.cluster, name)),
+            placement: placement.clone(),
+            seals: context.seals.clone(),
+        },
+        delete_data: data_policy(subject, shared) == DataPolicy::Delete,
+        delete_folders: match shared {
+            Some(name) => context.platforms.folder_policy(name),
+            None => object::folder_policy(object).unwrap_or_default(),
+        } == FolderPolicy::Delete,
     };
     let scope =
         Scope::new(memory, clock, *writer, context.stopping.clone()).with_chance((context.dependencies.chance)());
@@ -67,13 +77,19 @@ pub(super) async fn delete(subject: &Subject<'_>) -> Result<Reconciled, ApiError
     Ok(Reconciled::observed(Phase::Delete, summary, scope.take_applied()))
 }
 
+/// What happens to the data: what the spec says, or else the platform, if that still says anything.
+fn data_policy(subject: &Subject<'_>, platform: Option<&str>) -> DataPolicy {
+    let Subject { object, context, .. } = subject;
+    let default = || {
+        let state = context.platforms.state(platform?)?;
+        state.parts.as_ref()?.shared.spec.projects.data_policy
+    };
+    object::data_policy(object).or_else(default).unwrap_or_default()
+}
+
 /// What the catalog's resources are searched by first: their names, if the spec still parses.
 fn catalog_names(owner: &OwnerKey, seals: &Seals, spec: &serde_json::Value) -> Names {
-    match parse(owner, seals, spec) {
-        Ok(parsed) => {
-            let (portfolio, product) = parsed.catalog_names();
-            Names { portfolio, product }
-        }
-        Err(_) => Names::default(),
-    }
+    let parsed = parse(owner, seals, spec).ok();
+    let names = parsed.as_ref().and_then(|parsed| parsed.own_platform()).map(|own| own.catalog_names());
+    names.map(|(portfolio, product)| Names { portfolio, product }).unwrap_or_default()
 }

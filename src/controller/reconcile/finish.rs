@@ -7,7 +7,7 @@ use kube::core::DynamicObject;
 use kube::runtime::controller::Action;
 use kube::{Resource as _, ResourceExt};
 
-use super::{Ending, Reconciled, Subject};
+use super::{Ending, Reconciled, Subject, platform};
 use crate::controller::api::ApiError;
 use crate::controller::events::publish_events;
 use crate::controller::finalizer::set_finalizer;
@@ -22,9 +22,9 @@ use crate::domain::text;
 
 /// Writes what came of the reconcile. Answers when to reconcile again, and whether everything has settled.
 pub(super) async fn finish(subject: &Subject<'_>, reconciled: Reconciled) -> Result<(Action, bool), ApiError> {
-    let Subject { object, context, memory, writer, .. } = subject;
+    let Subject { object, key, context, memory, writer } = subject;
     let scrubber = memory.scrubber();
-    let Reconciled { result, summary, applied, ending, local } = reconciled.cleaned(&scrubber);
+    let Reconciled { result, summary, applied, ending, local, parts } = reconciled.cleaned(&scrubber);
     let generation = object.metadata.generation.unwrap_or(0);
     let now = context.dependencies.clock.now();
     let report = Report { generation, now, result, remarks: summary.remarks(), applied };
@@ -53,13 +53,14 @@ pub(super) async fn finish(subject: &Subject<'_>, reconciled: Reconciled) -> Res
     memory.end();
     let again = requeue_after(&report, |kind| memory.pace(kind), (context.dependencies.chance)());
     log(object, &report, &notes, again);
-    publish_events(&context.recorder, &object.object_ref(&context.resource), notes).await;
+    publish_events(&context.recorder, &object.object_ref(context.resource(key.kind())), notes).await;
     let ready = status.conditions.first().map(|condition| condition.status.clone());
     let metrics = &context.dependencies.metrics;
     metrics.ready_turned(memory.turn_ready(ready.clone()).as_deref(), ready.as_deref());
     if report.interrupted() {
         return Ok((Action::await_change(), false));
     }
+    platform::tell(subject, parts, &report.result, &status);
     Ok((Action::requeue(again), report.settled()))
 }
 
@@ -71,7 +72,7 @@ async fn let_object_go(
     mut notes: Vec<EventNote>,
 ) -> Result<(Action, bool), ApiError> {
     let Subject { object, key, context, memory, .. } = subject;
-    let about = object.object_ref(&context.resource);
+    let about = object.object_ref(context.resource(key.kind()));
     let left = memory.left().into_iter();
     notes.extend(left.map(|note| EventNote { warning: false, reason: Reason::FolderKept.to_string(), note }));
     match ending {
@@ -90,7 +91,7 @@ async fn let_object_go(
     }
     log(object, report, &notes, Duration::ZERO);
     // Told only once it is so: a conflict here leads to another reconcile, which would tell it again.
-    set_finalizer(&context.api(&key.namespace), object, false).await?;
+    set_finalizer(&context.api(key), object, false).await?;
     publish_events(&context.recorder, &about, notes).await;
     context.forget(key);
     Ok((Action::await_change(), true))

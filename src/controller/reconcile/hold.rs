@@ -22,12 +22,13 @@ const APART: std::time::Duration = std::time::Duration::from_mins(1);
 /// # Errors
 /// The CRD could not be asked for, and that may pass.
 pub(super) async fn unconfirmed(subject: &Subject<'_>) -> Result<Option<Problem>, ApiError> {
-    let Subject { object, context, memory, .. } = subject;
+    let Subject { object, key, context, memory, .. } = subject;
     let confirmed = object::confirmed(object);
     if memory.deletion_is_meant() || confirmed == Ok(true) {
         return Ok(None);
     }
-    let name = format!("{}.{}", context.resource.plural, context.resource.group);
+    let resource = context.resource(key.kind());
+    let name = format!("{}.{}", resource.plural, resource.group);
     let definitions: Api<CustomResourceDefinition> = Api::all(context.dependencies.client.clone());
     let (reason, message) = match call(definitions.get_metadata(&name)).await {
         Ok(definition) if meant(&object.metadata, &definition.metadata) => {

@@ -7,6 +7,7 @@
 //! ```
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use kube::core::DynamicObject;
 use kube::runtime::controller::Action;
@@ -14,7 +15,8 @@ use kube::runtime::controller::Action;
 use crate::controller::api::{ApiError, call, version_of};
 use crate::controller::context::Context;
 use crate::controller::converge::ObjectMemory;
-use crate::controller::object::{self, Key};
+use crate::controller::object::{self, Key, Kind};
+use crate::controller::platforms::PlatformParts;
 use crate::controller::status::StatusWriter;
 use crate::domain::external_resource::ResourceKind;
 use crate::domain::outcome::{AppliedStep, Outcome, Phase, ReconcileResult};
@@ -28,10 +30,14 @@ mod finish;
 mod graph;
 mod hold;
 mod orphaned;
+mod platform;
 mod summary;
 mod validate;
 
 use summary::ReconcileSummary;
+
+/// How soon a project looks again for a platform that nothing is known of yet.
+const PLATFORM_RETRY: Duration = Duration::from_secs(5);
 
 /// The object of a reconcile, and what is at hand about it.
 struct Subject<'a> {
@@ -61,11 +67,20 @@ struct Reconciled {
     ending: Ending,
     /// Whether no remote side was asked for anything.
     local: bool,
+    /// Of a platform: what its projects are made with.
+    parts: Option<PlatformParts>,
 }
 
 impl Reconciled {
     fn unobserved(result: ReconcileResult) -> Self {
-        Self { result, summary: ReconcileSummary::default(), applied: Vec::new(), ending: Ending::Stays, local: true }
+        Self {
+            result,
+            summary: ReconcileSummary::default(),
+            applied: Vec::new(),
+            ending: Ending::Stays,
+            local: true,
+            parts: None,
+        }
     }
 
     fn refused(problem: Problem) -> Self {
@@ -73,14 +88,14 @@ impl Reconciled {
     }
 
     /// One resource keeps all others from being observed.
-    fn blocked(by: ResourceKind, outcome: &Outcome) -> Self {
-        Self { local: true, ..Self::observed(Phase::Apply, ReconcileSummary::blocked(by, outcome), Vec::new()) }
+    fn blocked(kinds: &'static [ResourceKind], by: ResourceKind, outcome: &Outcome) -> Self {
+        Self { local: true, ..Self::observed(Phase::Apply, ReconcileSummary::blocked(kinds, by, outcome), Vec::new()) }
     }
 
     fn observed(phase: Phase, summary: ReconcileSummary, applied: Vec<AppliedStep>) -> Self {
         let ending = if phase == Phase::Delete && summary.all_gone() { Ending::Goes } else { Ending::Stays };
         let result = ReconcileResult::Observed { phase, outcomes: summary.outcomes() };
-        Self { result, summary, applied, ending, local: false }
+        Self { result, summary, applied, ending, local: false, parts: None }
     }
 
     /// The same with texts that hold no secret of the object: what the remote side says may repeat what went there.
@@ -131,7 +146,7 @@ async fn reconcile(object: &DynamicObject, context: &Context) -> Result<(Action,
     let mut live;
     let object = if memory.behind(version_of(object)) {
         // The watch may be behind, or tell of what was.
-        live = call(context.api(&key.namespace).get(&key.name)).await?;
+        live = call(context.api(&key).get(&key.name)).await?;
         object::lean(&mut live);
         &live
     } else {
@@ -144,12 +159,20 @@ async fn reconcile(object: &DynamicObject, context: &Context) -> Result<(Action,
     }
     let writer = StatusWriter::new(context, &key, object, &memory);
     let subject = Subject { object, key, context, memory: &memory, writer: &writer };
+    // Each way is long: together, unboxed, they would be too much for the stack of a thread.
+    let reconciled = match (subject.key.kind(), deleting) {
+        (Kind::Platform, false) => Some(Box::pin(platform::apply(&subject)).await?),
+        (Kind::Platform, true) => Some(Box::pin(platform::delete(&subject)).await?),
+        (Kind::Project, false) => Box::pin(apply::apply(&subject)).await?,
+        (Kind::Project, true) => Some(Box::pin(delete::delete(&subject)).await?),
+    };
+    // Of a platform that nothing is known of yet, nothing is said: its first reconcile brings its projects back.
+    let Some(reconciled) = reconciled else { return Ok((Action::requeue(PLATFORM_RETRY), false)) };
     let reconciled = if deleting {
-        let reconciled = delete::delete(&subject).await?;
         let now = context.dependencies.clock.now();
         orphaned::let_go(reconciled, object::released(object), &writer.status(), now)
     } else {
-        apply::apply(&subject).await?
+        reconciled
     };
     finish::finish(&subject, reconciled).await
 }

@@ -11,6 +11,8 @@ type Whereabouts = fn(&Placement, &MlopsProjectStatus) -> Option<String>;
 
 #[derive(Default)]
 pub(super) struct ReconcileSummary {
+    /// The kinds that the object has.
+    kinds: &'static [ResourceKind],
     outcomes: Vec<(ResourceKind, Outcome)>,
     remarks: Vec<(ResourceKind, Remark)>,
     whereabouts: Vec<(ResourceKind, Whereabouts)>,
@@ -18,10 +20,20 @@ pub(super) struct ReconcileSummary {
 }
 
 impl ReconcileSummary {
+    /// Of an object with resources of these kinds.
+    pub(super) fn of(kinds: &'static [ResourceKind]) -> Self {
+        Self { kinds, ..Self::default() }
+    }
+
     /// One resource keeps all others from being observed.
-    pub(super) fn blocked(by: ResourceKind, outcome: &Outcome) -> Self {
+    pub(super) fn blocked(kinds: &'static [ResourceKind], by: ResourceKind, outcome: &Outcome) -> Self {
         let about = |kind| if kind == by { outcome.clone() } else { Outcome::Blocked { by } };
-        Self { outcomes: ResourceKind::ALL.map(|kind| (kind, about(kind))).into(), ..Self::default() }
+        Self { outcomes: kinds.iter().map(|kind| (*kind, about(*kind))).collect(), ..Self::of(kinds) }
+    }
+
+    /// Adds how the platform stands that the project shares.
+    pub(super) fn note_platform(&mut self, outcome: Outcome) {
+        self.outcomes.insert(0, (ResourceKind::Platform, outcome));
     }
 
     /// Adds how it ended for one resource.
@@ -60,7 +72,7 @@ impl ReconcileSummary {
     /// Whether everything was observed and is gone.
     pub(super) fn all_gone(&self) -> bool {
         let gone = |kind| self.outcomes.iter().any(|(about, outcome)| *about == kind && *outcome == Outcome::Gone);
-        ResourceKind::ALL.into_iter().all(gone)
+        !self.kinds.is_empty() && self.kinds.iter().copied().all(gone)
     }
 
     /// Where a resource is, for the people who find it left behind.
@@ -82,6 +94,7 @@ impl ReconcileSummary {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::controller::reconcile::graph;
     use crate::crd::status::TriggerStatus;
     use crate::resources::artifact_bucket::ArtifactBucket;
     use crate::resources::catalog::CatalogProduct;
@@ -93,7 +106,7 @@ mod tests {
 
     #[test]
     fn the_object_may_go_only_once_every_resource_was_observed_to_be_gone() {
-        let mut summary = ReconcileSummary::default();
+        let mut summary = ReconcileSummary::of(&graph::OWN);
         let notes: [fn(&mut ReconcileSummary); 7] = [
             |summary| summary.note::<Prerequisites>(&Outcome::Gone),
             |summary| summary.note::<JenkinsServer>(&Outcome::Gone),

@@ -1,38 +1,193 @@
-//! Whether an object may and can be acted on, and where its resources are. It asks nobody: the spec, the status and the
-//! operator's configuration are all that counts.
+//! Whether an object may and can be acted on, and where its resources are. It asks nobody: the spec, the status, the
+//! operator's configuration and what is known of platforms are all that counts.
+
+use serde_json::json;
 
 use super::Subject;
-use crate::controller::object;
+use crate::controller::object::{self, Kind};
+use crate::controller::platforms::{Admission, Found, PlatformState, Standing, platform_of};
+use crate::controller::startup::FINGERPRINT_SECRET;
+use crate::crd::MlopsPlatformSpec;
+use crate::crd::mlops_platform::AllowedNamespaces;
 use crate::crd::status::{Placement, Reason};
 use crate::domain::grants;
+use crate::domain::identity::OwnerKey;
 use crate::domain::problem::Problem;
-use crate::domain::validate::{Parsed, derived, of_place, parse, placement_of_raw};
+use crate::domain::validate::{
+    Parsed, ParsedPlatform, SpecError, derived, of_place, parse, parse_on, parse_platform, placement_of_raw,
+    placement_on,
+};
 
-/// Reads the spec, and refuses what may not or cannot be done.
-pub(super) fn validate(subject: &Subject<'_>) -> Result<Parsed, Problem> {
+/// A project that may be acted on.
+pub(super) struct Valid {
+    pub(super) parsed: Parsed,
+    /// The platform that it shares, if it does.
+    pub(super) platform: Option<std::sync::Arc<PlatformState>>,
+}
+
+/// What may be done about a project.
+pub(super) enum Validation {
+    Valid(Box<Valid>),
+    /// Its platform is suspended, and so is the project.
+    Suspended,
+    /// The platform is there and cannot be stood on yet.
+    Waits {
+        stalled: bool,
+        message: String,
+    },
+    /// Nothing can be said yet.
+    Unknown,
+}
+
+/// A spec that cannot be used.
+pub(super) fn invalid(error: &SpecError) -> Problem {
+    Problem::new(Reason::InvalidSpec, error.to_string(), "correct the spec")
+}
+
+/// Reads the spec of a project, and refuses what may not or cannot be done.
+pub(super) fn project(subject: &Subject<'_>) -> Result<Validation, Problem> {
     let Subject { object, key, context, .. } = subject;
-    let parsed = parse(&key.owner(&context.cluster), &context.seals, object::spec(object))
-        .map_err(|error| Problem::new(Reason::InvalidSpec, error.to_string(), "correct the spec"))?;
+    if let Some(name) = platform_of(object) {
+        return on_platform(subject, name);
+    }
+    let parsed =
+        parse(&key.owner(&context.cluster), &context.seals, object::spec(object)).map_err(|error| invalid(&error))?;
     let granted = &context.dependencies.config.inline_platforms;
     grants::check(granted, &key.namespace, &parsed.uses()).map_err(|refusal| {
         let hint = "the operator's configuration (inlinePlatforms) says which namespaces may use what";
         Problem::new(Reason::PlatformNotAllowed, refusal, hint)
     })?;
-    match recorded(subject)?.and_then(|old| grants::moved(&old, &parsed.identity.placement)) {
-        Some(field) => Err(Problem::new(
-            Reason::InvalidSpec,
-            format!("{field} has changed, but resources that exist cannot move"),
-            "change it back, or delete this object and make a new one",
-        )),
-        None => Ok(parsed),
+    stays(subject, &parsed.identity.placement)?;
+    Ok(Validation::Valid(Box::new(Valid { parsed, platform: None })))
+}
+
+/// The same for a project that shares the platform of this name.
+fn on_platform(subject: &Subject<'_>, name: &str) -> Result<Validation, Problem> {
+    let Subject { object, key, context, writer, .. } = subject;
+    let state = match context.platforms.find(name) {
+        Found::Unknown => return Ok(Validation::Unknown),
+        Found::Absent => {
+            return Err(Problem::new(
+                Reason::PlatformMissing,
+                format!("spec.platformRef.name: there is no MlopsPlatform \"{name}\""),
+                "kubectl get mlopsplatforms lists those that there are; a project on another one must be a new one",
+            ));
+        }
+        Found::Known(state) => state,
+    };
+    let Some(parts) = &state.parts else {
+        return Ok(match &state.standing {
+            Standing::Suspended => Validation::Suspended,
+            Standing::Deleting => {
+                return Err(Problem::new(
+                    Reason::PlatformNotReady,
+                    format!("platform {name} is being deleted"),
+                    "name another platform in a new project, or make the platform again",
+                ));
+            }
+            Standing::Ready => Validation::Unknown,
+            Standing::NotReady { stalled, message } => {
+                Validation::Waits { stalled: *stalled, message: format!("{name} is not Ready: {message}") }
+            }
+        });
+    };
+    match admitted(subject, name, &parts.shared.spec.namespaces)? {
+        true => {}
+        false => return Ok(Validation::Unknown),
     }
+    let begun = writer.status().placement.is_some() && writer.sealed();
+    if state.standing == Standing::Deleting && !begun {
+        return Err(Problem::new(
+            Reason::PlatformNotReady,
+            format!("platform {name} is being deleted, and takes no further projects"),
+            "make the project on another platform",
+        ));
+    }
+    let limit = parts.shared.spec.projects.max_per_namespace;
+    if let Some(limit) = limit.filter(|_| !begun)
+        && context.platforms.earlier(object, name) >= limit as usize
+    {
+        let namespace = &key.namespace;
+        return Err(Problem::new(
+            Reason::TooManyProjects,
+            format!("platform {name} takes {limit} projects of one namespace, and {namespace} has as many already"),
+            "delete a project that is not needed, or have projects.maxPerNamespace of the platform raised",
+        ));
+    }
+    let parsed = parse_on(&parts.shared, &key.owner(&context.cluster), &context.seals, object::spec(object))
+        .map_err(|error| invalid(&error))?;
+    stays(subject, &parsed.identity.placement)?;
+    if state.standing == Standing::Suspended {
+        return Ok(Validation::Suspended);
+    }
+    Ok(Validation::Valid(Box::new(Valid { parsed, platform: Some(state) })))
+}
+
+/// Whether the project's namespace may use a platform; `false`: that is not known yet.
+fn admitted(subject: &Subject<'_>, name: &str, allowed: &AllowedNamespaces) -> Result<bool, Problem> {
+    let Subject { key, context, .. } = subject;
+    match context.platforms.admits(allowed, &key.namespace) {
+        Admission::Allowed => Ok(true),
+        Admission::Unknown => Ok(false),
+        Admission::Refused => {
+            let labels = match &allowed.selector {
+                Some(_) => " label the namespace as its namespaces.selector asks, or",
+                None => "",
+            };
+            Err(Problem::new(
+                Reason::PlatformNotAllowed,
+                format!("platform {name} does not allow projects of namespace {}", key.namespace),
+                format!("to allow it,{labels} have the namespace added to namespaces.names of the platform"),
+            ))
+        }
+    }
+}
+
+/// Refuses an object whose resources are elsewhere than its spec says now.
+fn stays(subject: &Subject<'_>, wanted: &Placement) -> Result<(), Problem> {
+    let Some(field) = recorded(subject)?.and_then(|old| grants::moved(&old, wanted)) else { return Ok(()) };
+    let field = match (subject.key.kind(), field) {
+        (_, field) if field.starts_with("the ") => field.to_owned(),
+        (Kind::Project, "platformRef" | "projectName") | (Kind::Platform, _) => format!("spec.{field}"),
+        (Kind::Project, _) if wanted.platform.is_some() => format!("{field} of the platform"),
+        (Kind::Project, _) => format!("spec.platform.{field}"),
+    };
+    Err(Problem::new(
+        Reason::InvalidSpec,
+        format!("{field} has changed, but resources that exist cannot move"),
+        "change it back, or delete this object and make a new one",
+    ))
+}
+
+/// Reads the spec of a platform, and refuses what cannot be done. What it names is granted by who may write it.
+pub(super) fn platform(subject: &Subject<'_>) -> Result<(MlopsPlatformSpec, ParsedPlatform), Problem> {
+    let Subject { object, key, context, .. } = subject;
+    let (spec, parsed) = parse_platform(&key.owner(&context.cluster), &context.seals, object::spec(object))
+        .map_err(|error| invalid(&error))?;
+    let settings = &parsed.settings;
+    let secrets = [
+        ("jenkins.credentialsSecretRef", Some(&settings.jenkins.credentials_secret_ref.name)),
+        ("jenkins.caBundleRef", settings.jenkins.ca_bundle_ref.as_ref().map(|one| &one.name)),
+        ("modelTrigger.credentialsSecretRef", parsed.trigger_credentials().map(|one| &one.name)),
+        ("modelTrigger.caBundleRef", settings.model_trigger.ca_bundle_ref.as_ref().map(|one| &one.name)),
+    ];
+    if let Some((field, _)) = secrets.into_iter().find(|(_, name)| name.is_some_and(|name| name == FINGERPRINT_SECRET))
+    {
+        return Err(Problem::new(
+            Reason::SecretRefused,
+            format!("spec.{field} names Secret {FINGERPRINT_SECRET}, which holds the installation's own key"),
+            "name the Secret that holds what is needed here",
+        ));
+    }
+    stays(subject, &parsed.identity.placement)?;
+    Ok((spec, parsed))
 }
 
 /// Where the resources are, as the status says. One that says it in a way that cannot be read is no status without it:
 /// the resources are somewhere. What this installation has not sealed must be granted as a spec's would be, and what
 /// follows from the rest is derived.
 fn recorded(subject: &Subject<'_>) -> Result<Option<Placement>, Problem> {
-    let Subject { key, context, writer, .. } = subject;
+    let Subject { object, key, context, writer, .. } = subject;
     let told = writer.placement().map_err(|error| {
         let message = format!("status.placement says where the resources are, and cannot be read: {error}");
         Problem::new(Reason::PlacementUnknown, message, "restore status.placement as the operator had written it")
@@ -42,16 +197,49 @@ fn recorded(subject: &Subject<'_>) -> Result<Option<Placement>, Problem> {
     if writer.sealed() {
         return Ok(Some(place));
     }
+    let leads_astray = |refusal: &str| {
+        let message =
+            format!("status.placement is not as the operator has written it, and leads where it may not: {refusal}");
+        let hint = "remove status.placement: it is written anew; or restore it, status.seal included";
+        Problem::new(Reason::PlatformNotAllowed, message, hint)
+    };
+    // On a platform, or of one, there is but one place that the spec may lead to.
+    if key.kind() == Kind::Platform || place.platform.is_some() || platform_of(object).is_some() {
+        return match declared(subject)? {
+            Some(declared) if declared == place => Ok(Some(place)),
+            Some(_) | None => Err(leads_astray("it is not where the spec and the platform say")),
+        };
+    }
     match grants::check(&context.dependencies.config.inline_platforms, &key.namespace, &of_place(&place)) {
         Ok(()) => Ok(Some(place)),
-        Err(refusal) => {
-            let message = format!(
-                "status.placement is not as the operator has written it, and leads where it may not: {refusal}"
-            );
-            let hint = "remove status.placement: it is written anew; or restore it, status.seal included";
-            Err(Problem::new(Reason::PlatformNotAllowed, message, hint))
-        }
+        Err(refusal) => Err(leads_astray(&refusal)),
     }
+}
+
+/// Where the resources are of a platform, or of a project on one, as the specs say alone; `None`: they do not say, or may not.
+fn declared(subject: &Subject<'_>) -> Result<Option<Placement>, Problem> {
+    let Subject { object, key, context, .. } = subject;
+    let owner = key.owner(&context.cluster);
+    let spec = object::spec(object);
+    if key.kind() == Kind::Platform {
+        return Ok(platform_place(&owner, spec).ok());
+    }
+    let Some(name) = platform_of(object) else { return Ok(None) };
+    let Some(state) = context.platforms.state(name) else { return Ok(None) };
+    let Some(parts) = &state.parts else { return Ok(None) };
+    if context.platforms.admits(&parts.shared.spec.namespaces, &key.namespace) != Admission::Allowed {
+        return Ok(None);
+    }
+    let text = |path: &str| spec.pointer(path).and_then(serde_json::Value::as_str);
+    let project = text("/projectName").unwrap_or(&owner.name).to_owned();
+    let place = &parts.shared.platform.identity.placement;
+    Ok(Some(placement_on(place, name, &owner, project, text("/jenkins/folder"))))
+}
+
+/// Where a platform's resources are, as its raw spec says.
+fn platform_place(owner: &OwnerKey, spec: &serde_json::Value) -> Result<Placement, SpecError> {
+    let place = placement_of_raw(owner, &json!({"platform": spec}))?;
+    Ok(Placement { project_name: String::new(), ..place })
 }
 
 /// Where the resources are: as recorded before the first was made, or else as the spec says, if it may.
@@ -59,6 +247,15 @@ pub(super) fn resolve_placement(subject: &Subject<'_>) -> Result<Placement, Prob
     let Subject { object, key, context, .. } = subject;
     if let Some(placement) = recorded(subject)? {
         return Ok(placement);
+    }
+    if key.kind() == Kind::Platform || platform_of(object).is_some() {
+        return declared(subject)?.ok_or_else(|| {
+            Problem::new(
+                Reason::PlacementUnknown,
+                "neither the status nor the spec and its platform say where the resources are, so they cannot be deleted safely",
+                "restore the platform (or status.placement), or remove the resources by hand and then the finalizer",
+            )
+        });
     }
     let placement = placement_of_raw(&key.owner(&context.cluster), object::spec(object)).map_err(|error| {
         Problem::new(

@@ -5,24 +5,23 @@ use std::sync::{Arc, LazyLock};
 
 use super::{LOG_RETENTION_DAYS, SpecError, formed, optional};
 use crate::crd::identifiers::{ConnectionArn, DefaultRole, RoleArn, Sha256};
-use crate::crd::platform::{BuiltInTemplate, PrincipalSettings, PrincipalType, TemplateSettings};
+use crate::crd::platform::{BuiltInTemplate, PlatformSettings, PrincipalSettings, PrincipalType, TemplateSettings};
 use crate::crd::project::{MlopsProjectSpec, RepositoriesSpec, RepositorySpec, SeedCodeSource, TriggeredJob};
 use crate::crd::status::Placement;
-use crate::domain::identity::Identity;
-use crate::domain::project::{
-    Catalog, ModelTriggerSettings, Principal, Repositories, Repository, RepositoryRole, Roles, SeedCode, Template,
-};
+use crate::domain::identity::{Identity, OwnerKey};
+use crate::domain::platform::{Catalog, JenkinsCredentials, Principal, Roles, Template, TriggerFunction};
+use crate::domain::project::{ModelTriggerSettings, Repositories, Repository, RepositoryRole, SeedCode};
 use crate::templates::project_template;
 
 /// The roles: those that the spec names, or the ones that SageMaker's console makes.
 ///
 /// # Errors
 /// The first that is no ARN of a role.
-pub(super) fn roles(placement: &Placement, spec: &MlopsProjectSpec) -> Result<Roles, SpecError> {
+pub(super) fn roles(placement: &Placement, settings: &PlatformSettings, at: &str) -> Result<Roles, SpecError> {
     let Placement { region, account_id, .. } = placement;
-    let named = &spec.platform.aws.roles;
+    let named = &settings.aws.roles;
     let role = |field: &str, named: &Option<String>| {
-        optional(&format!("spec.platform.aws.roles.{field}"), named.as_deref(), RoleArn::parse)
+        optional(&format!("{at}.aws.roles.{field}"), named.as_deref(), RoleArn::parse)
     };
     let default = |role| move || RoleArn::default_role(region, account_id, role);
     Ok(Roles {
@@ -50,11 +49,16 @@ fn template(settings: &TemplateSettings, own: Option<Arc<str>>) -> Template {
 }
 
 /// Portfolio and product, with the template that they are made from.
-pub(super) fn catalog(identity: &Identity, spec: &MlopsProjectSpec, own: Option<Arc<str>>) -> Catalog {
-    let settings = &spec.platform.catalog;
-    let name = format!("MLOps {}", identity.placement.project_name);
+pub(super) fn catalog(identity: &Identity, platform: &PlatformSettings, own: Option<Arc<str>>) -> Catalog {
+    let settings = &platform.catalog;
+    let OwnerKey { namespace, name: object, .. } = &identity.owner;
+    let (name, namespace) = match (identity.placement.project_name.as_str(), namespace.as_str()) {
+        // A platform has neither: it stands for itself, in the 100 characters of a portfolio's name.
+        (_, "") => (format!("MLOps {}", object.chars().take(90).collect::<String>()), object),
+        (project, _) => (format!("MLOps {project}"), namespace),
+    };
     // A provider's name takes 50 characters, a namespace's 63.
-    let namespace: String = identity.owner.namespace.chars().take(50).collect();
+    let namespace: String = namespace.chars().take(50).collect();
     let principal = |settings: &PrincipalSettings| Principal {
         arn: settings.arn.clone(),
         kind: match settings.kind {
@@ -77,37 +81,42 @@ pub(super) fn catalog(identity: &Identity, spec: &MlopsProjectSpec, own: Option<
     }
 }
 
-/// The model trigger, if one is wanted. `runtime_role_arn` is the spec's, checked.
-pub(super) fn model_trigger(
-    spec: &MlopsProjectSpec,
-    runtime_role_arn: Option<RoleArn>,
-    ca_bundle: String,
-) -> Option<ModelTriggerSettings> {
+/// Which models start which jobs, if a trigger is wanted.
+pub(super) fn model_trigger(spec: &MlopsProjectSpec) -> Option<ModelTriggerSettings> {
     let wanted = spec.wanted_trigger()?;
-    let settings = &spec.platform.model_trigger;
     let mut approval_statuses = wanted.approval_statuses.clone();
     approval_statuses.sort();
     let mut jobs: Vec<RepositoryRole> = wanted.jobs.iter().map(|job| job_of(*job)).collect();
     jobs.sort();
+    Some(ModelTriggerSettings { approval_statuses, jobs })
+}
+
+/// How the trigger's function runs. `runtime_role_arn` is the settings', checked.
+pub(super) fn trigger_function(
+    platform: &PlatformSettings,
+    runtime_role_arn: Option<RoleArn>,
+    credentials: Option<JenkinsCredentials>,
+    ca_bundle: String,
+) -> TriggerFunction {
+    let settings = &platform.model_trigger;
     let (subnet_ids, security_group_ids) =
         settings.vpc.clone().map(|vpc| (vpc.subnet_ids, vpc.security_group_ids)).unwrap_or_default();
-    Some(ModelTriggerSettings {
-        approval_statuses,
+    TriggerFunction {
         runtime_role_arn,
         permissions_boundary_arn: settings.permissions_boundary_arn.clone(),
-        jenkins_url: settings
-            .jenkins_url
-            .as_ref()
-            .unwrap_or(&spec.platform.jenkins.url)
-            .trim_end_matches('/')
-            .to_owned(),
+        jenkins_url: settings.jenkins_url.as_ref().unwrap_or(&platform.jenkins.url).trim_end_matches('/').to_owned(),
+        credentials,
         subnet_ids,
         security_group_ids,
         ca_bundle,
-        jobs,
         alarm_topic_arn: settings.alarm_topic_arn.clone(),
         log_retention_days: settings.log_retention_days.unwrap_or(LOG_RETENTION_DAYS),
-    })
+    }
+}
+
+/// Every minute: when Git is polled where nobody says.
+pub(super) fn poll_schedule() -> String {
+    "* * * * *".to_owned()
 }
 
 fn job_of(job: TriggeredJob) -> RepositoryRole {
@@ -132,7 +141,8 @@ pub(super) fn repositories(asked: &RepositoriesSpec) -> Result<Repositories, Spe
 
 fn repository(name: &str, asked: &RepositorySpec) -> Result<Repository, SpecError> {
     let field = |part: &str| format!("spec.repositories.{name}.{part}");
-    let seed_code = match (asked.seed_code.source, &asked.seed_code.archive) {
+    let source = asked.seed_code.source.unwrap_or_default();
+    let seed_code = match (source, &asked.seed_code.archive) {
         (SeedCodeSource::BuiltIn, None) => SeedCode::BuiltIn,
         (SeedCodeSource::None, None) => SeedCode::None,
         (SeedCodeSource::Archive, Some(archive)) => SeedCode::Archive {
@@ -144,11 +154,16 @@ fn repository(name: &str, asked: &RepositorySpec) -> Result<Repository, SpecErro
             return Err(SpecError::new(&field("seedCode"), message));
         }
     };
+    let given = |part: &str, value: &Option<String>| {
+        let missing = "is missing: a project with a platform of its own gives url, fullName and connectionArn";
+        value.clone().ok_or_else(|| SpecError::new(&field(part), missing))
+    };
+    let connection = given("connectionArn", &asked.connection_arn)?;
     Ok(Repository {
-        url: asked.url.clone(),
-        branch: asked.branch.clone(),
-        full_name: asked.full_name.clone(),
-        connection_arn: formed(&field("connectionArn"), &asked.connection_arn, ConnectionArn::parse)?,
+        url: given("url", &asked.url)?,
+        branch: asked.branch.clone().unwrap_or_else(|| "main".to_owned()),
+        full_name: given("fullName", &asked.full_name)?,
+        connection_arn: formed(&field("connectionArn"), &connection, ConnectionArn::parse)?,
         seed_code,
     })
 }

@@ -7,23 +7,26 @@ use std::sync::Arc;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::crd::identifiers::{FormError, RoleArn};
-use crate::crd::platform::{ConfigMapRef, CredentialsSecretRef, TemplateSettings};
+use crate::crd::identifiers::{FormError, Region};
 use crate::crd::project::{DataPolicy, MlopsProjectSpec, SecretKeyRef, TriggeredJob};
-use crate::crd::status::CaBundleReference;
+use crate::domain::grants::Use;
 use crate::domain::identity::{Identity, OwnerKey};
-use crate::domain::project::{JenkinsCredentials, JenkinsSettings, ParameterValue, Project, Repositories, Roles};
+use crate::domain::platform::{Platform, Seeds};
+use crate::domain::project::{JenkinsSettings, ParameterValue, Project, Repositories, SeedCode};
 use crate::domain::seal::Seals;
 use crate::domain::secret::{SealedSecret, Secret};
 
 mod defaults;
+mod on_platform;
 mod placement;
+mod platform;
 mod poll_schedule;
 mod repositories;
 mod uses;
 
-use placement::ca_reference;
 pub use placement::placement_of_raw;
+use platform::Needs;
+pub use platform::{ParsedPlatform, ResolvedPlatform, parse_platform, placement_on};
 pub use uses::{derived, of_place};
 
 /// How long the trigger's log is kept where nothing else is asked for.
@@ -50,81 +53,125 @@ impl SpecError {
 pub struct Parsed {
     /// Whose resources, and where.
     pub identity: Identity,
-    /// The roles of the spec, or those that stand for absent ones.
-    roles: Roles,
+    /// What the project stands on.
+    pub platform: PlatformSource,
     /// The repositories of the spec.
     repositories: Repositories,
-    /// The role of the model trigger's Lambda, if the spec names one.
-    runtime_role_arn: Option<RoleArn>,
-    /// The spec.
+    /// The spec, with what the platform fills in.
     pub spec: MlopsProjectSpec,
+}
+
+/// What a project stands on.
+#[derive(Clone, Debug)]
+pub enum PlatformSource {
+    /// A platform of its own.
+    Own(Box<ParsedPlatform>),
+    /// A platform that it shares.
+    Shared(Arc<Platform>),
+}
+
+/// A platform that projects may stand on.
+#[derive(Clone)]
+pub struct SharedPlatform {
+    /// Name of the `MlopsPlatform`.
+    pub name: String,
+    /// What it lets projects do.
+    pub spec: Arc<crate::crd::MlopsPlatformSpec>,
+    /// What its resources are made from.
+    pub platform: Arc<Platform>,
 }
 
 /// What a project takes from Secrets and ConfigMaps.
 #[derive(Clone)]
 pub struct Resolved {
-    /// The Jenkins user and token.
-    pub jenkins: JenkinsCredentials,
+    /// For a platform of its own.
+    pub platform: Option<ResolvedPlatform>,
     /// Template parameters with `valueFrom`, by parameter name.
     pub parameters: BTreeMap<String, SealedSecret>,
-    /// The Jenkins user and token of `platform.modelTrigger.credentialsSecretRef`, if there is one.
-    pub trigger: Option<JenkinsCredentials>,
-    /// PEM of `platform.modelTrigger.caBundleRef`; empty if there is none.
-    pub trigger_ca_bundle: String,
-    /// Text of `platform.catalog.template.configMapRef`, if there is one: it is judged for the project
-    /// once that is known.
-    pub template: Option<Arc<str>>,
 }
 
 impl Resolved {
     /// What must not be shown.
     pub fn secrets(&self) -> Vec<Secret> {
         let parameters = self.parameters.values().map(|sealed| sealed.value.clone());
-        let users = std::iter::once(&self.jenkins).chain(&self.trigger);
-        users.map(|user| user.token.value.clone()).chain(parameters).collect()
+        self.platform.iter().flat_map(ResolvedPlatform::secrets).chain(parameters).collect()
     }
 }
 
-/// Parses the raw spec of an object of this owner, whose resources are sealed with these seals.
+/// Parses the raw spec of an object of this owner with a platform of its own, whose resources are sealed with these seals.
 ///
 /// # Errors
 /// The first field that is missing, of the wrong type or out of bounds, with what is allowed.
 pub fn parse(owner: &OwnerKey, seals: &Seals, raw_spec: &Value) -> Result<Parsed, SpecError> {
     let spec: MlopsProjectSpec = typed("spec", raw_spec)?;
-    let project_name = spec.project_name.clone().unwrap_or_else(|| owner.name.clone());
-    if !is_project_name(&project_name) {
-        return Err(SpecError::new(
-            "spec.projectName",
-            format!(
-                "`{project_name}` cannot name a SageMaker project: it takes at most 32 letters, digits and hyphens, and starts with a letter"
-            ),
-        ));
-    }
-    let TemplateSettings { built_in, config_map_ref } = &spec.platform.catalog.template;
-    if built_in.is_some() && config_map_ref.is_some() {
-        return Err(SpecError::new("spec.platform.catalog.template", "takes builtIn or configMapRef, not both"));
-    }
-    let repositories = defaults::repositories(&spec.repositories)?;
-    uses::unambiguous(&repositories)?;
-    check_jobs(&spec)?;
-    poll_schedule::check(&spec.jenkins.poll_schedule)?;
-    let placement = placement::placement(owner, &spec, project_name)?;
-    repositories::fit(&repositories, &placement.account_id)?;
-    let roles = defaults::roles(&placement, &spec)?;
-    // Where no trigger is wanted, its role is not read.
-    let runtime_role = spec.wanted_trigger().and(spec.platform.model_trigger.runtime_role_arn.as_deref());
-    let runtime_role_arn = optional("spec.platform.modelTrigger.runtimeRoleArn", runtime_role, RoleArn::parse)?;
+    let Some(settings) = spec.platform.clone().filter(|_| spec.platform_ref.is_none()) else {
+        let message = "takes exactly one of platformRef (a shared MlopsPlatform) and platform (one of its own)";
+        return Err(SpecError::new("spec", message));
+    };
+    let folder = spec.jenkins.folder.as_deref();
+    let placement = placement::of_settings(owner, &settings, "spec.platform", project_name(owner, &spec)?, folder)?;
     let identity = Identity { owner: owner.clone(), placement, seals: seals.clone() };
-    let parsed = Parsed { identity, roles, repositories, runtime_role_arn, spec };
-    one_partition(&parsed)?;
+    let wanted = spec.wanted_trigger().is_some();
+    let platform = ParsedPlatform::of(identity.clone(), settings, "spec.platform", wanted)?;
+    let parsed = checked(identity, PlatformSource::Own(Box::new(platform)), spec)?;
+    one_partition(&parsed.identity.placement.region, &parsed.uses())?;
     Ok(parsed)
 }
 
+/// The same for a project on a platform that it shares.
+///
+/// # Errors
+/// The same, and what the platform does not let a project set.
+pub fn parse_on(
+    shared: &SharedPlatform,
+    owner: &OwnerKey,
+    seals: &Seals,
+    raw_spec: &Value,
+) -> Result<Parsed, SpecError> {
+    let spec: MlopsProjectSpec = typed("spec", raw_spec)?;
+    if spec.platform.is_some() {
+        let message =
+            "stands beside platformRef: take it out, since the platform that platformRef names says all of it";
+        return Err(SpecError::new("spec.platform", message));
+    }
+    let name = project_name(owner, &spec)?;
+    let spec = on_platform::filled_in(&shared.name, &shared.spec, spec)?;
+    let place = &shared.platform.identity.placement;
+    let placement = placement_on(place, &shared.name, owner, name, spec.jenkins.folder.as_deref());
+    let identity = Identity { owner: owner.clone(), placement, seals: seals.clone() };
+    checked(identity, PlatformSource::Shared(shared.platform.clone()), spec)
+}
+
+/// The name of the SageMaker project.
+fn project_name(owner: &OwnerKey, spec: &MlopsProjectSpec) -> Result<String, SpecError> {
+    let name = spec.project_name.clone().unwrap_or_else(|| owner.name.clone());
+    if is_project_name(&name) {
+        return Ok(name);
+    }
+    Err(SpecError::new(
+        "spec.projectName",
+        format!(
+            "`{name}` cannot name a SageMaker project: it takes at most 32 letters, digits and hyphens, and starts with a letter"
+        ),
+    ))
+}
+
+/// A spec in which nothing is left for the platform to fill in.
+fn checked(identity: Identity, platform: PlatformSource, spec: MlopsProjectSpec) -> Result<Parsed, SpecError> {
+    let repositories = defaults::repositories(&spec.repositories)?;
+    uses::unambiguous(&repositories)?;
+    check_jobs(&spec)?;
+    if let Some(schedule) = &spec.jenkins.poll_schedule {
+        poll_schedule::check("spec.jenkins.pollSchedule", schedule)?;
+    }
+    repositories::fit(&repositories, &identity.placement.account_id)?;
+    Ok(Parsed { identity, platform, repositories, spec })
+}
+
 /// An ARN of another partition names nothing that can be reached from the project's region.
-fn one_partition(parsed: &Parsed) -> Result<(), SpecError> {
-    let region = &parsed.identity.placement.region;
+fn one_partition(region: &Region, uses: &[Use]) -> Result<(), SpecError> {
     let here = region.partition();
-    for used in parsed.uses() {
+    for used in uses {
         let partition = used.value.strip_prefix("arn:").and_then(|rest| rest.split(':').next());
         if let Some(partition) = partition.filter(|partition| *partition != here) {
             let message = format!(
@@ -185,39 +232,32 @@ impl Parsed {
         self.spec.parameters.iter().filter_map(with_source).collect()
     }
 
-    /// Where the Jenkins user of the Lambda stands, if a trigger is wanted and has one of its own.
-    pub fn trigger_credentials(&self) -> Option<&CredentialsSecretRef> {
-        self.spec.wanted_trigger().and(self.spec.platform.model_trigger.credentials_secret_ref.as_ref())
+    /// The platform of the project's own, if it has one.
+    pub fn own_platform(&self) -> Option<&ParsedPlatform> {
+        match &self.platform {
+            PlatformSource::Own(platform) => Some(platform),
+            PlatformSource::Shared(_) => None,
+        }
     }
 
-    /// Where the Lambda's CA bundle stands, if one is named.
-    pub fn trigger_ca_bundle(&self) -> Option<CaBundleReference> {
-        self.spec.platform.model_trigger.ca_bundle_ref.as_ref().map(ca_reference)
-    }
-
-    /// Where the project template stands, if it is the user's own.
-    pub fn own_template(&self) -> Option<&ConfigMapRef> {
-        self.spec.platform.catalog.template.config_map_ref.as_ref()
-    }
-
-    /// Names of the portfolio and the product.
-    pub fn catalog_names(&self) -> (String, String) {
-        let catalog = defaults::catalog(&self.identity, &self.spec, None);
-        (catalog.portfolio_name, catalog.product_name)
-    }
-
-    /// The project, with what was read from Secrets.
-    pub fn into_project(self, resolved: Resolved) -> Project {
-        let Self { identity, roles, repositories, runtime_role_arn, spec } = self;
-        let Resolved { jenkins, trigger, parameters: mut sealed, trigger_ca_bundle, template } = resolved;
-        let catalog = defaults::catalog(&identity, &spec, template);
-        let model_trigger = defaults::model_trigger(&spec, runtime_role_arn, trigger_ca_bundle);
-        // The built-in template takes seed code for each repository.
-        let repositories = match spec.platform.catalog.template.config_map_ref {
-            Some(_) => repositories.fitted(|name| catalog.template.declared.contains_key(name)),
-            None => repositories,
+    /// The project, with what was read from Secrets; `None`: what its own platform needs was not read.
+    pub fn into_project(self, resolved: Resolved) -> Option<Project> {
+        let Self { identity, platform, repositories, spec } = self;
+        let Resolved { platform: resolved, parameters: mut sealed } = resolved;
+        let (platform, repositories) = match platform {
+            PlatformSource::Shared(platform) => {
+                let declared = &platform.catalog.template.declared;
+                let repositories = repositories.fitted(|name| declared.contains_key(name));
+                (platform, repositories)
+            }
+            PlatformSource::Own(parsed) => {
+                let aws_credentials = spec.jenkins.aws_credentials_id.as_ref().is_some_and(|id| !id.trim().is_empty());
+                let (platform, repositories) = own_platform(*parsed, resolved?, repositories, &spec, aws_credentials);
+                (Arc::new(platform), repositories)
+            }
         };
-        let tags = spec.platform.tags.into_iter().chain(spec.tags).collect();
+        let model_trigger = defaults::model_trigger(&spec);
+        let tags = platform.tags.clone().into_iter().chain(spec.tags).collect();
         let plain = spec
             .parameters
             .into_iter()
@@ -226,27 +266,49 @@ impl Parsed {
         while let Some((name, value)) = sealed.pop_first() {
             parameters.insert(name, ParameterValue::Sealed(value));
         }
-        Project {
+        Some(Project {
             description: spec.description.unwrap_or_default(),
             tags,
-            roles,
-            kms_key_id: spec.platform.artifacts.kms_key_id,
-            catalog,
             repositories,
             parameters,
             jenkins: JenkinsSettings {
-                poll_schedule: spec.jenkins.poll_schedule,
+                poll_schedule: spec.jenkins.poll_schedule.unwrap_or_else(defaults::poll_schedule),
                 aws_credentials_id: spec.jenkins.aws_credentials_id.unwrap_or_default(),
                 git_credentials_id: spec.jenkins.git_credentials_id.unwrap_or_default(),
                 extra_parameters: spec.jenkins.extra_parameters,
             },
-            jenkins_credentials: jenkins,
             model_trigger,
-            trigger_credentials: trigger,
-            delete_data: spec.data_policy == DataPolicy::Delete,
+            delete_data: spec.data_policy.unwrap_or_default() == DataPolicy::Delete,
             identity,
-        }
+            platform,
+        })
     }
+}
+
+/// A project's own platform, made for it alone: it carries the project's tags, and needs what the project asks for.
+fn own_platform(
+    mut parsed: ParsedPlatform,
+    resolved: ResolvedPlatform,
+    repositories: Repositories,
+    spec: &MlopsProjectSpec,
+    aws_credentials: bool,
+) -> (Platform, Repositories) {
+    // The built-in template takes seed code for each repository.
+    let own_template = parsed.own_template().is_some();
+    parsed.settings.tags.extend(spec.tags.clone());
+    let mut fitted = repositories;
+    let platform = parsed.with(resolved, |platform| {
+        if own_template {
+            fitted = fitted.clone().fitted(|name| platform.catalog.template.declared.contains_key(name));
+        }
+        let bundled = fitted.each().filter(|(_, repository)| repository.seed_code == SeedCode::BuiltIn);
+        Needs {
+            connections: fitted.each().map(|(_, repository)| repository.connection_arn.clone()).collect(),
+            seeds: Seeds { bundled: bundled.map(|(role, _)| role).collect(), any: fitted.seeded() },
+            aws_credentials,
+        }
+    });
+    (platform, fitted)
 }
 
 #[cfg(test)]
@@ -255,6 +317,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::domain::platform::JenkinsCredentials;
     use crate::domain::project::{RepositoryRole, SeedCode};
     use crate::fixture::seals;
 
@@ -288,13 +351,14 @@ mod tests {
 
     fn with_template(raw: &Value, template: Option<Arc<str>>) -> Project {
         let token = SealedSecret { value: crate::domain::secret::Secret::new("t"), fingerprint: "f".into() };
-        parse(&owner(), &seals(), raw).unwrap().into_project(Resolved {
+        let platform = ResolvedPlatform {
             jenkins: JenkinsCredentials { username: "u".into(), token },
             trigger: None,
-            parameters: BTreeMap::new(),
             trigger_ca_bundle: String::new(),
             template,
-        })
+        };
+        let resolved = Resolved { platform: Some(platform), parameters: BTreeMap::new() };
+        parse(&owner(), &seals(), raw).unwrap().into_project(resolved).unwrap()
     }
 
     #[test]
@@ -310,7 +374,11 @@ mod tests {
             raw["platform"]["modelTrigger"] = json!({"credentialsSecretRef": {"name": "starter"}});
             raw["modelTrigger"] = wanted;
             let parsed = parse(&owner(), &seals(), &raw).unwrap();
-            let keys = parsed.trigger_credentials().map(|one| [one.name.as_str(), &one.username_key, &one.token_key]);
+            let keys = parsed
+                .own_platform()
+                .unwrap()
+                .trigger_credentials()
+                .map(|one| [one.name.as_str(), &one.username_key, &one.token_key]);
             assert_eq!(keys, read.then_some(["starter", "username", "token"]), "{case}");
         }
     }
@@ -327,19 +395,20 @@ mod tests {
         assert_eq!(placement.jenkins_folder, ["ml", "a", "b"]);
         assert_eq!(placement.jenkins_shared_folders, 1);
         assert_eq!(
-            project.roles.launch,
+            project.platform.roles.launch,
             "arn:aws:iam::111122223333:role/service-role/AmazonSageMakerServiceCatalogProductsLaunchRole"
         );
-        assert_eq!(project.catalog.product_name, "MLOps fares");
+        assert_eq!(project.platform.catalog.product_name, "MLOps fares");
         assert_eq!(project.tags, BTreeMap::from([("cost".into(), "1".into()), ("team".into(), "fares".into())]));
         assert_eq!(project.repositories.build.branch, "main");
         assert_eq!(project.jenkins.poll_schedule, "* * * * *");
         assert!(project.repositories.each().all(|(_, repository)| repository.seed_code == SeedCode::BuiltIn));
         assert!(project.repositories.endpoint.is_none());
         let trigger = project.model_trigger.unwrap();
+        let function = project.platform.trigger.clone().unwrap();
         assert_eq!(trigger.approval_statuses, ["Approved"]);
-        assert_eq!((trigger.jobs, trigger.alarm_topic_arn), (vec![RepositoryRole::Deploy], None));
-        assert_eq!(trigger.log_retention_days, 30);
+        assert_eq!((trigger.jobs, function.alarm_topic_arn), (vec![RepositoryRole::Deploy], None));
+        assert_eq!(function.log_retention_days, 30);
         assert!(!project.delete_data);
     }
 
@@ -367,12 +436,15 @@ mod tests {
     fn a_template_of_ones_own_stands_for_the_built_in_one() {
         let mut raw = spec();
         let parsed = parse(&owner(), &seals(), &raw).unwrap();
-        assert!(parsed.own_template().is_none());
-        assert_eq!(project(&raw).catalog.template.word, "jenkins-git-v1");
+        assert!(parsed.own_platform().unwrap().own_template().is_none());
+        assert_eq!(project(&raw).platform.catalog.template.word, "jenkins-git-v1");
         raw["platform"]["catalog"] = json!({"template": {"configMapRef": {"name": "ours", "key": "a.yaml"}}});
         let parsed = parse(&owner(), &seals(), &raw).unwrap();
-        assert_eq!(parsed.own_template().map(|reference| reference.name.as_str()), Some("ours"));
-        let template = with_template(&raw, Some("Resources: {}".into())).catalog.template;
+        assert_eq!(
+            parsed.own_platform().unwrap().own_template().map(|reference| reference.name.as_str()),
+            Some("ours")
+        );
+        let template = with_template(&raw, Some("Resources: {}".into())).platform.catalog.template.clone();
         assert_eq!((template.word.as_str(), template.title.as_str()), ("own", "of ConfigMap ours"));
         assert_eq!(&*template.text, "Resources: {}");
         raw["platform"]["catalog"]["template"]["builtIn"] = json!("jenkins-git-v1");

@@ -5,8 +5,7 @@ use serde_json::Value;
 
 use super::{SpecError, formed, optional, typed};
 use crate::crd::identifiers::{AccountId, Region, RoleArn};
-use crate::crd::platform::{AwsSettings, CaBundleRef};
-use crate::crd::project::MlopsProjectSpec;
+use crate::crd::platform::{AwsSettings, CaBundleRef, PlatformSettings};
 use crate::crd::status::{CaBundleReference, Placement};
 use crate::domain::identity::{Identity, OwnerKey};
 
@@ -58,28 +57,32 @@ pub fn placement_of_raw(owner: &OwnerKey, raw_spec: &Value) -> Result<Placement,
     })
 }
 
-pub(super) fn placement(
+/// Where the resources of settings are that stand at this field, for a project of this name with this folder below the
+/// settings' own.
+pub(super) fn of_settings(
     owner: &OwnerKey,
-    spec: &MlopsProjectSpec,
+    settings: &PlatformSettings,
+    at: &str,
     project_name: String,
+    folder: Option<&str>,
 ) -> Result<Placement, SpecError> {
-    let AwsSettings { region, account_id, assume_role, .. } = &spec.platform.aws;
-    let region = formed("spec.platform.aws.region", region, Region::parse)?;
-    let account_id = formed("spec.platform.aws.accountId", account_id, AccountId::parse)?;
+    let AwsSettings { region, account_id, assume_role, .. } = &settings.aws;
+    let region = formed(&format!("{at}.aws.region"), region, Region::parse)?;
+    let account_id = formed(&format!("{at}.aws.accountId"), account_id, AccountId::parse)?;
     let assumed = assume_role.as_ref().map(|role| role.role_arn.as_str());
-    let role_arn = optional("spec.platform.aws.assumeRole.roleArn", assumed, RoleArn::parse)?;
-    let server = &spec.platform.jenkins;
+    let role_arn = optional(&format!("{at}.aws.assumeRole.roleArn"), assumed, RoleArn::parse)?;
+    let server = &settings.jenkins;
     let url = url::Url::parse(&server.url).map_err(|error| {
-        SpecError::new("spec.platform.jenkins.url", format!("`{}` is not a URL: {error}", server.url))
+        SpecError::new(&format!("{at}.jenkins.url"), format!("`{}` is not a URL: {error}", server.url))
     })?;
     if url.scheme() != "https" && !(url.scheme() == "http" && server.allow_plain_http) {
         return Err(SpecError::new(
-            "spec.platform.jenkins.url",
+            &format!("{at}.jenkins.url"),
             "must start with https://, or with http:// where allowPlainHttp is true",
         ));
     }
     let shared = folder_parts(server.folder.as_deref());
-    let bucket = spec.platform.artifacts.bucket.clone();
+    let bucket = settings.artifacts.bucket.clone();
     Ok(Placement {
         external_id: role_arn.as_ref().map(|_| external_id(owner)),
         role_arn,
@@ -88,7 +91,7 @@ pub(super) fn placement(
         bucket: bucket.unwrap_or_else(|| Identity::own_bucket_name(owner, &account_id, &region)),
         jenkins_url: server.url.trim_end_matches('/').to_owned(),
         jenkins_shared_folders: i32::try_from(shared.len()).unwrap_or(0),
-        jenkins_folder: [shared, folder_parts(spec.jenkins.folder.as_deref())].concat(),
+        jenkins_folder: [shared, folder_parts(folder)].concat(),
         allow_plain_http: server.allow_plain_http,
         secret_name: server.credentials_secret_ref.name.clone(),
         username_key: server.credentials_secret_ref.username_key.clone(),
@@ -103,12 +106,17 @@ fn field(pointer: &str) -> String {
     format!("spec{}", pointer.replace('/', "."))
 }
 
-/// The external id of this owner's assumed roles: its trust policy can name one tenant by it.
+/// The external id of this owner's assumed roles: its trust policy can name one tenant by it. A platform's cannot be a
+/// namespace's, whose name has no slash.
 pub(super) fn external_id(owner: &OwnerKey) -> String {
-    format!("{}/{}", owner.cluster, owner.namespace)
+    match owner.namespace.as_str() {
+        "" => format!("{}/platforms/{}", owner.cluster, owner.name),
+        namespace => format!("{}/{namespace}", owner.cluster),
+    }
 }
 
-fn folder_parts(path: Option<&str>) -> Vec<String> {
+/// The parts of a folder path, outermost first.
+pub(super) fn folder_parts(path: Option<&str>) -> Vec<String> {
     path.unwrap_or_default().split('/').filter(|part| !part.is_empty()).map(str::to_owned).collect()
 }
 

@@ -18,10 +18,10 @@ const FIELDS: [(&str, i64, i64, i64); 5] = [
 const NAMES: [&str; 7] = ["yearly", "annually", "monthly", "weekly", "daily", "midnight", "hourly"];
 
 /// Refuses what Jenkins would drop.
-pub(super) fn check(schedule: &str) -> Result<(), SpecError> {
+pub(super) fn check(field: &str, schedule: &str) -> Result<(), SpecError> {
     let refused = |why: String| {
         let what = format!("`{schedule:.255}` is no schedule that Jenkins takes, which would never poll then: {why}");
-        SpecError::new("spec.jenkins.pollSchedule", what)
+        SpecError::new(field, what)
     };
     for (at, text) in schedule.split('\n').map(str::trim).enumerate() {
         if text.is_empty() || text.starts_with('#') || (at == 0 && text.starts_with("TZ=")) {
@@ -162,7 +162,10 @@ mod tests {
             ("a time zone later on", "* * * * *\nTZ=Europe/Berlin", "not 1"),
         ];
         for (name, schedule, end) in rows {
-            let told = check(schedule).map_err(|error| error.to_string()).err().unwrap_or_default();
+            let told = check("spec.jenkins.pollSchedule", schedule)
+                .map_err(|error| error.to_string())
+                .err()
+                .unwrap_or_default();
             assert_eq!(told.is_empty(), end.is_empty(), "{name}: {told}");
             assert!(told.ends_with(end), "{name}: {told}");
             assert!(told.is_empty() || told.starts_with("spec.jenkins.pollSchedule: `"), "{name}: {told}");

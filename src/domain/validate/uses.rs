@@ -3,7 +3,7 @@
 
 use url::Url;
 
-use super::{Parsed, SpecError};
+use super::{Parsed, ParsedPlatform, SpecError};
 use crate::crd::status::Placement;
 use crate::domain::address;
 use crate::domain::grants::{Use, UseKind};
@@ -11,67 +11,93 @@ use crate::domain::identity::{Identity, OwnerKey};
 use crate::domain::project::{Repositories, Repository, SeedCode};
 
 impl Parsed {
-    /// What the project would use, whether the spec names it or a default stands for it.
+    /// What a project with a platform of its own would use, whether the spec names it or a default stands for it.
     pub fn uses(&self) -> Vec<Use> {
-        let platform = &self.spec.platform;
-        let mut uses = of_place(&self.identity.placement);
-        let roles = [
-            ("spec.platform.aws.roles.launch", Some(&self.roles.launch)),
-            ("spec.platform.aws.roles.use", Some(&self.roles.usage)),
-            ("spec.platform.aws.roles.checkIn", self.roles.check_in.as_ref()),
-            ("spec.platform.aws.roles.stack", self.roles.stack.as_ref()),
-            ("spec.platform.modelTrigger.runtimeRoleArn", self.runtime_role_arn.as_ref()),
+        let mut uses = self.own_platform().map(ParsedPlatform::uses).unwrap_or_default();
+        let credentials = [
+            ("spec.jenkins.awsCredentialsId", &self.spec.jenkins.aws_credentials_id),
+            ("spec.jenkins.gitCredentialsId", &self.spec.jenkins.git_credentials_id),
         ];
-        let named = roles.into_iter().filter_map(|(field, role)| Some(Use::new(UseKind::Role, field, role?.as_str())));
-        uses.extend(named);
-        let settings = [
-            (UseKind::KmsKey, "spec.platform.artifacts.kmsKeyId", &platform.artifacts.kms_key_id),
-            (UseKind::AlarmTopic, "spec.platform.modelTrigger.alarmTopicArn", &platform.model_trigger.alarm_topic_arn),
-            (UseKind::JenkinsUrl, "spec.platform.modelTrigger.jenkinsUrl", &platform.model_trigger.jenkins_url),
-            (UseKind::JenkinsCredential, "spec.jenkins.awsCredentialsId", &self.spec.jenkins.aws_credentials_id),
-            (UseKind::JenkinsCredential, "spec.jenkins.gitCredentialsId", &self.spec.jenkins.git_credentials_id),
-        ];
-        let given = settings.into_iter().filter_map(|(kind, field, value)| Some((kind, field, value.as_ref()?.trim())));
+        let given = credentials.into_iter().filter_map(|(field, value)| Some((field, value.as_ref()?.trim())));
         uses.extend(
-            given.filter(|(.., value)| !value.is_empty()).map(|(kind, field, value)| Use::new(kind, field, value)),
+            given
+                .filter(|(_, value)| !value.is_empty())
+                .map(|(field, value)| Use::new(UseKind::JenkinsCredential, field, value)),
         );
-        for principal in &platform.catalog.principals {
-            uses.push(Use::new(UseKind::Principal, "spec.platform.catalog.principals", &principal.arn));
-        }
-        if let Some(vpc) = &platform.model_trigger.vpc {
-            let field = "spec.platform.modelTrigger.vpc";
-            uses.extend(vpc.subnet_ids.iter().map(|id| Use::new(UseKind::Subnet, field, id)));
-            uses.extend(vpc.security_group_ids.iter().map(|id| Use::new(UseKind::SecurityGroup, field, id)));
-        }
-        if let Some(reference) = self.own_template() {
-            uses.push(Use::new(UseKind::OwnTemplate, "spec.platform.catalog.template.configMapRef", &reference.name));
-        }
         uses.extend(self.repositories.each().flat_map(|(role, repository)| of_repository(role.name(), repository)));
         uses
     }
 }
 
+/// What a platform would use.
+pub(super) fn of_platform(parsed: &ParsedPlatform) -> Vec<Use> {
+    let ParsedPlatform { identity, settings, at, roles, runtime_role_arn, .. } = parsed;
+    let field = |path: &str| format!("{at}.{path}");
+    let mut uses = of_place_at(&identity.placement, at);
+    let roles = [
+        ("aws.roles.launch", Some(&roles.launch)),
+        ("aws.roles.use", Some(&roles.usage)),
+        ("aws.roles.checkIn", roles.check_in.as_ref()),
+        ("aws.roles.stack", roles.stack.as_ref()),
+        ("modelTrigger.runtimeRoleArn", runtime_role_arn.as_ref()),
+    ];
+    let named =
+        roles.into_iter().filter_map(|(path, role)| Some(Use::new(UseKind::Role, &field(path), role?.as_str())));
+    uses.extend(named);
+    let given = [
+        (UseKind::KmsKey, "artifacts.kmsKeyId", &settings.artifacts.kms_key_id),
+        (UseKind::AlarmTopic, "modelTrigger.alarmTopicArn", &settings.model_trigger.alarm_topic_arn),
+        (UseKind::JenkinsUrl, "modelTrigger.jenkinsUrl", &settings.model_trigger.jenkins_url),
+    ];
+    let given = given.into_iter().filter_map(|(kind, path, value)| Some((kind, path, value.as_ref()?.trim())));
+    let given = given.filter(|(.., value)| !value.is_empty());
+    uses.extend(given.map(|(kind, path, value)| Use::new(kind, &field(path), value)));
+    for principal in &settings.catalog.principals {
+        uses.push(Use::new(UseKind::Principal, &field("catalog.principals"), &principal.arn));
+    }
+    if let Some(vpc) = &settings.model_trigger.vpc {
+        let field = field("modelTrigger.vpc");
+        uses.extend(vpc.subnet_ids.iter().map(|id| Use::new(UseKind::Subnet, &field, id)));
+        uses.extend(vpc.security_group_ids.iter().map(|id| Use::new(UseKind::SecurityGroup, &field, id)));
+    }
+    if let Some(reference) = parsed.own_template() {
+        uses.push(Use::new(UseKind::OwnTemplate, &field("catalog.template.configMapRef"), &reference.name));
+    }
+    uses
+}
+
 /// What is used by looking at a place alone: what deletion needs.
 pub fn of_place(place: &Placement) -> Vec<Use> {
+    of_place_at(place, "spec.platform")
+}
+
+fn of_place_at(place: &Placement, at: &str) -> Vec<Use> {
+    let field = |path: &str| format!("{at}.{path}");
     let role = match &place.role_arn {
-        Some(role) => Use::new(UseKind::Role, "spec.platform.aws.assumeRole.roleArn", role.as_str()),
-        None => Use::new(UseKind::OperatorIdentity, "spec.platform.aws.assumeRole", ""),
+        Some(role) => Use::new(UseKind::Role, &field("aws.assumeRole.roleArn"), role.as_str()),
+        None => Use::new(UseKind::OperatorIdentity, &field("aws.assumeRole"), ""),
     };
     let mut uses = vec![
         role,
-        Use::new(UseKind::Account, "spec.platform.aws.accountId", place.account_id.as_str()),
-        Use::new(UseKind::Region, "spec.platform.aws.region", place.region.as_str()),
-        Use::new(UseKind::JenkinsUrl, "spec.platform.jenkins.url", &place.jenkins_url),
+        Use::new(UseKind::Account, &field("aws.accountId"), place.account_id.as_str()),
+        Use::new(UseKind::Region, &field("aws.region"), place.region.as_str()),
+        Use::new(UseKind::JenkinsUrl, &field("jenkins.url"), &place.jenkins_url),
         Use::new(UseKind::JenkinsFolder, "spec.jenkins.folder", place.jenkins_folder.join("/")),
     ];
     if !place.bucket_owned {
-        uses.push(Use::new(UseKind::Bucket, "spec.platform.artifacts.bucket", &place.bucket));
+        uses.push(Use::new(UseKind::Bucket, &field("artifacts.bucket"), &place.bucket));
     }
     uses
 }
 
 /// A place as it was told, with everything that follows from the rest derived anew: nobody's word counts for that.
 pub fn derived(owner: &OwnerKey, told: Placement) -> Placement {
+    // A project that shares a platform lives in the platform's place.
+    let holder = match &told.platform {
+        Some(name) => OwnerKey::of_platform(&owner.cluster, name),
+        None => owner.clone(),
+    };
+    let owner = &holder;
     let bucket = match told.bucket_owned {
         true => Identity::own_bucket_name(owner, &told.account_id, &told.region),
         false => told.bucket.clone(),

@@ -18,7 +18,8 @@ use crate::crd::identifiers::Sha256;
 use crate::crd::status::{ArtifactStatus, MlopsProjectStatus, Placement};
 use crate::domain::external_resource::{Amount, Attempts, Decision, ExternalResource, Goal, ResourceKind, StepKey};
 use crate::domain::identity::{FINGERPRINT_TAG, Identity, Owned, digest};
-use crate::domain::project::{Project, RepositoryRole, SeedCode, Template};
+use crate::domain::platform::{Platform, Template};
+use crate::domain::project::RepositoryRole;
 use crate::domain::tags;
 use crate::resources::prerequisites::OperatorPrincipal;
 use crate::templates::archives::{self, Archive};
@@ -174,22 +175,23 @@ pub struct Artifacts {
 
 impl ExternalResource for ArtifactBucket {
     const KIND: ResourceKind = ResourceKind::ArtifactBucket;
+    type Declared = Platform;
     type Inputs = OperatorPrincipal;
     type Desired = Desired;
     type Observed = Observed;
     type Action = Action;
     type Output = Artifacts;
 
-    fn desired(project: &Project, _inputs: &OperatorPrincipal) -> Desired {
-        let id = &project.identity;
-        let template = template_object(project);
+    fn desired(platform: &Platform, _inputs: &OperatorPrincipal) -> Desired {
+        let id = &platform.identity;
+        let template = template_object(platform);
         let artifacts = Artifacts {
             bucket: id.placement.bucket.clone(),
             template_url: url(id, &template.key),
             template_sha256: template.sha256.clone(),
         };
-        let objects = std::iter::once(template).chain(archive_objects(project)).collect();
-        Desired { settings: id.placement.bucket_owned.then(|| settings(project)), objects, artifacts }
+        let objects = std::iter::once(template).chain(archive_objects(platform)).collect();
+        Desired { settings: id.placement.bucket_owned.then(|| settings(platform)), objects, artifacts }
     }
 
     fn decide(
@@ -244,35 +246,35 @@ impl ExternalResource for ArtifactBucket {
     }
 }
 
-fn template_object(project: &Project) -> Object {
-    let id = &project.identity;
-    let Template { word, text, .. } = &project.catalog.template;
+fn template_object(platform: &Platform) -> Object {
+    let id = &platform.identity;
+    let Template { word, text, .. } = &platform.catalog.template;
     let body = Bytes::copy_from_slice(text.as_bytes());
     let sha256 = Sha256::of(&body);
     let key = format!("{}templates/{word}/{sha256}.yaml", id.bucket_prefix());
-    Object { key, sha256, body, content_type: "application/yaml", tags: object_tags(project) }
+    Object { key, sha256, body, content_type: "application/yaml", tags: object_tags(platform) }
 }
 
-/// The archives that the project asks for.
-fn archive_objects(project: &Project) -> Vec<Object> {
-    let id = &project.identity;
+/// The archives that projects ask for.
+fn archive_objects(platform: &Platform) -> Vec<Object> {
+    let id = &platform.identity;
     let object = |folder: String, archive: &Archive| Object {
         key: archive_key(&folder, &archive.sha256),
         sha256: archive.sha256.clone(),
         body: Bytes::from_static(archive.body),
         content_type: "application/zip",
-        tags: object_tags(project),
+        tags: object_tags(platform),
     };
-    let check_in = project.repositories.seeded().then(|| object(bootstrap_folder(id), &archives::BOOTSTRAP));
-    let built_in = project.repositories.each().filter(|(_, repository)| repository.seed_code == SeedCode::BuiltIn);
-    let seed = built_in.map(|(role, _)| object(seed_folder(id, role), role.bundled_archive()));
+    let check_in = platform.seeds.any.then(|| object(bootstrap_folder(id), &archives::BOOTSTRAP));
+    let bundled = platform.seeds.bundled.iter();
+    let seed = bundled.map(|role| object(seed_folder(id, *role), role.bundled_archive()));
     check_in.into_iter().chain(seed).collect()
 }
 
-fn object_tags(project: &Project) -> BTreeMap<String, String> {
-    let mut tags = project.identity.owner_tags(Owned::Artifacts);
+fn object_tags(platform: &Platform) -> BTreeMap<String, String> {
+    let mut tags = platform.identity.owner_tags(Owned::Artifacts);
     let room = OBJECT_TAGS.saturating_sub(tags.len());
-    tags.extend(project.tags.clone().into_iter().take(room));
+    tags.extend(platform.tags.clone().into_iter().take(room));
     tags
 }
 
@@ -291,9 +293,9 @@ pub fn archive_key(folder: &str, sha256: &Sha256) -> String {
     format!("{folder}{sha256}.zip")
 }
 
-/// The keys of the archives that a project asks for.
-pub fn archive_keys(project: &Project) -> BTreeSet<String> {
-    archive_objects(project).into_iter().map(|object| object.key).collect()
+/// The keys of the archives that a platform's projects ask for.
+pub fn archive_keys(platform: &Platform) -> BTreeSet<String> {
+    archive_objects(platform).into_iter().map(|object| object.key).collect()
 }
 
 /// Whether an object may be named by a project that exists, so that it stays though nothing asks for it now.
@@ -301,13 +303,13 @@ pub fn is_archive(id: &Identity, key: &str) -> bool {
     key.starts_with(&bootstrap_folder(id)) || key.starts_with(&format!("{}seed/", id.bucket_prefix()))
 }
 
-fn settings(project: &Project) -> Settings {
-    let id = &project.identity;
-    let encryption = project.kms_key_id.clone().map_or(Encryption::S3, Encryption::Kms);
+fn settings(platform: &Platform) -> Settings {
+    let id = &platform.identity;
+    let encryption = platform.kms_key_id.clone().map_or(Encryption::S3, Encryption::Kms);
     let policy = tls_only(&id.placement.partition, &id.placement.bucket);
-    let mut tags = tags::recorded(Owned::Bucket, &project.tags);
+    let mut tags = tags::recorded(Owned::Bucket, &platform.tags);
     tags.extend(id.owner_tags(Owned::Bucket));
-    let key = project.kms_key_id.as_deref().unwrap_or_default();
+    let key = platform.kms_key_id.as_deref().unwrap_or_default();
     let fingerprint = digest(&[&json!(tags).to_string(), key, &policy.to_string()]);
     tags.insert(FINGERPRINT_TAG.to_owned(), fingerprint[..32].to_owned());
     Settings { tags, versioned: true, encryption, blocks_public_access: true, policy }

@@ -4,24 +4,26 @@
 use super::*;
 use crate::crd::status::Placement;
 use crate::domain::identity::{Owned, Ownership};
+use crate::domain::platform::Seeds;
 use crate::domain::problem::Problem;
 use crate::domain::seal::Seals;
 use crate::domain::secret::FingerprintKey;
-use crate::fixture::{account, bare, elsewhere, owner, place, region, sum_of};
+use crate::fixture::{account, bare_platform, elsewhere, owner, place, region, seals, sum_of};
 
-fn project(owned: bool) -> Project {
+fn platform(owned: bool) -> Platform {
     let own = Identity::own_bucket_name(&owner(), &account(), &region("eu-west-1"));
     let place = Placement { bucket: if owned { own } else { "theirs".into() }, bucket_owned: owned, ..place() };
-    Project { tags: (0..12).map(|n| (format!("tag-{n:02}"), "v".to_owned())).collect(), ..bare(place) }
+    let tags = (0..12).map(|n| (format!("tag-{n:02}"), "v".to_owned())).collect();
+    Platform { tags, ..bare_platform(Identity { owner: owner(), placement: place, seals: seals() }) }
 }
 
-fn wanted(project: &Project) -> Desired {
-    ArtifactBucket::desired(project, &OperatorPrincipal { arn: String::new() })
+fn wanted(platform: &Platform) -> Desired {
+    ArtifactBucket::desired(platform, &OperatorPrincipal { arn: String::new() })
 }
 
 /// The bucket as it should be.
-fn as_declared(project: &Project) -> ObservedBucket {
-    let wanted = wanted(project);
+fn as_declared(platform: &Platform) -> ObservedBucket {
+    let wanted = wanted(platform);
     let see = |object: &Object| ObservedObject {
         key: object.key.clone(),
         sha256: Some(object.sha256.clone()),
@@ -37,11 +39,11 @@ fn as_declared(project: &Project) -> ObservedBucket {
 }
 
 /// A decision as text: the reason and the actions, each with why.
-fn told(project: &Project, goal: &Goal<Desired>, observed: &Observed) -> String {
-    let id = &project.identity;
+fn told(platform: &Platform, goal: &Goal<Desired>, observed: &Observed) -> String {
+    let id = &platform.identity;
     match ArtifactBucket::decide(id, goal, observed, Timestamp::UNIX_EPOCH, &Attempts::default()) {
         Decision::InSync(artifacts) => {
-            assert_eq!(artifacts, wanted(project).artifacts);
+            assert_eq!(artifacts, wanted(platform).artifacts);
             "InSync".into()
         }
         Decision::Gone | Decision::GoneBut(_) => "Gone".into(),
@@ -78,12 +80,12 @@ fn settings_of(observed: &mut ObservedBucket) -> &mut Settings {
 }
 
 fn claim_bucket(observed: &mut ObservedBucket) {
-    let id = elsewhere(&project(true).identity);
+    let id = elsewhere(&platform(true).identity);
     settings_of(observed).tags.extend(id.owner_tags(Owned::Bucket));
 }
 
 fn claim_object(observed: &mut ObservedBucket) {
-    let id = elsewhere(&project(observed.settings.is_some()).identity);
+    let id = elsewhere(&platform(observed.settings.is_some()).identity);
     observed.objects[0].tags.extend(id.owner_tags(Owned::Artifacts));
 }
 
@@ -168,10 +170,10 @@ fn what_differs_is_corrected_and_says_why() {
         ),
     ];
     for (name, owned, spoil, told_so) in cases {
-        let project = project(owned);
-        let mut observed = as_declared(&project);
+        let platform = platform(owned);
+        let mut observed = as_declared(&platform);
         spoil(&mut observed);
-        assert_eq!(told(&project, &Goal::Present(wanted(&project)), &Observed::Present(observed)), told_so, "{name}");
+        assert_eq!(told(&platform, &Goal::Present(wanted(&platform)), &Observed::Present(observed)), told_so, "{name}");
     }
 }
 
@@ -192,9 +194,9 @@ fn a_bucket_that_cannot_be_worked_with_has_its_own_reason() {
         ("a given one may be anybody's", false, Observed::Undisclosed, "Stuck AccessDenied", "Stuck AccessDenied"),
     ];
     for (name, owned, observed, present, absent) in rows {
-        let project = project(owned);
-        assert_eq!(told(&project, &Goal::Present(wanted(&project)), &observed), present, "{name}");
-        assert_eq!(told(&project, &Goal::Absent, &observed), absent, "{name}, deleted");
+        let platform = platform(owned);
+        assert_eq!(told(&platform, &Goal::Present(wanted(&platform)), &observed), present, "{name}");
+        assert_eq!(told(&platform, &Goal::Absent, &observed), absent, "{name}, deleted");
     }
 }
 
@@ -247,88 +249,84 @@ fn deletion_takes_what_is_ours_and_nothing_else() {
         ("a given one without", false, Box::new(|observed| observed.versions.clear()), "Gone"),
     ];
     for (name, owned, spoil, told_so) in cases {
-        let project = project(owned);
-        let mut observed = as_declared(&project);
+        let platform = platform(owned);
+        let mut observed = as_declared(&platform);
         spoil(&mut observed);
-        assert_eq!(told(&project, &Goal::Absent, &Observed::Present(observed)), told_so, "{name}");
+        assert_eq!(told(&platform, &Goal::Absent, &Observed::Present(observed)), told_so, "{name}");
     }
 }
 
 #[test]
 fn the_template_has_a_key_a_url_and_tags_that_aws_takes() {
-    let mut project = project(true);
-    let object = wanted(&project).objects[0].clone();
+    let mut platform = platform(true);
+    let object = wanted(&platform).objects[0].clone();
     assert_eq!(object.sha256, Sha256::of(&object.body));
     assert!(
-        object.key.starts_with(&project.identity.bucket_prefix())
+        object.key.starts_with(&platform.identity.bucket_prefix())
             && object.key.ends_with(&format!("{}.yaml", object.sha256))
     );
     assert_eq!(object.tags.len(), 10, "S3 takes ten tags on an object");
-    assert_eq!(project.identity.ownership(Owned::Artifacts, &object.tags), Ownership::Ours, "the owner's come first");
-    let bucket = project.identity.placement.bucket.clone();
-    let url = wanted(&project).artifacts.template_url;
+    assert_eq!(platform.identity.ownership(Owned::Artifacts, &object.tags), Ownership::Ours, "the owner's come first");
+    let bucket = platform.identity.placement.bucket.clone();
+    let url = wanted(&platform).artifacts.template_url;
     assert_eq!(url, format!("https://{bucket}.s3.eu-west-1.amazonaws.com/{}", object.key));
     for (name, host) in
         [("cn-north-1", "cn-north-1.amazonaws.com.cn"), ("eusc-de-east-1", "eusc-de-east-1.amazonaws.eu")]
     {
-        project.identity.placement.region = region(name);
-        let url = wanted(&project).artifacts.template_url;
+        platform.identity.placement.region = region(name);
+        let url = wanted(&platform).artifacts.template_url;
         assert!(url.starts_with(&format!("https://{bucket}.s3.{host}/")), "{url}");
     }
 }
 
 /// The names of the objects that are asked for, and whether their keys hold their checksums.
-fn names(project: &Project) -> Vec<String> {
-    let prefix = project.identity.bucket_prefix();
+fn names(platform: &Platform) -> Vec<String> {
+    let prefix = platform.identity.bucket_prefix();
     let name = |object: &Object| {
         assert_eq!(object.sha256, Sha256::of(&object.body));
         let key = object.key.strip_prefix(&prefix).unwrap();
         key.replace(&*object.sha256, "SHA")
     };
-    wanted(project).objects.iter().map(name).collect()
+    wanted(platform).objects.iter().map(name).collect()
 }
 
 #[test]
 fn the_archives_that_are_asked_for_are_there_and_no_others() {
     const TEMPLATE: &str = "templates/jenkins-git-v1/SHA.yaml";
-    let archive = || SeedCode::Archive { url: "https://example.com/a.zip".into(), sha256: sum_of('a') };
-    let (none, built_in) = (|| SeedCode::None, || SeedCode::BuiltIn);
+    let both = BTreeSet::from([RepositoryRole::Build, RepositoryRole::Endpoint]);
     let rows = [
-        ("no seed code", [none(), none()], vec![TEMPLATE]),
-        ("an archive of the user's own", [archive(), none()], vec![TEMPLATE, "bootstrap/SHA.zip"]),
+        ("no seed code", Seeds::default(), vec![TEMPLATE]),
+        ("archives of users' own alone", Seeds { any: true, ..Seeds::default() }, vec![TEMPLATE, "bootstrap/SHA.zip"]),
         (
-            "both built in",
-            [built_in(), built_in()],
+            "that of two repositories",
+            Seeds { any: true, bundled: both },
             vec![TEMPLATE, "bootstrap/SHA.zip", "seed/build/SHA.zip", "seed/endpoint/SHA.zip"],
         ),
     ];
-    for (case, [build, endpoint], wanted) in rows {
-        let mut project = project(true);
-        project.repositories.endpoint = Some(project.repositories.deploy.clone());
-        project.repositories.build.seed_code = build;
-        project.repositories.endpoint.as_mut().unwrap().seed_code = endpoint;
-        assert_eq!(names(&project), wanted, "{case}");
+    for (case, seeds, wanted) in rows {
+        let platform = Platform { seeds, ..platform(true) };
+        assert_eq!(names(&platform), wanted, "{case}");
     }
 }
 
 #[test]
 fn after_a_lost_key_what_a_project_may_still_name_is_sealed_anew_too() {
-    let before = project(true);
-    let mut project = project(true);
-    project.identity.seals = Seals::new(FingerprintKey::new("a new one"), true);
-    let key = format!("{}seed/build/old.zip", project.identity.bucket_prefix());
-    let mut observed = as_declared(&project);
+    let before = platform(true);
+    let mut platform = platform(true);
+    platform.identity.seals = Seals::new(FingerprintKey::new("a new one"), true);
+    let key = format!("{}seed/build/old.zip", platform.identity.bucket_prefix());
+    let mut observed = as_declared(&platform);
     let tags = before.identity.owner_tags(Owned::Artifacts);
     observed.objects.push(ObservedObject { key, sha256: None, tags });
-    let goal = Goal::Present(wanted(&project));
-    assert_eq!(told(&project, &goal, &Observed::Present(observed)), "tag-object/Drifted");
+    let goal = Goal::Present(wanted(&platform));
+    assert_eq!(told(&platform, &goal, &Observed::Present(observed)), "tag-object/Drifted");
 }
 
 #[test]
 fn what_a_project_may_still_name_stays_and_an_old_template_goes() {
-    let project = project(false);
-    let prefix = project.identity.bucket_prefix();
-    let ours = || project.identity.owner_tags(Owned::Artifacts);
+    let platform = platform(false);
+    let prefix = platform.identity.bucket_prefix();
+    let ours = || platform.identity.owner_tags(Owned::Artifacts);
     let rows = [
         ("an earlier template", "templates/jenkins-git-v1/old.yaml", ours(), "delete-objects/SpecChanged"),
         ("seed code of an earlier operator", "seed/build/old.zip", ours(), "InSync"),
@@ -337,10 +335,10 @@ fn what_a_project_may_still_name_stays_and_an_old_template_goes() {
         ("what the operator did not put there", "theirs.csv", BTreeMap::new(), "InSync"),
     ];
     for (case, key, tags, told_so) in rows {
-        let mut observed = as_declared(&project);
+        let mut observed = as_declared(&platform);
         let object = ObservedObject { key: format!("{prefix}{key}"), sha256: None, tags };
         observed.objects.push(object);
-        let goal = Goal::Present(wanted(&project));
-        assert_eq!(told(&project, &goal, &Observed::Present(observed)), told_so, "{case}");
+        let goal = Goal::Present(wanted(&platform));
+        assert_eq!(told(&platform, &goal, &Observed::Present(observed)), told_so, "{case}");
     }
 }

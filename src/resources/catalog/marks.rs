@@ -7,16 +7,20 @@ use super::{Action, Desired, Observed, ProvisioningTarget};
 use crate::crd::status::Reason;
 use crate::domain::external_resource::Decision;
 use crate::domain::identity::{Identity, Owned, Ownership};
+use crate::domain::platform::Platform;
 use crate::domain::problem::Problem;
-use crate::domain::project::Project;
 use crate::domain::tags;
 
 /// Most tags that a portfolio or product takes (Service Catalog administrator guide, quotas).
 const MOST_TAGS: usize = 20;
 
 /// The tags with those that say whose the resource is.
-pub(super) fn marked(project: &Project, resource: Owned, tags: &BTreeMap<String, String>) -> BTreeMap<String, String> {
-    tags::recorded(resource, tags).into_iter().chain(project.identity.owner_tags(resource)).collect()
+pub(super) fn marked(
+    platform: &Platform,
+    resource: Owned,
+    tags: &BTreeMap<String, String>,
+) -> BTreeMap<String, String> {
+    tags::recorded(resource, tags).into_iter().chain(platform.identity.owner_tags(resource)).collect()
 }
 
 /// A portfolio or product that another installation made for an object of this name, or that was made for this one and

@@ -12,7 +12,7 @@ use crate::crd::identifiers::{PortfolioId, ProductId, RoleArn};
 use crate::crd::status::{CatalogStatus, MlopsProjectStatus, Placement, Reason};
 use crate::domain::external_resource::{Attempts, Decision, ExternalResource, Goal, ResourceKind, StepKey, Wait};
 use crate::domain::identity::{Identity, Owned};
-use crate::domain::project::{Principal, Project};
+use crate::domain::platform::{Platform, Principal};
 use crate::resources::artifact_bucket::Artifacts;
 use crate::resources::prerequisites::OperatorPrincipal;
 
@@ -201,16 +201,17 @@ pub struct ProvisioningTarget {
 
 impl ExternalResource for CatalogProduct {
     const KIND: ResourceKind = ResourceKind::CatalogProduct;
+    type Declared = Platform;
     type Inputs = (OperatorPrincipal, Artifacts);
     type Desired = Desired;
     type Observed = Observed;
     type Action = Action;
     type Output = ProvisioningTarget;
 
-    fn desired(project: &Project, (principal, artifacts): &(OperatorPrincipal, Artifacts)) -> Desired {
-        let catalog = &project.catalog;
+    fn desired(platform: &Platform, (principal, artifacts): &(OperatorPrincipal, Artifacts)) -> Desired {
+        let catalog = &platform.catalog;
         // Service Catalog refuses empty tag values, which the other services allow.
-        let tags: BTreeMap<String, String> = project
+        let tags: BTreeMap<String, String> = platform
             .tags
             .iter()
             .filter(|(_, value)| !value.is_empty())
@@ -222,11 +223,11 @@ impl ExternalResource for CatalogProduct {
                 name: catalog.portfolio_name.clone(),
                 provider: catalog.portfolio_provider.clone(),
                 description: catalog.portfolio_description.clone(),
-                tags: marks::marked(project, Owned::Portfolio, &tags),
+                tags: marks::marked(platform, Owned::Portfolio, &tags),
             },
-            product: Product::desired(catalog, marks::marked(project, Owned::Product, &tags)),
+            product: Product::desired(catalog, marks::marked(platform, Owned::Product, &tags)),
             version: Version { sha256: artifacts.template_sha256.clone(), url: artifacts.template_url.clone() },
-            launch_role: project.roles.launch.clone(),
+            launch_role: platform.roles.launch.clone(),
             principals: catalog.principals.iter().cloned().chain([own]).collect(),
         }
     }

@@ -7,7 +7,7 @@ use super::{Action, Observed};
 use crate::crd::identifiers::PortfolioId;
 use crate::crd::status::Reason;
 use crate::domain::external_resource::{Change, Step};
-use crate::domain::project::Principal;
+use crate::domain::platform::Principal;
 
 pub(super) fn decide(wanted: &BTreeSet<Principal>, observed: &Observed) -> PartialDecision {
     let Some(portfolio) = &observed.portfolio else { return PartialDecision::default() };

@@ -10,8 +10,8 @@ use crate::crd::identifiers::ProductId;
 use crate::crd::status::Reason;
 use crate::domain::external_resource::{Attempts, Change, Step};
 use crate::domain::identity::{CLUSTER_TAG, OBJECT_TAG, Owned};
+use crate::domain::platform::Catalog;
 use crate::domain::problem::Problem;
-use crate::domain::project::Catalog;
 use crate::domain::tags;
 
 /// Studio lists a product among the organization's templates only with this tag (AWS docs,

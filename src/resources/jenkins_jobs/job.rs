@@ -152,7 +152,7 @@ fn parameters(role: RepositoryRole, project: &Project, project_ref: &ProjectRef)
         ("SAGEMAKER_PROJECT_ID".to_owned(), text(&project_ref.project_id)),
         ("SAGEMAKER_PROJECT_ARN".to_owned(), text(&project_ref.project_arn)),
         ("AWS_REGION".to_owned(), text(&project.identity.placement.region)),
-        ("SAGEMAKER_PIPELINE_ROLE_ARN".to_owned(), text(&project.roles.usage)),
+        ("SAGEMAKER_PIPELINE_ROLE_ARN".to_owned(), text(&project.platform.roles.usage)),
         // Without an id it stays a parameter, empty: the Jenkinsfiles name it, and the agents' own role is used.
         (
             "AWS_CREDENTIAL".to_owned(),
@@ -169,7 +169,7 @@ fn parameters(role: RepositoryRole, project: &Project, project_ref: &ProjectRef)
     if role == RepositoryRole::Endpoint {
         all.extend([
             ("SOURCE_MODEL_PACKAGE_GROUP_NAME".to_owned(), text(&project_ref.model_package_group)),
-            ("MODEL_EXECUTION_ROLE_ARN".to_owned(), text(&project.roles.usage)),
+            ("MODEL_EXECUTION_ROLE_ARN".to_owned(), text(&project.platform.roles.usage)),
             ("ENDPOINT_TYPE".to_owned(), text(ENDPOINT_TYPE)),
         ]);
     }

@@ -193,6 +193,7 @@ pub struct JenkinsJobs;
 
 impl ExternalResource for JenkinsJobs {
     const KIND: ResourceKind = ResourceKind::JenkinsJobs;
+    type Declared = Project;
     type Inputs = ProjectRef;
     type Desired = Desired;
     type Observed = Observed;

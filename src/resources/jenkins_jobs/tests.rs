@@ -7,8 +7,8 @@ use crate::crd::status::Placement;
 use crate::domain::external_resource::{Change, Wait};
 use crate::domain::identity::{Identity, OwnerKey};
 use crate::domain::problem::Problem;
-use crate::domain::project::{JenkinsSettings, Project, Roles};
-use crate::fixture::{bare, credentials, elsewhere, owner, place, project_ref, repositories, role};
+use crate::domain::project::{JenkinsSettings, Project};
+use crate::fixture::{bare, elsewhere, owner, place, project_ref, repositories};
 
 use super::*;
 
@@ -22,7 +22,6 @@ fn project() -> Project {
     let bare = bare(place);
     Project {
         description: "Fares".into(),
-        roles: Roles { usage: role("use"), ..bare.roles },
         repositories: repositories("arn:aws:codeconnections:eu-west-1:111122223333:connection/c"),
         jenkins: JenkinsSettings {
             poll_schedule: "* * * * *".into(),
@@ -30,7 +29,6 @@ fn project() -> Project {
             git_credentials_id: "git".into(),
             extra_parameters: BTreeMap::from([("EXTRA".to_owned(), "e".to_owned())]),
         },
-        jenkins_credentials: credentials("operator", "t", "f"),
         ..bare
     }
 }

@@ -7,8 +7,8 @@ use jiff::Timestamp;
 use crate::crd::status::{MlopsProjectStatus, Placement, Reason};
 use crate::domain::external_resource::{Attempts, Decision, ExternalResource, Goal, Remark, ResourceKind, StepKey};
 use crate::domain::identity::Identity;
+use crate::domain::platform::Platform;
 use crate::domain::problem::Problem;
-use crate::domain::project::Project;
 use crate::resources::jenkins_jobs::no_folder;
 
 #[cfg(test)]
@@ -59,18 +59,19 @@ const NOT_SHOWN_BY_JOBS: [&str; 1] = ["aws-credentials"];
 
 impl ExternalResource for JenkinsServer {
     const KIND: ResourceKind = ResourceKind::JenkinsServer;
+    type Declared = Platform;
     type Inputs = ();
     type Desired = Desired;
     type Observed = Observed;
     type Action = Action;
     type Output = Usable;
 
-    fn desired(project: &Project, _inputs: &()) -> Desired {
+    fn desired(platform: &Platform, _inputs: &()) -> Desired {
         let mut plugins = vec!["workflow-job", "workflow-cps", "pipeline-model-definition", "git", "credentials"];
-        if !project.identity.placement.jenkins_folder.is_empty() {
+        if !platform.identity.placement.jenkins_folder.is_empty() {
             plugins.push("cloudbees-folder");
         }
-        if !project.jenkins.aws_credentials_id.trim().is_empty() {
+        if platform.aws_credentials {
             plugins.push("aws-credentials");
         }
         Desired { plugins }

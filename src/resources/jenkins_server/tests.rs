@@ -2,13 +2,11 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use super::*;
-use crate::domain::project::JenkinsSettings;
-use crate::fixture::{bare, place};
+use crate::fixture::{bare_platform, owner, place, seals};
 
-fn project() -> Project {
+fn platform() -> Platform {
     let placement = Placement { jenkins_folder: vec!["ml".into()], ..place() };
-    let bare = bare(placement);
-    Project { jenkins: JenkinsSettings { aws_credentials_id: "aws".into(), ..bare.jenkins }, ..bare }
+    Platform { aws_credentials: true, ..bare_platform(Identity { owner: owner(), placement, seals: seals() }) }
 }
 
 fn as_needed() -> Observed {
@@ -31,8 +29,8 @@ fn as_needed() -> Observed {
 }
 
 fn told(goal: &Goal<Desired>, observed: &Observed) -> String {
-    let project = project();
-    match JenkinsServer::decide(&project.identity, goal, observed, Timestamp::UNIX_EPOCH, &Attempts::default()) {
+    let platform = platform();
+    match JenkinsServer::decide(&platform.identity, goal, observed, Timestamp::UNIX_EPOCH, &Attempts::default()) {
         Decision::InSync(output) => match JenkinsServer::remark(&output) {
             Some(remark) => format!("in sync: {}", remark.reason),
             None => "in sync".into(),
@@ -95,7 +93,7 @@ fn every_state_of_the_server_has_its_move() {
     for (name, change, wanted, unwanted) in rows {
         let mut observed = as_needed();
         change(&mut observed);
-        let desired = JenkinsServer::desired(&project(), &());
+        let desired = JenkinsServer::desired(&platform(), &());
         assert_eq!(told(&Goal::Present(desired), &observed), *wanted, "{name}");
         assert_eq!(told(&Goal::Absent, &observed), *unwanted, "{name}, on deletion");
     }
@@ -103,29 +101,29 @@ fn every_state_of_the_server_has_its_move() {
 
 #[test]
 fn plugins_follow_from_what_the_jobs_use() {
-    let plugins = |change: fn(&mut Project)| {
-        let mut project = project();
-        change(&mut project);
-        JenkinsServer::desired(&project, &()).plugins
+    let plugins = |change: fn(&mut Platform)| {
+        let mut platform = platform();
+        change(&mut platform);
+        JenkinsServer::desired(&platform, &()).plugins
     };
     assert!(plugins(|_| {}).contains(&"cloudbees-folder"));
-    assert!(!plugins(|project| project.identity.placement.jenkins_folder.clear()).contains(&"cloudbees-folder"));
-    assert!(!plugins(|project| project.jenkins.aws_credentials_id.clear()).contains(&"aws-credentials"));
+    assert!(!plugins(|platform| platform.identity.placement.jenkins_folder.clear()).contains(&"cloudbees-folder"));
+    assert!(!plugins(|platform| platform.aws_credentials = false).contains(&"aws-credentials"));
 }
 
 #[test]
 fn what_nobody_could_look_for_is_named() {
-    let with = |aws: &str| {
-        let mut project = project();
-        project.jenkins.aws_credentials_id = aws.into();
+    let with = |aws: bool| {
+        let mut platform = platform();
+        platform.aws_credentials = aws;
         let observed = Observed { plugins: None, ..as_needed() };
-        let goal = Goal::Present(JenkinsServer::desired(&project, &()));
+        let goal = Goal::Present(JenkinsServer::desired(&platform, &()));
         let now = Timestamp::UNIX_EPOCH;
-        match JenkinsServer::decide(&project.identity, &goal, &observed, now, &Attempts::default()) {
+        match JenkinsServer::decide(&platform.identity, &goal, &observed, now, &Attempts::default()) {
             Decision::InSync(usable) => JenkinsServer::remark(&usable).map(|remark| remark.message),
             _ => panic!("it is in sync"),
         }
     };
-    assert!(with("aws").unwrap().contains("nobody has looked for aws-credentials: "));
-    assert_eq!(with(""), None, "what the other plugins bring shows in the jobs");
+    assert!(with(true).unwrap().contains("nobody has looked for aws-credentials: "));
+    assert_eq!(with(false), None, "what the other plugins bring shows in the jobs");
 }

@@ -134,6 +134,7 @@ pub struct Trigger {
 
 impl ExternalResource for ModelTrigger {
     const KIND: ResourceKind = ResourceKind::ModelTrigger;
+    type Declared = Project;
     type Inputs = ProjectRef;
     type Desired = Desired;
     type Observed = Observed;
@@ -142,6 +143,7 @@ impl ExternalResource for ModelTrigger {
 
     fn desired(project: &Project, project_ref: &ProjectRef) -> Desired {
         let settings = project.model_trigger.clone().unwrap_or_default();
+        let function = project.platform.trigger.clone().unwrap_or_default();
         let folder = &project.identity.placement.jenkins_folder;
         let path = |job: &RepositoryRole| {
             let path = item_path(
@@ -155,32 +157,32 @@ impl ExternalResource for ModelTrigger {
             ("ProjectName", project_ref.project_name.clone()),
             ("ModelPackageGroupName", project_ref.model_package_group.clone()),
             ("ApprovalStatuses", settings.approval_statuses.join(",")),
-            ("JenkinsUrl", settings.jenkins_url),
+            ("JenkinsUrl", function.jenkins_url),
             ("JobPaths", jobs.join(",")),
-            ("LambdaRoleArn", settings.runtime_role_arn.map(String::from).unwrap_or_default()),
-            ("PermissionsBoundaryArn", settings.permissions_boundary_arn.unwrap_or_default()),
-            ("SubnetIds", settings.subnet_ids.join(",")),
-            ("SecurityGroupIds", settings.security_group_ids.join(",")),
-            ("AlarmTopicArn", settings.alarm_topic_arn.unwrap_or_default()),
-            ("LogRetentionDays", settings.log_retention_days.to_string()),
+            ("LambdaRoleArn", function.runtime_role_arn.map(String::from).unwrap_or_default()),
+            ("PermissionsBoundaryArn", function.permissions_boundary_arn.unwrap_or_default()),
+            ("SubnetIds", function.subnet_ids.join(",")),
+            ("SecurityGroupIds", function.security_group_ids.join(",")),
+            ("AlarmTopicArn", function.alarm_topic_arn.unwrap_or_default()),
+            ("LogRetentionDays", function.log_retention_days.to_string()),
         ]
         .into_iter()
         .map(|(name, value)| (name.to_owned(), value))
         .collect();
-        let own = &project.jenkins_credentials;
-        let credentials = project.trigger_credentials.as_ref().unwrap_or(own);
+        let own = &project.platform.jenkins_credentials;
+        let credentials = function.credentials.as_ref().unwrap_or(own);
         let mut secret = json!({"user": credentials.username, "token": credentials.token.value.reveal()});
-        if !settings.ca_bundle.is_empty() {
-            secret["caBundle"] = json!(settings.ca_bundle);
+        if !function.ca_bundle.is_empty() {
+            secret["caBundle"] = json!(function.ca_bundle);
         }
         let secret = secret.to_string();
         let length = secret.len();
         let mut tags = tags::recorded(Owned::Stack, &project.tags);
         tags.extend(project.identity.owner_tags(Owned::Stack));
-        let role_arn = project.roles.stack.clone();
+        let role_arn = project.platform.roles.stack.clone();
         let fingerprint = format!(
             "{}.{}",
-            spec_fingerprint(&parameters, &tags, role_arn.as_deref(), &settings.ca_bundle),
+            spec_fingerprint(&parameters, &tags, role_arn.as_deref(), &function.ca_bundle),
             credentials.token.fingerprint
         );
         tags.insert(FINGERPRINT_TAG.to_owned(), fingerprint.clone());

@@ -3,13 +3,13 @@
 
 use crate::crd::status::{Intent, Placement};
 use crate::domain::identity::{Owned, Ownership};
-use crate::domain::project::Roles;
-use crate::fixture::{bare, credentials, elsewhere, place, project_ref, role};
+use crate::domain::platform::TriggerFunction;
+use crate::domain::project::ModelTriggerSettings;
+use crate::fixture::{bare, credentials, elsewhere, place, platform, project_ref, role};
 
 use super::*;
 use crate::domain::external_resource::{Step, Wait};
 use crate::domain::problem::Problem;
-use crate::domain::project;
 
 const STACK_ID: &str = "arn:aws:cloudformation:eu-west-1:111122223333:stack/s/1";
 const FINGERPRINT: &str = "0123456789abcdef0123456789abcdef";
@@ -25,25 +25,29 @@ fn project() -> Project {
         jenkins_folder: vec!["ml team".into()],
         ..place()
     };
-    let bare = bare(place);
-    Project {
+    let mut project = Project {
         tags: BTreeMap::from([("team".to_owned(), "a".to_owned())]),
-        roles: Roles { stack: Some(role("stack")), ..bare.roles },
-        jenkins_credentials: credentials("ro\"bot", "t0ken", FINGERPRINT),
-        model_trigger: Some(project::ModelTriggerSettings {
+        model_trigger: Some(ModelTriggerSettings {
             approval_statuses: vec!["Approved".into(), "Rejected".into()],
-            runtime_role_arn: None,
-            permissions_boundary_arn: None,
-            jenkins_url: "https://ci.internal".into(),
-            subnet_ids: vec!["subnet-1".into(), "subnet-2".into()],
-            security_group_ids: vec!["sg-1".into()],
-            ca_bundle: String::new(),
             jobs: vec![RepositoryRole::Deploy],
-            alarm_topic_arn: None,
-            log_retention_days: 30,
         }),
-        ..bare
-    }
+        ..bare(place)
+    };
+    let own = platform(&mut project);
+    own.roles.stack = Some(role("stack"));
+    own.jenkins_credentials = credentials("ro\"bot", "t0ken", FINGERPRINT);
+    own.trigger = Some(TriggerFunction {
+        jenkins_url: "https://ci.internal".into(),
+        subnet_ids: vec!["subnet-1".into(), "subnet-2".into()],
+        security_group_ids: vec!["sg-1".into()],
+        log_retention_days: 30,
+        ..TriggerFunction::default()
+    });
+    project
+}
+
+fn function(project: &mut Project) -> &mut TriggerFunction {
+    platform(project).trigger.as_mut().unwrap()
 }
 
 fn desired() -> Desired {
@@ -448,10 +452,11 @@ fn each_triggered_job_has_its_path_and_the_alarm_its_topic() {
     ];
     for (jobs, paths) in rows {
         let mut project = project();
-        let trigger = project.model_trigger.as_mut().unwrap();
-        (trigger.jobs, trigger.log_retention_days) = (jobs, 90);
-        trigger.permissions_boundary_arn = Some("arn:aws:iam::111122223333:policy/bounds".into());
-        trigger.alarm_topic_arn = Some("arn:aws:sns:eu-west-1:111122223333:alarms".into());
+        project.model_trigger.as_mut().unwrap().jobs = jobs;
+        let function = function(&mut project);
+        function.log_retention_days = 90;
+        function.permissions_boundary_arn = Some("arn:aws:iam::111122223333:policy/bounds".into());
+        function.alarm_topic_arn = Some("arn:aws:sns:eu-west-1:111122223333:alarms".into());
         let parameters = ModelTrigger::desired(&project, &project_ref("p-1")).parameters;
         assert_eq!(parameters["JobPaths"], paths);
         assert_eq!(parameters["AlarmTopicArn"], "arn:aws:sns:eu-west-1:111122223333:alarms");
@@ -465,12 +470,12 @@ fn the_fingerprint_has_one_half_for_the_spec_and_one_for_the_credentials() {
     let half = |fingerprint: &str, at: usize| fingerprint.split('.').nth(at).unwrap().to_owned();
     let before = desired().fingerprint;
     let mut rotated = project();
-    rotated.jenkins_credentials.token.fingerprint = "f".repeat(32);
+    platform(&mut rotated).jenkins_credentials.token.fingerprint = "f".repeat(32);
     let rotated = ModelTrigger::desired(&rotated, &project_ref("p-1")).fingerprint;
     assert_eq!(half(&before, 0), half(&rotated, 0));
     assert_ne!(half(&before, 1), half(&rotated, 1));
     let mut changed = project();
-    changed.model_trigger.as_mut().unwrap().ca_bundle = "PEM".into();
+    function(&mut changed).ca_bundle = "PEM".into();
     let changed = ModelTrigger::desired(&changed, &project_ref("p-1")).fingerprint;
     assert_ne!(half(&before, 0), half(&changed, 0));
     assert_eq!(half(&before, 1), half(&changed, 1));
@@ -486,7 +491,7 @@ fn the_function_gets_the_user_of_its_own_and_the_operators_is_remarked_on() {
     for (case, own, user, shared) in rows {
         let mut project = project();
         let half = own.as_ref().map_or(FINGERPRINT.to_owned(), |own| own.token.fingerprint.clone());
-        project.trigger_credentials = own;
+        function(&mut project).credentials = own;
         let desired = ModelTrigger::desired(&project, &project_ref("p-1"));
         assert!(desired.secret.reveal().contains(&json!(user).to_string()), "{case}");
         assert!(desired.fingerprint.ends_with(&format!(".{half}")), "{case}: a new token is a new fingerprint");
@@ -502,7 +507,7 @@ fn the_function_gets_the_user_of_its_own_and_the_operators_is_remarked_on() {
 #[test]
 fn a_ca_bundle_that_does_not_fit_is_refused_before_anything_is_made() {
     let mut project = project();
-    project.model_trigger.as_mut().unwrap().ca_bundle = "x".repeat(4096);
+    function(&mut project).ca_bundle = "x".repeat(4096);
     let desired = ModelTrigger::desired(&project, &project_ref("p-1"));
     let decision =
         ModelTrigger::decide(&project.identity, &Goal::Present(desired), &Observed::default(), at(0), &attempts());

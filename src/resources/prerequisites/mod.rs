@@ -11,8 +11,8 @@ use crate::crd::status::{MlopsProjectStatus, Placement, Reason};
 use crate::domain::external_resource::{Attempts, Decision, ExternalResource, Goal, ResourceKind, StepKey, Wait};
 use crate::domain::fault::PROPAGATION;
 use crate::domain::identity::Identity;
+use crate::domain::platform::{Platform, Roles};
 use crate::domain::problem::Problem;
-use crate::domain::project::{Project, Roles};
 use crate::domain::time::elapsed;
 
 /// How often, and for how long, a connection is looked at whose handshake a person completes.
@@ -77,27 +77,26 @@ pub struct Needs {
 
 impl Needs {
     /// Everything that the spec names.
-    pub fn of(project: &Project) -> Self {
+    pub fn of(platform: &Platform) -> Self {
         let mut roles =
-            vec![(RoleUse::Launch, project.roles.launch.clone()), (RoleUse::Usage, project.roles.usage.clone())];
-        if let Some(trigger) = &project.model_trigger {
-            roles.extend(project.roles.stack.iter().map(|arn| (RoleUse::Stack, arn.clone())));
+            vec![(RoleUse::Launch, platform.roles.launch.clone()), (RoleUse::Usage, platform.roles.usage.clone())];
+        if let Some(trigger) = &platform.trigger {
+            roles.extend(platform.roles.stack.iter().map(|arn| (RoleUse::Stack, arn.clone())));
             roles.extend(trigger.runtime_role_arn.iter().map(|arn| (RoleUse::Runtime, arn.clone())));
         }
-        if project.repositories.seeded() {
-            let Roles { usage, check_in, .. } = &project.roles;
+        if platform.seeds.any {
+            let Roles { usage, check_in, .. } = &platform.roles;
             roles.push(match check_in {
                 Some(role) => (RoleUse::CheckIn, role.clone()),
                 None => (RoleUse::UsageCheckIn, usage.clone()),
             });
         }
         // A portfolio takes a principal that does not exist, and lets nobody launch for it.
-        let principals = project.catalog.principals.iter().filter(|principal| principal.kind == "IAM");
-        let home = &project.identity.placement.account_id;
+        let principals = platform.catalog.principals.iter().filter(|principal| principal.kind == "IAM");
+        let home = &platform.identity.placement.account_id;
         let named = principals.filter_map(|principal| RoleArn::parse(&principal.arn).ok());
         roles.extend(named.filter(|role| role.account() == home.as_str()).map(|role| (RoleUse::Principal, role)));
-        let connections = project.repositories.each().map(|(_, one)| one.connection_arn.clone()).collect();
-        Self { roles, connections }
+        Self { roles, connections: platform.connections.clone() }
     }
 
     /// The ARNs of the roles, each once.
@@ -155,14 +154,15 @@ pub struct OperatorPrincipal {
 
 impl ExternalResource for Prerequisites {
     const KIND: ResourceKind = ResourceKind::Prerequisites;
+    type Declared = Platform;
     type Inputs = ();
     type Desired = Needs;
     type Observed = Observed;
     type Action = Action;
     type Output = OperatorPrincipal;
 
-    fn desired(project: &Project, _inputs: &()) -> Needs {
-        Needs::of(project)
+    fn desired(platform: &Platform, _inputs: &()) -> Needs {
+        Needs::of(platform)
     }
 
     fn decide(

@@ -6,8 +6,9 @@ use super::Desired;
 use super::seed_code::{self, BundledArchive};
 use crate::crd::status::Reason;
 use crate::domain::identity::{FINGERPRINT_TAG, Owned, digest};
+use crate::domain::platform::Roles;
 use crate::domain::problem::Problem;
-use crate::domain::project::{ParameterValue, Project, Repository, RepositoryRole, Roles, SeedCode};
+use crate::domain::project::{ParameterValue, Project, Repository, RepositoryRole, SeedCode};
 use crate::domain::secret;
 use crate::domain::tags;
 use crate::resources::catalog::ProvisioningTarget;
@@ -29,7 +30,7 @@ const CHECK_IN_ROLE: &str = "CheckInRoleArn";
 const MOST_TAGS: usize = 50;
 
 pub(super) fn desired(owner: &Project, target: &ProvisioningTarget) -> Desired {
-    let declared = &*owner.catalog.template.declared;
+    let declared = &*owner.platform.catalog.template.declared;
     let (own, bundled) = own_parameters(owner);
     let problem = misnamed(owner, &own, declared).or_else(|| readable(owner, declared));
     let problem = problem.or_else(|| unseedable(owner, declared)).or_else(|| wider(owner, declared));
@@ -73,8 +74,8 @@ pub fn judged_for(owner: &Project) -> JudgedFor {
 
 /// The parameters that the operator fills in itself, and which of them name archives that it bundles.
 fn own_parameters(owner: &Project) -> (BTreeMap<String, String>, Vec<BundledArchive>) {
-    let (id, repositories) = (&owner.identity, &owner.repositories);
-    let Roles { usage, check_in, .. } = &owner.roles;
+    let (id, repositories) = (&owner.platform.identity, &owner.repositories);
+    let Roles { usage, check_in, .. } = &owner.platform.roles;
     let mut parameters = BTreeMap::from([
         ("UseRoleArn".to_owned(), usage.to_string()),
         (CHECK_IN_ROLE.to_owned(), check_in.as_ref().map(String::from).unwrap_or_default()),
@@ -126,7 +127,10 @@ fn misnamed(owner: &Project, own: &BTreeMap<String, String>, declared: &Declared
     let allowed = if allowed.is_empty() { "none".to_owned() } else { allowed.join(", ") };
     Some(Problem::new(
         Reason::UnknownParameter,
-        format!("the template {} declares no parameter {name}; it takes: {allowed}", owner.catalog.template.title),
+        format!(
+            "the template {} declares no parameter {name}; it takes: {allowed}",
+            owner.platform.catalog.template.title
+        ),
         format!("correct or remove {name} in spec.parameters"),
     ))
 }
@@ -140,7 +144,7 @@ fn readable(owner: &Project, declared: &Declared) -> Option<Problem> {
     });
     let refused = |message, hint| Some(Problem::new(Reason::SecretRefused, message, hint));
     sealed.into_iter().find_map(|(name, sealed)| {
-        let title = &owner.catalog.template.title;
+        let title = &owner.platform.catalog.template.title;
         if !declared.get(name).is_some_and(|parameter| parameter.no_echo) {
             return refused(
                 format!(
@@ -173,7 +177,7 @@ fn unseedable(owner: &Project, declared: &Declared) -> Option<Problem> {
         Reason::UnknownParameter,
         format!(
             "the template {} declares no parameter {parameter}, so it checks no seed code into repositories.{}",
-            owner.catalog.template.title,
+            owner.platform.catalog.template.title,
             role.name()
         ),
         format!("add the parameter to the template, or set repositories.{}.seedCode.source to None", role.name()),
@@ -182,13 +186,13 @@ fn unseedable(owner: &Project, declared: &Declared) -> Option<Problem> {
 
 /// A role for the check-in that the template does not take: the use role would get what it is not to have.
 fn wider(owner: &Project, declared: &Declared) -> Option<Problem> {
-    let role = owner.roles.check_in.as_ref().filter(|_| owner.repositories.seeded())?;
+    let role = owner.platform.roles.check_in.as_ref().filter(|_| owner.repositories.seeded())?;
     (!declared.contains_key(CHECK_IN_ROLE)).then(|| {
         Problem::new(
             Reason::UnknownParameter,
             format!(
                 "the template {} declares no parameter {CHECK_IN_ROLE}, so it would not check seed code in as {role} (aws.roles.checkIn)",
-                owner.catalog.template.title
+                owner.platform.catalog.template.title
             ),
             "add the parameter to the template, or take aws.roles.checkIn out of the platform".to_owned(),
         )

@@ -292,6 +292,7 @@ pub fn bucket_name(id: &str) -> String {
 
 impl ExternalResource for SagemakerProject {
     const KIND: ResourceKind = ResourceKind::SagemakerProject;
+    type Declared = Project;
     type Inputs = ProvisioningTarget;
     type Desired = Desired;
     type Observed = Observed;

@@ -3,14 +3,15 @@
 use super::*;
 use crate::crd::status::Reason;
 use crate::domain::project::{Repository, SeedCode};
+use crate::fixture::{placed, platform};
 
 const FOLDER: &str = "s3://mlops-artifacts/";
 
 /// A project whose build repository gets this seed code, and the others none.
 fn seeding(seed_code: SeedCode) -> Project {
     let mut owner = owner();
-    owner.identity.placement.bucket = "mlops-artifacts".into();
-    owner.roles.usage = role("use");
+    placed(&mut owner, |placement| placement.bucket = "mlops-artifacts".into());
+    platform(&mut owner).roles.usage = role("use");
     owner.repositories.build.seed_code = seed_code;
     owner
 }
@@ -105,10 +106,11 @@ fn seed_code_is_checked_in_as_the_role_that_is_named_for_it_or_not_at_all() {
     ];
     for (case, seed_code, takes, problem) in rows {
         let mut owner = seeding(seed_code);
-        owner.roles.check_in = Some(role("check-in"));
+        platform(&mut owner).roles.check_in = Some(role("check-in"));
         if !takes {
-            let text = owner.catalog.template.text.replace("CheckInRoleArn", "SomeOtherRoleArn");
-            owner.catalog.template = owner.catalog.template.with_text(&text);
+            let text = owner.platform.catalog.template.text.replace("CheckInRoleArn", "SomeOtherRoleArn");
+            let template = owner.platform.catalog.template.with_text(&text);
+            platform(&mut owner).catalog.template = template;
         }
         let desired = SagemakerProject::desired(&owner, &target());
         assert_eq!(desired.problem.map(|problem| problem.reason), problem, "{case}");
@@ -225,9 +227,9 @@ fn a_template_that_checks_no_code_in_gets_none_and_an_archive_for_it_is_refused(
     let archive = SeedCode::Archive { url: "s3://own/seed.zip".into(), sha256: sum_of('1') };
     for (case, seed_code, stuck) in [("built in", SeedCode::BuiltIn, false), ("an archive", archive, true)] {
         let mut owner = seeding(seed_code);
-        let template = crate::domain::project::Template::new("own", "of ConfigMap ours".into(), text.into());
+        let template = crate::domain::platform::Template::new("own", "of ConfigMap ours".into(), text.into());
         owner.repositories = owner.repositories.clone().fitted(|name| template.declared.contains_key(name));
-        owner.catalog.template = template;
+        platform(&mut owner).catalog.template = template;
         assert_eq!(owner.repositories.seeded(), stuck, "{case}");
         let problem = SagemakerProject::desired(&owner, &target()).problem;
         let message = problem.map(|problem| problem.message).unwrap_or_default();

@@ -10,9 +10,11 @@ use crate::crd::status::Placement;
 use crate::crd::status::Reason;
 use crate::domain::external_resource::Wait;
 use crate::domain::identity::{FINGERPRINT_TAG, Owned, OwnerKey};
-use crate::domain::project::Template;
+use crate::domain::platform::Template;
 use crate::domain::secret::{SealedSecret, Secret};
-use crate::fixture::{bare, elsewhere, place_in, portfolio_id, product_id, repositories, role, seals, sum_of};
+use crate::fixture::{
+    bare, bare_platform, elsewhere, place_in, platform, portfolio_id, product_id, repositories, role, seals, sum_of,
+};
 use crate::template_lint::{filled_by_operator, refusal};
 
 const NOW: i64 = 1_800_000_000;
@@ -42,6 +44,7 @@ fn sealed(text: &str) -> SealedSecret {
 fn owner() -> Project {
     let bare = bare(identity().placement);
     Project {
+        platform: std::sync::Arc::new(bare_platform(identity())),
         identity: identity(),
         description: "churn of customers".into(),
         tags: BTreeMap::from([("team".into(), "red".into())]),
@@ -452,8 +455,9 @@ fn a_rotated_secret_changes_the_fingerprint_and_nothing_else_that_is_seen() {
     let with = |text: &str| {
         let mut owner = owner();
         let hiding = "\nParameters:\n  ApiToken: {Type: String, NoEcho: true}\n";
-        let hidden = owner.catalog.template.text.replace("\nParameters:\n", hiding);
-        owner.catalog.template = owner.catalog.template.with_text(&hidden);
+        let hidden = owner.platform.catalog.template.text.replace("\nParameters:\n", hiding);
+        let hidden = owner.platform.catalog.template.with_text(&hidden);
+        platform(&mut owner).catalog.template = hidden;
         owner.parameters.insert("ApiToken".into(), ParameterValue::Sealed(sealed(text)));
         SagemakerProject::desired(&owner, &target())
     };
@@ -614,7 +618,7 @@ fn no_name_made_from_the_longest_name_and_id_overflows() {
 fn what_a_template_of_ones_own_declares_decides_what_is_sent() {
     let text = "Parameters: {SageMakerProjectName: {Type: String}, ModelBuildCodeRepositoryUrl: {Type: String}, Colour: {Type: String}}";
     let mut owner = owner();
-    owner.catalog.template = Template::new("own", "of ConfigMap ours".into(), text.into());
+    platform(&mut owner).catalog.template = Template::new("own", "of ConfigMap ours".into(), text.into());
     let problem = |owner: &Project| {
         let desired = SagemakerProject::desired(owner, &target());
         desired.problem.map(|problem| (problem.reason, problem.message))
@@ -703,7 +707,7 @@ fn a_value_from_a_secret_goes_only_where_nobody_can_read_it() {
         let text =
             format!("Parameters: {{SageMakerProjectName: {{Type: String}}, ApiToken: {{Type: String, {rule}}}}}");
         let mut owner = owner();
-        owner.catalog.template = Template::new("own", "of ConfigMap ours".into(), text.into());
+        platform(&mut owner).catalog.template = Template::new("own", "of ConfigMap ours".into(), text.into());
         owner.parameters = BTreeMap::from([("ApiToken".into(), value)]);
         let problem = SagemakerProject::desired(&owner, &target()).problem;
         let told = problem.map(|problem| (problem.reason, problem.message));
@@ -715,7 +719,7 @@ fn a_value_from_a_secret_goes_only_where_nobody_can_read_it() {
 fn the_operator_fills_in_what_it_tells_authors_of_templates_and_nothing_else() {
     let wanted = wanted();
     let filled: Vec<&String> = wanted.parameters.keys().collect();
-    let declared = owner().catalog.template.declared;
+    let declared = owner().platform.catalog.template.declared.clone();
     let told: Vec<&String> = declared.keys().filter(|name| filled_by_operator(name)).collect();
     assert_eq!(filled, told);
 }

@@ -20,7 +20,7 @@ use crate::crd::status::Reason;
 use crate::domain::external_resource::{Actuator, Attempts, RecordedIds};
 use crate::domain::fault::{Fault, FaultKind};
 use crate::domain::identity::{Identity, Owned, Ownership};
-use crate::domain::project::Project;
+use crate::domain::platform::Platform;
 use crate::resources::artifact_bucket::{
     Action, ArtifactBucket, Encryption, ObjectVersion, Observed, ObservedBucket, ObservedObject, Settings,
     archive_keys, is_archive,
@@ -119,8 +119,8 @@ impl ArtifactBucketActuator {
     /// The same for a bucket that is to be as declared: archives of an older operator, which stay for the projects that
     /// name them, are not looked at each time.
     #[must_use]
-    pub fn keeping(mut self, project: &Project) -> Self {
-        self.look = Look::Wanted(archive_keys(project));
+    pub fn keeping(mut self, platform: &Platform) -> Self {
+        self.look = Look::Wanted(archive_keys(platform));
         self
     }
 

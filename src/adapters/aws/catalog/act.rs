@@ -10,7 +10,7 @@ use crate::crd::identifiers::{PortfolioId, ProductId, RoleArn};
 use crate::domain::external_resource::RecordedIds;
 use crate::domain::fault::{Fault, FaultKind};
 use crate::domain::identity::Identity;
-use crate::domain::project::Principal;
+use crate::domain::platform::Principal;
 use crate::resources::catalog::{Action, Portfolio, Product, Version, resource_name};
 
 impl CatalogProductActuator {

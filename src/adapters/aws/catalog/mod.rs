@@ -12,7 +12,7 @@ use crate::adapters::aws::errors::fault;
 use crate::domain::external_resource::{Actuator, Attempts, RecordedIds};
 use crate::domain::fault::{Fault, FaultKind};
 use crate::domain::identity::Identity;
-use crate::domain::project::Catalog;
+use crate::domain::platform::Catalog;
 use crate::resources::catalog::{Action, CatalogProduct, Observed};
 
 mod act;

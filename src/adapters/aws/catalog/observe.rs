@@ -13,7 +13,7 @@ use crate::crd::status::Reason;
 use crate::domain::external_resource::Attempts;
 use crate::domain::fault::Fault;
 use crate::domain::identity::Identity;
-use crate::domain::project::Principal;
+use crate::domain::platform::Principal;
 use crate::resources::catalog::{
     LaunchPath, Observed, ObservedConstraint, ObservedPortfolio, ObservedProduct, ObservedVersion, ProvisioningStatus,
     resource_name,

@@ -40,6 +40,8 @@ pub struct SagemakerProjectActuator {
     purpose: Purpose,
     /// What is known already: the project's id, and what became of its seed code.
     known: Option<(String, Seeded)>,
+    /// Whose product the project was launched from; absent: the project's own.
+    product_of: Option<Identity>,
 }
 
 /// What the project is looked at for: it decides on what is asked besides the project itself.
@@ -56,7 +58,14 @@ pub enum Purpose {
 impl SagemakerProjectActuator {
     /// For that purpose.
     pub fn new(aws: &Aws, purpose: Purpose) -> Self {
-        Self { aws: aws.clone(), purpose, known: None }
+        Self { aws: aws.clone(), purpose, known: None, product_of: None }
+    }
+
+    /// With the owner of the product that the project was launched from, where that is not the project's.
+    #[must_use]
+    pub fn launched_from_product_of(mut self, owner: Identity) -> Self {
+        self.product_of = Some(owner);
+        self
     }
 
     /// With what the status says about the project: it is asked for anew only where AWS has changed the project since.
@@ -147,7 +156,8 @@ impl SagemakerProjectActuator {
         let described = self.aws.catalog.describe_product_as_admin().id(product).send().await;
         let described = catalog::found(&attempt, described)?;
         let tags = described.as_ref().map(|output| catalog::tag_map(output.tags())).unwrap_or_default();
-        Ok(id.ownership(Owned::Product, &tags) == Ownership::Ours)
+        let owner = self.product_of.as_ref().unwrap_or(id);
+        Ok(owner.ownership(Owned::Product, &tags) == Ownership::Ours)
     }
 
     /// Creates the project, and answers its id.

@@ -14,7 +14,10 @@ pub(super) const FINALIZER: &str = "customresourcecleanup.apiextensions.k8s.io";
 pub(super) fn object(crd: &Value, now: &str) -> Option<Value> {
     let KindInfo { group, plural, kind, .. } = KindInfo::of_crd(crd)?;
     // An id of its own, so that those of all other objects are the same with a definition and without.
-    let uid = "00000000-0000-4000-8000-000000000001";
+    let uid = format!(
+        "00000000-0000-4000-8000-{:0>12}",
+        hex::encode(&plural.as_bytes()[plural.len().min(5)..plural.len().min(11)])
+    );
     Some(json!({
         "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
         "metadata": {"name": format!("{plural}.{group}"), "uid": uid, "creationTimestamp": now, "generation": 1},

@@ -1,0 +1,242 @@
+//! What projects need to know of the platforms that they stand on, and who may stand on one. The reconcile of a platform
+//! tells it, those of its projects read it; a change brings the projects back at once. It asks no remote side and writes
+//! nothing: after a restart it is empty until the platforms were reconciled once.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use futures::FutureExt;
+use futures::channel::mpsc::UnboundedSender;
+use k8s_openapi::api::core::v1::Namespace;
+use kube::core::{DynamicObject, PartialObjectMeta, Selector, SelectorExt};
+use kube::runtime::reflector::{ObjectRef, Store};
+use kube::{ResourceExt, core::ApiResource};
+
+use crate::controller::dereference::JenkinsAccess;
+use crate::controller::object::{self, Key};
+use crate::crd::mlops_platform::AllowedNamespaces;
+use crate::crd::platform::{ConfigMapRef, FolderPolicy};
+use crate::domain::grants::matches;
+use crate::domain::validate::SharedPlatform;
+use crate::resources::catalog::ProvisioningTarget;
+
+/// What is known of a platform.
+#[derive(Clone)]
+pub struct PlatformState {
+    /// The generation of its spec that the rest speaks of.
+    pub generation: i64,
+    /// How it stands, as its conditions say.
+    pub standing: Standing,
+    /// What it is made of; absent: its spec or what the spec names cannot be used.
+    pub parts: Option<PlatformParts>,
+}
+
+/// What projects on a platform are made with.
+#[derive(Clone)]
+pub struct PlatformParts {
+    pub shared: SharedPlatform,
+    pub access: JenkinsAccess,
+    /// Where its template stands, if it is one of its own.
+    pub own_template: Option<ConfigMapRef>,
+    /// What projects are launched from; absent: not yet there.
+    pub target: Option<ProvisioningTarget>,
+    /// Whether Jenkins takes jobs.
+    pub jenkins_usable: bool,
+}
+
+/// How a platform stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Standing {
+    Ready,
+    NotReady {
+        /// Whether a person must act.
+        stalled: bool,
+        /// The platform's own sentence.
+        message: String,
+    },
+    /// `spec.suspend` is true: nothing is done for its projects either.
+    Suspended,
+    /// It is being deleted.
+    Deleting,
+}
+
+/// What a project finds of the platform that it names.
+pub enum Found {
+    /// Not yet known: the operator has just started, or the platform was just made.
+    Unknown,
+    /// There is no such platform.
+    Absent,
+    Known(Arc<PlatformState>),
+}
+
+/// Whether a namespace's projects may stand on a platform.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Admission {
+    Allowed,
+    Refused,
+    /// The labels of namespaces are not yet known.
+    Unknown,
+}
+
+/// All objects of the cluster that count here, as they are watched.
+#[derive(Clone)]
+pub struct Watched {
+    pub projects: Store<DynamicObject>,
+    pub platforms: Store<DynamicObject>,
+    pub namespaces: Store<PartialObjectMeta<Namespace>>,
+    /// `MlopsPlatform`, as the API has it.
+    pub platform_kind: ApiResource,
+}
+
+pub struct Platforms {
+    watched: Watched,
+    changed: UnboundedSender<Key>,
+    known: Mutex<BTreeMap<String, Arc<PlatformState>>>,
+}
+
+impl Platforms {
+    /// Knows of no platform yet; `changed` gets the projects to reconcile.
+    pub fn new(watched: Watched, changed: UnboundedSender<Key>) -> Self {
+        Self { watched, changed, known: Mutex::default() }
+    }
+
+    /// What is known of the platform of this name.
+    pub fn find(&self, name: &str) -> Found {
+        let platforms = &self.watched.platforms;
+        if !is_complete(platforms) {
+            return Found::Unknown;
+        }
+        let reference = ObjectRef::new_with(name, self.watched.platform_kind.clone());
+        if platforms.get(&reference).is_none() {
+            return Found::Absent;
+        }
+        self.known().get(name).map_or(Found::Unknown, |state| Found::Known(state.clone()))
+    }
+
+    /// The state of the platform of this name, if it was told.
+    pub fn state(&self, name: &str) -> Option<Arc<PlatformState>> {
+        self.known().get(name).cloned()
+    }
+
+    /// Tells how a platform is now. Projects on it that this concerns are reconciled.
+    pub fn tell(&self, name: &str, mut state: PlatformState) {
+        let before = self.state(name);
+        if let (Some(parts), Some(before)) = (&mut state.parts, &before)
+            && parts.target.is_none()
+            && before.generation == state.generation
+        {
+            // One reconcile that could not see the product says nothing against it.
+            parts.target = before.parts.as_ref().and_then(|parts| parts.target.clone());
+        }
+        let concerns = before.is_none_or(|before| differs(&before, &state));
+        self.known().insert(name.to_owned(), Arc::new(state));
+        if concerns {
+            self.wake(|project| stands_on(project, name));
+        }
+    }
+
+    /// Forgets a platform that is gone.
+    pub fn forget(&self, name: &str) {
+        self.known().remove(name);
+        self.wake(|project| stands_on(project, name));
+    }
+
+    /// A namespace has changed: its projects on platforms are reconciled.
+    pub fn namespace_changed(&self, namespace: &str) {
+        self.wake(|project| project.namespace().as_deref() == Some(namespace) && platform_of(project).is_some());
+    }
+
+    fn wake(&self, concerns: impl Fn(&DynamicObject) -> bool) {
+        for project in self.watched.projects.state().iter().filter(|project| concerns(project)) {
+            // The receiver goes only when the controller does.
+            let _ = self.changed.unbounded_send(Key::of(project));
+        }
+    }
+
+    /// Whether projects of this namespace may stand on a platform that allows these.
+    pub fn admits(&self, allowed: &AllowedNamespaces, namespace: &str) -> Admission {
+        if allowed.names.iter().any(|pattern| matches(pattern, namespace)) {
+            return Admission::Allowed;
+        }
+        let Some(selector) = allowed.selector.clone() else { return Admission::Refused };
+        let Ok(selector) = Selector::try_from(selector) else { return Admission::Refused };
+        if selector.selects_all() {
+            return Admission::Refused;
+        }
+        match self.watched.namespaces.get(&ObjectRef::new(namespace)) {
+            Some(found) if selector.matches(found.labels()) => Admission::Allowed,
+            None if !is_complete(&self.watched.namespaces) => Admission::Unknown,
+            _ => Admission::Refused,
+        }
+    }
+
+    /// Names of the projects of this one's namespace that stand on the same platform and came before it.
+    pub fn earlier(&self, project: &DynamicObject, platform: &str) -> usize {
+        let age = |object: &DynamicObject| (object.creation_timestamp().map(|time| time.0), object.name_any());
+        let mine = age(project);
+        let before = |other: &&Arc<DynamicObject>| {
+            other.namespace() == project.namespace() && stands_on(other, platform) && age(other) < mine
+        };
+        self.watched.projects.state().iter().filter(before).count()
+    }
+
+    /// The projects that stand on a platform, in order; `None`: not yet known.
+    pub fn projects_on(&self, platform: &str) -> Option<Vec<Key>> {
+        if !is_complete(&self.watched.projects) {
+            return None;
+        }
+        let projects = self.watched.projects.state();
+        let mut keys: Vec<Key> =
+            projects.iter().filter(|project| stands_on(project, platform)).map(|project| Key::of(project)).collect();
+        keys.sort();
+        Some(keys)
+    }
+
+    /// What happens to the Jenkins folders of a platform's projects; `Keep` where it is not known.
+    pub fn folder_policy(&self, name: &str) -> FolderPolicy {
+        let state = self.state(name);
+        let parts = state.as_ref().and_then(|state| state.parts.as_ref());
+        parts.map_or(FolderPolicy::default(), |parts| parts.shared.spec.settings.jenkins.folder_policy)
+    }
+
+    fn known(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, Arc<PlatformState>>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Whether a watch has brought all that there is.
+fn is_complete<K>(store: &Store<K>) -> bool
+where
+    K: kube::runtime::reflector::Lookup + Clone + 'static,
+    K::DynamicType: Eq + std::hash::Hash + Clone,
+{
+    store.wait_until_ready().now_or_never().is_some()
+}
+
+/// Whether projects would do anything else.
+fn differs(before: &PlatformState, now: &PlatformState) -> bool {
+    let seen = |state: &PlatformState| {
+        let parts = state.parts.as_ref();
+        parts.map(|parts| {
+            let artifact = parts.target.as_ref().map(|target| (target.product_id.clone(), target.artifact_id.clone()));
+            (artifact, parts.jenkins_usable, parts.access.credentials.token.fingerprint.clone())
+        })
+    };
+    before.generation != now.generation || before.standing != now.standing || seen(before) != seen(now)
+}
+
+/// The platform that a project names.
+pub fn platform_of(project: &DynamicObject) -> Option<&str> {
+    object::spec(project).pointer("/platformRef/name")?.as_str()
+}
+
+/// Whether a project stands on a platform: it names it, or its resources were made on it.
+fn stands_on(project: &DynamicObject, platform: &str) -> bool {
+    let made_on = project.data.pointer("/status/placement/platform").and_then(serde_json::Value::as_str);
+    platform_of(project) == Some(platform) || made_on == Some(platform)
+}
+
+/// The same for an object as the API server lists it.
+pub fn stands_on_listed(project: &DynamicObject, platform: &str) -> bool {
+    stands_on(project, platform)
+}

@@ -1,0 +1,215 @@
+//! The reconcile of an `MlopsPlatform`: makes and removes what its projects stand on, and tells the projects. It is the
+//! counterpart of `apply` and `delete`, which do the same for projects; whether it may act asks `validate`.
+
+use std::sync::Arc;
+
+use kube::Api;
+use kube::api::ListParams;
+use kube::core::DynamicObject;
+
+use super::apply::since_first;
+use super::graph::{self, PlatformMade, Remote};
+use super::validate::{self, resolve_placement};
+use super::{Ending, Reconciled, Subject, hold};
+use crate::adapters::aws::catalog::Names;
+use crate::controller::api::{ApiError, call};
+use crate::controller::converge::Scope;
+use crate::controller::finalizer::set_finalizer;
+use crate::controller::object::{Key, Kind};
+use crate::controller::platforms::{PlatformParts, PlatformState, Standing, stands_on_listed};
+use crate::controller::{dereference, object};
+use crate::crd::project::DeletionPolicy;
+use crate::crd::status::{ConditionType, MlopsProjectStatus, Reason};
+use crate::domain::external_resource::ResourceKind;
+use crate::domain::identity::Identity;
+use crate::domain::outcome::{Outcome, Phase, ReconcileResult};
+use crate::domain::problem::Problem;
+use crate::domain::validate::{SharedPlatform, parse_platform};
+
+/// How many projects one list call asks for.
+const PAGE: u32 = 100;
+/// How many projects are named that keep a platform.
+const NAMED: usize = 10;
+
+/// Makes the platform as declared, as far as one reconcile can.
+pub(super) async fn apply(subject: &Subject<'_>) -> Result<Reconciled, ApiError> {
+    let (spec, parsed) = match validate::platform(subject) {
+        Ok(parsed) => parsed,
+        Err(problem) => return Ok(Reconciled::refused(problem)),
+    };
+    if spec.suspend {
+        return Ok(Reconciled::unobserved(ReconcileResult::Suspended));
+    }
+    let Subject { object, key, context, memory, writer } = subject;
+    begin(subject);
+    let clock = context.dependencies.clock;
+    let namespace = &context.dependencies.namespace;
+    let sources = dereference::platform_sources(namespace, &parsed);
+    context.references.refer(key, &sources);
+    let versions = dereference::version(&context.references, &sources).await;
+    memory.begin(&format!("{}{versions}", object::revision(object)));
+    let blocked = |kind, outcome: &Outcome| Ok(Reconciled::blocked(&graph::PLATFORM, kind, outcome));
+    let (resolved, access) = match dereference::platform(context, namespace, &parsed).await {
+        Ok(resolved) => resolved,
+        Err(outcome) => {
+            let outcome = since_first(subject, ResourceKind::Prerequisites, outcome);
+            return blocked(ResourceKind::Prerequisites, &outcome);
+        }
+    };
+    memory.knows(resolved.secrets());
+    let own_template = parsed.own_template().cloned();
+    let platform = match parsed.into_platform(&spec, resolved) {
+        Ok(platform) => Arc::new(platform),
+        Err(error) => return Ok(Reconciled::refused(validate::invalid(&error))),
+    };
+    if let Some(reference) = &own_template
+        && let Some(problem) = dereference::refused_platform_template(context, reference, &platform)
+    {
+        return blocked(ResourceKind::Prerequisites, &Outcome::Stuck(problem));
+    }
+    let placement = &platform.identity.placement;
+    let jenkins = match context.dependencies.clients.jenkins(placement, &access.credentials, &access.ca_bundle) {
+        Ok(jenkins) => jenkins,
+        Err(fault) => return blocked(ResourceKind::JenkinsServer, &Outcome::Faulted { fault, since: clock.now() }),
+    };
+    let remote = Remote { aws: context.dependencies.clients.aws(placement).await, jenkins };
+    if !object::is_finalized(&object.metadata) {
+        set_finalizer(&context.api(key), object, true).await?;
+    }
+    writer.record_placement(placement).await?;
+    let scope =
+        Scope::new(memory, clock, *writer, context.stopping.clone()).with_chance((context.dependencies.chance)());
+    let made = graph::apply_platform(&scope, &platform, &remote).await;
+    let PlatformMade { summary, target, jenkins_usable } = made;
+    let shared = SharedPlatform { name: key.name.clone(), spec: Arc::new(spec), platform: platform.clone() };
+    let parts = PlatformParts { shared, access, own_template, target, jenkins_usable };
+    let reconciled = Reconciled::observed(Phase::Apply, summary, scope.take_applied());
+    Ok(Reconciled { parts: Some(parts), ..reconciled })
+}
+
+/// Tells the projects of a platform that was never Ready that it is being made, so that they can say for what they wait.
+fn begin(subject: &Subject<'_>) {
+    let Subject { object, key, context, writer, .. } = subject;
+    let generation = object.metadata.generation.unwrap_or(0);
+    let was_ready = writer.status().conditions.iter().any(|condition| {
+        condition.type_ == ConditionType::Ready.as_str()
+            && condition.status == "True"
+            && condition.observed_generation == Some(generation)
+    });
+    if !was_ready && context.platforms.state(&key.name).is_none() {
+        let standing = Standing::NotReady { stalled: false, message: "it is being made".to_owned() };
+        context.platforms.tell(&key.name, PlatformState { generation, standing, parts: None });
+    }
+}
+
+/// Tells the projects of a platform how it stands, as its own status says.
+pub(super) fn tell(
+    subject: &Subject<'_>,
+    parts: Option<PlatformParts>,
+    result: &ReconcileResult,
+    status: &MlopsProjectStatus,
+) {
+    let Subject { object, key, context, .. } = subject;
+    if key.kind() != Kind::Platform {
+        return;
+    }
+    let condition = |wanted: ConditionType| status.conditions.iter().find(|one| one.type_ == wanted.as_str());
+    let standing = if object.metadata.deletion_timestamp.is_some() {
+        Standing::Deleting
+    } else if *result == ReconcileResult::Suspended {
+        Standing::Suspended
+    } else {
+        match condition(ConditionType::Ready) {
+            Some(ready) if ready.status == "True" => Standing::Ready,
+            ready => Standing::NotReady {
+                stalled: condition(ConditionType::Stalled).is_some_and(|stalled| stalled.status == "True"),
+                message: ready.map_or_else(|| "it is being made".to_owned(), |ready| ready.message.clone()),
+            },
+        }
+    };
+    // A platform that goes keeps what it is made of for the projects that still stand on it.
+    let kept = || context.platforms.state(&key.name).and_then(|state| state.parts.clone());
+    let parts = match standing {
+        Standing::Deleting | Standing::Suspended => parts.or_else(kept),
+        Standing::Ready | Standing::NotReady { .. } => parts,
+    };
+    let generation = object.metadata.generation.unwrap_or(0);
+    context.platforms.tell(&key.name, PlatformState { generation, standing, parts });
+}
+
+/// Removes the platform, once no project stands on it, as far as one reconcile can.
+pub(super) async fn delete(subject: &Subject<'_>) -> Result<Reconciled, ApiError> {
+    let Subject { object, key, context, memory, writer } = subject;
+    if let Some(problem) = in_use(subject).await? {
+        return Ok(Reconciled::refused(problem));
+    }
+    let default = context.dependencies.config.default_deletion_policy;
+    if object::deletion_policy(object, default) == DeletionPolicy::Retain {
+        let summary = super::ReconcileSummary::default();
+        let reconciled = Reconciled::observed(Phase::Delete, summary, Vec::new());
+        return Ok(Reconciled { ending: Ending::Retains, ..reconciled });
+    }
+    if let Some(problem) = hold::unconfirmed(subject).await? {
+        return Ok(Reconciled::refused(problem));
+    }
+    let placement = match resolve_placement(subject) {
+        Ok(placement) => placement,
+        Err(problem) => return Ok(Reconciled::refused(problem)),
+    };
+    let sent = dereference::sent(context, key, object::spec(object));
+    let mut sources = Default::default();
+    dereference::name_sent(&mut sources, &sent);
+    context.references.refer(key, &sources);
+    memory.begin(&object::revision(object));
+    writer.record_placement(&placement).await?;
+    memory.knows(dereference::readable(context, &sent).await);
+    let owner = key.owner(&context.cluster);
+    let names = match parse_platform(&owner, &context.seals, object::spec(object)) {
+        Ok((_, parsed)) => {
+            let (portfolio, product) = parsed.catalog_names();
+            Names { portfolio, product }
+        }
+        Err(_) => Names::default(),
+    };
+    let aws = context.dependencies.clients.aws(&placement).await;
+    let scope = Scope::new(memory, context.dependencies.clock, *writer, context.stopping.clone())
+        .with_chance((context.dependencies.chance)());
+    let id = Identity { owner, placement, seals: context.seals.clone() };
+    let summary = graph::delete_platform(&scope, &id, &aws, names).await;
+    Ok(Reconciled::observed(Phase::Delete, summary, scope.take_applied()))
+}
+
+/// What keeps a platform that is being deleted: the projects that stand on it. The API server is asked once more before
+/// none counts, since the watch may be behind.
+async fn in_use(subject: &Subject<'_>) -> Result<Option<Problem>, ApiError> {
+    let Subject { key, context, .. } = subject;
+    let mut projects = context.platforms.projects_on(&key.name).unwrap_or_default();
+    if projects.is_empty() {
+        let api: Api<DynamicObject> =
+            Api::all_with(context.dependencies.client.clone(), context.resource(Kind::Project));
+        let mut page = ListParams::default().limit(PAGE);
+        loop {
+            let listed = call(api.list(&page)).await?;
+            let on_it = listed.items.iter().filter(|project| stands_on_listed(project, &key.name));
+            projects.extend(on_it.map(Key::of));
+            match listed.metadata.continue_.filter(|token| !token.is_empty()) {
+                Some(token) => page = page.continue_token(&token),
+                None => break,
+            }
+        }
+    }
+    if projects.is_empty() {
+        return Ok(None);
+    }
+    let named: Vec<String> =
+        projects.iter().take(NAMED).map(|Key { namespace, name }| format!("{namespace}/{name}")).collect();
+    let further = match projects.len().saturating_sub(NAMED) {
+        0 => String::new(),
+        further => format!(" and {further} more"),
+    };
+    Ok(Some(Problem::new(
+        Reason::InUse,
+        format!("it is being deleted, and waits for the projects that stand on it: {}{further}", named.join(", ")),
+        "delete these projects (kubectl delete mlopsproject), and the platform goes by itself",
+    )))
+}

@@ -1,0 +1,340 @@
+//! Platforms that projects share: from nothing to Ready, who may stand on one and with what, what a change of one does to
+//! its projects, and how both go.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use std::time::Duration;
+
+use mlops_sandbox::Settings;
+use serde_json::{Value, json};
+
+use crate::harness::operator::{ACCOUNT, Harness, NAMESPACE, REGION};
+use crate::harness::story::Story;
+
+const LONG: Duration = Duration::from_mins(3);
+const READY: &str = "Ready=True/Succeeded";
+
+fn platform_says(harness: &Harness, condition: &str) -> bool {
+    harness.conditions_of("mlopsplatforms", "", "main").iter().any(|found| found == condition)
+}
+
+fn project_says(harness: &Harness, name: &str, condition: &str) -> bool {
+    harness.conditions_of("mlopsprojects", NAMESPACE, name).iter().any(|found| found == condition)
+}
+
+fn create(harness: &Harness, project: Value) {
+    harness.kubernetes.create("mlopsprojects", NAMESPACE, project).unwrap();
+}
+
+fn merge(harness: &Harness, plural: &str, namespace: &str, name: &str, change: &Value) {
+    harness.kubernetes.merge(plural, namespace, name, false, change).unwrap();
+}
+
+/// A running operator with the platform `main`.
+async fn with_platform(change: impl FnOnce(&mut Value)) -> Harness {
+    let mut harness = Harness::new(Settings::default()).await;
+    let mut platform = Harness::platform_manifest();
+    change(&mut platform);
+    harness.apply_platform(platform);
+    harness.start();
+    harness
+}
+
+/// The same once it is Ready, with a project that is, too.
+async fn with_project() -> Harness {
+    let harness = with_platform(|_| {}).await;
+    harness.until("the platform Ready", LONG, |harness| platform_says(harness, READY)).await;
+    create(&harness, Harness::project_on_platform("fares"));
+    harness.until("the project Ready", LONG, |harness| project_says(harness, "fares", READY)).await;
+    harness
+}
+
+/// How many portfolios there are.
+fn portfolios(harness: &Harness) -> usize {
+    harness.sandbox.world(|world| {
+        world.region(ACCOUNT, REGION).catalog.portfolios.values().filter(|one| one.truth().is_some()).count()
+    })
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_platform_and_three_projects_from_nothing() {
+    let mut story = Story::begin("A platform is declared, and three projects on it", Settings::default()).await;
+    story.follow("mlopsplatforms", "", "main");
+    for name in ["fares", "tips", "trips"] {
+        story.follow("mlopsprojects", NAMESPACE, name);
+    }
+    story.tell("user", "applies the platform main and the project fares together");
+    story.harness.apply_platform(Harness::platform_manifest());
+    create(&story.harness, Harness::project_on_platform("fares"));
+    story.until("both Ready", LONG, |story| story.is_ready("mlopsprojects", NAMESPACE, "fares")).await;
+    story.chapter("Two more projects come, and need nothing of the platform");
+    story.tell("user", "applies the projects tips and trips");
+    create(&story.harness, Harness::project_on_platform("tips"));
+    create(&story.harness, Harness::project_on_platform("trips"));
+    let all = |story: &Story| ["tips", "trips"].iter().all(|name| story.is_ready("mlopsprojects", NAMESPACE, name));
+    story.until("all Ready", LONG, all).await;
+    assert_eq!(portfolios(&story.harness), 1, "all projects are launched from one product");
+    story.chapter("Two hours pass, and nothing is written anywhere");
+    let (writes, before) = (story.writes(), story.harness.kubernetes.objects("mlopsprojects"));
+    story.pass(Duration::from_hours(2)).await;
+    assert_eq!(story.writes(), writes, "idle projects were written to");
+    assert_eq!(story.harness.kubernetes.objects("mlopsprojects"), before, "the status of an idle project changed");
+    story.chapter("The platform is deleted while it is in use");
+    story.tell("user", "deletes the platform");
+    story.harness.kubernetes.delete("mlopsplatforms", "", "main").unwrap();
+    story.until("told to be in use", LONG, |story| platform_says(&story.harness, "Ready=False/InUse")).await;
+    story.tell("user", "deletes the three projects");
+    for name in ["fares", "tips", "trips"] {
+        story.harness.kubernetes.delete("mlopsprojects", NAMESPACE, name).unwrap();
+    }
+    let gone = |story: &Story| story.harness.kubernetes.object("mlopsplatforms", "", "main").is_none();
+    story.until("gone", Duration::from_mins(10), gone).await;
+    assert_eq!(portfolios(&story.harness), 0);
+    story.end("platform").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn labelling_a_namespace_is_all_the_onboarding_there_is() {
+    let mut story = Story::begin("A namespace is let onto a platform by a label", Settings::default()).await;
+    story.follow("mlopsplatforms", "", "main");
+    story.follow("mlopsprojects", NAMESPACE, "fares");
+    let mut platform = Harness::platform_manifest();
+    platform["spec"]["namespaces"] = json!({"selector": {"matchLabels": {"mlops": "main"}}});
+    story.tell(
+        "user",
+        "applies the platform main, for namespaces with the label mlops=main, and a project in one without",
+    );
+    story.harness.apply_platform(platform);
+    create(&story.harness, Harness::project_on_platform("fares"));
+    let platform_ready = |story: &Story| story.is_ready("mlopsplatforms", "", "main");
+    story.until("the platform Ready", LONG, platform_ready).await;
+    let refused = |story: &Story| project_says(&story.harness, "fares", "Ready=False/PlatformNotAllowed");
+    story.until("refused", LONG, refused).await;
+    story.tell("user", "labels the namespace");
+    merge(&story.harness, "namespaces", "", NAMESPACE, &json!({"metadata": {"labels": {"mlops": "main"}}}));
+    story.until("Ready", LONG, |story| story.is_ready("mlopsprojects", NAMESPACE, "fares")).await;
+    story.chapter("The label is taken off: the project is told so, and keeps all that it has");
+    let writes = story.writes();
+    story.tell("user", "takes the label off");
+    merge(&story.harness, "namespaces", "", NAMESPACE, &json!({"metadata": {"labels": {"mlops": null}}}));
+    story.until("refused", LONG, refused).await;
+    story.pass(Duration::from_mins(5)).await;
+    assert_eq!(story.writes(), writes, "nothing is taken from a project that is no longer allowed");
+    story.end("platform-onboarding").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_platform_does_not_allow_is_refused_with_a_sentence() {
+    let archive =
+        json!({"source": "Archive", "archive": {"url": "https://elsewhere.example/a.zip", "sha256": "a".repeat(64)}});
+    let rows: Vec<(&str, Value, &str, &str)> = vec![
+        (
+            "a platform that is not there",
+            json!({"platformRef": {"name": "other"}}),
+            "PlatformMissing",
+            "spec.platformRef.name: there is no MlopsPlatform \"other\"",
+        ),
+        (
+            "a repository outside the patterns",
+            json!({"repositories": {"build": {"name": "secret-build"}}}),
+            "InvalidSpec",
+            "spec.repositories.build.name: \"example/secret-build\" is not among the repositories of platform main, which allows example/fares-*",
+        ),
+        (
+            "a repository that leads elsewhere",
+            json!({"repositories": {"build": {"name": "fares-/../../other/build"}}}),
+            "InvalidSpec",
+            "spec.repositories.build",
+        ),
+        (
+            "a repository by its URL",
+            json!({"repositories": {"build": {"name": null, "url": "https://github.com/other/build.git"}}}),
+            "InvalidSpec",
+            "spec.repositories.build.url: follows from the name on platform main",
+        ),
+        (
+            "an archive of the user's own",
+            json!({"repositories": {"build": {"seedCode": archive}}}),
+            "InvalidSpec",
+            "spec.repositories.build.seedCode.archive.url: \"https://elsewhere.example/a.zip\" is not among the archives of platform main, which allows none",
+        ),
+        (
+            "the operator's code, where the platform checks none in",
+            json!({"repositories": {"build": {"seedCode": {"source": "BuiltIn"}}}}),
+            "InvalidSpec",
+            "spec.repositories.build.seedCode.source: platform main checks no code of the operator into repositories",
+        ),
+        (
+            "a parameter that the platform keeps for itself",
+            json!({"parameters": [{"name": "UseRoleArn", "value": "arn:aws:iam::111122223333:role/admin"}]}),
+            "InvalidSpec",
+            "spec.parameters: platform main keeps the parameter UseRoleArn for itself: it lets them set none",
+        ),
+        (
+            "a Jenkins credential of others",
+            json!({"jenkins": {"awsCredentialsId": "production"}}),
+            "InvalidSpec",
+            "spec.jenkins.awsCredentialsId: \"production\" is not a credential of platform main: its projects use \"aws-pipelines\" alone",
+        ),
+        (
+            "a platform of its own beside it",
+            json!({"platform": Harness::manifest()["spec"]["platform"]}),
+            "InvalidSpec",
+            "spec.platform: stands beside platformRef",
+        ),
+        (
+            "too many tags",
+            json!({"tags": (0..16).map(|n| (format!("tag-{n}"), "v".to_owned())).collect::<std::collections::BTreeMap<_, _>>()}),
+            "InvalidSpec",
+            "spec.tags: with those of platform main there are 16 tags; together there may be 15",
+        ),
+    ];
+    let harness = with_platform(|platform| platform["spec"]["git"]["repositories"] = json!(["example/fares-*"])).await;
+    harness.until("the platform Ready", LONG, |harness| platform_says(harness, READY)).await;
+    let before = harness.sandbox.requests();
+    for (case, change, reason, sentence) in rows {
+        create(&harness, Harness::project_on_platform("fares"));
+        merge(&harness, "mlopsprojects", NAMESPACE, "fares", &json!({"spec": change}));
+        let condition = format!("Ready=False/{reason}");
+        harness.until(case, LONG, |harness| project_says(harness, "fares", &condition)).await;
+        let told = harness.message_of("mlopsprojects", NAMESPACE, "fares", "Ready");
+        assert!(told.starts_with(sentence), "{case}: {told}");
+        assert_eq!(harness.sandbox.requests(), before, "{case}: something was asked of AWS or Jenkins");
+        harness.kubernetes.delete("mlopsprojects", NAMESPACE, "fares").unwrap();
+        harness
+            .until("gone", LONG, |harness| harness.kubernetes.object("mlopsprojects", NAMESPACE, "fares").is_none())
+            .await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn as_many_projects_of_a_namespace_as_the_platform_takes_and_the_oldest_first() {
+    let harness = with_platform(|platform| platform["spec"]["projects"]["maxPerNamespace"] = json!(1)).await;
+    create(&harness, Harness::project_on_platform("fares"));
+    harness.until("the first Ready", LONG, |harness| project_says(harness, "fares", READY)).await;
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    create(&harness, Harness::project_on_platform("earlier-by-name"));
+    let refused = |harness: &Harness| project_says(harness, "earlier-by-name", "Ready=False/TooManyProjects");
+    harness.until("the second refused", LONG, refused).await;
+    assert!(project_says(&harness, "fares", READY));
+    harness.kubernetes.delete("mlopsprojects", NAMESPACE, "fares").unwrap();
+    harness.until("its turn", Duration::from_mins(20), |harness| project_says(harness, "earlier-by-name", READY)).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_project_waits_for_its_platform_and_says_what_is_wrong_with_that() {
+    let mut harness = Harness::new(Settings::default()).await;
+    create(&harness, Harness::project_on_platform("fares"));
+    harness.start();
+    harness.until("missing", LONG, |harness| project_says(harness, "fares", "Ready=False/PlatformMissing")).await;
+    harness.kubernetes.create("mlopsplatforms", "", Harness::platform_manifest()).unwrap();
+    harness.until("not Ready", LONG, |harness| project_says(harness, "fares", "Ready=False/PlatformNotReady")).await;
+    let told = harness.message_of("mlopsprojects", NAMESPACE, "fares", "PlatformReady");
+    let own = harness.message_of("mlopsplatforms", "", "main", "Ready");
+    assert!(own.contains("Secret jenkins with the Jenkins credentials does not exist"), "{own}");
+    assert!(told.starts_with("main is not Ready: ") && told.contains(&own), "{told}");
+    harness.put_jenkins_secret_in("mlops-operator");
+    harness.until("Ready", LONG, |harness| project_says(harness, "fares", READY)).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_change_of_the_platform_rolls_on_to_its_projects() {
+    let harness = with_project().await;
+    let version = |harness: &Harness| {
+        let platform = harness.kubernetes.object("mlopsplatforms", "", "main").unwrap();
+        platform["status"]["catalog"]["artifactId"].as_str().unwrap_or_default().to_owned()
+    };
+    let launched = |harness: &Harness| {
+        harness.sandbox.world(|world| {
+            let projects = &world.region(ACCOUNT, REGION).sagemaker.projects;
+            projects
+                .values()
+                .filter_map(|kept| kept.truth())
+                .map(|project| project.provisioning["ProvisioningArtifactId"].as_str().unwrap_or_default().to_owned())
+                .collect::<Vec<_>>()
+        })
+    };
+    let before = version(&harness);
+    assert_eq!(launched(&harness), [before.clone()]);
+    let text = mlops_operator::templates::project_template("jenkins-git-v1").unwrap();
+    let data = json!({"metadata": {"name": "ours"}, "data": {"a.yaml": format!("{text}# changed\n")}});
+    harness.kubernetes.create("configmaps", "mlops-operator", data).unwrap();
+    let template = json!({"spec": {"catalog": {"template": {"configMapRef": {"name": "ours", "key": "a.yaml"}}}}});
+    merge(&harness, "mlopsplatforms", "", "main", &template);
+    harness
+        .until("the new version launched", LONG, |harness| {
+            version(harness) != before
+                && launched(harness) == [version(harness)]
+                && project_says(harness, "fares", READY)
+        })
+        .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_restart_writes_nothing_and_a_platform_cannot_move() {
+    let mut harness = with_project().await;
+    let objects =
+        |harness: &Harness| [harness.kubernetes.objects("mlopsprojects"), harness.kubernetes.objects("mlopsplatforms")];
+    let before = objects(&harness);
+    harness.stop().await;
+    harness.start();
+    tokio::time::sleep(Duration::from_mins(5)).await;
+    assert_eq!(objects(&harness), before, "a restart changed an object");
+    let elsewhere = json!({"spec": {"jenkins": {"url": "https://elsewhere.example"}}});
+    merge(&harness, "mlopsplatforms", "", "main", &elsewhere);
+    harness.until("refused", LONG, |harness| platform_says(harness, "Ready=False/InvalidSpec")).await;
+    let told = harness.message_of("mlopsplatforms", "", "main", "Ready");
+    assert!(told.starts_with("spec.jenkins.url has changed, but resources that exist cannot move"), "{told}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_suspended_platform_suspends_its_projects() {
+    let harness = with_project().await;
+    merge(&harness, "mlopsplatforms", "", "main", &json!({"spec": {"suspend": true}}));
+    harness.until("suspended", LONG, |harness| project_says(harness, "fares", "Ready=Unknown/Suspended")).await;
+    let before = harness.sandbox.requests();
+    merge(&harness, "mlopsprojects", NAMESPACE, "fares", &json!({"spec": {"description": "other"}}));
+    tokio::time::sleep(Duration::from_hours(2)).await;
+    assert_eq!(harness.sandbox.requests(), before);
+    merge(&harness, "mlopsplatforms", "", "main", &json!({"spec": {"suspend": false}}));
+    harness.until("Ready", LONG, |harness| project_says(harness, "fares", READY)).await;
+    assert!(harness.sandbox.requests() > before);
+}
+
+/// Whoever may write a project's status must not lead the operator elsewhere by it.
+#[tokio::test(start_paused = true)]
+async fn a_status_that_was_tampered_with_leads_nowhere() {
+    let harness = with_project().await;
+    let rows = [
+        ("another role", json!({"roleArn": "arn:aws:iam::111122223333:role/other"})),
+        ("another bucket, as its own", json!({"bucket": "others", "bucketOwned": true})),
+        ("another platform", json!({"platform": "other"})),
+        ("no platform, so that Secrets are its own", json!({"platform": null})),
+        ("another Jenkins", json!({"jenkinsUrl": "https://elsewhere.example"})),
+        ("another team's folder", json!({"jenkinsFolder": ["ml", "other-team", "fares"]})),
+    ];
+    let original =
+        harness.kubernetes.object("mlopsprojects", NAMESPACE, "fares").unwrap()["status"]["placement"].clone();
+    for (case, change) in rows {
+        harness
+            .kubernetes
+            .merge("mlopsprojects", NAMESPACE, "fares", true, &json!({"status": {"placement": change}}))
+            .unwrap();
+        let at = json!({"metadata": {"annotations": {"mlops-operator.io/reconcile-requested-at": case}}});
+        merge(&harness, "mlopsprojects", NAMESPACE, "fares", &at);
+        harness.until(case, LONG, |harness| !project_says(harness, "fares", READY)).await;
+        let told = harness.message_of("mlopsprojects", NAMESPACE, "fares", "Ready");
+        assert!(told.contains("status.placement is not as the operator has written it"), "{case}: {told}");
+        let mut whole = original.clone();
+        for key in change.as_object().unwrap().keys().filter(|key| original.get(*key).is_none()) {
+            whole[key] = Value::Null;
+        }
+        harness
+            .kubernetes
+            .merge("mlopsprojects", NAMESPACE, "fares", true, &json!({"status": {"placement": whole}}))
+            .unwrap();
+        let at =
+            json!({"metadata": {"annotations": {"mlops-operator.io/reconcile-requested-at": format!("after {case}")}}});
+        merge(&harness, "mlopsprojects", NAMESPACE, "fares", &at);
+        harness.until("Ready again", LONG, |harness| project_says(harness, "fares", READY)).await;
+    }
+}
