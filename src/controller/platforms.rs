@@ -18,6 +18,7 @@ use crate::crd::mlops_platform::AllowedNamespaces;
 use crate::crd::platform::{ConfigMapRef, FolderPolicy};
 use crate::domain::grants::matches;
 use crate::domain::validate::SharedPlatform;
+use crate::resources::artifact_bucket::ReadyBucket;
 use crate::resources::catalog::ProvisioningTarget;
 
 /// What is known of a platform.
@@ -40,6 +41,8 @@ pub struct PlatformParts {
     pub own_template: Option<ConfigMapRef>,
     /// What projects are launched from; absent: not yet there.
     pub target: Option<ProvisioningTarget>,
+    /// Where projects' routes lie; absent: not yet there.
+    pub bucket: Option<ReadyBucket>,
     /// Whether Jenkins takes jobs.
     pub jenkins_usable: bool,
 }
@@ -122,11 +125,12 @@ impl Platforms {
     pub fn tell(&self, name: &str, mut state: PlatformState) {
         let before = self.state(name);
         if let (Some(parts), Some(before)) = (&mut state.parts, &before)
-            && parts.target.is_none()
             && before.generation == state.generation
+            && let Some(known) = &before.parts
         {
-            // One reconcile that could not see the product says nothing against it.
-            parts.target = before.parts.as_ref().and_then(|parts| parts.target.clone());
+            // One reconcile that could not see something says nothing against it.
+            parts.target = parts.target.take().or_else(|| known.target.clone());
+            parts.bucket = parts.bucket.take().or_else(|| known.bucket.clone());
         }
         let concerns = before.is_none_or(|before| differs(&before, &state));
         self.known().insert(name.to_owned(), Arc::new(state));
@@ -219,7 +223,7 @@ fn differs(before: &PlatformState, now: &PlatformState) -> bool {
         let parts = state.parts.as_ref();
         parts.map(|parts| {
             let artifact = parts.target.as_ref().map(|target| (target.product_id.clone(), target.artifact_id.clone()));
-            (artifact, parts.jenkins_usable, parts.access.credentials.token.fingerprint.clone())
+            (artifact, parts.bucket.clone(), parts.jenkins_usable, parts.access.credentials.token.fingerprint.clone())
         })
     };
     before.generation != now.generation || before.standing != now.standing || seen(before) != seen(now)

@@ -35,6 +35,8 @@ pub enum ConditionType {
     JobsReady,
     /// The model trigger's stack exists as declared.
     TriggerReady,
+    /// What an approved model of the project's group starts is written down as declared.
+    RouteReady,
 }
 
 impl ConditionType {
@@ -52,6 +54,7 @@ impl ConditionType {
             Self::ProjectReady => "ProjectReady",
             Self::JobsReady => "JobsReady",
             Self::TriggerReady => "TriggerReady",
+            Self::RouteReady => "RouteReady",
         }
     }
 }

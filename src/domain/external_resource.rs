@@ -26,11 +26,12 @@ pub enum ResourceKind {
     SagemakerProject,
     JenkinsJobs,
     ModelTrigger,
+    ModelRoute,
 }
 
 impl ResourceKind {
     /// Every kind, in the order in which they are made.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Platform,
         Self::Prerequisites,
         Self::JenkinsServer,
@@ -39,6 +40,7 @@ impl ResourceKind {
         Self::SagemakerProject,
         Self::JenkinsJobs,
         Self::ModelTrigger,
+        Self::ModelRoute,
     ];
 
     /// The condition that speaks of this kind.
@@ -52,6 +54,7 @@ impl ResourceKind {
             Self::SagemakerProject => ConditionType::ProjectReady,
             Self::JenkinsJobs => ConditionType::JobsReady,
             Self::ModelTrigger => ConditionType::TriggerReady,
+            Self::ModelRoute => ConditionType::RouteReady,
         }
     }
 
@@ -66,6 +69,7 @@ impl ResourceKind {
             Self::SagemakerProject => "SageMaker project",
             Self::JenkinsJobs => "Jenkins jobs",
             Self::ModelTrigger => "model trigger",
+            Self::ModelRoute => "model route",
         }
     }
 }

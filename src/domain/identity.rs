@@ -164,6 +164,17 @@ impl Identity {
         self.judge(mark, &self.jenkins_mark(folder))
     }
 
+    /// The mark of the route of a model package group in the artifact bucket.
+    pub fn route_mark(&self, group: &str) -> String {
+        let parts = ["route", &self.placement.bucket, group];
+        format!("{}.{}", self.owner.hash(), self.seals.of_resource(&self.owner, parts))
+    }
+
+    /// What the mark of that route says about whose it is.
+    pub fn route_ownership(&self, group: &str, mark: &str) -> Ownership {
+        self.judge(mark, &self.route_mark(group))
+    }
+
     fn mark(&self, resource: Owned) -> String {
         let prefix = self.bucket_prefix();
         let place = match resource {
@@ -207,9 +218,14 @@ impl Identity {
         format!("mlops-{}-{account}-{region}", owner.short())
     }
 
-    /// Prefix of everything of ours in the artifact bucket, with a trailing slash.
+    /// Prefix of everything of ours in the artifact bucket, with a trailing slash. A project that shares a platform has its
+    /// part below the platform's.
     pub fn bucket_prefix(&self) -> String {
-        format!("mlops-operator/{}/", self.owner.short())
+        let holder = match &self.placement.platform {
+            Some(platform) => OwnerKey::of_platform(&self.owner.cluster, platform),
+            None => self.owner.clone(),
+        };
+        format!("mlops-operator/{}/", holder.short())
     }
 
     /// Name of the model trigger's stack.
@@ -278,6 +294,25 @@ mod tests {
             let mut other = identity();
             change(&mut other.placement);
             assert_eq!(identity().ownership(resource, &other.owner_tags(resource)), Ownership::Claimed, "{resource:?}");
+        }
+    }
+
+    #[test]
+    fn the_mark_of_a_route_counts_for_its_owner_its_group_and_its_bucket_alone() {
+        let (id, mark) = (identity(), identity().route_mark("taxi-p-1"));
+        let mut other = identity();
+        other.owner.name = "other".into();
+        let mut moved = identity();
+        moved.placement.bucket = "theirs".into();
+        let rows = [
+            ("its own", id.route_ownership("taxi-p-1", &mark), Ownership::Ours),
+            ("of another object", other.route_ownership("taxi-p-1", &mark), Ownership::Foreign),
+            ("of another installation", elsewhere(&id).route_ownership("taxi-p-1", &mark), Ownership::Claimed),
+            ("copied to another group", id.route_ownership("taxi-p-2", &mark), Ownership::Claimed),
+            ("copied to another bucket", moved.route_ownership("taxi-p-1", &mark), Ownership::Claimed),
+        ];
+        for (case, found, wanted) in rows {
+            assert_eq!(found, wanted, "{case}");
         }
     }
 

@@ -8,6 +8,7 @@ pub mod artifact_bucket;
 pub mod catalog;
 pub mod jenkins_jobs;
 pub mod jenkins_server;
+pub mod model_route;
 pub mod model_trigger;
 pub mod prerequisites;
 pub mod sagemaker_project;

@@ -1,12 +1,18 @@
-"""Starts the Jenkins jobs that wait for a model package whose approval status has changed.
+"""Starts the Jenkins jobs that wait for model packages whose approval status has changed.
 
-EventBridge delivers an event at least once, and Lambda runs it again after a failure. So, before it starts a job,
-the function looks for the same event in the Jenkins queue and in the job's last builds; and only one instance of it
-runs at a time. Each job stands for itself: where one was started and another fails, the next attempt starts the other.
-A user whom Jenkins refuses may be one whom it does not know yet: while it starts, a valid token is answered with 401, and
-a POST with 403. So a refusal is asked again until it has lasted for a while. What cannot be started is raised, whether a later attempt may succeed (Unavailable) or a person must act first
-(Refused): Lambda tries twice more and then keeps the event, with the sentence, in the dead-letter queue. The Jenkins
-user and API token are read from Secrets Manager at each call, so that a new token needs no new function.
+Each message of the queue holds one event of SageMaker. Which jobs an event starts stands in its model package group's
+route, an object that the operator writes into the artifact bucket; a group without one is none of ours. Every job is
+started once for an event, though queues deliver more than once and a run may end between any two calls: who starts a job
+claims it first, by an object that can be made once only, and notes beside it that it was started. A claim without that
+note is looked into in Jenkins once nobody can be at it any more. Each event is written down before it is served, and
+whoever comes first starts all events of its group that wait, in the order of their times; it stops at the first that
+cannot be started. Groups do not wait for each other.
+
+What is served, or of no group with a route, is done. All else is raised, whether it may pass (Unavailable) or a person
+must act first (Refused): the message comes again, for days, and goes to the dead letters then. A user whom Jenkins
+refuses may be one whom it does not know yet: while it starts, a valid token is answered with 401, and a POST with 403.
+So a refusal is asked again until it has lasted for a while. The Jenkins user and API token are read from Secrets Manager
+at each event that starts something, so that a new token needs no new function.
 """
 
 import base64
@@ -19,6 +25,8 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
+import uuid
+from email.utils import parsedate_to_datetime
 
 import boto3
 from botocore.config import Config
@@ -29,7 +37,12 @@ PATIENCE = 30  # seconds for which Jenkins may refuse the user, all calls of one
 PAUSE = 2  # seconds after its first refusal; each further pause is twice as long, so that no user directory locks the account
 LONGEST = 8 * 1024 * 1024  # bytes of a reply
 QUEUE = "items[id,task[url],actions[parameters[name,value]]]"
-BUILDS = "builds[number,actions[parameters[name,value]]]{0,50}"
+BUILDS = "builds[number,actions[parameters[name,value]]]{0,200}"
+YOUNG = 300  # seconds for which a claim may be somebody's who is at it: twice as long as the function runs at most
+ENOUGH = 75  # seconds that must be left to begin with an event
+KEPT = 30 * 24 * 3600  # seconds for which claims are kept: twice as long as any queue keeps a message
+PAGE = 100  # old claims that are removed at once
+WAITS = "it comes again by itself"
 
 
 class TriggerError(Exception):
@@ -196,31 +209,245 @@ def credentials():
         raise Refused(f"the secret {arn} does not hold a JSON object with user and token") from None
 
 
-def parameters_of(event):
-    """What each job is started with."""
-    try:
-        parameters = {"MODEL_PACKAGE_ARN": event["detail"]["ModelPackageArn"], "EVENT_ID": event["id"]}
-    except (KeyError, TypeError):
-        raise Refused("the event is not one of a model package: it lacks id or detail.ModelPackageArn") from None
-    if not all(isinstance(value, str) and re.fullmatch(r"[A-Za-z0-9_.:/-]{1,2048}", value) for value in parameters.values()):
-        raise Refused("the event's id or detail.ModelPackageArn is no id and no ARN")
-    return parameters
+class Bucket:
+    """Objects under the operator's prefix in the artifact bucket. S3 tells what there is by lists: of an object that is not
+    there it says 403 to whoever may list some prefixes only."""
+
+    def __init__(self, name, prefix):
+        self.name, self.prefix, self.now = name, prefix, None
+        patience = Config(connect_timeout=5, read_timeout=10, retries={"total_max_attempts": 3})
+        self.s3 = boto3.client("s3", config=patience)
+
+    def ask(self, call, unless=(), **arguments):
+        """The answer of a call; None where S3 refuses it with one of these codes."""
+        try:
+            return call(Bucket=self.name, **arguments)
+        except ClientError as error:
+            if error.response.get("Error", {}).get("Code") in unless:
+                return None
+            raise self.silent(error) from None
+        except BotoCoreError as error:
+            raise self.silent(error) from None
+
+    def silent(self, error):
+        advice = "the function's role must be allowed to, and its subnets must reach S3"
+        return Unavailable(f"the bucket {self.name} does not do what it should: {error}; {advice}")
+
+    def list(self, folder):
+        """Names below a folder with entity tag and age in seconds, by S3's own clock: the first thousand in order."""
+        answer = self.ask(self.s3.list_objects_v2, Prefix=self.prefix + folder)
+        self.now = parsedate_to_datetime(answer["ResponseMetadata"]["HTTPHeaders"]["date"]).timestamp()
+        found = answer.get("Contents") or []
+        start = len(self.prefix + folder)
+        return {one["Key"][start:]: (one["ETag"], self.now - one["LastModified"].timestamp()) for one in found}
+
+    def read(self, key):
+        """The JSON object there, or None."""
+        if "" not in self.list(key):
+            return None
+        answer = self.ask(self.s3.get_object, ("NoSuchKey",), Key=self.prefix + key)
+        if answer is None:
+            return None
+        try:
+            found = json.loads(answer["Body"].read())
+        except ValueError:
+            found = None
+        if not isinstance(found, dict):
+            raise Refused(f"the object {self.prefix}{key} of bucket {self.name} is no JSON object")
+        return found
+
+    def write(self, key, document, **condition):
+        """Whether it was written: not where the condition does not hold, or somebody else is at it."""
+        body = json.dumps(document).encode()
+        given = {"Key": self.prefix + key, "Body": body, "ContentType": "application/json"} | condition
+        lost = ("PreconditionFailed", "ConditionalRequestConflict", "NoSuchKey")
+        return self.ask(self.s3.put_object, lost, **given) is not None
+
+    def remove(self, folder, outlived=lambda name: name == "", most=1000):
+        """Removes objects for good, in a bucket with versions too: the one of that key, or those below the folder up to the
+        first whose name is not outlived."""
+        start = len(self.prefix + folder)
+        answer = self.ask(self.s3.list_object_versions, Prefix=self.prefix + folder, MaxKeys=most)
+        found = sorted((answer.get("Versions") or []) + (answer.get("DeleteMarkers") or []), key=lambda one: one["Key"])
+        gone = []
+        for one in found:
+            if not outlived(one["Key"][start:]):
+                break
+            gone.append({"Key": one["Key"], "VersionId": one["VersionId"]})
+        if gone:
+            answer = self.ask(self.s3.delete_objects, Delete={"Objects": gone, "Quiet": True})
+            for error in answer.get("Errors") or []:
+                raise self.silent(f"{error.get('Key')} cannot be deleted: {error.get('Code')}")
+
+
+def text_of(document, name, pattern):
+    value = document.get(name) if isinstance(document, dict) else None
+    if not isinstance(value, str) or not re.fullmatch(pattern, value):
+        raise Refused(f"the event is not one of a model package: {name} is missing or of another form")
+    return value
+
+
+class Event:
+    """What an event of SageMaker says, as far as it is needed."""
+
+    def __init__(self, event):
+        detail = event.get("detail") if isinstance(event, dict) else None
+        self.id = text_of(event, "id", r"[A-Za-z0-9-]{1,128}")
+        self.time = text_of(event, "time", r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?Z")
+        self.group = text_of(detail, "ModelPackageGroupName", r"[A-Za-z0-9](-*[A-Za-z0-9]){0,62}")
+        self.package = text_of(detail, "ModelPackageArn", r"[A-Za-z0-9_.:/-]{1,2048}")
+        self.status = text_of(detail, "ModelApprovalStatus", r"[A-Za-z]{1,64}")
+        seconds, _, rest = self.time[:-1].partition(".")
+        # In the order of names events stand in the order of their times.
+        self.name = f"{seconds}.{rest.ljust(9, '0')}Z-{self.id}"
+        self.key = f"events/{self.group}/{self.name}"
+        self.claims = f"starting/{self.name}/"
+        self.parameters = {"MODEL_PACKAGE_ARN": self.package, "EVENT_ID": self.id}
+
+    def document(self):
+        detail = {
+            "ModelPackageGroupName": self.group,
+            "ModelPackageArn": self.package,
+            "ModelApprovalStatus": self.status,
+        }
+        return {"id": self.id, "time": self.time, "detail": detail}
+
+
+class Route:
+    """Which jobs the events of a model package group start, as the operator has written it down."""
+
+    def __init__(self, found, group):
+        path = r"job/[^/?#\s]+(/job/[^/?#\s]+)*"
+        try:
+            if found["version"] != 1:
+                raise Refused(f"the route of {group} is of version {found['version']}: update the model trigger's stack")
+            self.statuses = [str(status) for status in found["approvalStatuses"]]
+            self.jobs = {str(job["name"]): str(job["path"]) for job in found["jobs"]}
+        except (KeyError, TypeError):
+            raise Refused(f"the route of {group} is of another form: have the operator write it anew") from None
+        for name, job in self.jobs.items():
+            dots = {".", ".."} & {urllib.parse.unquote(part) for part in job.split("/")}
+            if not re.fullmatch(r"[a-z][a-z0-9-]{0,62}", name) or not re.fullmatch(path, job) or dots:
+                raise Refused(f"the route of {group} names {job}, which is no path of a job")
+
+
+class Run:
+    """One run of the function, for the group of one event."""
+
+    def __init__(self, event, context):
+        self.event, self.context, self.server = event, context, None
+        self.bucket = Bucket(os.environ["ARTIFACT_BUCKET"], os.environ["BUCKET_PREFIX"])
+        self.told = []
+
+    def jenkins(self):
+        """Jenkins, once it is needed."""
+        if self.server is None:
+            self.server = Jenkins(os.environ["JENKINS_URL"], credentials(), self.context)
+        return self.server
+
+    def serve(self):
+        """Starts what the event and those before it in its group start; gives what became of the event."""
+        event = self.event
+        found = self.bucket.read(f"routes/{event.group}.json")
+        route = None if found is None else Route(found, event.group)
+        if route is None or event.status not in route.statuses:
+            self.bucket.remove(event.key)
+            return "no job waits for it"
+        if self.finished(event, route):
+            self.bucket.remove(event.key)
+            return "its jobs were started before"
+        self.bucket.write(event.key, event.document(), IfNoneMatch="*")
+        served = False
+        try:
+            while waiting := self.bucket.list(f"events/{event.group}/"):
+                for name in waiting:
+                    self.work_off(f"events/{event.group}/{name}", route)
+                    served = served or name == event.name
+        except TriggerError as error:
+            # What comes after this event in its group comes again with messages of its own.
+            if not served:
+                raise
+            self.told.append({"later": str(error)})
+        self.clean()
+        return "served"
+
+    def finished(self, event, route):
+        claims = self.bucket.list(event.claims)
+        return all(f"{name}.started" in claims for name in route.jobs)
+
+    def work_off(self, key, route):
+        """Starts the jobs of an event that was written down, and takes it off the list."""
+        if self.context.get_remaining_time_in_millis() < ENOUGH * 1000:
+            raise Unavailable(f"there is no time left for more events of {self.event.group}: {WAITS}")
+        found = self.bucket.read(key)
+        # Another run has just finished it otherwise.
+        if found is not None:
+            event = Event(found)
+            if event.status in route.statuses and not self.outlived(event.name):
+                self.start(event, route)
+        self.bucket.remove(key)
+
+    def start(self, event, route):
+        """Starts each job of an event that was not started yet. Where one fails, the others are started all the same."""
+        claims, failed = self.bucket.list(event.claims), []
+        for name, job in route.jobs.items():
+            if f"{name}.started" in claims:
+                continue
+            try:
+                found = self.claimed(event.claims + name, job, claims.get(name), event)
+                item = None if found else self.jenkins().start(job, event.parameters)
+                self.bucket.write(f"{event.claims}{name}.started", {"job": job, "queueItem": item}, IfNoneMatch="*")
+                self.told.append({"event": event.id, "job": job, "started": item is not None, "queueItem": item})
+            except TriggerError as error:
+                failed.append(error)
+        if failed:
+            kind = Unavailable if any(isinstance(error, Unavailable) for error in failed) else Refused
+            raise kind("; ".join(dict.fromkeys(str(error) for error in failed)))
+
+    def claimed(self, key, job, claim, event):
+        """Claims a job for an event; gives whether somebody had started it before, and ended before saying so."""
+        # No two claims are equal, so that of two who take over the same one only one succeeds.
+        mine = {"job": job, "run": self.context.aws_request_id, "claim": str(uuid.uuid4())}
+        if claim is None:
+            condition = {"IfNoneMatch": "*"}
+        else:
+            tag, age = claim
+            condition = {"IfMatch": tag} if age >= YOUNG else None
+        if condition is None or not self.bucket.write(key, mine, **condition):
+            raise Unavailable(f"{job} is being started for event {event.id} by somebody else, or was until just now: {WAITS}")
+        return claim is not None and self.jenkins().has(job, event.parameters)
+
+    def outlived(self, name):
+        """Whether something named after an event is older than what is kept."""
+        oldest = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(self.bucket.now - KEPT))
+        return name < oldest
+
+    def clean(self):
+        """Removes some claims that no message can come for any more, the oldest first. Here and not by a lifecycle rule of the
+        bucket: one that the operator did not make has rules of its own, which a further one would replace."""
+        try:
+            self.bucket.remove("starting/", self.outlived, PAGE)
+        except TriggerError as error:
+            self.told.append({"notRemoved": str(error)})
 
 
 def handler(event, context):
-    parameters = parameters_of(event)
-    jenkins = Jenkins(os.environ["JENKINS_URL"], credentials(), context)
-    done, failed = [], []
-    for job in (path.strip().strip("/") for path in os.environ["JOB_PATHS"].split(",")):
+    """Serves the messages of a batch, which has one."""
+    outcomes = []
+    for record in event["Records"]:
         try:
-            found = jenkins.has(job, parameters)
-            item = None if found else jenkins.start(job, parameters)
-            done.append({"job": jenkins.base + "/" + job, "started": item is not None, "queueItem": item})
+            found = json.loads(record["body"])
+        except ValueError:
+            raise Refused("the message holds no event: it is no JSON") from None
+        one = Event(found)
+        run = Run(one, context)
+        outcome = {"event": one.id, "group": one.group, "package": one.package}
+        try:
+            outcome["outcome"] = run.serve()
         except TriggerError as error:
-            failed.append(error)
-    result = {"jobs": done, "failed": [str(error) for error in failed], **parameters}
-    print(json.dumps(result))
-    if failed:
-        kind = Unavailable if any(isinstance(error, Unavailable) for error in failed) else Refused
-        raise kind("; ".join(dict.fromkeys(result["failed"])))
-    return result
+            outcome["outcome"] = str(error)
+            raise
+        finally:
+            print(json.dumps(outcome | {"jobs": run.told}))
+        outcomes.append(outcome | {"jobs": run.told})
+    return outcomes

@@ -12,12 +12,18 @@ use mlops_operator::domain::platform::{Catalog, JenkinsCredentials, Platform, Ro
 use mlops_operator::domain::project::{JenkinsSettings, Project, Repositories, Repository, SeedCode};
 use mlops_operator::domain::seal::Seals;
 use mlops_operator::domain::secret::{FingerprintKey, SealedSecret, Secret};
+use mlops_operator::resources::artifact_bucket::ReadyBucket;
 use mlops_operator::resources::sagemaker_project::ProjectRef;
 use mlops_operator::templates::project_template;
 
 /// Who owns it: `taxi` in namespace `ml`.
 pub fn owner() -> OwnerKey {
-    OwnerKey { cluster: "c".into(), kind: "MlopsProject".into(), namespace: "ml".into(), name: "taxi".into() }
+    owner_named("taxi")
+}
+
+/// An object of this name in namespace `ml`.
+pub fn owner_named(name: &str) -> OwnerKey {
+    OwnerKey { cluster: "c".into(), kind: "MlopsProject".into(), namespace: "ml".into(), name: name.into() }
 }
 
 /// What its resources are sealed with.
@@ -180,6 +186,11 @@ pub fn repositories(arn: &str) -> Repositories {
     };
     let (preprocess, build, deploy) = (repository("pre"), repository("build"), repository("deploy"));
     Repositories { preprocess, build, deploy, endpoint: None }
+}
+
+/// The artifact bucket `artifacts`.
+pub fn ready_bucket() -> ReadyBucket {
+    ReadyBucket { name: "artifacts".into() }
 }
 
 /// The SageMaker project `taxi` once it has this id.

@@ -8,6 +8,7 @@ mod harness;
 mod archives;
 mod catalog;
 mod jenkins;
+mod model_route;
 mod model_trigger;
 mod prerequisites;
 mod sagemaker_project;

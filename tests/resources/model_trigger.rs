@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::harness::project::{bare, credentials, place_in, platform, project_ref, role};
+use crate::harness::project::{bare_platform, credentials, owner, place_in, ready_bucket, role, seals};
 use aws_config::Region;
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
@@ -15,9 +15,9 @@ use mlops_operator::clock::Clock;
 use mlops_operator::crd::status::{Intent, Placement, Reason};
 use mlops_operator::domain::external_resource::{Actuator, Attempts, Change, Decision, ExternalResource, Goal, Wait};
 use mlops_operator::domain::fault::FaultKind;
-use mlops_operator::domain::platform::TriggerFunction;
 use mlops_operator::domain::problem::Problem;
-use mlops_operator::domain::project::{ModelTriggerSettings, Project, RepositoryRole};
+use mlops_operator::domain::identity::Identity;
+use mlops_operator::domain::platform::{Platform, TriggerFunction};
 use mlops_operator::domain::secret::{SealedSecret, Secret};
 use mlops_operator::resources::model_trigger::{ModelTrigger, SECRET_PARAMETER, template};
 use mlops_sandbox::aws::Call;
@@ -27,30 +27,24 @@ use serde_json::{Value, json};
 const ACCOUNT: &str = "111122223333";
 const REGION: &str = "eu-west-1";
 
-fn project() -> Project {
-    let place = Placement { project_name: "taxi".into(), jenkins_url: "https://ci.example".into(), ..place_in(REGION) };
-    let mut project = Project {
+fn platform() -> Platform {
+    let placement = Placement { jenkins_url: "https://ci.example".into(), ..place_in(REGION) };
+    Platform {
         tags: BTreeMap::from([("team".to_owned(), "a".to_owned())]),
-        model_trigger: Some(ModelTriggerSettings {
-            approval_statuses: vec!["Approved".into()],
-            jobs: vec![RepositoryRole::Deploy],
+        jenkins_credentials: credentials("robot", "t0ken-1", &"1".repeat(32)),
+        trigger: Some(TriggerFunction {
+            jenkins_url: "https://ci.internal/jenkins".into(),
+            log_retention_days: 30,
+            ..TriggerFunction::default()
         }),
-        ..bare(place)
-    };
-    let own = platform(&mut project);
-    own.jenkins_credentials = credentials("robot", "t0ken-1", &"1".repeat(32));
-    own.trigger = Some(TriggerFunction {
-        jenkins_url: "https://ci.internal/jenkins".into(),
-        log_retention_days: 30,
-        ..TriggerFunction::default()
-    });
-    project
+        ..bare_platform(Identity { owner: owner(), placement, seals: seals() })
+    }
 }
 
 struct Scene {
     sandbox: Sandbox,
     stacks: ModelTriggerActuator,
-    project: Project,
+    platform: Platform,
     attempts: Attempts,
 }
 
@@ -64,17 +58,17 @@ impl Scene {
             .credentials_provider(SharedCredentialsProvider::new(credentials))
             .endpoint_url("http://aws.example")
             .build();
-        let project = project();
-        let aws = AwsFactory::new(base).connect(&project.identity.placement, "test").await;
-        Self { sandbox, stacks: ModelTriggerActuator::new(&aws), project, attempts: Attempts::default() }
+        let platform = platform();
+        let aws = AwsFactory::new(base).connect(&platform.identity.placement, "test").await;
+        Self { sandbox, stacks: ModelTriggerActuator::new(&aws), platform, attempts: Attempts::default() }
     }
 
     /// One look and what follows from it; answers what was done or found.
     async fn reconcile(&mut self, wanted: bool) -> String {
-        let id = self.project.identity.clone();
+        let id = self.platform.identity.clone();
         let seen = self.stacks.observe(&id, &self.attempts).await.expect("the look succeeds");
         let goal = match wanted {
-            true => Goal::Present(ModelTrigger::desired(&self.project, &project_ref("p-1"))),
+            true => Goal::Present(ModelTrigger::desired(&self.platform, &ready_bucket())),
             false => Goal::Absent,
         };
         match ModelTrigger::decide(&id, &goal, &seen, self.sandbox.now(), &self.attempts) {
@@ -134,7 +128,7 @@ impl Scene {
     }
 
     fn physical_id(&self, logical_id: &str) -> String {
-        let name = self.project.identity.trigger_stack_name();
+        let name = self.platform.identity.trigger_stack_name();
         let input = json!({"StackName": name, "LogicalResourceId": logical_id});
         let reply = self.ask(mlops_sandbox::aws::cloudformation::call, "DescribeStackResource", &input);
         reply["StackResourceDetail"]["PhysicalResourceId"].as_str().unwrap().to_owned()
@@ -158,10 +152,7 @@ async fn the_stack_is_made_kept_changed_and_deleted() {
         pattern,
         json!({
             "source": ["aws.sagemaker"], "detail-type": ["SageMaker Model Package State Change"],
-            "detail": {
-                "ModelPackageGroupName": ["taxi-p-1"], "ModelApprovalStatus": ["Approved"],
-                "ModelPackageStatus": ["Completed"],
-            },
+            "detail": {"ModelPackageStatus": ["Completed"]},
         })
     );
     let input = json!({"FunctionName": scene.physical_id("Function")});
@@ -169,18 +160,19 @@ async fn the_stack_is_made_kept_changed_and_deleted() {
     assert_eq!(function["Runtime"], "python3.13");
     let environment = &function["Environment"]["Variables"];
     assert_eq!(environment["JENKINS_URL"], "https://ci.internal/jenkins");
-    assert_eq!(environment["JOB_PATHS"], "job/sagemaker-taxi-p-1-modeldeploy");
+    assert_eq!(environment["ARTIFACT_BUCKET"], "artifacts");
+    assert_eq!(environment["BUCKET_PREFIX"], scene.platform.identity.bucket_prefix().as_str());
 
     let calls = scene.sandbox.calls().len();
     assert_eq!(scene.reconcile(true).await, "in sync");
     assert_eq!(scene.sandbox.calls().len(), calls + 1, "an unchanged stack costs one look");
 
-    platform(&mut scene.project).jenkins_credentials.token =
+    scene.platform.jenkins_credentials.token =
         SealedSecret { value: Secret::new("t0ken-2"), fingerprint: "2".repeat(32) };
     assert_eq!(scene.settle(true).await, ["Update: SecretChanged", "wait: Progressing", "in sync"]);
     assert_eq!(scene.secret()["token"], "t0ken-2");
 
-    scene.project.model_trigger.as_mut().unwrap().approval_statuses.push("Rejected".into());
+    scene.platform.trigger.as_mut().unwrap().log_retention_days = 90;
     assert_eq!(scene.settle(true).await, ["Update: SpecChanged", "wait: Progressing", "in sync"]);
 
     assert_eq!(scene.settle(false).await, ["Delete: Deleting", "wait: Deleting", "gone"]);
@@ -201,24 +193,35 @@ async fn a_role_that_lambda_does_not_know_for_a_minute_fails_no_creation() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn events_that_reach_no_function_go_to_the_same_queue_and_only_this_rule_may_send_them() {
+async fn an_event_waits_in_the_queue_for_the_function_and_only_the_rule_may_send_it() {
     let mut scene = Scene::new().await;
     scene.settle(true).await;
-    let (rule, url) = (scene.physical_id("Rule"), scene.physical_id("FailedEvents"));
+    let urls = ["WaitingEvents", "FailedEvents"].map(|name| scene.physical_id(name));
+    let arns = urls.clone().map(|url| format!("arn:aws:sqs:{REGION}:{ACCOUNT}:{}", url.rsplit('/').next().unwrap()));
+    let rule = scene.physical_id("Rule");
     let targets = scene.ask(mlops_sandbox::aws::events::call, "ListTargetsByRule", &json!({"Rule": rule}));
-    let queue = format!("arn:aws:sqs:{REGION}:{ACCOUNT}:{}", url.rsplit('/').next().unwrap());
-    assert_eq!(targets["Targets"][0]["DeadLetterConfig"], json!({"Arn": queue}));
-    let policy = scene.sandbox.world(|world| {
-        let records = &world.region(ACCOUNT, REGION).cloudformation.dump()["records"];
-        let found = records.as_object().unwrap().iter().find(|(name, _)| name.starts_with("AWS::SQS::QueuePolicy"));
-        found.unwrap().1["Policy"].clone()
-    });
-    let statement = &policy["Statement"][0];
-    assert_eq!(statement["Principal"], json!({"Service": "events.amazonaws.com"}));
-    assert_eq!(statement["Action"], "sqs:SendMessage");
-    assert_eq!(statement["Resource"], queue.as_str());
-    let source = format!("arn:aws:events:{REGION}:{ACCOUNT}:rule/{rule}");
-    assert_eq!(statement["Condition"], json!({"ArnEquals": {"aws:SourceArn": source}}));
+    assert_eq!(targets["Targets"][0]["Arn"], arns[0].as_str());
+    assert_eq!(targets["Targets"][0]["DeadLetterConfig"], json!({"Arn": arns[1]}));
+    for (url, arn) in urls.iter().zip(&arns) {
+        let asked = json!({"QueueUrl": url, "AttributeNames": ["All"]});
+        let found = scene.ask(mlops_sandbox::aws::sqs::call, "GetQueueAttributes", &asked)["Attributes"].clone();
+        assert_eq!(found["SqsManagedSseEnabled"], "true");
+        let policy: Value = serde_json::from_str(found["Policy"].as_str().unwrap()).unwrap();
+        let statement = &policy["Statement"][0];
+        assert_eq!(statement["Principal"], json!({"Service": "events.amazonaws.com"}));
+        assert_eq!((&statement["Action"], &statement["Resource"]), (&json!("sqs:SendMessage"), &json!(arn)));
+        let source = format!("arn:aws:events:{REGION}:{ACCOUNT}:rule/{rule}");
+        assert_eq!(statement["Condition"], json!({"ArnEquals": {"aws:SourceArn": source}}));
+    }
+    let event = json!({"source": "aws.sagemaker", "detail-type": "SageMaker Model Package State Change",
+        "detail": {"ModelPackageStatus": "Completed", "ModelPackageGroupName": "of-nobody"}});
+    scene.sandbox.world(|world| mlops_sandbox::aws::events::publish(world, ACCOUNT, REGION, &event));
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let asked = scene.sandbox.world(|world| world.region(ACCOUNT, REGION).lambda.invocations.last().cloned()).unwrap();
+    let records = asked.event["Records"].as_array().unwrap();
+    assert_eq!((records.len(), &records[0]["eventSourceARN"]), (1, &json!(arns[0])));
+    let body: Value = serde_json::from_str(records[0]["body"].as_str().unwrap()).unwrap();
+    assert_eq!(body["detail"]["ModelPackageGroupName"], "of-nobody");
 }
 
 #[tokio::test(start_paused = true)]
@@ -227,10 +230,13 @@ async fn the_template_makes_what_each_combination_of_its_conditions_asks_for() {
         let (role, vpc, alarms) = (combination & 1 != 0, combination & 2 != 0, combination & 4 != 0);
         let scene = Scene::new().await;
         let given = scene.sandbox.world(|world| world.iam.add_role(ACCOUNT, "/", "run", &["lambda.amazonaws.com"]));
-        let mut parameters = ModelTrigger::desired(&scene.project, &project_ref("p-1")).parameters;
+        let reads = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Resource": "*",
+            "Action": ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"]}]});
+        let policy = json!({"RoleName": "run", "PolicyName": "queue", "PolicyDocument": reads.to_string()});
+        scene.ask(mlops_sandbox::aws::iam::call, "PutRolePolicy", &policy);
+        let mut parameters = ModelTrigger::desired(&scene.platform, &ready_bucket()).parameters;
         let mut give = |name: &str, value: &str| drop(parameters.insert(name.to_owned(), value.to_owned()));
         give("JenkinsSecret", r#"{"user": "robot", "token": "t"}"#);
-        give("JobPaths", "job/deploy,job/a%2Cb");
         give("LambdaRoleArn", if role { given.as_str() } else { "" });
         give("SubnetIds", if vpc { "subnet-1,subnet-2" } else { "" });
         give("SecurityGroupIds", if vpc { "sg-1" } else { "" });
@@ -249,12 +255,11 @@ async fn the_template_makes_what_each_combination_of_its_conditions_asks_for() {
         let resources = reply["StackResources"].as_array().unwrap();
         assert!(resources.iter().all(|one| one["ResourceStatus"] == "CREATE_COMPLETE"), "{resources:#?}");
         let has = |name: &str| resources.iter().any(|one| one["LogicalResourceId"] == name);
-        let made = [has("FunctionRole"), has("FailureAlarm"), has("FailedEventsAlarm")];
+        let made = [has("FunctionRole"), has("WaitingEventsAlarm"), has("FailedEventsAlarm")];
         assert_eq!(made, [!role, alarms, alarms], "role {role}, VPC {vpc}, alarms {alarms}");
         let function = resources.iter().find(|one| one["LogicalResourceId"] == "Function").unwrap();
         let input = json!({"FunctionName": function["PhysicalResourceId"]});
         let function = scene.ask(mlops_sandbox::aws::lambda::call, "GetFunctionConfiguration", &input);
-        assert_eq!(function["Environment"]["Variables"]["JOB_PATHS"], "job/deploy,job/a%2Cb");
         let subnets = function["VpcConfig"]["SubnetIds"].as_array().map_or(0, Vec::len);
         assert_eq!(subnets, if vpc { 2 } else { 0 });
     }
@@ -283,14 +288,14 @@ async fn an_update_that_is_rolled_back_is_not_tried_again_before_something_chang
     let mut scene = Scene::new().await;
     scene.settle(true).await;
     scene.fail_next("Rule", "the rule is stubborn");
-    scene.project.model_trigger.as_mut().unwrap().approval_statuses.push("Rejected".into());
-    let name = scene.project.identity.trigger_stack_name();
+    scene.platform.trigger.as_mut().unwrap().jenkins_url = "https://elsewhere".into();
+    let name = scene.platform.identity.trigger_stack_name();
     let stuck = format!(
         "stuck: StackRolledBack: the stack \"{name}\" could not be updated and is as before: Rule: the rule is stubborn"
     );
     assert_eq!(scene.settle(true).await.last(), Some(&stuck));
     assert_eq!(scene.reconcile(true).await, stuck);
-    scene.project.model_trigger.as_mut().unwrap().approval_statuses = vec!["Rejected".into()];
+    scene.platform.trigger.as_mut().unwrap().jenkins_url = "https://further".into();
     assert_eq!(scene.settle(true).await, ["Update: SpecChanged", "wait: Progressing", "in sync"]);
 }
 
@@ -298,20 +303,20 @@ async fn an_update_that_is_rolled_back_is_not_tried_again_before_something_chang
 async fn an_update_of_somebody_that_failed_without_rollback_is_put_right() {
     let mut scene = Scene::new().await;
     scene.settle(true).await;
-    scene.fail_next("Rule", "no");
-    let name = scene.project.identity.trigger_stack_name();
+    scene.fail_next("LogGroup", "no");
+    let name = scene.platform.identity.trigger_stack_name();
     let kept = |name: &str| json!({"ParameterKey": name, "UsePreviousValue": "true"});
-    let desired = ModelTrigger::desired(&scene.project, &project_ref("p-1"));
+    let desired = ModelTrigger::desired(&scene.platform, &ready_bucket());
     let names = desired.parameters.keys().map(String::as_str).chain([SECRET_PARAMETER]);
-    let mut parameters: Vec<Value> = names.filter(|name| *name != "ApprovalStatuses").map(kept).collect();
-    parameters.push(json!({"ParameterKey": "ApprovalStatuses", "ParameterValue": "Rejected"}));
+    let mut parameters: Vec<Value> = names.filter(|name| *name != "LogRetentionDays").map(kept).collect();
+    parameters.push(json!({"ParameterKey": "LogRetentionDays", "ParameterValue": "90"}));
     let tags: Vec<Value> = desired.tags.iter().map(|(key, value)| json!({"Key": key, "Value": value})).collect();
     let input = json!({"StackName": name, "UsePreviousTemplate": "true", "Parameters": parameters, "Tags": tags,
         "Capabilities": ["CAPABILITY_IAM"], "DisableRollback": "true"});
     scene.ask(mlops_sandbox::aws::cloudformation::call, "UpdateStack", &input);
     let told = scene.settle(true).await;
     assert!(told[1].starts_with("stuck: StackFailed"), "a token that is not the operator's rests: {told:?}");
-    assert!(told[1].contains("was not rolled back: Rule: no"), "{told:?}");
+    assert!(told[1].contains("was not rolled back: LogGroup: no"), "{told:?}");
     scene.attempts.asked_anew = true;
     assert_eq!(scene.settle(true).await, ["Update: Drifted", "wait: Progressing", "in sync"]);
 }
@@ -320,11 +325,11 @@ async fn an_update_of_somebody_that_failed_without_rollback_is_put_right() {
 async fn a_rollback_that_fails_is_continued() {
     let mut scene = Scene::new().await;
     scene.settle(true).await;
-    platform(&mut scene.project).trigger.as_mut().unwrap().jenkins_url = "https://elsewhere".into();
+    scene.platform.trigger.as_mut().unwrap().jenkins_url = "https://elsewhere".into();
     assert_eq!(scene.reconcile(true).await, "Update: SpecChanged");
-    // The function is updated before the tags of the rule, which fails; then the function fails on its way back.
-    scene.fail_next("Rule", "no");
-    let rule_reached = async {
+    // The function is updated before the tags of its mapping, which fails; then the function fails on its way back.
+    scene.fail_next("Messages", "no");
+    let mapping_reached = async {
         for _ in 0..60 {
             tokio::time::sleep(Duration::from_secs(2)).await;
             if scene.reconcile(true).await == "wait: StackRolledBack" {
@@ -333,7 +338,7 @@ async fn a_rollback_that_fails_is_continued() {
         }
         panic!("the update does not fail");
     };
-    rule_reached.await;
+    mapping_reached.await;
     scene.fail_next("Function", "stuck half-way");
     let told = scene.settle(true).await;
     assert!(told.contains(&"Update: StackRollbackFailed".to_owned()), "{told:?}");
@@ -346,7 +351,7 @@ async fn a_deletion_that_fails_names_what_is_in_the_way() {
     scene.settle(true).await;
     scene.fail_next("FailedEvents", "the queue stays");
     let told = scene.settle(false).await;
-    let name = scene.project.identity.trigger_stack_name();
+    let name = scene.platform.identity.trigger_stack_name();
     let stuck =
         format!("stuck: StackDeleteFailed: the stack \"{name}\" could not be deleted: FailedEvents: the queue stays");
     assert_eq!(told.last(), Some(&stuck));
@@ -357,7 +362,7 @@ async fn a_deletion_that_fails_names_what_is_in_the_way() {
 #[tokio::test(start_paused = true)]
 async fn a_foreign_stack_is_left_alone() {
     let mut scene = Scene::new().await;
-    let name = scene.project.identity.trigger_stack_name();
+    let name = scene.platform.identity.trigger_stack_name();
     let template = "Resources: {Q: {Type: 'AWS::SQS::Queue'}}";
     let input = json!({"StackName": name, "TemplateBody": template});
     scene.ask(mlops_sandbox::aws::cloudformation::call, "CreateStack", &input);
@@ -369,10 +374,10 @@ async fn a_foreign_stack_is_left_alone() {
 #[tokio::test(start_paused = true)]
 async fn a_stack_role_that_cannot_be_assumed_is_waited_for() {
     let mut scene = Scene::new().await;
-    platform(&mut scene.project).roles.stack = Some(role("none"));
-    let id = scene.project.identity.clone();
+    scene.platform.roles.stack = Some(role("none"));
+    let id = scene.platform.identity.clone();
     let seen = scene.stacks.observe(&id, &scene.attempts).await.unwrap();
-    let goal = Goal::Present(ModelTrigger::desired(&scene.project, &project_ref("p-1")));
+    let goal = Goal::Present(ModelTrigger::desired(&scene.platform, &ready_bucket()));
     let Decision::Act(steps) = ModelTrigger::decide(&id, &goal, &seen, scene.sandbox.now(), &scene.attempts) else {
         panic!("a missing stack is created")
     };

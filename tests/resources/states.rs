@@ -16,7 +16,7 @@ use mlops_operator::resources::model_trigger::{self, ModelTrigger, Stack};
 use mlops_operator::resources::prerequisites::{self, Needs, ObservedConnection, Prerequisites};
 use mlops_operator::resources::sagemaker_project::{ProductStatus, Status};
 
-use crate::harness::project::{bare, connection, place_in, project_ref};
+use crate::harness::project::{bare, connection, place_in, ready_bucket};
 
 const CONNECTION: &str = "arn:aws:codeconnections:eu-west-1:111122223333:connection/1";
 
@@ -54,7 +54,7 @@ fn every_status_of_a_stack_has_its_moves() {
     let project = bare(place_in("eu-west-1"));
     let id = &project.identity;
     for status in StackStatus::values().iter().filter(|status| **status != "DELETE_COMPLETE") {
-        let moves = [Goal::Present(ModelTrigger::desired(&project, &project_ref("p-1"))), Goal::Absent].map(|goal| {
+        let moves = [Goal::Present(ModelTrigger::desired(&project.platform, &ready_bucket())), Goal::Absent].map(|goal| {
             let stack = Stack {
                 id: "arn:stack".to_owned(),
                 status: (*status).to_owned(),

@@ -4,6 +4,7 @@ pub mod artifact_bucket;
 pub mod catalog;
 pub mod clients;
 pub mod errors;
+pub mod model_route;
 pub mod model_trigger;
 pub mod prerequisites;
 pub mod sagemaker_project;

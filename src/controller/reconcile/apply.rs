@@ -140,6 +140,7 @@ fn standing(subject: &Subject<'_>, state: &PlatformState) -> Standing {
     Standing {
         platform,
         target: parts.and_then(|parts| parts.target.clone()),
+        bucket: parts.and_then(|parts| parts.bucket.clone()),
         jenkins_usable: parts.is_some_and(|parts| parts.jenkins_usable),
     }
 }

@@ -80,9 +80,9 @@ pub(super) async fn apply(subject: &Subject<'_>) -> Result<Reconciled, ApiError>
     let scope =
         Scope::new(memory, clock, *writer, context.stopping.clone()).with_chance((context.dependencies.chance)());
     let made = graph::apply_platform(&scope, &platform, &remote).await;
-    let PlatformMade { summary, target, jenkins_usable } = made;
+    let PlatformMade { summary, target, bucket, jenkins_usable } = made;
     let shared = SharedPlatform { name: key.name.clone(), spec: Arc::new(spec), platform: platform.clone() };
-    let parts = PlatformParts { shared, access, own_template, target, jenkins_usable };
+    let parts = PlatformParts { shared, access, own_template, target, bucket, jenkins_usable };
     let reconciled = Reconciled::observed(Phase::Apply, summary, scope.take_applied());
     Ok(Reconciled { parts: Some(parts), ..reconciled })
 }

@@ -100,6 +100,7 @@ mod tests {
     use crate::resources::catalog::CatalogProduct;
     use crate::resources::jenkins_jobs::JenkinsJobs;
     use crate::resources::jenkins_server::JenkinsServer;
+    use crate::resources::model_route::ModelRoute;
     use crate::resources::model_trigger::{ModelTrigger, Trigger};
     use crate::resources::prerequisites::Prerequisites;
     use crate::resources::sagemaker_project::{Provisioned, SagemakerProject, Seeded, project_ref};
@@ -107,7 +108,7 @@ mod tests {
     #[test]
     fn the_object_may_go_only_once_every_resource_was_observed_to_be_gone() {
         let mut summary = ReconcileSummary::of(&graph::OWN);
-        let notes: [fn(&mut ReconcileSummary); 7] = [
+        let notes: [fn(&mut ReconcileSummary); 8] = [
             |summary| summary.note::<Prerequisites>(&Outcome::Gone),
             |summary| summary.note::<JenkinsServer>(&Outcome::Gone),
             |summary| summary.note::<ArtifactBucket>(&Outcome::Gone),
@@ -115,6 +116,7 @@ mod tests {
             |summary| summary.note::<SagemakerProject>(&Outcome::Gone),
             |summary| summary.note::<JenkinsJobs>(&Outcome::Gone),
             |summary| summary.note::<ModelTrigger>(&Outcome::Gone),
+            |summary| summary.note::<ModelRoute>(&Outcome::Gone),
         ];
         for note in notes {
             assert!(!summary.all_gone());

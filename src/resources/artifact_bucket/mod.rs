@@ -28,6 +28,12 @@ mod decide;
 #[cfg(test)]
 mod tests;
 
+/// Where the routes lie under our prefix. They are a resource of their own, `model_route`.
+pub const ROUTES: &str = "routes/";
+/// What lies under our prefix and is none of this resource's while the bucket is wanted: routes, and what the model
+/// trigger's function writes down. It goes with the bucket's part of ours.
+pub const OF_THE_TRIGGER: [&str; 3] = ["events/", ROUTES, "starting/"];
+
 /// S3 takes ten tags on an object (S3 user guide, "Categorizing your objects using tags").
 const OBJECT_TAGS: usize = 10;
 
@@ -171,6 +177,39 @@ pub struct Artifacts {
     pub template_url: String,
     /// Of the project template.
     pub template_sha256: Sha256,
+}
+
+/// A bucket that is there, for resources that need no artifact in it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct ReadyBucket {
+    pub name: String,
+}
+
+impl From<&Artifacts> for ReadyBucket {
+    fn from(artifacts: &Artifacts) -> Self {
+        Self { name: artifacts.bucket.clone() }
+    }
+}
+
+/// The folder of the model trigger that a key lies in, if it does.
+fn folder_of_the_trigger(id: &Identity, key: &str) -> Option<&'static str> {
+    let rest = key.strip_prefix(&id.bucket_prefix())?;
+    OF_THE_TRIGGER.into_iter().find(|folder| rest.starts_with(folder))
+}
+
+/// Whether an object is the model trigger's.
+pub fn is_of_the_trigger(id: &Identity, key: &str) -> bool {
+    folder_of_the_trigger(id, key).is_some()
+}
+
+/// After which key a list of what lies under our prefix goes on that has come to this one: past a folder of the model
+/// trigger, which may hold any number.
+pub fn goes_on_after(id: &Identity, key: &str) -> String {
+    match folder_of_the_trigger(id, key) {
+        // The sign after a slash comes before all that follows the folder.
+        Some(folder) => format!("{}{}0", id.bucket_prefix(), folder.trim_end_matches('/')),
+        None => key.to_owned(),
+    }
 }
 
 impl ExternalResource for ArtifactBucket {

@@ -342,3 +342,23 @@ fn what_a_project_may_still_name_stays_and_an_old_template_goes() {
         assert_eq!(told(&platform, &goal, &Observed::Present(observed)), told_so, "{case}");
     }
 }
+
+#[test]
+fn what_is_the_triggers_is_told_from_what_is_the_buckets_and_a_list_goes_past_it() {
+    let id = project(true).identity;
+    let prefix = id.bucket_prefix();
+    let rows = [
+        ("routes/taxi-p-1.json", true, "routes0"),
+        ("events/taxi-p-1/2026-e", true, "events0"),
+        ("starting/2026-e/deploy", true, "starting0"),
+        ("templates/own/1.yaml", false, "templates/own/1.yaml"),
+        ("routesother/x", false, "routesother/x"),
+    ];
+    for (name, of_the_trigger, after) in rows {
+        let key = format!("{prefix}{name}");
+        assert_eq!(is_of_the_trigger(&id, &key), of_the_trigger, "{name}");
+        assert_eq!(goes_on_after(&id, &key), format!("{prefix}{after}"), "{name}");
+        assert!(!of_the_trigger || goes_on_after(&id, &key) > key, "{name}");
+    }
+    assert!(!is_of_the_trigger(&id, "routes/taxi-p-1.json"), "only under our prefix");
+}

@@ -1,6 +1,6 @@
-//! The model trigger: one CloudFormation stack of ours with rule, function, role, secret, log group, queue and alarms,
-//! which starts the Jenkins deploy job when a model package of the project's group is approved. It never touches a stack
-//! without our owner tag, nor anything inside a stack except through CloudFormation.
+//! The model trigger: one CloudFormation stack of ours with rule, queues, function, role, secret, log group and alarms,
+//! which starts Jenkins jobs when a model package is approved whose group has a route (`model_route`). Nothing in it is of
+//! one project. It never touches a stack without our owner tag, nor anything inside a stack except through CloudFormation.
 
 use std::collections::BTreeMap;
 
@@ -12,11 +12,10 @@ use crate::crd::status::{MlopsProjectStatus, Placement, Reason, TriggerStatus};
 use crate::domain::external_resource::{Attempts, Decision, ExternalResource, Goal, Remark, ResourceKind, StepKey};
 use crate::domain::identity::{FINGERPRINT_TAG, Identity, Owned, Ownership, digest};
 use crate::domain::problem::Problem;
-use crate::domain::project::{Project, RepositoryRole};
+use crate::domain::platform::Platform;
 use crate::domain::secret::Secret;
 use crate::domain::tags;
-use crate::resources::jenkins_jobs::item_path;
-use crate::resources::sagemaker_project::ProjectRef;
+use crate::resources::artifact_bucket::ReadyBucket;
 
 mod decide;
 pub mod template;
@@ -134,55 +133,43 @@ pub struct Trigger {
 
 impl ExternalResource for ModelTrigger {
     const KIND: ResourceKind = ResourceKind::ModelTrigger;
-    type Declared = Project;
-    type Inputs = ProjectRef;
+    type Declared = Platform;
+    type Inputs = ReadyBucket;
     type Desired = Desired;
     type Observed = Observed;
     type Action = Action;
     type Output = Trigger;
 
-    fn desired(project: &Project, project_ref: &ProjectRef) -> Desired {
-        let settings = project.model_trigger.clone().unwrap_or_default();
-        let function = project.platform.trigger.clone().unwrap_or_default();
-        let folder = &project.identity.placement.jenkins_folder;
-        let path = |job: &RepositoryRole| {
-            let path = item_path(
-                &[folder.as_slice(), &[job.job_name(&project_ref.project_name, &project_ref.project_id)]].concat(),
-            );
-            path.trim_start_matches('/').to_owned()
-        };
-        let jobs: Vec<String> = settings.jobs.iter().map(path).collect();
+    fn desired(platform: &Platform, bucket: &ReadyBucket) -> Desired {
+        let settings = platform.trigger.clone().unwrap_or_default();
         let parameters: BTreeMap<String, String> = [
-            ("ProjectId", project_ref.project_id.clone()),
-            ("ProjectName", project_ref.project_name.clone()),
-            ("ModelPackageGroupName", project_ref.model_package_group.clone()),
-            ("ApprovalStatuses", settings.approval_statuses.join(",")),
-            ("JenkinsUrl", function.jenkins_url),
-            ("JobPaths", jobs.join(",")),
-            ("LambdaRoleArn", function.runtime_role_arn.map(String::from).unwrap_or_default()),
-            ("PermissionsBoundaryArn", function.permissions_boundary_arn.unwrap_or_default()),
-            ("SubnetIds", function.subnet_ids.join(",")),
-            ("SecurityGroupIds", function.security_group_ids.join(",")),
-            ("AlarmTopicArn", function.alarm_topic_arn.unwrap_or_default()),
-            ("LogRetentionDays", function.log_retention_days.to_string()),
+            ("ArtifactBucket", bucket.name.clone()),
+            ("BucketPrefix", platform.identity.bucket_prefix()),
+            ("JenkinsUrl", settings.jenkins_url),
+            ("LambdaRoleArn", settings.runtime_role_arn.map(String::from).unwrap_or_default()),
+            ("PermissionsBoundaryArn", settings.permissions_boundary_arn.unwrap_or_default()),
+            ("SubnetIds", settings.subnet_ids.join(",")),
+            ("SecurityGroupIds", settings.security_group_ids.join(",")),
+            ("AlarmTopicArn", settings.alarm_topic_arn.unwrap_or_default()),
+            ("LogRetentionDays", settings.log_retention_days.to_string()),
         ]
         .into_iter()
         .map(|(name, value)| (name.to_owned(), value))
         .collect();
-        let own = &project.platform.jenkins_credentials;
-        let credentials = function.credentials.as_ref().unwrap_or(own);
+        let own = &platform.jenkins_credentials;
+        let credentials = settings.credentials.as_ref().unwrap_or(own);
         let mut secret = json!({"user": credentials.username, "token": credentials.token.value.reveal()});
-        if !function.ca_bundle.is_empty() {
-            secret["caBundle"] = json!(function.ca_bundle);
+        if !settings.ca_bundle.is_empty() {
+            secret["caBundle"] = json!(settings.ca_bundle);
         }
         let secret = secret.to_string();
         let length = secret.len();
-        let mut tags = tags::recorded(Owned::Stack, &project.tags);
-        tags.extend(project.identity.owner_tags(Owned::Stack));
-        let role_arn = project.platform.roles.stack.clone();
+        let mut tags = tags::recorded(Owned::Stack, &platform.tags);
+        tags.extend(platform.identity.owner_tags(Owned::Stack));
+        let role_arn = platform.roles.stack.clone();
         let fingerprint = format!(
             "{}.{}",
-            spec_fingerprint(&parameters, &tags, role_arn.as_deref(), &function.ca_bundle),
+            spec_fingerprint(&parameters, &tags, role_arn.as_deref(), &settings.ca_bundle),
             credentials.token.fingerprint
         );
         tags.insert(FINGERPRINT_TAG.to_owned(), fingerprint.clone());
@@ -243,7 +230,7 @@ impl ExternalResource for ModelTrigger {
             reason: Reason::SharedCredentials,
             message: "it is as declared, but its function holds the token of the operator's own Jenkins user, with which \
                       whoever reads the function's secret can change and delete jobs; name a Secret with a user that has \
-                      Overall/Read, Item/Read and Item/Build alone in platform.modelTrigger.credentialsSecretRef"
+                      Overall/Read, Item/Read and Item/Build alone in modelTrigger.credentialsSecretRef of the platform"
                 .to_owned(),
             passing: false,
         })

@@ -3,9 +3,8 @@
 
 use crate::crd::status::{Intent, Placement};
 use crate::domain::identity::{Owned, Ownership};
-use crate::domain::platform::TriggerFunction;
-use crate::domain::project::ModelTriggerSettings;
-use crate::fixture::{bare, credentials, elsewhere, place, platform, project_ref, role};
+use crate::domain::platform::{Roles, TriggerFunction};
+use crate::fixture::{bare_platform, credentials, elsewhere, owner, place, ready_bucket, role, seals};
 
 use super::*;
 use crate::domain::external_resource::{Step, Wait};
@@ -18,40 +17,34 @@ fn at(minute: i64) -> Timestamp {
     Timestamp::from_second(1_767_603_600 + 60 * minute).unwrap()
 }
 
-fn project() -> Project {
-    let place = Placement {
-        project_name: "taxi".into(),
+fn platform() -> Platform {
+    let placement = Placement {
         jenkins_url: "https://ci.example/jenkins".into(),
         jenkins_folder: vec!["ml team".into()],
         ..place()
     };
-    let mut project = Project {
+    let bare = bare_platform(Identity { owner: owner(), placement, seals: seals() });
+    Platform {
         tags: BTreeMap::from([("team".to_owned(), "a".to_owned())]),
-        model_trigger: Some(ModelTriggerSettings {
-            approval_statuses: vec!["Approved".into(), "Rejected".into()],
-            jobs: vec![RepositoryRole::Deploy],
+        roles: Roles { stack: Some(role("stack")), ..bare.roles },
+        jenkins_credentials: credentials("ro\"bot", "t0ken", FINGERPRINT),
+        trigger: Some(TriggerFunction {
+            jenkins_url: "https://ci.internal".into(),
+            subnet_ids: vec!["subnet-1".into(), "subnet-2".into()],
+            security_group_ids: vec!["sg-1".into()],
+            log_retention_days: 30,
+            ..TriggerFunction::default()
         }),
-        ..bare(place)
-    };
-    let own = platform(&mut project);
-    own.roles.stack = Some(role("stack"));
-    own.jenkins_credentials = credentials("ro\"bot", "t0ken", FINGERPRINT);
-    own.trigger = Some(TriggerFunction {
-        jenkins_url: "https://ci.internal".into(),
-        subnet_ids: vec!["subnet-1".into(), "subnet-2".into()],
-        security_group_ids: vec!["sg-1".into()],
-        log_retention_days: 30,
-        ..TriggerFunction::default()
-    });
-    project
+        ..bare
+    }
 }
 
-fn function(project: &mut Project) -> &mut TriggerFunction {
-    platform(project).trigger.as_mut().unwrap()
+fn function(platform: &mut Platform) -> &mut TriggerFunction {
+    platform.trigger.as_mut().unwrap()
 }
 
 fn desired() -> Desired {
-    ModelTrigger::desired(&project(), &project_ref("p-1"))
+    ModelTrigger::desired(&platform(), &ready_bucket())
 }
 
 /// A stack of this status that is as declared.
@@ -80,7 +73,7 @@ fn older(status: &str) -> Stack {
 
 /// The same, with an operation that tried this fingerprint.
 fn tried_to_reach(mut stack: Stack, fingerprint: &str) -> Stack {
-    let token = token(&project().identity, fingerprint, "x");
+    let token = token(&platform().identity, fingerprint, "x");
     stack.failure = stack.failure.map(|failure| Failure { token: Some(token), ..failure });
     stack
 }
@@ -99,7 +92,7 @@ fn told(decision: Decision<Action, Trigger>) -> String {
 }
 
 fn named(text: &str) -> String {
-    text.replace("NAME", &project().identity.trigger_stack_name())
+    text.replace("NAME", &platform().identity.trigger_stack_name())
 }
 
 #[test]
@@ -150,7 +143,7 @@ fn every_status_has_its_move() {
         ("IMPORT_ROLLBACK_COMPLETE", &import_failed("IMPORT_ROLLBACK_COMPLETE"), delete),
         ("NEW_STATUS", unknown, unknown),
     ];
-    let id = project().identity;
+    let id = platform().identity;
     for (status, present, absent) in cases {
         let observed = Observed { stack: Some(older(status)) };
         let attempts = Attempts { failed_changes: 3, ..attempts() };
@@ -330,14 +323,14 @@ fn the_past_decides_where_the_status_alone_does_not() {
     for (name, stack, minute, attempts, expected) in cases {
         let observed = Observed { stack };
         let decision =
-            ModelTrigger::decide(&project().identity, &Goal::Present(desired()), &observed, at(minute), &attempts);
+            ModelTrigger::decide(&platform().identity, &Goal::Present(desired()), &observed, at(minute), &attempts);
         assert_eq!(told(decision), named(&expected), "{name}");
     }
 }
 
 #[test]
 fn a_stack_of_another_installation_is_neither_taken_nor_deleted() {
-    let id = project().identity;
+    let id = platform().identity;
     let mut stack = stack("CREATE_COMPLETE");
     stack.tags.extend(elsewhere(&id).owner_tags(Owned::Stack));
     for goal in [Goal::Present(desired()), Goal::Absent] {
@@ -358,7 +351,7 @@ fn nothing_and_what_is_not_ours_is_gone() {
         (Some(foreign.clone()), Attempts::default(), "gone"),
         (Some(foreign), attempts(), taken_over),
     ] {
-        let id = project().identity;
+        let id = platform().identity;
         let decision = ModelTrigger::decide(&id, &Goal::Absent, &Observed { stack }, at(1), &attempts);
         assert_eq!(told(decision), named(wanted));
     }
@@ -409,7 +402,7 @@ fn each_difference_is_told_apart() {
         edit(&mut stack);
         let observed = Observed { stack: Some(stack) };
         let decision =
-            ModelTrigger::decide(&project().identity, &Goal::Present(desired()), &observed, at(1), &attempts());
+            ModelTrigger::decide(&platform().identity, &Goal::Present(desired()), &observed, at(1), &attempts());
         assert_eq!(told(decision), named(expected), "{name}");
     }
 }
@@ -420,15 +413,12 @@ fn the_spec_becomes_parameters_and_only_the_credentials_are_hidden() {
     let expected = BTreeMap::from(
         [
             ("AlarmTopicArn", ""),
-            ("ApprovalStatuses", "Approved,Rejected"),
+            ("ArtifactBucket", "artifacts"),
+            ("BucketPrefix", &platform().identity.bucket_prefix()),
             ("JenkinsUrl", "https://ci.internal"),
-            ("JobPaths", "job/ml%20team/job/sagemaker-taxi-p-1-modeldeploy"),
             ("LambdaRoleArn", ""),
             ("LogRetentionDays", "30"),
-            ("ModelPackageGroupName", "taxi-p-1"),
             ("PermissionsBoundaryArn", ""),
-            ("ProjectId", "p-1"),
-            ("ProjectName", "taxi"),
             ("SecurityGroupIds", "sg-1"),
             ("SubnetIds", "subnet-1,subnet-2"),
         ]
@@ -437,46 +427,34 @@ fn the_spec_becomes_parameters_and_only_the_credentials_are_hidden() {
     assert_eq!(desired.parameters, expected);
     assert_eq!(desired.secret.reveal(), r#"{"token":"t0ken","user":"ro\"bot"}"#);
     assert_eq!(desired.tags["team"], "a");
-    assert_eq!(project().identity.ownership(Owned::Stack, &desired.tags), Ownership::Ours);
+    assert_eq!(platform().identity.ownership(Owned::Stack, &desired.tags), Ownership::Ours);
 }
 
 #[test]
-fn each_triggered_job_has_its_path_and_the_alarm_its_topic() {
-    let both = vec![RepositoryRole::Deploy, RepositoryRole::Endpoint];
-    let rows = [
-        (vec![RepositoryRole::Endpoint], "job/ml%20team/job/sagemaker-taxi-p-1-modeldeploy-endpoint"),
-        (
-            both,
-            "job/ml%20team/job/sagemaker-taxi-p-1-modeldeploy,job/ml%20team/job/sagemaker-taxi-p-1-modeldeploy-endpoint",
-        ),
-    ];
-    for (jobs, paths) in rows {
-        let mut project = project();
-        project.model_trigger.as_mut().unwrap().jobs = jobs;
-        let function = function(&mut project);
-        function.log_retention_days = 90;
-        function.permissions_boundary_arn = Some("arn:aws:iam::111122223333:policy/bounds".into());
-        function.alarm_topic_arn = Some("arn:aws:sns:eu-west-1:111122223333:alarms".into());
-        let parameters = ModelTrigger::desired(&project, &project_ref("p-1")).parameters;
-        assert_eq!(parameters["JobPaths"], paths);
-        assert_eq!(parameters["AlarmTopicArn"], "arn:aws:sns:eu-west-1:111122223333:alarms");
-        assert_eq!(parameters["PermissionsBoundaryArn"], "arn:aws:iam::111122223333:policy/bounds");
-        assert_eq!(parameters["LogRetentionDays"], "90");
-    }
+fn what_the_role_the_log_and_the_alarms_need_goes_in() {
+    let mut platform = platform();
+    let trigger = function(&mut platform);
+    trigger.log_retention_days = 90;
+    trigger.permissions_boundary_arn = Some("arn:aws:iam::111122223333:policy/bounds".into());
+    trigger.alarm_topic_arn = Some("arn:aws:sns:eu-west-1:111122223333:alarms".into());
+    let parameters = ModelTrigger::desired(&platform, &ready_bucket()).parameters;
+    assert_eq!(parameters["AlarmTopicArn"], "arn:aws:sns:eu-west-1:111122223333:alarms");
+    assert_eq!(parameters["PermissionsBoundaryArn"], "arn:aws:iam::111122223333:policy/bounds");
+    assert_eq!(parameters["LogRetentionDays"], "90");
 }
 
 #[test]
 fn the_fingerprint_has_one_half_for_the_spec_and_one_for_the_credentials() {
     let half = |fingerprint: &str, at: usize| fingerprint.split('.').nth(at).unwrap().to_owned();
     let before = desired().fingerprint;
-    let mut rotated = project();
-    platform(&mut rotated).jenkins_credentials.token.fingerprint = "f".repeat(32);
-    let rotated = ModelTrigger::desired(&rotated, &project_ref("p-1")).fingerprint;
+    let mut rotated = platform();
+    rotated.jenkins_credentials.token.fingerprint = "f".repeat(32);
+    let rotated = ModelTrigger::desired(&rotated, &ready_bucket()).fingerprint;
     assert_eq!(half(&before, 0), half(&rotated, 0));
     assert_ne!(half(&before, 1), half(&rotated, 1));
-    let mut changed = project();
+    let mut changed = platform();
     function(&mut changed).ca_bundle = "PEM".into();
-    let changed = ModelTrigger::desired(&changed, &project_ref("p-1")).fingerprint;
+    let changed = ModelTrigger::desired(&changed, &ready_bucket()).fingerprint;
     assert_ne!(half(&before, 0), half(&changed, 0));
     assert_eq!(half(&before, 1), half(&changed, 1));
 }
@@ -489,15 +467,15 @@ fn the_function_gets_the_user_of_its_own_and_the_operators_is_remarked_on() {
         ("another token of the operator's user", Some(credentials("ro\"bot", "t2", "f2")), "ro\"bot", true),
     ];
     for (case, own, user, shared) in rows {
-        let mut project = project();
+        let mut platform = platform();
         let half = own.as_ref().map_or(FINGERPRINT.to_owned(), |own| own.token.fingerprint.clone());
-        function(&mut project).credentials = own;
-        let desired = ModelTrigger::desired(&project, &project_ref("p-1"));
+        function(&mut platform).credentials = own;
+        let desired = ModelTrigger::desired(&platform, &ready_bucket());
         assert!(desired.secret.reveal().contains(&json!(user).to_string()), "{case}");
         assert!(desired.fingerprint.ends_with(&format!(".{half}")), "{case}: a new token is a new fingerprint");
         let observed = Observed { stack: Some(Stack { tags: desired.tags.clone(), ..stack("CREATE_COMPLETE") }) };
         let goal = Goal::Present(desired);
-        let decision = ModelTrigger::decide(&project.identity, &goal, &observed, at(0), &attempts());
+        let decision = ModelTrigger::decide(&platform.identity, &goal, &observed, at(0), &attempts());
         let Decision::InSync(trigger) = decision else { panic!("{case}: {}", told(decision)) };
         let reason = ModelTrigger::remark(&trigger).map(|remark| remark.reason);
         assert_eq!(reason, shared.then_some(Reason::SharedCredentials), "{case}");
@@ -506,11 +484,11 @@ fn the_function_gets_the_user_of_its_own_and_the_operators_is_remarked_on() {
 
 #[test]
 fn a_ca_bundle_that_does_not_fit_is_refused_before_anything_is_made() {
-    let mut project = project();
-    function(&mut project).ca_bundle = "x".repeat(4096);
-    let desired = ModelTrigger::desired(&project, &project_ref("p-1"));
+    let mut platform = platform();
+    function(&mut platform).ca_bundle = "x".repeat(4096);
+    let desired = ModelTrigger::desired(&platform, &ready_bucket());
     let decision =
-        ModelTrigger::decide(&project.identity, &Goal::Present(desired), &Observed::default(), at(0), &attempts());
+        ModelTrigger::decide(&platform.identity, &Goal::Present(desired), &Observed::default(), at(0), &attempts());
     assert_eq!(
         told(decision),
         "stuck (CaBundleInvalid): Jenkins credentials and CA bundle have 4144 bytes together; a stack parameter takes 4096"
@@ -520,8 +498,8 @@ fn a_ca_bundle_that_does_not_fit_is_refused_before_anything_is_made() {
 #[test]
 fn a_client_token_is_one_that_cloudformation_takes_and_tells_what_was_tried() {
     let fingerprint = desired().fingerprint;
-    let text = token(&project().identity, &fingerprint, "here");
+    let text = token(&platform().identity, &fingerprint, "here");
     assert!(text.len() <= 128 && text.chars().all(|sign| sign.is_ascii_alphanumeric() || sign == '-'), "{text}");
-    assert_ne!(text, token(&project().identity, &fingerprint, "there"));
+    assert_ne!(text, token(&platform().identity, &fingerprint, "there"));
     assert_eq!(attempted(&tried_to_reach(stack("UPDATE_ROLLBACK_COMPLETE"), &fingerprint)), Some(fingerprint));
 }

@@ -1,13 +1,15 @@
-"""The model trigger's function against a Jenkins of the tests' own, over HTTP and TLS."""
+"""The model trigger's function against a Jenkins of the tests' own, over HTTP and TLS, and a bucket in memory."""
 
 import base64
 import contextlib
+import datetime
 import importlib.util
 import io
 import json
 import os
 import pathlib
 import sys
+import time
 import types
 import unittest
 import urllib.parse
@@ -16,38 +18,54 @@ from unittest import mock
 from botocore.exceptions import ClientError, ConnectTimeoutError
 
 from fake_jenkins import DEPLOY, ENDPOINT, TLS, FakeJenkins
+from fake_s3 import FakeS3
 
 SOURCE = pathlib.Path(__file__).parents[3] / "src" / "templates" / "model_trigger.py"
 TOKEN = "11abcdef0123456789"
-PACKAGE = "arn:aws:sagemaker:eu-west-1:111122223333:model-package/churn-p-1/2"
-EVENT = {"id": "7f1c", "detail": {"ModelPackageArn": PACKAGE}}
+GROUP = "churn-p-1"
+PACKAGE = f"arn:aws:sagemaker:eu-west-1:111122223333:model-package/{GROUP}/2"
+PREFIX = "mlops-operator/0a1b/"
+NOON = datetime.datetime(2026, 3, 1, 12, tzinfo=datetime.timezone.utc).timestamp()
 PARAMETERS = [{"name": "MODEL_PACKAGE_ARN", "value": PACKAGE}, {"name": "EVENT_ID", "value": "7f1c"}]
+
+
+def event(id="7f1c", group=GROUP, minute=0, status="Approved", **more):
+    detail = {"ModelPackageArn": PACKAGE, "ModelPackageGroupName": group, "ModelApprovalStatus": status}
+    return {"id": id, "time": f"2026-03-01T12:{minute:02}:00Z", "detail": detail} | more
+
+
+EVENT = event()
 
 
 class SecretsManager:
     """Holds one secret, or refuses it."""
 
     def __init__(self):
-        self.text, self.error, self.config = "", None, None
-
-    def client(self, _name, config=None):
-        self.config = config
-        return self
+        self.text, self.error, self.reads = "", None, 0
 
     def get_secret_value(self, SecretId):
+        self.reads += 1
         if self.error:
             raise self.error
         return {"SecretString": self.text, "ARN": SecretId}
 
 
 class Context:
-    """What Lambda tells the function of its own time."""
+    """What Lambda tells the function of its own run."""
 
     def __init__(self):
-        self.seconds = 120
+        self.seconds, self.runs = 150, 0
+
+    @property
+    def aws_request_id(self):
+        return f"run-{self.runs}"
 
     def get_remaining_time_in_millis(self):
         return self.seconds * 1000
+
+
+class Killed(BaseException):
+    """The run ends here, as where Lambda stops it."""
 
 
 class Bench(unittest.TestCase):
@@ -58,18 +76,25 @@ class Bench(unittest.TestCase):
         self.addCleanup(self.jenkins.stop)
         self.url = self.jenkins.url
         self.job = f"{self.url}/{DEPLOY}"
-        environment = {"JENKINS_URL": self.url, "JOB_PATHS": DEPLOY, "SECRET_ARN": "arn:secret"}
+        environment = {"JENKINS_URL": self.url, "SECRET_ARN": "arn:secret", "ARTIFACT_BUCKET": "bucket", "BUCKET_PREFIX": PREFIX}
         self.enterContext(mock.patch.dict(os.environ, environment))
-        self.secrets = SecretsManager()
+        self.clock, self.pauses, self.configs = NOON, [], {}
+        self.secrets, self.s3 = SecretsManager(), FakeS3(lambda: self.clock)
         self.keep(user="robot", token=TOKEN)
-        self.enterContext(mock.patch.dict(sys.modules, {"boto3": types.SimpleNamespace(client=self.secrets.client)}))
+        self.enterContext(mock.patch.dict(sys.modules, {"boto3": types.SimpleNamespace(client=self.client)}))
         spec = importlib.util.spec_from_file_location("model_trigger", SOURCE)
         self.function = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(self.function)
-        self.context, self.pauses = Context(), []
-        self.clock = 0.0
-        clock = types.SimpleNamespace(monotonic=lambda: self.clock, sleep=self.sleep)
+        self.context = Context()
+        clock = types.SimpleNamespace(
+            monotonic=lambda: self.clock, sleep=self.sleep, gmtime=time.gmtime, strftime=time.strftime
+        )
         self.enterContext(mock.patch.object(self.function, "time", clock))
+        self.route(deploy=DEPLOY)
+
+    def client(self, service, config):
+        self.configs[service] = config
+        return {"s3": self.s3, "secretsmanager": self.secrets}[service]
 
     def sleep(self, seconds):
         self.clock += seconds
@@ -78,15 +103,22 @@ class Bench(unittest.TestCase):
     def keep(self, **secret):
         self.secrets.text = json.dumps(secret)
 
+    def route(self, group=GROUP, statuses=("Approved",), **jobs):
+        """What the operator writes down for a group."""
+        named = [{"name": name, "path": path} for name, path in jobs.items()]
+        found = {"version": 1, "owner": "ml/churn", "approvalStatuses": list(statuses), "jobs": named}
+        self.s3.put_object("bucket", f"{PREFIX}routes/{group}.json", json.dumps(found).encode())
+
     def run_it(self, event=EVENT):
+        self.context.runs += 1
         with contextlib.redirect_stdout(io.StringIO()) as log:
             try:
-                return self.function.handler(event, self.context)
+                return self.function.handler({"Records": [{"body": json.dumps(event)}]}, self.context)[0]
             finally:
                 self.assertNotIn(TOKEN, log.getvalue())
 
-    def started(self):
-        return [one["started"] for one in self.run_it()["jobs"]]
+    def started(self, event=EVENT):
+        return [one["started"] for one in self.run_it(event)["jobs"]]
 
     def fails(self, kind, event=EVENT):
         """The sentence with which it fails: as `Unavailable` or `Refused`."""
@@ -97,15 +129,39 @@ class Bench(unittest.TestCase):
         self.assertNotIn(TOKEN, text + repr(caught.exception.__cause__))
         return text
 
+    def later(self, seconds=900):
+        """The message comes again: after its visibility timeout."""
+        self.clock += seconds
+
+    def fresh(self):
+        """Nothing is written down but routes."""
+        self.s3.versions = {key: one for key, one in self.s3.versions.items() if "/routes/" in key}
+
+    def abandoned(self):
+        """Leaves claims behind that nobody is at any more."""
+        self.fresh()
+        self.jenkins.start = {DEPLOY: 503, ENDPOINT: 503}
+        self.fails("Unavailable")
+        self.jenkins.start = {}
+        self.jenkins.calls.clear()
+        self.later()
+
+    def builds(self, job=DEPLOY):
+        """Events that the job was built for, in order."""
+        parameters = [build["actions"][1]["parameters"] for build in reversed(self.jenkins.builds[job])]
+        return [one["value"] for each in parameters for one in each if one["name"] == "EVENT_ID"]
+
+    def written(self, folder):
+        return [key.removeprefix(PREFIX) for key in self.s3.versions if key.startswith(PREFIX + folder)]
+
 
 class OneJob(Bench):
     def test_it_starts_the_job_by_post_with_package_and_event_as_the_user_of_the_secret(self):
         result = self.run_it()
-        self.assertEqual(
-            result["jobs"], [{"job": self.job, "started": True, "queueItem": "http://inside:8080/ci/queue/item/9/"}]
-        )
-        [(_, path, authorization, body)] = [call for call in self.jenkins.calls if call[0] == "POST"]
-        self.assertEqual(path, f"/ci/{DEPLOY}/buildWithParameters")
+        location = "http://inside:8080/ci/queue/item/9/"
+        self.assertEqual(result["jobs"], [{"event": "7f1c", "job": DEPLOY, "started": True, "queueItem": location}])
+        [(method, path, authorization, body)] = self.jenkins.calls
+        self.assertEqual((method, path), ("POST", f"/ci/{DEPLOY}/buildWithParameters"))
         self.assertEqual(base64.b64decode(authorization.removeprefix("Basic ")).decode(), f"robot:{TOKEN}")
         self.assertEqual(urllib.parse.parse_qs(body), {"MODEL_PACKAGE_ARN": [PACKAGE], "EVENT_ID": ["7f1c"]})
 
@@ -114,89 +170,319 @@ class OneJob(Bench):
         for _, path, _, _ in self.jenkins.calls:
             self.assertNotIn("token", path)
 
-    def test_a_new_token_counts_from_the_next_call_on(self):
+    def test_a_new_token_counts_from_the_next_event_on(self):
         self.run_it()
         self.keep(user="robot", token="second")
-        self.run_it()
+        self.run_it(event("other"))
         self.assertEqual(base64.b64decode(self.jenkins.calls[-1][2].removeprefix("Basic ")).decode(), "robot:second")
-
-    def test_a_second_delivery_of_an_event_starts_nothing(self):
-        self.assertEqual(self.started(), [True])
-        self.assertEqual(self.started(), [False])
-        self.assertEqual(len(self.jenkins.posts()), 1)
-
-    def test_an_event_that_waits_in_the_queue_starts_nothing(self):
-        task = {"url": f"http://inside:8080/other/{DEPLOY}/"}
-        self.jenkins.queue = [{"id": 8, "task": task, "actions": [{}, {"parameters": PARAMETERS}]}]
-        self.assertEqual(self.started(), [False])
-        self.assertEqual(self.jenkins.posts(), [])
-
-    def test_the_same_event_in_the_queue_for_another_job_is_none_of_its(self):
-        for other in (ENDPOINT, "job/a/" + DEPLOY, "job/deploy"):
-            with self.subTest(other=other):
-                self.jenkins.builds[DEPLOY].clear()
-                task = {"url": f"{self.url}/{other}/"}
-                self.jenkins.queue = [{"id": 8, "task": task, "actions": [{"parameters": PARAMETERS}]}]
-                self.assertEqual(self.started(), [True])
-
-    def test_another_event_of_the_same_package_starts_a_build(self):
-        other = [PARAMETERS[0], {"name": "EVENT_ID", "value": "other"}]
-        self.jenkins.builds[DEPLOY] = [{"number": 3, "actions": [{"parameters": other}]}]
-        self.assertEqual(self.started(), [True])
-
-    def test_it_looks_at_the_last_fifty_builds(self):
-        self.run_it()
-        [path] = [path for method, path, _, _ in self.jenkins.calls if method == "GET" and "deploy" in path]
-        self.assertIn("{0,50}", urllib.parse.unquote(path))
 
     def test_an_equal_item_that_waits_already_is_success(self):
         self.jenkins.start[DEPLOY] = 303
         self.assertEqual(self.started(), [False])
+        self.assertEqual(self.run_it()["outcome"], "its jobs were started before")
+
+    def test_what_is_in_an_event_never_becomes_part_of_a_url_a_key_or_a_form_unescaped(self):
+        bad = ("x&delay=0", "x y", "", "x" * 2049, None, ["x"], "x\ny", "../x")
+        for value in bad:
+            for name in ("id", "time"):
+                with self.subTest(name=name, value=value):
+                    told = self.fails("Refused", EVENT | {name: value})
+                    self.assertEqual(told, f"the event is not one of a model package: {name} is missing or of another form")
+            for name in ("ModelPackageGroupName", "ModelApprovalStatus"):
+                with self.subTest(name=name, value=value):
+                    self.assertIn(name, self.fails("Refused", EVENT | {"detail": EVENT["detail"] | {name: value}}))
+        for wrong in ({}, {"id": "1"}, EVENT | {"detail": None}, [], "x"):
+            with self.subTest(event=wrong):
+                self.assertIn("is missing or of another form", self.fails("Refused", wrong))
+        self.assertEqual(self.jenkins.calls, [])
+
+
+class Routes(Bench):
+    def test_a_group_without_a_route_is_ignored_without_a_call_to_jenkins_or_for_the_secret(self):
+        self.assertEqual(self.run_it(event(group="others"))["outcome"], "no job waits for it")
+        self.assertEqual((self.jenkins.calls, self.secrets.reads, self.written("events/")), ([], 0, []))
+
+    def test_a_status_that_the_route_does_not_name_is_ignored(self):
+        self.assertEqual(self.run_it(event(status="Rejected"))["outcome"], "no job waits for it")
+        self.route(statuses=["Approved", "Rejected"], deploy=DEPLOY)
+        self.assertEqual(self.started(event("b", status="Rejected")), [True])
+
+    def test_a_route_that_goes_takes_the_events_along_that_wait(self):
+        self.jenkins.start[DEPLOY] = 503
+        self.fails("Unavailable")
+        self.assertEqual(len(self.written("events/")), 1)
+        self.s3.versions.pop(f"{PREFIX}routes/{GROUP}.json")
+        self.assertEqual(self.run_it()["outcome"], "no job waits for it")
+        self.assertEqual(self.written("events/"), [])
+
+    def test_a_route_of_a_newer_operator_or_of_another_form_is_told(self):
+        key = f"{PREFIX}routes/{GROUP}.json"
+        self.s3.put_object("bucket", key, b'{"version": 2}')
+        self.assertIn("is of version 2: update the model trigger's stack", self.fails("Refused"))
+        for body in (b"{}", b'{"version": 1, "approvalStatuses": [], "jobs": [3]}', b"[]", b"<html>"):
+            with self.subTest(body=body):
+                self.s3.put_object("bucket", key, body)
+                self.fails("Refused")
+
+    def test_a_route_leads_to_jobs_alone(self):
+        for path in ("job/a/../../manage", "manage", "job/a?x", "job/a/build", "//evil/job/a", "job/%2e%2e/job/a", "job/"):
+            with self.subTest(path=path):
+                self.route(deploy=path)
+                self.assertEqual(self.fails("Refused"), f"the route of {GROUP} names {path}, which is no path of a job")
+        self.assertEqual(self.jenkins.calls, [])
+
+    def test_a_bucket_that_refuses_is_told_with_what_to_look_for(self):
+        denied = ClientError({"Error": {"Code": "AccessDenied", "Message": "not authorized"}}, "ListObjectsV2")
+        for error in (denied, ConnectTimeoutError(endpoint_url="https://s3")):
+            self.s3.errors = {"ListObjectsV2": error}
+            text = self.fails("Unavailable")
+            self.assertIn("the bucket bucket does not do what it should: ", text)
+            self.assertIn("its subnets must reach S3", text)
+
+
+class Once(Bench):
+    def test_a_second_delivery_of_an_event_that_was_served_does_nothing(self):
+        self.run_it()
+        self.assertEqual(self.run_it(), {"event": "7f1c", "group": GROUP, "package": PACKAGE, "outcome": "its jobs were started before", "jobs": []})
+        self.assertEqual((self.builds(), self.secrets.reads, self.written("events/")), (["7f1c"], 1, []))
+
+    def test_a_second_delivery_while_the_first_is_at_it_comes_again(self):
+        start, seen = self.function.Jenkins.start, []
+
+        def meanwhile(jenkins, job, parameters):
+            if not seen:
+                seen.append(self.fails("Unavailable"))
+            return start(jenkins, job, parameters)
+
+        with mock.patch.object(self.function.Jenkins, "start", meanwhile):
+            self.assertEqual(self.started(), [True])
+        self.assertIn("is being started for event 7f1c by somebody else", seen[0])
+        self.assertEqual(self.builds(), ["7f1c"])
+
+    def test_a_claim_of_a_run_that_ended_is_looked_into_and_the_job_is_started(self):
+        self.abandoned()
+        self.assertEqual(self.started(), [True])
+        self.assertEqual([method for method, _, _, _ in self.jenkins.calls], ["GET", "GET", "POST"])
+        self.assertIn("{0,200}", urllib.parse.unquote(self.jenkins.calls[1][1]))
+
+    def test_a_claim_is_left_alone_while_its_run_may_be_at_it(self):
+        self.abandoned()
+        self.clock -= 601
+        self.assertIn("by somebody else", self.fails("Unavailable"))
+        self.clock += 1
+        self.assertEqual(self.started(), [True])
+
+    def test_two_who_take_over_the_same_claim_start_one_build(self):
+        self.abandoned()
+        start, seen = self.function.Jenkins.has, []
+
+        def meanwhile(jenkins, job, parameters):
+            if not seen:
+                seen.append(self.fails("Unavailable"))
+            return start(jenkins, job, parameters)
+
+        with mock.patch.object(self.function.Jenkins, "has", meanwhile):
+            self.assertEqual(self.started(), [True])
+        self.assertEqual((len(seen), self.builds()), (1, ["7f1c"]))
+
+    def test_a_build_that_was_started_before_its_run_ended_is_found(self):
+        found = {
+            "in the builds": lambda: self.jenkins.builds[DEPLOY].append({"number": 3, "actions": [{}, {"parameters": PARAMETERS}]}),
+            "in the queue": lambda: self.jenkins.queue.append(
+                {"id": 8, "task": {"url": f"http://inside:8080/other/{DEPLOY}/"}, "actions": [{}, {"parameters": PARAMETERS}]}
+            ),
+        }
+        for where, put in found.items():
+            with self.subTest(where=where):
+                self.jenkins.builds[DEPLOY], self.jenkins.queue = [], []
+                self.abandoned()
+                put()
+                self.assertEqual(self.started(), [False])
+                self.assertEqual(self.jenkins.posts(), [])
+
+    def test_what_looks_like_it_and_is_not_it_is_not_found(self):
+        other = [PARAMETERS[0], {"name": "EVENT_ID", "value": "other"}]
+        for url in (ENDPOINT, "job/a/" + DEPLOY, "job/deploy"):
+            self.jenkins.queue.append({"id": 8, "task": {"url": f"{self.url}/{url}/"}, "actions": [{"parameters": PARAMETERS}]})
+        self.abandoned()
+        self.jenkins.builds[DEPLOY] = [{"number": 3, "actions": [None, {"parameters": other}]}]
+        self.assertEqual(self.started(), [True])
 
     def test_a_job_whose_name_has_a_space_is_found_as_jenkins_writes_it(self):
-        os.environ["JOB_PATHS"] = "job/ml%20team/job/deploy"
+        self.route(deploy="job/ml%20team/job/deploy")
         self.jenkins.builds["job/ml%20team/job/deploy"] = []
         task = {"url": f"{self.url}/job/ml%20team/job/deploy/"}
+        self.jenkins.look["queue"] = 200
+        self.jenkins.start["job/ml%20team/job/deploy"] = 503
+        self.fails("Unavailable")
+        self.later()
         self.jenkins.queue = [{"id": 8, "task": task, "actions": [{"parameters": PARAMETERS}]}]
         self.assertEqual(self.started(), [False])
 
-    def test_what_is_in_an_event_never_becomes_part_of_a_url_or_form_unescaped(self):
-        for value in ("x&delay=0", "x y", "", "x" * 2049, None, ["x"], "x\ny"):
-            with self.subTest(value=value):
-                sentence = "the event's id or detail.ModelPackageArn is no id and no ARN"
-                self.assertEqual(self.fails("Refused", {"id": value, "detail": EVENT["detail"]}), sentence)
-                self.assertEqual(self.fails("Refused", {"id": "1", "detail": {"ModelPackageArn": value}}), sentence)
-        for event in ({}, {"id": "1"}, {"id": "1", "detail": None}, {"detail": EVENT["detail"]}):
-            with self.subTest(event=event):
-                self.assertIn("lacks id or detail.ModelPackageArn", self.fails("Refused", event))
-        self.assertEqual(self.jenkins.calls, [])
+    def test_wherever_a_run_ends_each_job_is_started_once_and_no_event_is_left(self):
+        """A run is stopped before and after each of its calls to S3, and before and after each POST; then the message comes
+        again until it is done."""
+        self.route(deploy=DEPLOY, endpoint=ENDPOINT)
+        once, stops = self.function.Jenkins.once, 0
+        for stop in range(1000):
+            self.jenkins.builds = {DEPLOY: [], ENDPOINT: []}
+            self.fresh()
+            left = [stop]
+
+            def edge(*_):
+                left[0] -= 1
+                if left[0] == -1:
+                    raise Killed
+
+            def asked(jenkins, url, form):
+                edge()
+                answer = once(jenkins, url, form)
+                edge()
+                return answer
+
+            with mock.patch.object(self.function.Jenkins, "once", asked):
+                self.s3.onlooker = edge
+                try:
+                    self.run_it()
+                except Killed:
+                    stops += 1
+                self.s3.onlooker = lambda *_: None
+            for _ in range(3):
+                self.later()
+                self.run_it()
+            with self.subTest(stop=stop):
+                self.assertEqual((self.builds(DEPLOY), self.builds(ENDPOINT)), (["7f1c"], ["7f1c"]))
+                self.assertEqual(self.written("events/"), [])
+            if left[0] >= 0:
+                break
+        self.assertGreater(stops, 20)
+
+
+class Order(Bench):
+    def test_what_waited_while_jenkins_was_away_is_started_in_the_order_of_the_events(self):
+        self.jenkins.start[DEPLOY] = 503
+        for name, minute in (("c", 3), ("a", 1), ("b", 2)):
+            self.fails("Unavailable", event(name, minute=minute))
+        self.later(24 * 3600)
+        self.fails("Unavailable", event("b", minute=2))
+        self.later()
+        self.jenkins.start.clear()
+        self.assertEqual(self.started(event("b", minute=2)), [True, True, True])
+        self.assertEqual(self.builds(), ["a", "b", "c"])
+        for name, minute in (("a", 1), ("b", 2), ("c", 3)):
+            self.assertEqual(self.run_it(event(name, minute=minute))["outcome"], "its jobs were started before")
+        self.assertEqual((self.builds(), self.written("events/")), (["a", "b", "c"], []))
+
+    def test_it_stops_at_the_first_that_cannot_be_started(self):
+        self.jenkins.start[DEPLOY] = 409
+        self.fails("Refused", event("a", minute=1))
+        self.jenkins.start.clear()
+        self.assertIn("for event a by somebody else", self.fails("Unavailable", event("b", minute=2)))
+        self.assertEqual(self.builds(), [])
+        self.later()
+        self.assertEqual(self.started(event("b", minute=2)), [True, True])
+        self.assertEqual(self.builds(), ["a", "b"])
+
+    def test_an_event_that_was_served_is_done_though_a_later_one_of_its_group_fails(self):
+        self.jenkins.start[DEPLOY] = 503
+        self.fails("Unavailable", event("b", minute=2))
+        self.jenkins.start.clear()
+        self.assertEqual(self.run_it(event("a", minute=1))["outcome"], "served")
+        self.assertEqual(self.builds(), ["a"])
+
+    def test_groups_do_not_wait_for_each_other(self):
+        self.route("others", deploy=ENDPOINT)
+        self.jenkins.start[DEPLOY] = 503
+        self.fails("Unavailable", event("a"))
+        self.assertEqual(self.started(event("b", group="others", minute=5)), [True])
+        self.assertEqual(self.builds(ENDPOINT), ["b"])
+
+    def test_an_event_that_comes_while_another_run_is_at_its_group_is_started_by_that_run(self):
+        start, seen = self.function.Jenkins.start, []
+
+        def meanwhile(jenkins, job, parameters):
+            if not seen:
+                seen.append(self.fails("Unavailable", event("b", minute=2)))
+            return start(jenkins, job, parameters)
+
+        with mock.patch.object(self.function.Jenkins, "start", meanwhile):
+            self.assertEqual(self.started(event("a", minute=1)), [True, True])
+        self.assertEqual(self.builds(), ["a", "b"])
+
+    def test_what_there_is_no_time_for_comes_again(self):
+        self.context.seconds = 74
+        self.assertIn("there is no time left for more events", self.fails("Unavailable"))
+        self.context.seconds = 150
+        self.assertEqual(self.started(), [True])
+
+
+class Forgotten(Bench):
+    def test_claims_go_after_thirty_days_and_not_before_in_all_their_versions(self):
+        self.jenkins.start[DEPLOY] = 503
+        self.fails("Unavailable")
+        self.later()
+        self.fails("Unavailable")
+        self.jenkins.start.clear()
+        self.later()
+        self.run_it()
+        self.assertEqual(sum(len(versions) for key, versions in self.s3.versions.items() if "/starting/" in key), 4)
+        self.clock = NOON + 30 * 24 * 3600 - 60
+        self.run_it(event("b", time="2026-03-31T11:59:00Z"))
+        self.assertEqual(len(self.written("starting/")), 4)
+        self.clock = NOON + 30 * 24 * 3600 + 60
+        self.run_it(event("c", time="2026-03-31T12:01:00Z"))
+        self.assertEqual({key.split("/")[1] for key in self.written("starting/")}, {"2026-03-31T11:59:00.000000000Z-b", "2026-03-31T12:01:00.000000000Z-c"})
+
+    def test_an_event_that_nobody_has_replayed_for_thirty_days_is_given_up(self):
+        self.jenkins.start[DEPLOY] = 503
+        self.fails("Unavailable")
+        self.jenkins.start.clear()
+        self.clock = NOON + 31 * 24 * 3600
+        self.assertEqual(self.started(event("b", time="2026-04-01T12:00:00Z")), [True])
+        self.assertEqual((self.builds(), self.written("events/")), (["b"], []))
+
+    def test_what_cannot_be_removed_is_told_and_the_event_is_served(self):
+        self.run_it()
+        self.clock = NOON + 31 * 24 * 3600
+        remove, calls = self.function.Bucket.remove, []
+
+        def refusing(bucket, folder, *given):
+            if folder == "starting/":
+                raise self.function.Unavailable("no")
+            return remove(bucket, folder, *given)
+
+        with mock.patch.object(self.function.Bucket, "remove", refusing):
+            self.assertEqual(self.run_it(event("b", time="2026-04-01T12:00:00Z"))["jobs"][-1], {"notRemoved": "no"})
 
 
 class TwoJobs(Bench):
     def setUp(self):
         super().setUp()
-        os.environ["JOB_PATHS"] = f"{DEPLOY},{ENDPOINT}"
+        self.route(deploy=DEPLOY, endpoint=ENDPOINT)
 
     def paths(self):
         return [path.removeprefix("/ci/").removesuffix("/buildWithParameters") for path in self.jenkins.posts()]
 
     def test_each_is_started_once_for_an_event(self):
         self.assertEqual(self.started(), [True, True])
-        self.assertEqual(self.started(), [False, False])
+        self.assertEqual(self.started(), [])
         self.assertEqual(self.paths(), [DEPLOY, ENDPOINT])
 
     def test_where_the_second_fails_the_next_attempt_starts_only_the_second(self):
         self.jenkins.start[ENDPOINT] = 503
         self.assertEqual(self.fails("Unavailable"), f"Jenkins at {self.url} is not available: it answers 503")
         self.jenkins.start.clear()
-        self.assertEqual(self.started(), [False, True])
+        self.later()
+        self.assertEqual(self.started(), [True])
         self.assertEqual(self.paths(), [DEPLOY, ENDPOINT, ENDPOINT])
 
     def test_where_the_first_fails_the_second_is_started_all_the_same(self):
         self.jenkins.start[DEPLOY] = 409
         self.assertEqual(self.fails("Refused"), f"{self.job} cannot be built: enable the job")
         self.jenkins.start.clear()
-        self.assertEqual(self.started(), [True, False])
+        self.later()
+        self.assertEqual(self.started(), [True])
+        self.assertEqual(self.paths(), [DEPLOY, ENDPOINT, DEPLOY])
 
     def test_both_failures_are_told_and_one_that_may_pass_decides(self):
         self.jenkins.start = {DEPLOY: 409, ENDPOINT: 503}
@@ -207,12 +493,14 @@ class TwoJobs(Bench):
         )
 
     def test_the_same_failure_of_both_is_told_once(self):
+        self.abandoned()
         self.jenkins.look["queue"] = 502
         self.assertEqual(self.fails("Unavailable"), f"Jenkins at {self.url} is not available: it answers 502")
 
 
 class WhileJenkinsStarts(Bench):
     def test_a_refusal_that_passes_is_waited_for(self):
+        self.abandoned()
         self.jenkins.first = [401, 403, 401]
         self.assertEqual(self.started(), [True])
         self.assertEqual((self.pauses, len(self.jenkins.posts())), ([2, 4, 8], 1))
@@ -230,25 +518,26 @@ class WhileJenkinsStarts(Bench):
         self.assertEqual((len(self.jenkins.posts()), len(self.jenkins.builds[DEPLOY])), (3, 1))
 
     def test_a_refusal_that_lasts_for_thirty_seconds_is_told(self):
-        self.jenkins.look["queue"] = 401
+        self.jenkins.start[DEPLOY] = 401
         self.assertEqual(self.fails("Refused"), "Jenkins does not accept the user and API token: renew the API token")
         self.assertEqual(sum(self.pauses), 30)
 
     def test_two_jobs_share_the_thirty_seconds(self):
-        os.environ["JOB_PATHS"] = f"{DEPLOY},{ENDPOINT}"
-        self.jenkins.look["queue"] = 403
+        self.route(deploy=DEPLOY, endpoint=ENDPOINT)
+        self.jenkins.start = {DEPLOY: 403, ENDPOINT: 403}
         self.fails("Refused")
         self.assertEqual(sum(self.pauses), 30)
 
     def test_the_thirty_seconds_begin_anew_once_jenkins_has_taken_the_user(self):
+        self.abandoned()
         self.jenkins.first = [401] * 3
         self.jenkins.look[DEPLOY] = 403
         self.fails("Refused")
         self.assertEqual(self.pauses, [2, 4, 8, 2, 4, 8, 16])
 
     def test_the_function_ends_within_its_own_time(self):
-        self.jenkins.look["queue"] = 401
-        self.context.seconds = 31
+        self.jenkins.start[DEPLOY] = 401
+        self.function.ENOUGH, self.context.seconds = 0, 31
         self.assertEqual(self.fails("Refused"), "Jenkins does not accept the user and API token: renew the API token")
         self.assertEqual(self.pauses, [])
 
@@ -269,20 +558,23 @@ class WhatJenkinsAnswers(Bench):
         }
         for status, (kind, sentence) in cases.items():
             with self.subTest(status=status, when="starting"):
+                self.fresh()
                 self.jenkins.start[DEPLOY] = status
                 self.assertEqual(self.fails(kind), sentence)
         for look in ("queue", DEPLOY):
             for status in (401, 403, 404, 503):
                 with self.subTest(status=status, when="looking", at=look):
-                    self.jenkins.calls.clear()
+                    self.abandoned()
                     self.jenkins.look = {look: status}
                     self.assertEqual(self.fails(cases[status][0]), cases[status][1])
                     self.assertEqual(self.jenkins.posts(), [])
+                    self.jenkins.look = {}
 
     def test_a_redirect_to_the_job_itself_means_that_nothing_was_scheduled(self):
         self.jenkins.start[DEPLOY] = 302
         for location in (".", f"/ci/{DEPLOY}/", f"http://inside:8080/ci/{DEPLOY}/"):
             with self.subTest(location=location):
+                self.fresh()
                 self.jenkins.location = location
                 sentence = f"Jenkins took the request but scheduled no build of {self.job}"
                 self.assertEqual(self.fails("Unavailable"), sentence)
@@ -292,6 +584,7 @@ class WhatJenkinsAnswers(Bench):
         for at, status in (("start", 302), ("look", 302), ("look", 301), ("start", 307)):
             with self.subTest(at=at, status=status):
                 self.jenkins.start, self.jenkins.look = {}, {}
+                self.abandoned()
                 getattr(self.jenkins, at)[DEPLOY] = status
                 text = self.fails("Refused")
                 self.assertIn(f"{self.job} is redirected to https://login.example.com/oauth: ", text)
@@ -301,6 +594,7 @@ class WhatJenkinsAnswers(Bench):
     def test_what_is_not_jenkins_is_told(self):
         for body in ("<html>", "[]", "3"):
             with self.subTest(body=body):
+                self.abandoned()
                 self.jenkins.body = body
                 sentence = f"what answers at {self.url} is not Jenkins: its reply is no JSON object"
                 self.assertEqual(self.fails("Refused"), sentence)
@@ -319,6 +613,7 @@ class Secrets(Bench):
     def test_a_secret_of_another_form_is_told_without_its_content(self):
         for secret in (TOKEN, json.dumps([TOKEN]), json.dumps({"token": TOKEN}), json.dumps(TOKEN)):
             with self.subTest(length=len(secret)):
+                self.fresh()
                 self.secrets.text = secret
                 sentence = "the secret arn:secret does not hold a JSON object with user and token"
                 self.assertEqual(self.fails("Refused"), sentence)
@@ -327,6 +622,7 @@ class Secrets(Bench):
         denied = {"Error": {"Code": "AccessDeniedException", "Message": "not authorized"}}
         for error in (ClientError(denied, "GetSecretValue"), ConnectTimeoutError(endpoint_url="https://sm")):
             with self.subTest(error=type(error).__name__):
+                self.fresh()
                 self.secrets.error = error
                 text = self.fails("Unavailable")
                 self.assertIn("the secret arn:secret cannot be read: ", text)
@@ -335,7 +631,7 @@ class Secrets(Bench):
 
     def test_waiting_for_the_secret_leaves_time_to_say_so(self):
         self.run_it()
-        config = self.secrets.config
+        config = self.configs["secretsmanager"]
         attempts = config.retries["total_max_attempts"]
         self.assertLess(attempts * (config.connect_timeout + config.read_timeout), 40)
 
@@ -361,6 +657,7 @@ class OverTls(Bench):
     def test_a_ca_bundle_that_is_none_is_told(self):
         for bundle in ("no certificate", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"):
             with self.subTest(bundle=bundle):
+                self.fresh()
                 self.keep(user="robot", token=TOKEN, caBundle=bundle)
                 sentence = "the CA bundle of the secret holds no certificate in PEM form"
                 self.assertEqual(self.fails("Refused"), sentence)

@@ -7,9 +7,9 @@ from templates import Stack
 
 TEXT = (pathlib.Path(__file__).parents[3] / "src" / "templates" / "model-trigger.yaml").read_text()
 PARAMETERS = {
-    "ProjectId": "p-1", "ProjectName": "taxi", "ModelPackageGroupName": "taxi-p-1", "ApprovalStatuses": ["Approved"],
-    "JenkinsUrl": "https://ci.example", "JobPaths": ["job/deploy", "job/endpoint"], "JenkinsSecret": "{}",
+    "ArtifactBucket": "artifacts", "BucketPrefix": "mlops-operator/0a1b/", "JenkinsUrl": "https://ci.example", "JenkinsSecret": "{}",
 }
+OURS = "arn:aws:s3:::artifacts/mlops-operator/0a1b/"
 TOPIC = "arn:aws:sns:eu-central-1:111122223333:mlops-alarms"
 
 
@@ -23,38 +23,49 @@ def only(kind, **given):
 
 
 class ModelTriggerTemplate(unittest.TestCase):
-    def test_only_finished_packages_of_the_projects_own_group_with_the_wanted_status_start_it(self):
+    def test_finished_packages_of_every_group_and_status_go_to_the_queue(self):
+        rule = only("AWS::Events::Rule")
         self.assertEqual(
-            only("AWS::Events::Rule")["EventPattern"],
+            rule["EventPattern"],
             {
                 "source": ["aws.sagemaker"],
                 "detail-type": ["SageMaker Model Package State Change"],
-                "detail": {
-                    "ModelPackageGroupName": ["taxi-p-1"],
-                    "ModelApprovalStatus": ["Approved"],
-                    "ModelPackageStatus": ["Completed"],
-                },
+                "detail": {"ModelPackageStatus": ["Completed"]},
             },
         )
+        [target] = rule["Targets"]
+        self.assertEqual((target["Arn"], target["DeadLetterConfig"]), ("<WaitingEvents.Arn>", {"Arn": "<FailedEvents.Arn>"}))
 
-    def test_a_rejected_model_starts_nothing_unless_asked_for(self):
-        self.assertEqual(Stack(TEXT).template["Parameters"]["ApprovalStatuses"]["Default"], "Approved")
+    def test_it_knows_no_project(self):
+        for name in Stack(TEXT).template["Parameters"]:
+            self.assertNotRegex(name, "Project|PackageGroup|Job|Status")
 
-    def test_only_the_rule_may_call_the_function(self):
-        permission = only("AWS::Lambda::Permission")
-        self.assertEqual((permission["Principal"], permission["SourceArn"]), ("events.amazonaws.com", "<Rule.Arn>"))
+    def test_only_the_rule_may_write_to_the_queues(self):
+        policies = dict(stack().resources("AWS::SQS::QueuePolicy"))
+        queues = [one["Queues"] for one in policies.values()]
+        self.assertEqual(queues, [["<WaitingEvents>"], ["<FailedEvents>"]])
+        for policy in policies.values():
+            [statement] = policy["PolicyDocument"]["Statement"]
+            self.assertEqual((statement["Principal"], statement["Action"]), ({"Service": "events.amazonaws.com"}, "sqs:SendMessage"))
+            self.assertEqual(statement["Condition"], {"ArnEquals": {"aws:SourceArn": "<Rule.Arn>"}})
 
-    def test_what_cannot_be_delivered_or_served_goes_to_one_queue_that_only_the_rule_may_write_to(self):
-        self.assertEqual(only("AWS::Lambda::Function")["DeadLetterConfig"], {"TargetArn": "<FailedEvents.Arn>"})
-        [target] = only("AWS::Events::Rule")["Targets"]
-        self.assertEqual(target["DeadLetterConfig"], {"Arn": "<FailedEvents.Arn>"})
-        policy = only("AWS::SQS::QueuePolicy")
-        self.assertEqual(policy["Queues"], ["<FailedEvents>"])
-        [statement] = policy["PolicyDocument"]["Statement"]
-        self.assertEqual(statement["Condition"], {"ArnEquals": {"aws:SourceArn": "<Rule.Arn>"}})
-        self.assertEqual(only("AWS::SQS::Queue")["MessageRetentionPeriod"], 14 * 24 * 3600)
+    def test_a_message_comes_again_for_three_days_and_is_kept_for_two_weeks(self):
+        queues = dict(stack().resources("AWS::SQS::Queue"))
+        for name, queue in queues.items():
+            self.assertEqual((queue["MessageRetentionPeriod"], queue["SqsManagedSseEnabled"]), (14 * 24 * 3600, True), name)
+        waiting = queues["WaitingEvents"]
+        redrive = waiting["RedrivePolicy"]
+        self.assertEqual(redrive["deadLetterTargetArn"], "<FailedEvents.Arn>")
+        self.assertEqual(waiting["VisibilityTimeout"] * redrive["maxReceiveCount"], 3 * 24 * 3600)
+        self.assertGreaterEqual(waiting["VisibilityTimeout"], 6 * only("AWS::Lambda::Function")["Timeout"])
 
-    def test_its_role_reads_its_own_secret_and_no_other(self):
+    def test_a_message_that_fails_holds_no_other_and_several_runs_go_on_at_once(self):
+        mapping = only("AWS::Lambda::EventSourceMapping")
+        self.assertEqual((mapping["EventSourceArn"], mapping["BatchSize"]), ("<WaitingEvents.Arn>", 1))
+        self.assertGreater(mapping["ScalingConfig"]["MaximumConcurrency"], 1)
+        self.assertNotIn("ReservedConcurrentExecutions", only("AWS::Lambda::Function"))
+
+    def test_its_role_reaches_what_is_its_own_and_no_more(self):
         [policy] = only("AWS::IAM::Role")["Policies"]
         statements = policy["PolicyDocument"]["Statement"]
         self.assertEqual(
@@ -62,9 +73,17 @@ class ModelTriggerTemplate(unittest.TestCase):
             [
                 (["logs:CreateLogStream", "logs:PutLogEvents"], "<LogGroup.Arn>"),
                 ("secretsmanager:GetSecretValue", "<JenkinsCredentials>"),
-                ("sqs:SendMessage", "<FailedEvents.Arn>"),
+                (["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"], "<WaitingEvents.Arn>"),
+                ("s3:GetObject", OURS + "routes/*"),
+                (["s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:DeleteObjectVersion"], [OURS + "events/*", OURS + "starting/*"]),
+                (["s3:ListBucket", "s3:ListBucketVersions"], "arn:aws:s3:::artifacts"),
+                (["kms:Decrypt", "kms:GenerateDataKey"], "arn:aws:kms:eu-central-1:*:key/*"),
             ],
         )
+        lists, keys = statements[5]["Condition"]["StringLike"], statements[6]["Condition"]["StringLike"]
+        self.assertEqual(lists, {"s3:prefix": [f"mlops-operator/0a1b/{folder}/*" for folder in ("routes", "events", "starting")]})
+        self.assertEqual(keys["kms:ViaService"], "s3.eu-central-1.amazonaws.com*")
+        self.assertEqual(keys["kms:EncryptionContext:aws:s3:arn"], ["arn:aws:s3:::artifacts", OURS + "*"])
 
     def test_a_role_that_is_given_is_used_and_none_is_made(self):
         given = {"LambdaRoleArn": "arn:aws:iam::111122223333:role/run"}
@@ -78,7 +97,10 @@ class ModelTriggerTemplate(unittest.TestCase):
 
     def test_neither_user_nor_token_stands_in_the_functions_environment(self):
         variables = only("AWS::Lambda::Function")["Environment"]["Variables"]
-        wanted = {"JENKINS_URL": "https://ci.example", "JOB_PATHS": "job/deploy,job/endpoint", "SECRET_ARN": "<JenkinsCredentials>"}
+        wanted = {
+            "ARTIFACT_BUCKET": "artifacts", "BUCKET_PREFIX": "mlops-operator/0a1b/",
+            "JENKINS_URL": "https://ci.example", "SECRET_ARN": "<JenkinsCredentials>",
+        }
         self.assertEqual(variables, wanted)
         self.assertTrue(Stack(TEXT).template["Parameters"]["JenkinsSecret"]["NoEcho"])
 
@@ -87,23 +109,19 @@ class ModelTriggerTemplate(unittest.TestCase):
         alarms = dict(stack(AlarmTopicArn=TOPIC).resources("AWS::CloudWatch::Alarm"))
         self.assertEqual(
             {(one["Namespace"], one["MetricName"], *one["AlarmActions"]) for one in alarms.values()},
-            {("AWS/Lambda", "Errors", TOPIC), ("AWS/SQS", "ApproximateNumberOfMessagesVisible", TOPIC)},
+            {("AWS/SQS", "ApproximateAgeOfOldestMessage", TOPIC), ("AWS/SQS", "ApproximateNumberOfMessagesVisible", TOPIC)},
         )
+        # From the third time on that SQS has given a message out it is not the oldest any more.
+        visibility = dict(stack().resources("AWS::SQS::Queue"))["WaitingEvents"]["VisibilityTimeout"]
+        oldest = alarms["WaitingEventsAlarm"]
+        self.assertLess(oldest["Threshold"] + oldest["Period"], 2 * visibility)
 
     def test_it_is_in_a_vpc_only_where_subnets_are_given(self):
         self.assertNotIn("VpcConfig", only("AWS::Lambda::Function", SubnetIds="", SecurityGroupIds=""))
         inside = only("AWS::Lambda::Function", SubnetIds=["subnet-1"], SecurityGroupIds=["sg-1"])
         self.assertEqual(inside["VpcConfig"], {"SubnetIds": ["subnet-1"], "SecurityGroupIds": ["sg-1"]})
 
-    def test_all_that_takes_tags_carries_the_projects(self):
-        untagged = {"AWS::Lambda::EventInvokeConfig", "AWS::Lambda::Permission", "AWS::SQS::QueuePolicy"}
-        for kind in {one["Type"] for one in stack().template["Resources"].values()} - untagged:
-            for name, properties in stack(AlarmTopicArn=TOPIC).resources(kind):
-                tags = {one["Key"]: one["Value"] for one in properties["Tags"]}
-                self.assertEqual(tags, {"sagemaker:project-id": "p-1", "sagemaker:project-name": "taxi"}, name)
-
-    def test_a_retry_is_made_twice_and_the_log_is_kept_as_long_as_asked_for(self):
-        self.assertEqual(only("AWS::Lambda::EventInvokeConfig")["MaximumRetryAttempts"], 2)
+    def test_the_log_is_kept_as_long_as_asked_for(self):
         self.assertEqual(only("AWS::Logs::LogGroup", LogRetentionDays=7)["RetentionInDays"], 7)
 
 

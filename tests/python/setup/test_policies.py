@@ -149,7 +149,7 @@ class ProjectRoles(unittest.TestCase):
     def test_a_triggers_role_needs_nothing_beyond_its_boundary(self):
         bounds = granted(dict(self.roles().resources("AWS::IAM::ManagedPolicy"))["TriggerBoundary"]["PolicyDocument"]["Statement"])
         text = (ROOT / "src" / "templates" / "model-trigger.yaml").read_text()
-        given = {"SubnetIds": ["subnet-1"], "SecurityGroupIds": ["sg-1"]}
+        given = {"SubnetIds": ["subnet-1"], "SecurityGroupIds": ["sg-1"], "ArtifactBucket": "mlops-b", "BucketPrefix": "mlops-operator/0a1b/"}
         [(_, role)] = Stack(text, given).resources("AWS::IAM::Role")
         needs = granted(sum((one["PolicyDocument"]["Statement"] for one in role["Policies"]), []))
         self.assertEqual(needs.keys(), bounds.keys())
@@ -159,9 +159,8 @@ class ProjectRoles(unittest.TestCase):
             "AWS::CloudWatch::Alarm": "cloudwatch:PutMetricAlarm",
             "AWS::Events::Rule": "events:PutRule",
             "AWS::IAM::Role": "iam:CreateRole",
-            "AWS::Lambda::EventInvokeConfig": "lambda:PutFunctionEventInvokeConfig",
+            "AWS::Lambda::EventSourceMapping": "lambda:CreateEventSourceMapping",
             "AWS::Lambda::Function": "lambda:CreateFunction",
-            "AWS::Lambda::Permission": "lambda:AddPermission",
             "AWS::Logs::LogGroup": "logs:CreateLogGroup",
             "AWS::SQS::Queue": "sqs:CreateQueue",
             "AWS::SQS::QueuePolicy": "sqs:SetQueueAttributes",

@@ -23,7 +23,7 @@ use crate::domain::identity::{Identity, Owned, Ownership};
 use crate::domain::platform::Platform;
 use crate::resources::artifact_bucket::{
     Action, ArtifactBucket, Encryption, ObjectVersion, Observed, ObservedBucket, ObservedObject, Settings,
-    archive_keys, is_archive,
+    archive_keys, goes_on_after, is_archive, is_of_the_trigger,
 };
 
 mod write;
@@ -49,19 +49,19 @@ enum Look {
     UnlessMarked,
 }
 
-type Failure<E> = SdkError<E, HttpResponse>;
+pub(super) type Failure<E> = SdkError<E, HttpResponse>;
 
 /// The code of a refusal; empty where S3 did not answer.
-fn code<E: ProvideErrorMetadata>(error: &Failure<E>) -> &str {
+pub(super) fn code<E: ProvideErrorMetadata>(error: &Failure<E>) -> &str {
     error.as_service_error().and_then(ProvideErrorMetadata::code).unwrap_or_default()
 }
 
-fn status<E>(error: &Failure<E>) -> u16 {
+pub(super) fn status<E>(error: &Failure<E>) -> u16 {
     error.raw_response().map_or(0, |response| response.status().as_u16())
 }
 
 /// The fault of a call that needs this IAM action.
-fn refused<E: ProvideErrorMetadata>(permission: &str, attempt: &str, error: &Failure<E>) -> Fault {
+pub(super) fn refused<E: ProvideErrorMetadata>(permission: &str, attempt: &str, error: &Failure<E>) -> Fault {
     let fault = fault(attempt, error);
     match code(error) {
         "NoSuchBucket" => Fault { kind: FaultKind::Propagating, reason: Reason::Propagating, ..fault },
@@ -82,13 +82,13 @@ fn plain_tags(tags: &[Tag]) -> BTreeMap<String, String> {
 
 /// A bucket, and the account that it must belong to: names of buckets are free for anybody once a bucket is gone.
 #[derive(Clone, Copy)]
-struct Bucket<'a> {
-    name: &'a str,
-    owner: &'a str,
+pub(super) struct Bucket<'a> {
+    pub(super) name: &'a str,
+    pub(super) owner: &'a str,
 }
 
 impl<'a> Bucket<'a> {
-    fn of(id: &'a Identity) -> Self {
+    pub(super) fn of(id: &'a Identity) -> Self {
         Self { name: &id.placement.bucket, owner: id.placement.account_id.as_str() }
     }
 }
@@ -134,8 +134,8 @@ impl ArtifactBucketActuator {
 
     /// Whether an object need not be looked at. With a new key of the installation all marks are made anew.
     fn passes_over(&self, id: &Identity, key: &str) -> bool {
-        let Look::Wanted(wanted) = &self.look else { return false };
-        !wanted.contains(key) && is_archive(id, key) && !id.seals.accept_unsealed()
+        let unwanted = |key| matches!(&self.look, Look::Wanted(wanted) if !wanted.contains(key));
+        is_of_the_trigger(id, key) || (unwanted(key) && is_archive(id, key) && !id.seals.accept_unsealed())
     }
 
     /// Whether the bucket is there to be worked with; `None`: it is. One of that name counts only in the project's account.
@@ -276,7 +276,7 @@ impl ArtifactBucketActuator {
     /// so many calls and so much memory.
     async fn keys(&self, id: &Identity, bucket: Bucket<'_>, prefix: &str) -> Result<Vec<String>, Fault> {
         let mut keys = Vec::new();
-        let mut token = None;
+        let mut after = None;
         for _ in 0..MOST_PAGES {
             let call = self
                 .client
@@ -284,17 +284,18 @@ impl ArtifactBucketActuator {
                 .bucket(bucket.name)
                 .expected_bucket_owner(bucket.owner)
                 .prefix(prefix)
-                .set_continuation_token(token);
+                .set_start_after(after);
             let answer = call.send().await.map_err(|error| {
                 refused("s3:ListBucket", &format!("list the objects of bucket \"{bucket}\""), &error)
             })?;
             let found = answer.contents().iter().filter_map(|object| object.key());
+            after =
+                found.clone().last().filter(|_| answer.is_truncated() == Some(true)).map(|key| goes_on_after(id, key));
             keys.extend(found.filter(|key| !self.passes_over(id, key)).map(str::to_owned));
             if keys.len() > MOST_OBJECTS {
                 break;
             }
-            token = answer.next_continuation_token().map(str::to_owned);
-            if token.is_none() {
+            if after.is_none() {
                 return Ok(keys);
             }
         }

@@ -1,0 +1,148 @@
+//! S3, for the model route: an object whose metadata holds its owner's mark. It is found by the project's name; each
+//! write and deletion is of the content that was seen and of no other, so that another owner's is never touched.
+
+use aws_sdk_s3::Client;
+use aws_sdk_s3::primitives::ByteStream;
+use aws_sdk_s3::types::{ChecksumAlgorithm, ChecksumMode};
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+
+use crate::adapters::aws::artifact_bucket::{Bucket, Failure, code, refused, status};
+use crate::adapters::aws::clients::Aws;
+use crate::crd::identifiers::Sha256;
+use crate::crd::status::Reason;
+use crate::domain::external_resource::{Actuator, Attempts, RecordedIds};
+use crate::domain::fault::{Fault, FaultKind};
+use crate::domain::identity::Identity;
+use crate::resources::model_route::{Action, Desired, ModelRoute, Observed, ObservedObject, folder, group_of};
+
+/// Metadata with the owner's mark.
+const MARK: &str = "mlops-operator-owner";
+/// Metadata with the object's namespace and name, for people.
+const OBJECT: &str = "mlops-operator-object";
+/// Routes of one project that are looked at: those of SageMaker projects that it has had.
+const MOST: usize = 20;
+
+/// The actuator of the model route.
+pub struct ModelRouteActuator {
+    client: Client,
+}
+
+impl ModelRouteActuator {
+    /// Works in the place that the clients are for.
+    pub fn new(aws: &Aws) -> Self {
+        Self { client: aws.s3.clone() }
+    }
+
+    /// Keys of what may be routes of the project; none where there is no such bucket of the account.
+    async fn keys(&self, id: &Identity) -> Result<Vec<String>, Fault> {
+        let bucket = Bucket::of(id);
+        let (mut keys, mut token) = (Vec::new(), None);
+        loop {
+            let call = self
+                .client
+                .list_objects_v2()
+                .bucket(bucket.name)
+                .expected_bucket_owner(bucket.owner)
+                .prefix(folder(id))
+                .set_continuation_token(token);
+            let answer = match call.send().await {
+                Ok(answer) => answer,
+                Err(error) if code(&error) == "NoSuchBucket" => return Ok(keys),
+                Err(error) => {
+                    return Err(refused("s3:ListBucket", &format!("list the routes in bucket \"{bucket}\""), &error));
+                }
+            };
+            let found = answer.contents().iter().filter_map(|object| object.key());
+            keys.extend(found.filter(|key| group_of(id, key).is_some()).map(str::to_owned));
+            token = answer.next_continuation_token().map(str::to_owned);
+            if token.is_none() || keys.len() >= MOST {
+                keys.truncate(MOST);
+                return Ok(keys);
+            }
+        }
+    }
+
+    /// `None`: it went in the meantime.
+    async fn object(&self, id: &Identity, key: String) -> Result<Option<ObservedObject>, Fault> {
+        let bucket = Bucket::of(id);
+        let head = self
+            .client
+            .head_object()
+            .bucket(bucket.name)
+            .expected_bucket_owner(bucket.owner)
+            .key(&key)
+            .checksum_mode(ChecksumMode::Enabled);
+        let head = match head.send().await {
+            Ok(head) => head,
+            Err(error) if status(&error) == 404 => return Ok(None),
+            Err(error) => return Err(refused("s3:GetObject", &format!("look at object \"{key}\""), &error)),
+        };
+        let sum = head.checksum_sha256().and_then(|sum| STANDARD.decode(sum).ok()).map(hex::encode);
+        let mark = head.metadata().and_then(|metadata| metadata.get(MARK)).cloned();
+        let etag = head.e_tag().unwrap_or_default().to_owned();
+        Ok(Some(ObservedObject { key, sha256: sum.and_then(|sum| Sha256::parse(&sum).ok()), mark, etag }))
+    }
+
+    /// Writes the route in the place of the content with this entity tag, or where there is none.
+    async fn write(&self, id: &Identity, route: &Desired, before: Option<&str>) -> Result<(), Fault> {
+        let bucket = Bucket::of(id);
+        let call = self
+            .client
+            .put_object()
+            .bucket(bucket.name)
+            .expected_bucket_owner(bucket.owner)
+            .key(&route.key)
+            .body(ByteStream::from(route.body.clone().into_bytes()))
+            .content_type("application/json")
+            .checksum_algorithm(ChecksumAlgorithm::Sha256)
+            .metadata(MARK, &route.mark)
+            .metadata(OBJECT, format!("{}/{}", id.owner.namespace, id.owner.name))
+            .set_if_match(before.map(str::to_owned))
+            .set_if_none_match(before.is_none().then(|| "*".to_owned()));
+        let attempt = format!("write object \"{}\"", route.key);
+        call.send().await.map(drop).map_err(|error| changed("s3:PutObject", &attempt, &error))
+    }
+
+    async fn delete(&self, id: &Identity, key: &str, etag: &str) -> Result<(), Fault> {
+        let bucket = Bucket::of(id);
+        let call =
+            self.client.delete_object().bucket(bucket.name).expected_bucket_owner(bucket.owner).key(key).if_match(etag);
+        match call.send().await {
+            Ok(_) => Ok(()),
+            Err(error) if status(&error) == 404 => Ok(()),
+            Err(error) => Err(changed("s3:DeleteObject", &format!("delete object \"{key}\""), &error)),
+        }
+    }
+}
+
+/// The fault of a conditional call: what is there is not what was seen, so it is looked at again.
+fn changed<E: ProvideErrorMetadata>(permission: &str, attempt: &str, error: &Failure<E>) -> Fault {
+    let fault = refused(permission, attempt, error);
+    match code(error) {
+        "PreconditionFailed" | "ConditionalRequestConflict" | "NoSuchKey" => {
+            Fault { kind: FaultKind::Conflict, reason: Reason::Conflict, ..fault }
+        }
+        _ => fault,
+    }
+}
+
+impl Actuator<ModelRoute> for ModelRouteActuator {
+    async fn observe(&self, id: &Identity, _tried: &Attempts) -> Result<Observed, Fault> {
+        let mut objects = Vec::new();
+        for key in self.keys(id).await? {
+            objects.extend(self.object(id, key).await?);
+        }
+        Ok(Observed { objects })
+    }
+
+    async fn act(&self, id: &Identity, action: &Action) -> Result<RecordedIds, Fault> {
+        match action {
+            Action::Create(route) => self.write(id, route, None).await?,
+            Action::Replace(route, etag) => self.write(id, route, Some(etag)).await?,
+            Action::Delete { key, etag } => self.delete(id, key, etag).await?,
+        }
+        Ok(RecordedIds::new())
+    }
+}
