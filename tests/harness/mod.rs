@@ -6,6 +6,7 @@ pub mod aws;
 pub mod canary;
 pub mod cluster;
 pub mod environment_fault;
+pub mod function;
 pub mod operator;
 pub mod project;
 pub mod readable;

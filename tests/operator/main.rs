@@ -19,6 +19,7 @@ mod installations;
 mod least_privilege;
 mod lifecycles;
 mod lint_template;
+mod model_trigger;
 mod ownership;
 mod parameters;
 mod platforms;

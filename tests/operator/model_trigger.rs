@@ -1,0 +1,221 @@
+//! What an approved model starts, from SageMaker's event to the builds in Jenkins: the stack that the operator made, and its
+//! function as it was deployed, run for real. Judged by the builds that Jenkins has.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use crate::harness::function::{End, Function, Request};
+use crate::harness::operator::{ACCOUNT, Harness, REGION};
+use bytes::Bytes;
+use mlops_sandbox::aws::iam::Facts;
+use mlops_sandbox::aws::{Call, dispatch, events, sqs};
+use mlops_sandbox::{Endpoint, Fault, Settings, What};
+use serde_json::{Value, json};
+
+const LONG: Duration = Duration::from_mins(10);
+
+struct Scene {
+    harness: Harness,
+    function: Function,
+}
+
+impl Scene {
+    /// A project that is ready, with its trigger and its route.
+    async fn ready() -> Self {
+        let mut harness = Harness::new(Settings::default()).await;
+        harness.start();
+        harness.apply(Harness::manifest());
+        harness.until_condition("Ready=True/Succeeded", LONG).await;
+        assert!(harness.conditions().contains(&"RouteReady=True/InSync".to_owned()), "{:?}", harness.conditions());
+        Self { harness, function: Function::start() }
+    }
+
+    async fn pass(&mut self, time: Duration) {
+        self.function.pass(&self.harness.sandbox, time).await;
+    }
+
+    fn status(&self, pointer: &str) -> Value {
+        self.harness.object().unwrap().pointer(pointer).cloned().unwrap_or_default()
+    }
+
+    /// Registers a model in the project's group and approves it; gives its ARN.
+    async fn approve(&self) -> String {
+        let group = self.status("/status/project/modelPackageGroup");
+        let body = json!({"group": group, "approve": true, "region": REGION}).to_string();
+        let request = http::Request::post("/_sandbox/model-packages").body(Bytes::from(body)).unwrap();
+        let answer = self.harness.sandbox.answer(Endpoint::Jenkins, request).await.unwrap();
+        let made: Value = serde_json::from_slice(answer.body()).unwrap();
+        made["modelPackageArn"].as_str().unwrap_or_else(|| panic!("{made}")).to_owned()
+    }
+
+    /// The models that the deploy job was built for, in the order of the builds.
+    async fn builds(&self) -> Vec<String> {
+        let url = self.status("/status/jobs/urls/2");
+        let job = url.as_str().unwrap().trim_start_matches("https://ci.example").trim_end_matches('/').to_owned();
+        let tree = "builds[number,actions[parameters[name,value]]]";
+        let told = self.harness.jenkins("GET", &format!("{job}/api/json?tree={tree}"), "").await;
+        let told: Value = serde_json::from_str(&told).unwrap();
+        let builds = told["builds"].as_array().unwrap().iter().rev();
+        let parameters = builds.flat_map(|build| build["actions"].as_array().unwrap()).flat_map(|action| {
+            action["parameters"].as_array().into_iter().flatten().filter(|one| one["name"] == "MODEL_PACKAGE_ARN")
+        });
+        parameters.map(|one| one["value"].as_str().unwrap().to_owned()).filter(|arn| !arn.is_empty()).collect()
+    }
+
+    fn ask(
+        &self,
+        service: fn(&mut mlops_sandbox::World, &Call<'_>) -> mlops_sandbox::aws::Outcome,
+        operation: &str,
+        input: &Value,
+    ) -> Value {
+        let caller = dispatch::administrator(ACCOUNT);
+        let call = Call { operation, input, caller: &caller, region: REGION };
+        self.harness.sandbox.world(|world| service(world, &call)).expect(operation)
+    }
+
+    /// How many messages are in the queue of this name, seen or hidden.
+    fn messages(&self, queue: &str) -> u64 {
+        let urls = self.ask(sqs::call, "ListQueues", &json!({}))["QueueUrls"].clone();
+        let url = urls.as_array().unwrap().iter().find(|url| url.as_str().unwrap().contains(queue)).unwrap().clone();
+        let told = self.ask(sqs::call, "GetQueueAttributes", &json!({"QueueUrl": url, "AttributeNames": ["All"]}));
+        let number = |name: &str| told["Attributes"][name].as_str().unwrap().parse::<u64>().unwrap();
+        number("ApproximateNumberOfMessages") + number("ApproximateNumberOfMessagesNotVisible")
+    }
+
+    /// The last event that the function got.
+    fn last_event(&self) -> Value {
+        let invocations = self.harness.sandbox.world(|world| world.region(ACCOUNT, REGION).lambda.invocations.clone());
+        let body = invocations.last().unwrap().event["Records"][0]["body"].clone();
+        serde_json::from_str(body.as_str().unwrap()).unwrap()
+    }
+
+    fn publish(&self, event: &Value) {
+        self.harness.sandbox.world(|world| events::publish(world, ACCOUNT, REGION, event));
+    }
+
+    fn posts(&self) -> usize {
+        self.function.requests.iter().filter(|one| one.to == "jenkins" && one.method == "POST").count()
+    }
+
+    async fn end(mut self) {
+        self.function.stop();
+        self.harness.stop().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_approved_model_starts_its_job_once_however_often_its_event_is_delivered() {
+    let mut scene = Scene::ready().await;
+    let model = scene.approve().await;
+    scene.pass(Duration::from_mins(1)).await;
+    assert_eq!(scene.builds().await, [model.clone()], "{:#?}", scene.function.runs);
+    let event = scene.last_event();
+    scene.publish(&event);
+    scene.publish(&event);
+    scene.pass(Duration::from_mins(20)).await;
+    assert_eq!((scene.builds().await, scene.posts()), (vec![model], 1));
+    assert_eq!((scene.messages("WaitingEvents"), scene.messages("FailedEvents")), (0, 0));
+    let refused = refused(&scene);
+    assert_eq!(refused, [] as [String; 0], "the function's role does not allow what the function asks for");
+    scene.end().await;
+}
+
+/// What the function has asked S3 for that its role does not allow, judged by the policy that the stack gave it.
+fn refused(scene: &Scene) -> Vec<String> {
+    let role = scene.harness.sandbox.world(|world| {
+        let lambda = &world.region(ACCOUNT, REGION).lambda;
+        let trigger = |name: &&String| name.contains("model-trigger");
+        lambda.function(lambda.function_names().find(trigger).unwrap()).unwrap().role.clone()
+    });
+    let asked: Vec<_> = scene.function.requests.iter().filter(|one| one.to == "aws").filter_map(needed).collect();
+    assert!(asked.len() > 5, "{asked:?}");
+    let denied = |(action, resource, prefix): &(String, String, Option<String>)| {
+        let facts: Facts = prefix.iter().map(|prefix| ("s3:prefix".to_owned(), vec![prefix.clone()])).collect();
+        scene.harness.sandbox.world(|world| !world.iam.permits_given(&role, action, resource, &facts))
+    };
+    asked.iter().filter(|one| denied(one)).map(|one| format!("{one:?}")).collect()
+}
+
+fn parameter(text: &str) -> (&str, String) {
+    let (name, value) = text.split_once('=').unwrap_or((text, ""));
+    (name, percent_encoding::percent_decode_str(value).decode_utf8_lossy().into_owned())
+}
+
+/// Action, resource and prefix of a request to S3 (service authorization reference of Amazon S3).
+fn needed(asked: &Request) -> Option<(String, String, Option<String>)> {
+    let url: http::Uri = asked.url.parse().unwrap();
+    let (bucket, key) =
+        url.path().trim_start_matches('/').split_once('/').unwrap_or((url.path().trim_matches('/'), ""));
+    let query: Vec<(&str, String)> = url.query().unwrap_or_default().split('&').map(parameter).collect();
+    let of = |name: &str| query.iter().find(|(found, _)| *found == name).map(|(_, value)| value.clone());
+    let arn = format!("arn:aws:s3:::{bucket}");
+    match (asked.method.as_str(), key) {
+        ("GET", "") if of("versions").is_some() => Some(("s3:ListBucketVersions".into(), arn, of("prefix"))),
+        ("GET", "") => Some(("s3:ListBucket".into(), arn, of("prefix"))),
+        ("GET", key) => Some(("s3:GetObject".into(), format!("{arn}/{key}"), None)),
+        ("PUT", key) => Some(("s3:PutObject".into(), format!("{arn}/{key}"), None)),
+        _ => None,
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_jenkins_that_is_away_for_a_day_loses_nothing_and_the_order_is_kept() {
+    let mut scene = Scene::ready().await;
+    let away = What::Refuse { code: "Unavailable".into(), message: "away".into(), status: 503 };
+    scene.harness.sandbox.fault(Fault::on("jenkins", "*").before(away));
+    let mut models = Vec::new();
+    for _ in 0..3 {
+        models.push(scene.approve().await);
+        scene.pass(Duration::from_hours(8)).await;
+    }
+    assert_eq!(scene.messages("WaitingEvents"), 3);
+    // That a model is registered, and not approved yet, is an event too.
+    let runs = scene.function.runs.iter().filter(|run| run["result"][0]["outcome"] != "no job waits for it");
+    let errors: BTreeSet<String> = runs.map(|run| run["error"]["errorType"].to_string()).collect();
+    assert_eq!(errors, BTreeSet::from(["\"Unavailable\"".to_owned()]));
+    scene.harness.sandbox.clear_faults();
+    scene.pass(Duration::from_mins(31)).await;
+    assert_eq!(scene.builds().await, models);
+    assert_eq!((scene.messages("WaitingEvents"), scene.messages("FailedEvents")), (0, 0));
+    scene.end().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_that_ends_between_claim_and_post_or_just_after_it_starts_one_build_all_the_same() {
+    for end in [End::BeforePost, End::AfterPost] {
+        let mut scene = Scene::ready().await;
+        let model = scene.approve().await;
+        scene.function.end = Some(end);
+        scene.pass(Duration::from_mins(1)).await;
+        let last = scene.function.runs.last().unwrap();
+        assert_eq!(last["error"]["errorType"], "Sandbox.Timedout", "{end:?}: {last}");
+        scene.pass(Duration::from_mins(16)).await;
+        assert_eq!((scene.builds().await, scene.posts()), (vec![model], 1), "{end:?}");
+        assert_eq!(scene.messages("WaitingEvents"), 0, "{end:?}");
+        scene.end().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_group_without_a_route_starts_nothing_and_nor_does_one_whose_project_is_not_asked_for_any_more() {
+    let mut scene = Scene::ready().await;
+    let model = scene.approve().await;
+    scene.pass(Duration::from_mins(1)).await;
+    let mut event = scene.last_event();
+    event["id"] = json!("0a1b2c3d-0000-4000-8000-000000000001");
+    event["detail"]["ModelPackageGroupName"] = json!("of-nobody");
+    scene.publish(&event);
+    scene.pass(Duration::from_mins(1)).await;
+    let outcome = &scene.function.runs.last().unwrap()["result"][0]["outcome"];
+    assert_eq!((outcome, scene.posts()), (&json!("no job waits for it"), 1));
+    assert_eq!(scene.messages("WaitingEvents"), 0);
+
+    scene.harness.edit(json!({"spec": {"modelTrigger": {"enabled": false}}})).await;
+    scene.harness.until_condition("RouteReady=False/Disabled", LONG).await;
+    scene.harness.until_condition("TriggerReady=False/Disabled", LONG).await;
+    scene.approve().await;
+    scene.pass(Duration::from_mins(1)).await;
+    assert_eq!(scene.builds().await, [model]);
+    scene.end().await;
+}
