@@ -30,7 +30,8 @@ async fn a_project_comes_to_be_stays_quiet_and_goes_without_a_trace() {
             "CatalogReady=True/InSync",
             "ProjectReady=True/InSync",
             "JobsReady=True/InSync",
-            "TriggerReady=True/SharedCredentials"
+            "TriggerReady=True/SharedCredentials",
+            "RouteReady=True/InSync"
         ]
     );
     let status = harness.object().unwrap()["status"].clone();
@@ -360,7 +361,7 @@ async fn it_waits_hardly_longer_than_aws_works() {
     let secs = Duration::from_secs;
     let aws = Settings { project: secs(240), stack: secs(90), catalog: secs(20), ..Settings::default() };
     for (name, settings) in [("the demo's delays", Settings::default()), ("AWS's delays", aws)] {
-        // Product and constraint are made one after the other; the trigger starts with the project and is sooner done.
+        // Product and constraint are made one after the other; the trigger starts with the catalog and is sooner done.
         let critical = settings.catalog * 2 + settings.project.max(settings.stack);
         let mut harness = Harness::new(settings).await;
         harness.start();

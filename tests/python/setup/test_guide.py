@@ -21,8 +21,9 @@ SHELL = re.findall(r"^```sh\n(.*?)^```", GUIDE, re.DOTALL | re.MULTILINE)
 TRIGGER = {
     "Tags": [{"Key": "mlops-operator.io/object", "Value": "ml-team/taxi-fares"}],
     "Outputs": [
-        {"OutputKey": "FailedEventsUrl", "OutputValue": "https://sqs.eu-central-1.amazonaws.com/111122223333/q"},
-        {"OutputKey": "FunctionName", "OutputValue": "f"},
+        {"OutputKey": "LogGroupName", "OutputValue": "mlops-0a1b-LogGroup"},
+        {"OutputKey": "WaitingEventsArn", "OutputValue": "arn:aws:sqs:eu-central-1:111122223333:waiting"},
+        {"OutputKey": "FailedEventsArn", "OutputValue": "arn:aws:sqs:eu-central-1:111122223333:failed"},
     ],
 }
 
@@ -77,7 +78,7 @@ class Guide(Bench):
         key = self.folder / "jenkins-access-key.json"
         self.assertEqual(key.stat().st_mode & 0o077, 0, "the access key is its owner's alone")
         self.assertEqual(json.loads(key.read_text())["AccessKey"]["UserName"], "arn:aws:iam::111122223333:role/UserName")
-        self.assertEqual(json.loads((self.folder / "event.json").read_text()), {"id": "7f1c"})
+        self.assertEqual(state["calls"][-1], "StartMessageMoveTask")
 
     def test_it_names_every_template_of_examples_aws(self):
         for template in sorted((ROOT / "examples" / "aws").glob("*.yaml")):

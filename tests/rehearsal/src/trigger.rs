@@ -121,9 +121,13 @@ async fn built(job: &str, arn: &str, stage: &Stage, display: &mut Display, begun
     }
 }
 
-/// The invocations that an event of SageMaker has caused.
+/// The invocations that a message with an event of SageMaker has caused.
 fn by_approval(invocations: &Value) -> Vec<&Value> {
-    invocations.as_array().into_iter().flatten().filter(|one| one["event"]["source"] == "aws.sagemaker").collect()
+    let source = |invocation: &Value| {
+        let body: Value = serde_json::from_str(invocation["event"]["Records"][0]["body"].as_str()?).ok()?;
+        Some(body["source"] == "aws.sagemaker")
+    };
+    invocations.as_array().into_iter().flatten().filter(|one| source(one) == Some(true)).collect()
 }
 
 /// What went wrong in the last run of an invocation.
@@ -170,7 +174,7 @@ mod tests {
         let run = |message: &str| json!({"error": {"errorMessage": message}});
         let invocations = json!([
             {"event": {"RequestType": "Create"}, "status": "failed", "attempts": []},
-            {"event": {"source": "aws.sagemaker"}, "status": "failed", "attempts": [run("first"), run("second")]},
+            {"event": {"Records": [{"body": "{\"source\": \"aws.sagemaker\"}"}]}, "status": "failed", "attempts": [run("first"), run("second")]},
         ]);
         let found = by_approval(&invocations);
         assert_eq!(found.len(), 1);

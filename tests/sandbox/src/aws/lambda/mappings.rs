@@ -50,7 +50,7 @@ fn gone() -> Refusal {
 fn all<'w>(world: &'w mut World, call: &Call<'_>) -> &'w mut BTreeMap<String, Mapping> {
     let now = world.now;
     let mappings = &mut world.region(&call.caller.account, call.region).lambda.mappings;
-    mappings.retain(|_, mapping| mapping.progress.0 != "Deleting" || mapping.progress.1 > now);
+    mappings.retain(|_, mapping| !mapping.gone(now));
     mappings
 }
 
@@ -201,6 +201,11 @@ impl Mapping {
     /// Whether it reads from its queue now. One that is being changed goes on.
     pub(super) fn reads(&self, now: Timestamp) -> bool {
         matches!(self.state(now), "Enabled" | "Updating") && self.enabled
+    }
+
+    /// Whether its deletion is over.
+    pub(super) fn gone(&self, now: Timestamp) -> bool {
+        self.progress.0 == "Deleting" && self.progress.1 <= now
     }
 
     /// What goes on is over: a stack waits for that.

@@ -156,6 +156,7 @@ impl State {
         if let Some(mapping) = self.mappings.get_mut(id) {
             mapping.settle();
         }
+        self.mappings.retain(|_, mapping| !mapping.gone(Timestamp::UNIX_EPOCH));
     }
 
     /// What bears tags here.
@@ -183,7 +184,8 @@ impl State {
                 shown
             })
             .collect();
-        let mappings: Vec<Value> = self.mappings.values().map(|mapping| mapping.dump(now)).collect();
+        let there = self.mappings.values().filter(|mapping| !mapping.gone(now));
+        let mappings: Vec<Value> = there.map(|mapping| mapping.dump(now)).collect();
         json!({"functions": functions, "eventSourceMappings": mappings, "invocations": self.invocations})
     }
 }

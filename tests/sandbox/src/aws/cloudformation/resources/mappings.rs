@@ -27,7 +27,11 @@ pub(super) const KINDS: &[Kind] = &[Kind {
     tagged: true,
     create,
     update,
-    delete: |world, place, id, _| LAMBDA.retire(world, place, "DeleteEventSourceMapping", &json!({"UUID": id})),
+    delete: |world, place, id, _| {
+        LAMBDA.retire(world, place, "DeleteEventSourceMapping", &json!({"UUID": id}))?;
+        world.region(place.account, place.region).lambda.settle_mapping(id);
+        Ok(())
+    },
 }];
 
 /// What the calls to create and to update have in common; what the template does not say is as it is by default.
