@@ -9,7 +9,7 @@ use crate::harness::function::{End, Function, Request};
 use crate::harness::operator::{ACCOUNT, Harness, REGION};
 use bytes::Bytes;
 use mlops_sandbox::aws::iam::Facts;
-use mlops_sandbox::aws::{Call, dispatch, events, sqs};
+use mlops_sandbox::aws::{Call, dispatch, events, s3, sqs};
 use mlops_sandbox::{Endpoint, Fault, Settings, What};
 use serde_json::{Value, json};
 
@@ -23,9 +23,22 @@ struct Scene {
 impl Scene {
     /// A project that is ready, with its trigger and its route.
     async fn ready() -> Self {
+        Self::ready_in(None).await
+    }
+
+    /// The same with its artifacts in a bucket of somebody's.
+    async fn ready_in(bucket: Option<&str>) -> Self {
         let mut harness = Harness::new(Settings::default()).await;
+        let mut manifest = Harness::manifest();
+        if let Some(bucket) = bucket {
+            manifest["spec"]["platform"]["artifacts"] = json!({"bucket": bucket});
+            let request = http::Request::put(format!("/{bucket}")).body(Bytes::new()).unwrap();
+            let admin = dispatch::administrator(ACCOUNT);
+            let made = harness.sandbox.world(|world| s3::handle(world, &admin, REGION, &request));
+            assert!(made.status().is_success());
+        }
         harness.start();
-        harness.apply(Harness::manifest());
+        harness.apply(manifest);
         harness.until_condition("Ready=True/Succeeded", LONG).await;
         assert!(harness.conditions().contains(&"RouteReady=True/InSync".to_owned()), "{:?}", harness.conditions());
         Self { harness, function: Function::start() }
@@ -92,6 +105,16 @@ impl Scene {
 
     fn publish(&self, event: &Value) {
         self.harness.sandbox.world(|world| events::publish(world, ACCOUNT, REGION, event));
+    }
+
+    /// Keys of all versions and markers in a bucket, without the operator's prefix.
+    fn keys(&self, bucket: &str) -> Vec<String> {
+        let request = http::Request::get(format!("/{bucket}?versions")).body(Bytes::new()).unwrap();
+        let admin = dispatch::administrator(ACCOUNT);
+        let told = self.harness.sandbox.world(|world| s3::handle(world, &admin, REGION, &request));
+        let text = String::from_utf8(told.body().to_vec()).unwrap();
+        let keys = text.split("<Key>").skip(1).map(|rest| rest.split("</Key>").next().unwrap());
+        keys.map(|key| key.splitn(3, '/').nth(2).unwrap_or(key).to_owned()).collect()
     }
 
     fn posts(&self) -> usize {
@@ -217,5 +240,35 @@ async fn a_group_without_a_route_starts_nothing_and_nor_does_one_whose_project_i
     scene.approve().await;
     scene.pass(Duration::from_mins(1)).await;
     assert_eq!(scene.builds().await, [model]);
+    scene.end().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_function_writes_down_stays_while_the_project_does_and_goes_with_the_artifacts() {
+    let mut scene = Scene::ready_in(Some("of-the-team")).await;
+    let served = scene.approve().await;
+    scene.pass(Duration::from_mins(1)).await;
+    assert_eq!(scene.builds().await, [served]);
+    let away = What::Refuse { code: "Unavailable".into(), message: "away".into(), status: 503 };
+    scene.harness.sandbox.fault(Fault::on("jenkins", "POST buildWithParameters").before(away));
+    scene.approve().await;
+    scene.pass(Duration::from_mins(1)).await;
+    let folders = |scene: &Scene| -> BTreeSet<String> {
+        scene.keys("of-the-team").iter().map(|key| key.split('/').next().unwrap().to_owned()).collect()
+    };
+    let all = ["events", "routes", "starting", "templates"].map(str::to_owned);
+    assert_eq!(folders(&scene), BTreeSet::from(all.clone()));
+
+    let before = scene.keys("of-the-team");
+    tokio::time::sleep(Duration::from_mins(70)).await;
+    assert_eq!(scene.keys("of-the-team"), before, "a deep look changes nothing");
+    scene.harness.look_now().await;
+    tokio::time::sleep(Duration::from_mins(1)).await;
+    assert!(scene.harness.conditions().contains(&"ArtifactsReady=True/InSync".to_owned()));
+
+    scene.harness.sandbox.clear_faults();
+    scene.harness.delete();
+    scene.harness.until_gone(LONG).await;
+    assert_eq!(scene.keys("of-the-team"), [] as [String; 0]);
     scene.end().await;
 }

@@ -114,6 +114,7 @@ fn redrawn(value: &Value, colours: &Colours) -> Value {
                 let item = match key.as_str() {
                     _ if is_moment(key, item) => json!("<time>"),
                     "versionId" => json!("<version>"),
+                    key if key.contains("/routes/") => redrawn(&without_sums(item), colours),
                     _ => redrawn(item, colours),
                 };
                 drawn.entry(repainted(key, colours)).or_default().push(item);
@@ -127,6 +128,15 @@ fn redrawn(value: &Value, colours: &Colours) -> Value {
         }
         other => other.clone(),
     }
+}
+
+/// Versions of an object in whose contents ids occur: their sums say nothing.
+fn without_sums(versions: &Value) -> Value {
+    let mut versions = versions.clone();
+    for version in versions.as_array_mut().into_iter().flatten().filter(|version| version["sha256"].is_string()) {
+        version["sha256"] = json!("<of ids>");
+    }
+    versions
 }
 
 /// Whether this is a version of an object in S3.
