@@ -84,6 +84,7 @@ pub struct Route {
 
 impl ExternalResource for ModelRoute {
     const KIND: ResourceKind = ResourceKind::ModelRoute;
+    type Declared = Project;
     type Inputs = Inputs;
     type Desired = Desired;
     type Observed = Observed;
