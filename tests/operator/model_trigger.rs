@@ -132,7 +132,7 @@ async fn an_approved_model_starts_its_job_once_however_often_its_event_is_delive
     let mut scene = Scene::ready().await;
     let model = scene.approve().await;
     scene.pass(Duration::from_mins(1)).await;
-    assert_eq!(scene.builds().await, [model.clone()], "{:#?}", scene.function.runs);
+    assert_eq!(scene.builds().await, std::slice::from_ref(&model), "{:#?}", scene.function.runs);
     let event = scene.last_event();
     scene.publish(&event);
     scene.publish(&event);

@@ -289,8 +289,11 @@ impl ArtifactBucketActuator {
                 refused("s3:ListBucket", &format!("list the objects of bucket \"{bucket}\""), &error)
             })?;
             let found = answer.contents().iter().filter_map(|object| object.key());
-            after =
-                found.clone().last().filter(|_| answer.is_truncated() == Some(true)).map(|key| goes_on_after(id, key));
+            after = found
+                .clone()
+                .next_back()
+                .filter(|_| answer.is_truncated() == Some(true))
+                .map(|key| goes_on_after(id, key));
             keys.extend(found.filter(|key| !self.passes_over(id, key)).map(str::to_owned));
             if keys.len() > MOST_OBJECTS {
                 break;
