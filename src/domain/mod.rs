@@ -1,6 +1,7 @@
 //! The rules: names, ownership, faults, decisions, conditions. Pure: no async, no client, no clock of its own.
 
 pub mod address;
+pub mod budget;
 pub mod conditions;
 pub mod events;
 pub mod external_resource;

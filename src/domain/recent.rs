@@ -26,14 +26,16 @@ impl<K: Ord + Clone, V: Clone> Recent<K, V> {
         Some(value.clone())
     }
 
-    /// Keeps a value. Whoever holds one that is forgotten for it can go on using it.
-    pub fn keep(&mut self, key: K, value: V) {
+    /// Keeps a value. Whoever holds one that is forgotten for it can go on using it. Answers whose was.
+    pub fn keep(&mut self, key: K, value: V) -> Option<K> {
         self.used += 1;
+        let mut forgotten = None;
         if self.values.len() >= self.bound && !self.values.contains_key(&key) {
-            let oldest = self.values.iter().min_by_key(|(_, (used, _))| *used).map(|(key, _)| key.clone());
-            oldest.and_then(|key| self.values.remove(&key));
+            forgotten = self.values.iter().min_by_key(|(_, (used, _))| *used).map(|(key, _)| key.clone());
+            forgotten.as_ref().and_then(|key| self.values.remove(key));
         }
         self.values.insert(key, (self.used, value));
+        forgotten
     }
 
     /// How many values are kept.
@@ -58,7 +60,7 @@ mod tests {
         recent.keep("a", 1);
         recent.keep("b", 2);
         assert_eq!(recent.get(&"a"), Some(1));
-        recent.keep("c", 3);
+        assert_eq!(recent.keep("c", 3), Some("b"));
         assert_eq!([recent.get(&"a"), recent.get(&"b"), recent.get(&"c")], [Some(1), None, Some(3)]);
         recent.keep("c", 4);
         assert_eq!(
