@@ -86,6 +86,11 @@ pub enum What {
     },
     /// The service says that calls come too fast, in its own words.
     Throttle,
+    /// The same, and in how many seconds to come back, by the header `Retry-After`.
+    ThrottleFor {
+        /// Seconds.
+        seconds: u64,
+    },
     /// The connection breaks off without an answer.
     DropConnection,
     /// The connection stays open and nothing comes: the client's own time-out ends it.
@@ -152,7 +157,7 @@ impl What {
     pub fn name(&self) -> &'static str {
         match self {
             Self::Refuse { .. } => "refused",
-            Self::Throttle => "throttled",
+            Self::Throttle | Self::ThrottleFor { .. } => "throttled",
             Self::DropConnection => "connection dropped",
             Self::NoAnswer => "no answer",
             Self::Delay { .. } => "delayed",

@@ -313,15 +313,15 @@ impl Sandbox {
         let refusal = match (end, asked) {
             (What::DropConnection, _) => return Err(Dropped),
             (What::NoAnswer, _) => std::future::pending().await,
-            (What::Throttle, Asked::Aws(address)) => wire::throttled(address),
-            (What::Throttle, Asked::Jenkins { .. }) => {
+            (What::Throttle | What::ThrottleFor { .. }, Asked::Aws(address)) => wire::throttled(address),
+            (What::Throttle | What::ThrottleFor { .. }, Asked::Jenkins { .. }) => {
                 Refusal::new("Too Many Requests", "Too many requests").with_status(429)
             }
             (What::Refuse { code, message, status }, _) => Refusal::new(code, message.clone()).with_status(*status),
             // Delays are over by now: `Faults::meet` keeps them apart from ends.
             (What::Delay { .. }, _) => return Err(Dropped),
         };
-        let response = match asked {
+        let mut response = match asked {
             Asked::Aws(address) => wire::refuse(address, request.headers(), &refusal, id),
             Asked::Jenkins { .. } => {
                 let mut response = Response::new(Bytes::from(format!("{}: {}", refusal.code, refusal.message)));
@@ -330,6 +330,9 @@ impl Sandbox {
                 response
             }
         };
+        if let What::ThrottleFor { seconds } = end {
+            response.headers_mut().insert("retry-after", (*seconds).into());
+        }
         self.close(number, &response, serde_json::Value::Null);
         Ok(response)
     }

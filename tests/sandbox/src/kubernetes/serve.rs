@@ -275,7 +275,9 @@ async fn ended(end: &What) -> Result<Response<ResponseBody>, Dropped> {
     let (status, reason, message) = match end {
         What::DropConnection | What::Delay { .. } => return Err(Dropped),
         What::NoAnswer => std::future::pending().await,
-        What::Throttle => (429, "TooManyRequests", "too many requests, please try again later"),
+        What::Throttle | What::ThrottleFor { .. } => {
+            (429, "TooManyRequests", "too many requests, please try again later")
+        }
         What::Refuse { code, message, status } => (*status, code.as_str(), message.as_str()),
     };
     let body = json!({
