@@ -10,6 +10,7 @@ use aws_smithy_async::time::SharedTimeSource;
 use clap::{Parser, Subcommand};
 use jiff::Zoned;
 use mlops_operator::adapters::aws::clients::AwsFactory;
+use mlops_operator::adapters::budget::Budgets;
 use mlops_operator::cli::lint_template;
 use mlops_operator::clock::Clock;
 use mlops_operator::config::{Config, Flags};
@@ -164,11 +165,12 @@ async fn dependencies(
         .load()
         .await;
     let instance = flags.instance.clone().unwrap_or_else(|| format!("mlops-operator-{:08x}", rand::random::<u32>()));
+    let budgets = Budgets::new(clock, metrics.clone(), config.concurrency);
     let dependencies = Dependencies {
         client,
         clock,
         config,
-        clients: ClientFactory::new(AwsFactory::new(aws), metrics.clone()),
+        clients: ClientFactory::new(AwsFactory::new(aws), metrics.clone()).with_budgets(budgets),
         metrics,
         readiness,
         namespace: flags.namespace.clone(),

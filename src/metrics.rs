@@ -1,5 +1,7 @@
-//! What the operator counts. Labels are names from closed sets (services, operations, outcomes), never users' words.
+//! What the operator counts. Labels are names from closed sets (services, operations, outcomes), and for budgets the accounts,
+//! regions and Jenkins servers that are called, of which [`Metrics::forget_budget`] keeps the number bounded.
 
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use prometheus_client::encoding::EncodeLabelSet;
@@ -35,6 +37,38 @@ pub struct ReadyLabels {
     pub ready: String,
 }
 
+/// Whose calls a budget is for.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, PartialOrd, Ord, EncodeLabelSet)]
+pub struct BudgetLabels {
+    /// The service as in [`CallLabels`].
+    pub service: String,
+    /// The AWS account, `operator` for that of the operator's own credentials; the address of a Jenkins.
+    pub account: String,
+    /// The AWS region; empty where a service has none.
+    pub region: String,
+}
+
+/// The counts of one budget.
+#[derive(Clone, Debug)]
+pub struct BudgetMeters {
+    /// Calls a second that may be made at present.
+    pub rate: Gauge<f64, AtomicU64>,
+    /// Seconds that calls have waited.
+    pub waited: Counter<f64, AtomicU64>,
+    /// Answers that asked to slow down.
+    pub throttles: Counter,
+    /// Calls that were not sent, since they would have waited for too long.
+    pub withheld: Counter,
+}
+
+#[derive(Clone, Debug, Default)]
+struct BudgetFamilies {
+    rate: Family<BudgetLabels, Gauge<f64, AtomicU64>>,
+    waited: Family<BudgetLabels, Counter<f64, AtomicU64>>,
+    throttles: Family<BudgetLabels, Counter>,
+    withheld: Family<BudgetLabels, Counter>,
+}
+
 /// All of it; cloning shares the counts.
 #[derive(Clone, Debug)]
 pub struct Metrics {
@@ -45,6 +79,7 @@ pub struct Metrics {
     active: Gauge,
     writes: Counter,
     released: Counter,
+    budgets: BudgetFamilies,
     registry: std::sync::Arc<Registry>,
 }
 
@@ -62,11 +97,47 @@ impl Default for Metrics {
         registry.register("reconcile_active", "Reconciles under way", active.clone());
         registry.register("status_writes", "Writes of an object's status", writes.clone());
         registry.register("released", "Objects let go without proof that their resources are gone", released.clone());
-        Self { reconciles, duration, calls, objects, active, writes, released, registry: std::sync::Arc::new(registry) }
+        let budgets = BudgetFamilies::register(&mut registry);
+        let registry = std::sync::Arc::new(registry);
+        Self { reconciles, duration, calls, objects, active, writes, released, budgets, registry }
+    }
+}
+
+impl BudgetFamilies {
+    fn register(registry: &mut Registry) -> Self {
+        let all = Self::default();
+        registry.register("budget_rate", "Calls a second that may be made of a service", all.rate.clone());
+        let help = "How long calls have waited for their turn";
+        registry.register_with_unit("budget_waits", help, Unit::Seconds, all.waited.clone());
+        registry.register("budget_throttles", "Answers that asked to slow down", all.throttles.clone());
+        registry.register(
+            "budget_withheld",
+            "Calls not sent, since they would have waited too long",
+            all.withheld.clone(),
+        );
+        all
     }
 }
 
 impl Metrics {
+    /// The counts of a budget. Those that are held when it is forgotten are counted nowhere.
+    pub fn budget(&self, labels: &BudgetLabels) -> BudgetMeters {
+        BudgetMeters {
+            rate: self.budgets.rate.get_or_create_owned(labels),
+            waited: self.budgets.waited.get_or_create_owned(labels),
+            throttles: self.budgets.throttles.get_or_create_owned(labels),
+            withheld: self.budgets.withheld.get_or_create_owned(labels),
+        }
+    }
+
+    /// A budget is no longer kept.
+    pub fn forget_budget(&self, labels: &BudgetLabels) {
+        self.budgets.rate.remove(labels);
+        self.budgets.waited.remove(labels);
+        self.budgets.throttles.remove(labels);
+        self.budgets.withheld.remove(labels);
+    }
+
     /// A reconcile begins.
     pub fn reconcile_begins(&self) {
         self.active.inc();
@@ -146,5 +217,25 @@ mod tests {
         assert!(text.contains("mlops_operator_objects{ready=\"True\"} 1"), "{text}");
         assert!(text.contains("mlops_operator_objects{ready=\"Unknown\"} 0"), "{text}");
         assert_eq!(metrics.calls("sagemaker", "DescribeProject"), 1);
+    }
+
+    #[test]
+    fn a_budget_is_counted_until_it_is_forgotten() {
+        let metrics = Metrics::default();
+        let of = |text: &str| text.to_owned();
+        let labels = BudgetLabels { service: of("S3"), account: of("111122223333"), region: of("eu-west-1") };
+        let meters = metrics.budget(&labels);
+        meters.rate.set(12.5);
+        meters.waited.inc_by(0.25);
+        meters.throttles.inc();
+        let named = "{service=\"S3\",account=\"111122223333\",region=\"eu-west-1\"}";
+        let text = metrics.text();
+        for line in ["budget_rate#12.5", "budget_waits_seconds_total#0.25", "budget_throttles_total#1"] {
+            let line = format!("mlops_operator_{}", line.replace('#', &format!("{named} ")));
+            assert!(text.contains(&line), "{line}: {text}");
+        }
+        metrics.forget_budget(&labels);
+        meters.throttles.inc();
+        assert!(!metrics.text().contains(named));
     }
 }

@@ -4,4 +4,5 @@
 #![allow(missing_docs)]
 
 pub mod aws;
+pub mod budget;
 pub mod jenkins;

@@ -14,6 +14,7 @@ use http::{Request, Response};
 use tower::util::BoxCloneSyncService;
 
 use crate::adapters::aws::clients::{Aws, AwsFactory};
+use crate::adapters::budget::Budgets;
 use crate::adapters::jenkins::JenkinsClient;
 use crate::controller::api::MANAGER;
 use crate::crd::status::Placement;
@@ -36,6 +37,7 @@ pub type JenkinsService =
 pub struct ClientFactory {
     factory: AwsFactory,
     metrics: Metrics,
+    budgets: Option<Budgets>,
     jenkins: Option<JenkinsService>,
     clients: Arc<Mutex<Recent<String, JenkinsClient>>>,
 }
@@ -44,7 +46,15 @@ impl ClientFactory {
     /// The AWS of this factory, and whatever Jenkins an object names; calls are counted.
     pub fn new(factory: AwsFactory, metrics: Metrics) -> Self {
         let factory = factory.with_interceptor(CountCalls(metrics.clone()));
-        Self { factory, metrics, jenkins: None, clients: Arc::new(Mutex::new(Recent::new(PLACES))) }
+        Self { factory, metrics, budgets: None, jenkins: None, clients: Arc::new(Mutex::new(Recent::new(PLACES))) }
+    }
+
+    /// The same, whose calls wait for their turn in these budgets.
+    #[must_use]
+    pub fn with_budgets(mut self, budgets: Budgets) -> Self {
+        self.factory = self.factory.with_budgets(budgets.clone());
+        self.budgets = Some(budgets);
+        self
     }
 
     /// The same, but every Jenkins is this service.
@@ -81,6 +91,10 @@ impl ClientFactory {
         };
         let metrics = self.metrics.clone();
         let made = made.observed(move |method, answered| metrics.called("jenkins", method.as_str(), answered));
+        let made = match &self.budgets {
+            Some(budgets) => made.in_budgets(budgets.clone()),
+            None => made,
+        };
         self.clients.lock().unwrap_or_else(PoisonError::into_inner).keep(place, made.clone());
         Ok(made)
     }

@@ -1,6 +1,7 @@
 //! An `MlopsProject` or `MlopsPlatform` as it was watched: raw, so that one that does not parse spoils no list. This reads the few
 //! fields that the loop needs in any case, each by itself.
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::ResourceExt;
 use kube::core::{DynamicObject, ObjectMeta};
 use serde::Deserialize;
@@ -173,6 +174,13 @@ fn names_itself(object: &DynamicObject, annotation: &str) -> Result<bool, String
         (Some(value), Some(uid)) if *value == uid => Ok(true),
         _ => Err(format!("the annotation {annotation} is ignored: its value must be the object's uid")),
     }
+}
+
+/// Whether the status, of this process or another, says that all is as the present spec says.
+pub fn is_ready(object: &DynamicObject) -> bool {
+    let status = status(object);
+    let ready = |condition: &Condition| condition.type_ == "Ready" && condition.status == "True";
+    status.observed_generation == object.metadata.generation && status.conditions.iter().any(ready)
 }
 
 /// Changes when there is a reason to observe everything anew: the spec, a deletion, a request.

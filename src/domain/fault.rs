@@ -152,13 +152,22 @@ pub struct Fault {
     pub hint: Option<String>,
     /// When the remote side asked to be called again.
     pub retry_after: Option<Duration>,
+    /// Whether the call was not sent, since those that may be made are used up. To try it again costs the remote side nothing.
+    pub unsent: bool,
 }
 
 impl Fault {
     /// A fault of this kind with the kind's usual reason. What the message names may be a remote side's: it becomes one line
     /// of bounded length.
     pub fn new(kind: FaultKind, message: impl Into<String>) -> Self {
-        Self { kind, reason: kind.usual_reason(), message: text::message(message), hint: None, retry_after: None }
+        Self {
+            kind,
+            reason: kind.usual_reason(),
+            message: text::message(message),
+            hint: None,
+            retry_after: None,
+            unsent: false,
+        }
     }
 
     /// The same with a more telling reason.

@@ -16,6 +16,8 @@ pub const DEEP_CHECK: Duration = Duration::from_hours(1);
 pub const SLOW_RETRY: Duration = Duration::from_mins(10);
 /// The shortest and the longest time between two tries of what has failed.
 const FIRST_RETRY: Duration = Duration::from_secs(30);
+/// The shortest time until a call that was not sent is tried again.
+const MOMENT: Duration = Duration::from_secs(1);
 const LAST_RETRY: Duration = Duration::from_hours(6);
 /// Within this of its time, a resource counts as due: timers are not exact.
 pub const TOLERANCE: Duration = Duration::from_millis(20);
@@ -62,12 +64,17 @@ pub fn delay(outcome: &Outcome, now: Timestamp, failures: u32, chance: f64) -> O
             let (policy, lasted) = (fault.kind.policy(), elapsed(*since, now));
             let backs_off = policy.retry == Retry::Backoff || lasted < policy.shown_after;
             let wanted = match policy.retry {
+                // It is known when its turn may come, and who is slow to ask has to wait anew.
+                _ if fault.unsent => fault.retry_after.unwrap_or_default().clamp(MOMENT, SLOW_RETRY),
                 _ if backs_off => backoff(failures, chance),
                 Retry::Backoff | Retry::Slowly => shortened(SLOW_RETRY, chance),
             };
             // A reconcile falls on the moment at which the fault is shown, or lets an annotation release the object.
             let moments = [policy.shown_after, PATIENCE].into_iter().filter(|moment| backs_off && *moment > lasted);
             let own = moments.map(|moment| moment.saturating_sub(lasted)).fold(wanted, Duration::min);
+            if fault.unsent {
+                return Some(own);
+            }
             Some(fault.retry_after.map_or(own, |asked| asked.min(SLOW_RETRY).max(own)))
         }
     }
@@ -184,6 +191,12 @@ mod tests {
         assert_eq!(minutes, [0.5, 1.0, 2.0, 4.0, 256.0, 360.0, 360.0]);
     }
 
+    /// A call that may go in so many seconds, and that others of its kind have waited for so long.
+    fn unsent(turn: u64, since: i64) -> Outcome {
+        let (retry_after, fault) = (Some(Duration::from_secs(turn)), Fault::new(FaultKind::Throttled, "no more calls"));
+        Outcome::Faulted { fault: Fault { retry_after, unsent: true, ..fault }, since: ago(since) }
+    }
+
     const IN_SYNC: Outcome = Outcome::InSync { output: (), changed: false };
 
     #[test]
@@ -205,6 +218,9 @@ mod tests {
             ("the thirtieth: five minutes", vec![faulted(FaultKind::Throttled, 999)], 30, 300.0),
             ("a 503 for 4 min 50 s: when it is to be shown", vec![faulted(FaultKind::Unavailable, 290)], 9, 10.0),
             ("throttled with Retry-After: as asked", vec![throttled_for_a_minute], 1, 60.0),
+            ("not sent at all: when its turn may come", vec![unsent(7, 0)], 30, 7.0),
+            ("not sent, and its turn is far off: slowly", vec![unsent(3600, 999)], 1, 600.0),
+            ("not sent for 4 min 50 s: when it is to be shown", vec![unsent(90, 290)], 1, 10.0),
             ("not understood: backs off", vec![faulted(FaultKind::Unexpected, 0)], 2, 2.0),
             ("not understood for 4 min 50 s: when patience ends", vec![faulted(FaultKind::Unexpected, 290)], 9, 10.0),
             ("another operation is running: soon", vec![faulted(FaultKind::Conflict, 2)], 1, 1.0),

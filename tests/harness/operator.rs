@@ -12,6 +12,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use kube::CustomResourceExt;
 use mlops_operator::adapters::aws::clients::AwsFactory;
+use mlops_operator::adapters::budget::Budgets;
 use mlops_operator::clock::Clock;
 use mlops_operator::config::Config;
 use mlops_operator::controller::{self, ClientFactory, Dependencies};
@@ -46,6 +47,8 @@ pub struct Harness {
     pub readiness: Readiness,
     pub config: Config,
     pub credentials: Credentials,
+    /// Whether calls wait for their turn, as they do but where a test shows what that is for.
+    pub budgeted: bool,
     operators: Vec<(watch::Sender<bool>, JoinHandle<()>)>,
 }
 
@@ -72,6 +75,7 @@ impl Harness {
             readiness: Readiness::default(),
             config: Self::config(),
             credentials: Credentials::for_tests(),
+            budgeted: true,
             operators: Vec::new(),
         };
         harness.put_jenkins_secret();
@@ -91,6 +95,7 @@ impl Harness {
             readiness: Readiness::default(),
             config: Self::config(),
             credentials: Credentials::for_tests(),
+            budgeted: true,
             operators: Vec::new(),
         }
     }
@@ -225,11 +230,15 @@ impl Harness {
             .credentials_provider(SharedCredentialsProvider::new(self.credentials.clone()))
             .build();
         let jenkins = BoxCloneSyncService::new(self.sandbox.jenkins().map_err(Into::into));
+        let mut clients = ClientFactory::new(AwsFactory::new(aws), self.metrics.clone()).with_jenkins(jenkins);
+        if self.budgeted {
+            clients = clients.with_budgets(Budgets::new(self.clock, self.metrics.clone(), self.config.concurrency));
+        }
         Dependencies {
             client: kube::Client::new(self.kubernetes.service(), "default"),
             clock: self.clock,
             config: self.config.clone(),
-            clients: ClientFactory::new(AwsFactory::new(aws), self.metrics.clone()).with_jenkins(jenkins),
+            clients,
             metrics: self.metrics.clone(),
             readiness: self.readiness.clone(),
             namespace: "mlops-operator".into(),

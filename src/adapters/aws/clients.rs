@@ -1,5 +1,6 @@
 //! AWS clients for one account, region and role. They stand alone because every adapter shares them.
-//! The SDK's own retries are off: they hide calls and bypass budgets; `controller::converge` is the only one that retries.
+//! The SDK's own retries are off: they hide calls and know nothing of budgets; `controller::converge` is the only one that
+//! retries, and each call waits for its turn in `budgeted`.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -10,14 +11,21 @@ use aws_config::retry::RetryConfig;
 use aws_config::sts::AssumeRoleProvider;
 use aws_config::timeout::TimeoutConfig;
 use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use aws_smithy_runtime_api::client::interceptors::{Intercept, SharedInterceptor};
 
+use super::budgeted::{self, Budgeted};
+use crate::adapters::budget::{Budgets, LONGEST_WAIT, OPERATOR, Place};
 use crate::crd::identifiers::{Region, RoleArn};
 use crate::crd::status::Placement;
 use crate::domain::recent::Recent;
 
-/// The time that one AWS call may take.
+/// The time that one AWS call may take once it is sent.
 pub const CALL_TIMEOUT: Duration = Duration::from_secs(30);
+/// The time that it may take with all that comes before: credentials, which may need a call, and waiting for both turns.
+const OPERATION_TIMEOUT: Duration = LONGEST_WAIT.saturating_add(CALL_TIMEOUT).saturating_mul(2);
+/// The time that assuming a role may take, its turn included, with a second to tell what was wrong.
+const ROLE_TIMEOUT: Duration = LONGEST_WAIT.saturating_add(CALL_TIMEOUT).saturating_add(Duration::from_secs(1));
 /// How many places have clients: more than the accounts, regions and roles of one operator, and few enough that nobody fills
 /// the memory by naming ever new ones. Beyond it the place that was not used for longest costs new connections and a role
 /// assumed anew; whoever works with its clients goes on with them.
@@ -31,6 +39,8 @@ pub struct AwsFactory {
     path_style: bool,
     clients: Clients,
     interceptor: Option<SharedInterceptor>,
+    http: SharedHttpClient,
+    budgets: Option<Budgets>,
 }
 
 type Clients = Arc<Mutex<Recent<ClientKey, Aws>>>;
@@ -67,11 +77,20 @@ impl AwsFactory {
         let base = base
             .into_builder()
             .retry_config(RetryConfig::disabled())
-            .timeout_config(TimeoutConfig::builder().operation_timeout(CALL_TIMEOUT).build())
+            .timeout_config(TimeoutConfig::builder().operation_timeout(OPERATION_TIMEOUT).build())
             .stalled_stream_protection(aws_config::stalled_stream_protection::StalledStreamProtectionConfig::disabled())
             .identity_cache(IdentityCache::lazy().build())
             .build();
-        Self { base, path_style, clients: no_clients(), interceptor: None }
+        let http = base.http_client().unwrap_or_else(budgeted::https);
+        Self { base, path_style, clients: no_clients(), interceptor: None, http, budgets: None }
+    }
+
+    /// The same, whose clients' calls wait for their turn in these budgets.
+    #[must_use]
+    pub fn with_budgets(mut self, budgets: Budgets) -> Self {
+        self.budgets = Some(budgets);
+        self.clients = no_clients();
+        self
     }
 
     /// The same, with something that is told of each call of the clients made from now on.
@@ -108,23 +127,30 @@ impl AwsFactory {
     async fn make(&self, key: &ClientKey) -> Aws {
         let region = aws_config::Region::new(key.region.to_string());
         let mut config = self.base.to_builder().region(region.clone()).build();
+        // What a project says of its account is not asked here: its calls could slow down somebody else's.
+        let account = key.role_arn.as_ref().map_or(OPERATOR, |role| role.account());
         if let Some(role_arn) = &key.role_arn {
-            let mut provider =
-                AssumeRoleProvider::builder(role_arn).session_name(&key.session_name).region(region).configure(&config);
+            let assuming = config.to_builder().http_client(self.in_turn("STS", OPERATOR, &key.region)).build();
+            let mut provider = AssumeRoleProvider::builder(role_arn)
+                .session_name(&key.session_name)
+                .region(region)
+                .configure(&assuming);
             if let Some(external_id) = &key.external_id {
                 provider = provider.external_id(external_id);
             }
             config = config
                 .into_builder()
                 // A cache of its own: the base's one evicts at random once it holds many identities.
-                .identity_cache(IdentityCache::lazy().build())
+                .identity_cache(IdentityCache::lazy().load_timeout(ROLE_TIMEOUT).build())
                 .credentials_provider(SharedCredentialsProvider::new(provider.build().await))
                 .build();
         }
         // The clients' configurations are unrelated types with the same methods.
         macro_rules! client {
-            ($service:ident $(, $option:ident($value:expr))*) => {{
-                let mut builder = $service::config::Builder::from(&config)$(.$option($value))*;
+            ($service:ident, $name:literal $(, $option:ident($value:expr))*) => {{
+                let mut builder = $service::config::Builder::from(&config)
+                    .http_client(self.in_turn($name, account, &key.region))
+                    $(.$option($value))*;
                 if let Some(interceptor) = &self.interceptor {
                     builder.push_interceptor(interceptor.clone());
                 }
@@ -132,14 +158,24 @@ impl AwsFactory {
             }};
         }
         Aws {
-            sts: client!(aws_sdk_sts),
-            iam: client!(aws_sdk_iam),
-            s3: client!(aws_sdk_s3, force_path_style(self.path_style)),
-            catalog: client!(aws_sdk_servicecatalog),
-            sagemaker: client!(aws_sdk_sagemaker),
-            cloudformation: client!(aws_sdk_cloudformation),
-            connections: client!(aws_sdk_codeconnections),
+            sts: client!(aws_sdk_sts, "STS"),
+            iam: client!(aws_sdk_iam, "IAM"),
+            s3: client!(aws_sdk_s3, "S3", force_path_style(self.path_style)),
+            catalog: client!(aws_sdk_servicecatalog, "Service Catalog"),
+            sagemaker: client!(aws_sdk_sagemaker, "SageMaker"),
+            cloudformation: client!(aws_sdk_cloudformation, "CloudFormation"),
+            connections: client!(aws_sdk_codeconnections, "CodeConnections"),
         }
+    }
+}
+
+impl AwsFactory {
+    /// The HTTP client for the calls of one service; its name is the one that the SDK gives it.
+    fn in_turn(&self, service: &str, account: &str, region: &Region) -> Budgeted {
+        // IAM is one for all regions of an account.
+        let region = if service == "IAM" { String::new() } else { region.to_string() };
+        let place = Place { service: service.to_owned(), account: account.to_owned(), region };
+        Budgeted::new(self.http.clone(), self.budgets.clone(), place)
     }
 }
 

@@ -11,9 +11,24 @@ use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::{ConnectorError, SdkError};
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
+use crate::adapters::budget::Withheld;
 use crate::crd::status::Reason;
 use crate::domain::fault::{Fault, FaultKind};
 use crate::domain::text::one_line;
+
+/// The codes of a refusal since calls come too fast.
+pub(super) const THROTTLES: [&str; 10] = [
+    "Throttling",
+    "ThrottlingException",
+    "ThrottledException",
+    "RequestThrottled",
+    "RequestThrottledException",
+    "TooManyRequestsException",
+    "RequestLimitExceeded",
+    "SlowDown",
+    "BandwidthLimitExceeded",
+    "ProvisionedThroughputExceededException",
+];
 
 /// Sorts an SDK error by what happens next. `attempt` says what was attempted on which object: `create portfolio "x"`.
 /// A caller that knows more about a code or message refines the result.
@@ -31,7 +46,11 @@ where
         }
         SdkError::TimeoutError(_) => unavailable("no answer in time"),
         SdkError::DispatchFailure(failure) => {
-            let known = |error| credentials_fault(attempt, error).or_else(|| unresolved(attempt, error));
+            let known = |error| {
+                not_answered(attempt, error)
+                    .or_else(|| credentials_fault(attempt, error))
+                    .or_else(|| unresolved(attempt, error))
+            };
             failure.as_connector_error().and_then(known).unwrap_or_else(|| {
                 unavailable("AWS cannot be reached").hint("check the network between the operator and AWS")
             })
@@ -45,6 +64,18 @@ where
 fn retry_after(response: &HttpResponse) -> Option<Duration> {
     let seconds: u64 = response.headers().get("retry-after")?.trim().parse().ok()?;
     Some(Duration::from_secs(seconds))
+}
+
+/// The fault of a call that waited too long for its turn and was not sent, or that was sent and not answered in time.
+fn not_answered(attempt: &str, error: &ConnectorError) -> Option<Fault> {
+    let first: &(dyn Error + 'static) = error;
+    std::iter::successors(Some(first), |cause| Error::source(*cause)).find_map(|cause| {
+        if let Some(withheld) = cause.downcast_ref::<Withheld>() {
+            return Some(withheld.fault(attempt));
+        }
+        let slow = || Fault::new(FaultKind::Unavailable, format!("could not {attempt}: no answer in time"));
+        cause.is::<tokio::time::error::Elapsed>().then(slow)
+    })
 }
 
 /// The fault where DNS does not know the endpoint: endpoints are made from the region's name, so it is the region that
@@ -113,16 +144,7 @@ fn role_fault(fault: Fault) -> Fault {
 pub fn service_fault(attempt: &str, status: u16, code: &str, message: &str) -> Fault {
     let text = format!("could not {attempt}: {code}: {}", one_line(message));
     match code {
-        "Throttling"
-        | "ThrottlingException"
-        | "ThrottledException"
-        | "RequestThrottled"
-        | "RequestThrottledException"
-        | "TooManyRequestsException"
-        | "RequestLimitExceeded"
-        | "SlowDown"
-        | "BandwidthLimitExceeded"
-        | "ProvisionedThroughputExceededException" => Fault::new(FaultKind::Throttled, text),
+        code if THROTTLES.contains(&code) => Fault::new(FaultKind::Throttled, text),
         "LimitExceededException" | "ResourceLimitExceeded" | "TooManyBuckets" => Fault::new(FaultKind::Rejected, text)
             .with_reason(Reason::QuotaExceeded)
             .hint("raise the quota in Service Quotas, or remove what is no longer used"),

@@ -7,7 +7,7 @@ use std::time::Duration;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use http::header::{AUTHORIZATION, CONTENT_TYPE, COOKIE, HOST, SET_COOKIE};
+use http::header::{AUTHORIZATION, CONTENT_TYPE, COOKIE, HOST, RETRY_AFTER, SET_COOKIE};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode};
 use serde_json::Value;
 use tokio::sync::Semaphore;
@@ -16,6 +16,7 @@ use tower::util::BoxCloneSyncService;
 
 use super::errors;
 use super::transport::{self, BaseUrl};
+use crate::adapters::budget::{Budgets, JENKINS, Place, Sent};
 use crate::crd::status::{Placement, Reason};
 use crate::domain::fault::{Fault, FaultKind};
 use crate::domain::platform::JenkinsCredentials;
@@ -40,6 +41,7 @@ pub struct JenkinsClient {
     base: BaseUrl,
     authorization: HeaderValue,
     writes: Arc<Semaphore>,
+    budgets: Option<Budgets>,
 }
 
 /// An answer that came, whatever its status.
@@ -107,6 +109,20 @@ impl JenkinsClient {
         self
     }
 
+    /// The same client, whose calls wait for their turn in the budget of its server.
+    #[must_use]
+    pub fn in_budgets(self, budgets: Budgets) -> Self {
+        Self { budgets: Some(budgets), ..self }
+    }
+
+    /// Waits until a call may go. Its time begins only then.
+    async fn turn(&self, attempt: &str) -> Result<Option<Sent>, Fault> {
+        let Some(budgets) = &self.budgets else { return Ok(None) };
+        let server = self.base.text().split_once("://").map_or(self.base.text(), |(_, server)| server);
+        let place = Place { service: JENKINS.to_owned(), account: server.to_owned(), region: String::new() };
+        budgets.turn(&place).await.map(Some).map_err(|withheld| withheld.fault(attempt))
+    }
+
     fn assemble(transport: Transport, base: BaseUrl, credentials: &JenkinsCredentials) -> Result<Self, Fault> {
         let user = &credentials.username;
         if user.is_empty() || user.contains(':') {
@@ -118,7 +134,7 @@ impl JenkinsClient {
         let mut authorization = HeaderValue::from_str(&format!("Basic {encoded}"))
             .map_err(|_| Fault::new(FaultKind::Denied, "the Jenkins credentials make no HTTP header"))?;
         authorization.set_sensitive(true);
-        Ok(Self { transport, base, authorization, writes: Arc::new(Semaphore::new(WRITES_AT_ONCE)) })
+        Ok(Self { transport, base, authorization, writes: Arc::new(Semaphore::new(WRITES_AT_ONCE)), budgets: None })
     }
 
     /// Reads anything; every status is an answer here. `path` starts with a slash and is already encoded.
@@ -211,9 +227,13 @@ impl JenkinsClient {
             request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/xml; charset=utf-8"));
         }
         request.headers_mut().extend(more.unwrap_or_default());
+        let sent = self.turn(attempt).await?;
         match tokio::time::timeout(limit, self.transport.clone().oneshot(request)).await {
             Ok(Ok(response)) => {
                 let (parts, body) = response.into_parts();
+                if let Some(sent) = sent {
+                    heed(&sent, parts.status, &parts.headers);
+                }
                 if body.len() > MAX_BODY {
                     return Err(errors::too_large(attempt));
                 }
@@ -222,6 +242,16 @@ impl JenkinsClient {
             Ok(Err(error)) => Err(errors::no_answer(attempt, error.as_ref())),
             Err(_) => Err(errors::too_slow(attempt)),
         }
+    }
+}
+
+/// Tells the budget what the server, or a proxy before it, asks for.
+fn heed(sent: &Sent, status: StatusCode, headers: &HeaderMap) {
+    let asked = sent.retry_after(headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()));
+    match (status, asked) {
+        (StatusCode::TOO_MANY_REQUESTS, asked) => sent.throttled(asked),
+        (StatusCode::SERVICE_UNAVAILABLE, Some(asked)) => sent.hold(asked),
+        _ => {}
     }
 }
 

@@ -97,7 +97,7 @@ impl<'a, J: IntentJournal> Scope<'a, J> {
     fn faulted<R: ExternalResource>(&self, fault: Fault) -> Outcome<R::Output> {
         let (now, policy) = (self.clock.now(), fault.kind.policy());
         if policy.waits_for.is_zero() {
-            let since = self.memory.faulted(R::KIND, fault.kind, now);
+            let since = self.memory.faulted(R::KIND, &fault, now);
             if fault.kind == FaultKind::Conflict && elapsed(since, now) >= IN_USE {
                 let hint = fault.hint.unwrap_or_else(|| "see what uses it or works on it, and end that".to_owned());
                 return Outcome::Stuck(Problem::new(fault.reason, fault.message, hint));

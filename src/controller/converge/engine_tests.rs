@@ -466,7 +466,7 @@ async fn what_goes_on_is_not_failing() {
     let (fixture, place) = (Fixture::new(), Place::default());
     let kind = ResourceKind::CatalogProduct;
     for _ in 0..5 {
-        fixture.memory.faulted(kind, FaultKind::Throttled, fixture.clock.now());
+        fixture.memory.faulted(kind, &Fault::new(FaultKind::Throttled, "slow down"), fixture.clock.now());
         tokio::time::advance(Duration::from_mins(2)).await;
         let key = StepKey::new("DeleteObjectVersions", &["bucket", &fixture.clock.now().to_string()]);
         fixture.memory.acted(kind, &key, After::Nothing, fixture.clock.now());

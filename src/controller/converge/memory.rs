@@ -45,6 +45,8 @@ pub struct ObjectMemory {
 #[derive(Default)]
 struct State {
     revision: String,
+    /// The revision of the object with which everything was last found as it should be.
+    settled: Option<String>,
     intents: Vec<Intent>,
     written: Vec<Intent>,
     /// How many calls of the Kubernetes API in a row have failed.
@@ -123,6 +125,16 @@ impl ObjectMemory {
                 kind.attempts.failed_changes = 0;
             }
         }
+    }
+
+    /// Everything is as this revision of the object says.
+    pub fn settles(&self, revision: String) {
+        self.state().settled = Some(revision);
+    }
+
+    /// The revision with which everything was last as it should be, in this process.
+    pub fn settled(&self) -> Option<String> {
+        self.state().settled.clone()
     }
 
     /// Ends a reconcile that came to something.

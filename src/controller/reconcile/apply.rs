@@ -162,7 +162,7 @@ pub(super) fn since_first(subject: &Subject<'_>, kind: ResourceKind, outcome: Ou
     subject.memory.doubt(kind);
     match outcome {
         Outcome::Faulted { fault, .. } => {
-            let since = subject.memory.faulted(kind, fault.kind, subject.context.dependencies.clock.now());
+            let since = subject.memory.faulted(kind, &fault, subject.context.dependencies.clock.now());
             Outcome::Faulted { fault, since }
         }
         other => other,

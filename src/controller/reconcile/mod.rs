@@ -12,12 +12,14 @@ use std::time::Duration;
 use kube::core::DynamicObject;
 use kube::runtime::controller::Action;
 
+use crate::adapters::budget::in_lane;
 use crate::controller::api::{ApiError, call, version_of};
 use crate::controller::context::Context;
 use crate::controller::converge::ObjectMemory;
 use crate::controller::object::{self, Key, Kind};
 use crate::controller::platforms::PlatformParts;
 use crate::controller::status::StatusWriter;
+use crate::domain::budget::Lane;
 use crate::domain::external_resource::ResourceKind;
 use crate::domain::outcome::{AppliedStep, Outcome, Phase, ReconcileResult};
 use crate::domain::problem::Problem;
@@ -159,20 +161,36 @@ async fn reconcile(object: &DynamicObject, context: &Context) -> Result<(Action,
     }
     let writer = StatusWriter::new(context, &key, object, &memory);
     let subject = Subject { object, key, context, memory: &memory, writer: &writer };
-    // Each way is long: together, unboxed, they would be too much for the stack of a thread.
-    let reconciled = match (subject.key.kind(), deleting) {
-        (Kind::Platform, false) => Some(Box::pin(platform::apply(&subject)).await?),
-        (Kind::Platform, true) => Some(Box::pin(platform::delete(&subject)).await?),
-        (Kind::Project, false) => Box::pin(apply::apply(&subject)).await?,
-        (Kind::Project, true) => Some(Box::pin(delete::delete(&subject)).await?),
-    };
+    let reconciled = in_lane(lane(object, &memory), context.stopping.clone(), work(&subject, deleting)).await?;
     // Of a platform that nothing is known of yet, nothing is said: its first reconcile brings its projects back.
     let Some(reconciled) = reconciled else { return Ok((Action::requeue(PLATFORM_RETRY), false)) };
-    let reconciled = if deleting {
-        let now = context.dependencies.clock.now();
-        orphaned::let_go(reconciled, object::released(object), &writer.status(), now)
-    } else {
-        reconciled
+    let (action, settled) = finish::finish(&subject, reconciled).await?;
+    if settled {
+        memory.settles(object::revision(object));
+    }
+    Ok((action, settled))
+}
+
+/// Makes or removes the resources of an object. `None`: nothing is known yet of the platform that it stands on.
+async fn work(subject: &Subject<'_>, deleting: bool) -> Result<Option<Reconciled>, ApiError> {
+    // Each way is long: together, unboxed, they would be too much for the stack of a thread.
+    let reconciled = match (subject.key.kind(), deleting) {
+        (Kind::Platform, false) => return Box::pin(platform::apply(subject)).await.map(Some),
+        (Kind::Project, false) => return Box::pin(apply::apply(subject)).await,
+        (Kind::Platform, true) => Box::pin(platform::delete(subject)).await?,
+        (Kind::Project, true) => Box::pin(delete::delete(subject)).await?,
     };
-    finish::finish(&subject, reconciled).await
+    let now = subject.context.dependencies.clock.now();
+    let released = object::released(subject.object);
+    Ok(Some(orphaned::let_go(reconciled, released, &subject.writer.status(), now)))
+}
+
+/// Whether a user waits for it: until what was asked for last, a deletion or a look included, has once been reached.
+fn lane(object: &DynamicObject, memory: &ObjectMemory) -> Lane {
+    let reached = match memory.settled() {
+        Some(revision) => revision == object::revision(object),
+        // Of what was asked of another process only the status tells.
+        None => object.metadata.deletion_timestamp.is_none() && object::is_ready(object),
+    };
+    if reached { Lane::Routine } else { Lane::User }
 }

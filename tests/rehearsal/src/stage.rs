@@ -376,12 +376,14 @@ fn dependencies(
     documents: &Documents,
 ) -> Dependencies {
     let metrics = Metrics::default();
+    let config = Config { inline_platforms: vec![preparation::grant(documents)], ..Config::default() };
+    let budgets = Budgets::new(clock, metrics.clone(), config.concurrency);
     let jenkins = BoxCloneSyncService::new(sandbox.jenkins().map_err(Into::into));
     Dependencies {
         client: Client::new(kubernetes.service(), "default"),
         clock,
-        config: Config { inline_platforms: vec![preparation::grant(documents)], ..Config::default() },
-        clients: ClientFactory::new(factory, metrics.clone()).with_jenkins(jenkins),
+        config,
+        clients: ClientFactory::new(factory, metrics.clone()).with_jenkins(jenkins).with_budgets(budgets),
         metrics,
         readiness: Readiness::default(),
         namespace: SYSTEM.to_owned(),

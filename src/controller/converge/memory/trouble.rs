@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use super::{MOST_LEFT, ObjectMemory, ResourceState, Rest};
 use crate::crd::status::Reason;
 use crate::domain::external_resource::{Amount, ResourceKind};
-use crate::domain::fault::FaultKind;
+use crate::domain::fault::{Fault, FaultKind};
 use crate::domain::problem::Left;
 use crate::domain::requeue::{DEEP_CHECK, Pace, TOLERANCE};
 use crate::domain::time::elapsed;
@@ -140,9 +140,10 @@ impl ObjectMemory {
 
     /// Notes a fault, and answers since when there have been only faults; of a refusal and a conflict, which mean something
     /// else once they last, since when there have been only those.
-    pub fn faulted(&self, kind: ResourceKind, fault: FaultKind, now: Timestamp) -> Timestamp {
+    pub fn faulted(&self, kind: ResourceKind, fault: &Fault, now: Timestamp) -> Timestamp {
+        let Fault { kind: fault, unsent, .. } = *fault;
         self.of(kind, |ResourceState { trouble, .. }| {
-            trouble.failures = trouble.failures.saturating_add(1);
+            trouble.failures = trouble.failures.saturating_add(u32::from(!unsent));
             let since = *trouble.faulted_since.get_or_insert(now);
             if trouble.fault.is_none_or(|(known, _)| known != fault) {
                 trouble.fault = Some((fault, now));
