@@ -50,16 +50,16 @@ struct Figures {
 }
 
 /// A cluster with so many projects that were just applied.
-struct Fleet {
+pub(super) struct Fleet {
     harness: Harness,
     projects: usize,
 }
 
-fn name(n: usize) -> String {
+pub(super) fn name(n: usize) -> String {
     format!("project-{n:05}")
 }
 
-fn manifest(n: usize, region: &str) -> Value {
+pub(super) fn manifest(n: usize, region: &str) -> Value {
     let mut manifest = Harness::manifest();
     manifest["metadata"]["name"] = json!(name(n));
     manifest["spec"]["platform"]["aws"]["region"] = json!(region);
@@ -96,7 +96,7 @@ impl Fleet {
     }
 
     /// Whether an object is Ready as it is written now.
-    fn is_ready(object: &Value) -> bool {
+    pub(super) fn is_ready(object: &Value) -> bool {
         let conditions = object.pointer("/status/conditions").and_then(Value::as_array);
         let ready = |condition: &Value| condition["type"] == "Ready" && condition["status"] == "True";
         conditions.is_some_and(|all| all.iter().any(ready))

@@ -9,6 +9,7 @@ mod authority;
 mod bench;
 mod bounds;
 mod bucket_owner;
+mod budget;
 mod controller;
 mod crash;
 mod deletion;
