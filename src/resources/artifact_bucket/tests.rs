@@ -345,7 +345,7 @@ fn what_a_project_may_still_name_stays_and_an_old_template_goes() {
 
 #[test]
 fn what_is_the_triggers_is_told_from_what_is_the_buckets_and_a_list_goes_past_it() {
-    let id = project(true).identity;
+    let id = platform(true).identity;
     let prefix = id.bucket_prefix();
     let rows = [
         ("routes/taxi-p-1.json", true, "routes0"),

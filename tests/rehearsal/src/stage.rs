@@ -17,6 +17,7 @@ use kube::api::{Patch, PatchParams};
 use kube::core::DynamicObject;
 use kube::{Api, Client, CustomResourceExt};
 use mlops_operator::adapters::aws::clients::{Aws, AwsFactory};
+use mlops_operator::adapters::budget::Budgets;
 use mlops_operator::clock::Clock;
 use mlops_operator::config::Config;
 use mlops_operator::controller::{self, ClientFactory, Dependencies};
