@@ -51,8 +51,8 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// Those of a service, by the name that its SDK gives it, or of a Jenkins. Most services publish none: the rates of
-    /// those are what has never been seen to be too fast for long.
+    /// Those of a service, by the name that its SDK gives it, or of a Jenkins. Most services publish none: theirs begin with
+    /// a guess, and what they answer corrects it.
     pub fn of(service: &str) -> Self {
         let (start, ceiling) = match service {
             // 3,500 writes and 5,500 reads a second for each prefix of a bucket ("Best practices design patterns").

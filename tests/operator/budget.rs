@@ -5,13 +5,26 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use aws_config::{BehaviorVersion, SdkConfig};
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_smithy_async::rt::sleep::{SharedAsyncSleep, TokioSleep};
+use aws_smithy_async::time::SharedTimeSource;
 use jiff::SignedDuration;
-use mlops_sandbox::{Fault, Settings, What};
+use mlops_operator::adapters::aws::clients::AwsFactory;
+use mlops_operator::adapters::aws::errors::fault;
+use mlops_operator::adapters::budget::Budgets;
+use mlops_operator::clock::Clock;
+use mlops_operator::domain::fault::FaultKind;
+use mlops_operator::metrics::Metrics;
+use mlops_sandbox::transport::http::Server;
+use mlops_sandbox::{Fault, Sandbox, Settings, What};
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
 use crate::bench::{Fleet, manifest, name};
 use crate::harness::operator::{ACCOUNT, Harness, NAMESPACE, REGION};
+use crate::harness::project::place_in;
 
 /// The account of the second team.
 const OTHER: &str = "444455556666";
@@ -213,4 +226,29 @@ fn a_users_change_comes_before_routine_looks() {
         println!("a change amid 40 first looks after a restart was seen after {took:.1?}");
         assert!(took < Duration::from_mins(1), "{took:?}");
     });
+}
+
+#[tokio::test]
+async fn the_operators_own_http_client_waits_its_turn_as_well() {
+    // In all other stories the client is the sandbox's; this one goes over a socket, in real time.
+    let sandbox = Sandbox::new(Settings::default());
+    let server = Server::start(&sandbox, 0, 0).await.unwrap();
+    let (clock, credentials) = (Clock::wall(), Credentials::for_tests());
+    let config = SdkConfig::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .sleep_impl(SharedAsyncSleep::new(TokioSleep::new()))
+        .time_source(SharedTimeSource::new(clock))
+        .credentials_provider(SharedCredentialsProvider::new(credentials))
+        .endpoint_url(&server.aws_url)
+        .build();
+    let factory = AwsFactory::new(config).with_budgets(Budgets::new(clock, Metrics::default(), 8));
+    let aws = factory.connect(&place_in(REGION), "test").await;
+    sandbox.fault(Fault::on("sts", "*").nth(1).before(What::ThrottleFor { seconds: 1 }));
+    let refused = aws.sts.get_caller_identity().send().await.unwrap_err();
+    assert_eq!(fault("look", &refused).kind, FaultKind::Throttled);
+    let begun = Instant::now();
+    let caller = aws.sts.get_caller_identity().send().await.unwrap();
+    assert_eq!(caller.account(), Some(ACCOUNT));
+    assert!(begun.elapsed() >= Duration::from_secs(1), "{:?}", begun.elapsed());
+    server.stop().await;
 }

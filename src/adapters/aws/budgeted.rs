@@ -227,7 +227,9 @@ mod tests {
     use crate::clock::Clock;
     use crate::metrics::Metrics;
 
-    fn answer_of(status: u16, headers: &[(&'static str, &'static str)], body: SdkBody) -> HttpResponse {
+    type Headers = &'static [(&'static str, &'static str)];
+
+    fn answer_of(status: u16, headers: Headers, body: SdkBody) -> HttpResponse {
         let mut answer = HttpResponse::new(StatusCode::try_from(status).unwrap(), body);
         for (name, value) in headers {
             answer.headers_mut().insert(*name, *value);
@@ -242,21 +244,22 @@ mod tests {
         let xml = |code: &str| format!("<Error><Code>{code}</Code><Message>x</Message></Error>").into_bytes();
         let cbor = b"\xbf\x66__type\x78\x18TooManyRequestsException\x67message\x6dslow down now\xff".to_vec();
         let other = b"\xbf\x66__type\x78\x19ResourceNotFoundException\x67message\x6aThrottling\xff".to_vec();
-        let header = [("x-amzn-errortype", "ThrottlingException:http://internal/")];
-        let rows: Vec<(&str, &str, u16, &[(&'static str, &'static str)], Vec<u8>, bool)> = vec![
-            ("JSON", "SageMaker", 400, &[], json("ThrottlingException"), true),
-            ("JSON with a namespace", "SageMaker", 400, &[], json("com.amazon.coral#ThrottlingException"), true),
-            ("the header", "SageMaker", 400, &header, Vec::new(), true),
-            ("XML of the query protocol", "CloudFormation", 400, &[], xml("Throttling"), true),
-            ("S3", "S3", 503, &[], xml("SlowDown"), true),
-            ("S3 without a body, as after HEAD", "S3", 503, &[], Vec::new(), true),
-            ("CBOR", "CodeConnections", 400, &[], cbor, true),
-            ("429 whatever it says", "STS", 429, &[], Vec::new(), true),
-            ("another refusal in JSON", "SageMaker", 400, &[], json("ValidationException"), false),
-            ("a quota", "Service Catalog", 400, &[], json("LimitExceededException"), false),
-            ("another refusal in CBOR", "CodeConnections", 400, &[], other, false),
-            ("another service without a body", "IAM", 503, &[], Vec::new(), false),
-            ("S3 fails inside", "S3", 500, &[], xml("InternalError"), false),
+        let none: Headers = &[];
+        let header: Headers = &[("x-amzn-errortype", "ThrottlingException:http://internal/")];
+        let rows = [
+            ("JSON", "SageMaker", 400, none, json("ThrottlingException"), true),
+            ("JSON with a namespace", "SageMaker", 400, none, json("com.amazon.coral#ThrottlingException"), true),
+            ("the header", "SageMaker", 400, header, Vec::new(), true),
+            ("XML of the query protocol", "CloudFormation", 400, none, xml("Throttling"), true),
+            ("S3", "S3", 503, none, xml("SlowDown"), true),
+            ("S3 without a body, as after HEAD", "S3", 503, none, Vec::new(), true),
+            ("CBOR", "CodeConnections", 400, none, cbor, true),
+            ("429 whatever it says", "STS", 429, none, Vec::new(), true),
+            ("another refusal in JSON", "SageMaker", 400, none, json("ValidationException"), false),
+            ("a quota", "Service Catalog", 400, none, json("LimitExceededException"), false),
+            ("another refusal in CBOR", "CodeConnections", 400, none, other, false),
+            ("another service without a body", "IAM", 503, none, Vec::new(), false),
+            ("S3 fails inside", "S3", 500, none, xml("InternalError"), false),
         ];
         for (name, service, status, headers, body, expected) in rows {
             let answer = answer_of(status, headers, SdkBody::empty());
