@@ -54,20 +54,21 @@ fn every_status_of_a_stack_has_its_moves() {
     let project = bare(place_in("eu-west-1"));
     let id = &project.identity;
     for status in StackStatus::values().iter().filter(|status| **status != "DELETE_COMPLETE") {
-        let moves = [Goal::Present(ModelTrigger::desired(&project.platform, &ready_bucket())), Goal::Absent].map(|goal| {
-            let stack = Stack {
-                id: "arn:stack".to_owned(),
-                status: (*status).to_owned(),
-                parameters: BTreeMap::new(),
-                tags: id.owner_tags(Owned::Stack),
-                role_arn: None,
-                since: Timestamp::UNIX_EPOCH,
-                failure: None,
-            };
-            let observed = model_trigger::Observed { stack: Some(stack) };
-            let now = Timestamp::UNIX_EPOCH;
-            said(&ModelTrigger::decide(id, &goal, &observed, now, &Attempts::default()))
-        });
+        let moves =
+            [Goal::Present(ModelTrigger::desired(&project.platform, &ready_bucket())), Goal::Absent].map(|goal| {
+                let stack = Stack {
+                    id: "arn:stack".to_owned(),
+                    status: (*status).to_owned(),
+                    parameters: BTreeMap::new(),
+                    tags: id.owner_tags(Owned::Stack),
+                    role_arn: None,
+                    since: Timestamp::UNIX_EPOCH,
+                    failure: None,
+                };
+                let observed = model_trigger::Observed { stack: Some(stack) };
+                let now = Timestamp::UNIX_EPOCH;
+                said(&ModelTrigger::decide(id, &goal, &observed, now, &Attempts::default()))
+            });
         println!("StackStatus {status}: {} | {}", moves[0], moves[1]);
         assert!(moves.iter().all(|one| !one.contains("does not know")), "{status}: {moves:?}");
     }
