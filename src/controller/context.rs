@@ -144,8 +144,8 @@ impl Context {
         self.references.refer(key, &Named::new());
         match key.kind() {
             Kind::Platform => self.platforms.forget(&key.name),
-            // Its place on a platform is free.
-            Kind::Project => self.platforms.namespace_changed(&key.namespace),
+            // Its place on a platform is free, and the platform may go.
+            Kind::Project => self.platforms.project_gone(&key.namespace),
         }
     }
 

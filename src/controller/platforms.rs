@@ -150,6 +150,16 @@ impl Platforms {
         self.wake(|project| project.namespace().as_deref() == Some(namespace) && platform_of(project).is_some());
     }
 
+    /// A project of this namespace is gone: another one may have its place, and a platform that is being deleted may go.
+    pub fn project_gone(&self, namespace: &str) {
+        self.namespace_changed(namespace);
+        let platforms = self.watched.platforms.state();
+        for platform in platforms.iter().filter(|platform| platform.metadata.deletion_timestamp.is_some()) {
+            // The receiver goes only when the controller does.
+            let _ = self.changed.unbounded_send(Key::of(platform));
+        }
+    }
+
     fn wake(&self, concerns: impl Fn(&DynamicObject) -> bool) {
         for project in self.watched.projects.state().iter().filter(|project| concerns(project)) {
             // The receiver goes only when the controller does.

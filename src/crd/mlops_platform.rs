@@ -1,6 +1,9 @@
 //! `MlopsPlatform`: what many projects stand on, as a platform team writes it. The settings that a project may hold itself
 //! stand in `crd::platform`; here is what only a shared platform has: who may stand on it, and with what.
 
+// Each printed column has a type and a path of its own.
+#![allow(clippy::duplicated_attributes)]
+
 use kube::{CustomResource, KubeSchema};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};

@@ -84,6 +84,23 @@ fn an_operator_that_dies_in_a_delete_where_lists_lag_leaves_nothing() {
     crash(&behind, &recording, 5).assert_clean("delete where lists lag");
 }
 
+#[test]
+fn an_operator_that_dies_while_it_makes_or_removes_a_shared_platform_goes_on() {
+    let environments = environments();
+    let [create, delete] = environments.on_platform();
+    let (created, deleted) = (create.record(), delete.record());
+    let before = create.before();
+    assert_eq!(
+        deleted.end["world"],
+        before["world"],
+        "{}",
+        crate::explorer::canonical::difference(&before["world"], &deleted.end["world"])
+    );
+    let mut tally = crash(&create, &created, 4);
+    tally.add(crash(&delete, &deleted, 4));
+    tally.assert_clean("a shared platform");
+}
+
 /// The object is deleted while the operator lives and is in the middle of create; then the operator dies.
 #[test]
 fn an_operator_that_dies_in_a_delete_during_create_leaves_nothing() {

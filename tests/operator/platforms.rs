@@ -254,7 +254,7 @@ async fn a_change_of_the_platform_rolls_on_to_its_projects() {
         })
     };
     let before = version(&harness);
-    assert_eq!(launched(&harness), [before.clone()]);
+    assert_eq!(launched(&harness), std::slice::from_ref(&before));
     let text = mlops_operator::templates::project_template("jenkins-git-v1").unwrap();
     let data = json!({"metadata": {"name": "ours"}, "data": {"a.yaml": format!("{text}# changed\n")}});
     harness.kubernetes.create("configmaps", "mlops-operator", data).unwrap();

@@ -36,11 +36,8 @@ impl Scene {
             .endpoint_url("http://aws.example")
             .build();
         let place = Placement { project_name: "taxi".into(), bucket: "artifacts".into(), ..place_in(REGION) };
-        let settings = ModelTriggerSettings {
-            approval_statuses: vec!["Approved".into()],
-            jobs: vec![RepositoryRole::Deploy],
-            ..ModelTriggerSettings::default()
-        };
+        let settings =
+            ModelTriggerSettings { approval_statuses: vec!["Approved".into()], jobs: vec![RepositoryRole::Deploy] };
         let project = Project { model_trigger: Some(settings), ..bare(place) };
         let aws = AwsFactory::new(base).connect(&project.identity.placement, "test").await;
         let there = aws_sdk_s3::types::BucketLocationConstraint::from(REGION);

@@ -23,6 +23,9 @@ use crate::domain::validate::Parsed;
 /// How long a project waits for its platform before it looks by itself: each change there brings it back at once.
 const PLATFORM_WAIT: std::time::Duration = std::time::Duration::from_mins(10);
 
+/// What to do about a platform that waits for a person.
+const ASK: &str = "ask who looks after the platform: the project goes on by itself once it is Ready";
+
 /// Makes the resources as declared, as far as one reconcile can; `None`: nothing is known yet of the platform that it shares.
 pub(super) async fn apply(subject: &Subject<'_>) -> Result<Option<Reconciled>, ApiError> {
     match validate::project(subject) {
@@ -30,10 +33,8 @@ pub(super) async fn apply(subject: &Subject<'_>) -> Result<Option<Reconciled>, A
         Ok(Validation::Unknown) => Ok(None),
         Ok(Validation::Suspended) => Ok(Some(Reconciled::unobserved(ReconcileResult::Suspended))),
         Ok(Validation::Waits { stalled, message }) => {
-            let outcome = not_ready(subject, stalled, message);
-            let mut blocked = Reconciled::blocked(&graph::ON_PLATFORM, ResourceKind::Platform, &outcome);
-            blocked.summary.note_platform(outcome);
-            Ok(Some(Reconciled { local: true, ..Reconciled::observed(Phase::Apply, blocked.summary, Vec::new()) }))
+            let outcome = not_ready(subject, stalled.then_some(ASK), message);
+            Ok(Some(Reconciled::blocked_on(ResourceKind::Platform, &outcome.clone(), outcome)))
         }
         Ok(Validation::Valid(valid)) => Box::pin(make(subject, *valid)).await.map(Some),
     }
@@ -89,10 +90,10 @@ async fn make(subject: &Subject<'_>, valid: Valid) -> Result<Reconciled, ApiErro
 
 /// One resource keeps all others from being observed.
 fn blocked(subject: &Subject<'_>, platform: Option<&PlatformState>, by: ResourceKind, outcome: &Outcome) -> Reconciled {
-    let Some(state) = platform else { return Reconciled::blocked(&graph::OWN, by, outcome) };
-    let mut blocked = Reconciled::blocked(&graph::ON_PLATFORM, by, outcome);
-    blocked.summary.note_platform(standing(subject, state).platform);
-    Reconciled { local: true, ..Reconciled::observed(Phase::Apply, blocked.summary, Vec::new()) }
+    match platform {
+        None => Reconciled::blocked(&graph::OWN, by, outcome),
+        Some(state) => Reconciled::blocked_on(by, outcome, standing(subject, state).platform),
+    }
 }
 
 /// The project with all that Secrets and ConfigMaps hold for it, and what Jenkins is spoken to with.
@@ -130,10 +131,11 @@ fn standing(subject: &Subject<'_>, state: &PlatformState) -> Standing {
     let platform = match &state.standing {
         platforms::Standing::Ready => Outcome::InSync { output: (), changed: false },
         platforms::Standing::NotReady { stalled, message } => {
-            not_ready(subject, *stalled, format!("{name} is not Ready: {message}"))
+            not_ready(subject, stalled.then_some(ASK), format!("{name} is not Ready: {message}"))
         }
         platforms::Standing::Suspended | platforms::Standing::Deleting => {
-            not_ready(subject, true, format!("{name} is being deleted, and waits for this project to go"))
+            let hint = "delete this project too, and make it anew on another platform where it is still needed";
+            not_ready(subject, Some(hint), format!("{name} is being deleted, and waits for this project to go"))
         }
     };
     let parts = state.parts.as_ref();
@@ -145,12 +147,11 @@ fn standing(subject: &Subject<'_>, state: &PlatformState) -> Standing {
     }
 }
 
-/// A platform that is not Ready: the project's user can do nothing, so it is a wait unless the platform waits for a person.
-fn not_ready(subject: &Subject<'_>, stalled: bool, message: String) -> Outcome {
+/// A platform that is not Ready: a wait, unless a person must act, and how.
+fn not_ready(subject: &Subject<'_>, hint: Option<&str>, message: String) -> Outcome {
     let now = subject.context.dependencies.clock.now();
     let until = now.saturating_add(PLATFORM_WAIT).unwrap_or(now);
-    if stalled {
-        let hint = "ask who looks after the platform: the project goes on by itself once it is Ready";
+    if let Some(hint) = hint {
         return Outcome::Stuck(Problem::new(Reason::PlatformNotReady, message, hint).until(until));
     }
     Outcome::waiting(Wait::new("platform", Reason::PlatformNotReady, message).until(until), now)

@@ -94,6 +94,13 @@ impl Reconciled {
         Self { local: true, ..Self::observed(Phase::Apply, ReconcileSummary::blocked(kinds, by, outcome), Vec::new()) }
     }
 
+    /// The same for a project whose shared platform stands like this.
+    fn blocked_on(by: ResourceKind, outcome: &Outcome, platform: Outcome) -> Self {
+        let mut summary = ReconcileSummary::blocked(&graph::ON_PLATFORM, by, outcome);
+        summary.note_platform(platform);
+        Self { local: true, ..Self::observed(Phase::Apply, summary, Vec::new()) }
+    }
+
     fn observed(phase: Phase, summary: ReconcileSummary, applied: Vec<AppliedStep>) -> Self {
         let ending = if phase == Phase::Delete && summary.all_gone() { Ending::Goes } else { Ending::Stays };
         let result = ReconcileResult::Observed { phase, outcomes: summary.outcomes() };

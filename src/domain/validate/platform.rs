@@ -195,7 +195,7 @@ pub fn placement_on(
         parts if parts.is_empty() => vec![owner.name.clone()],
         parts => parts,
     };
-    let shared = [platform.jenkins_folder.as_slice(), &[owner.namespace.clone()]].concat();
+    let shared = [platform.jenkins_folder.as_slice(), std::slice::from_ref(&owner.namespace)].concat();
     Placement {
         platform: Some(name.to_owned()),
         project_name: project,

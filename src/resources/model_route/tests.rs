@@ -14,7 +14,6 @@ fn project() -> Project {
     let settings = ModelTriggerSettings {
         approval_statuses: vec!["Approved".into()],
         jobs: vec![RepositoryRole::Deploy, RepositoryRole::Endpoint],
-        ..ModelTriggerSettings::default()
     };
     Project { model_trigger: Some(settings), ..bare(place) }
 }

@@ -31,6 +31,7 @@ pub fn canonical(harness: &Harness) -> Value {
     let whole = json!({
         "world": world,
         "object": harness.object().map(object),
+        "platform": harness.kubernetes.object("mlopsplatforms", "", "main").map(object),
         "secrets": names("secrets"),
         "configmaps": names("configmaps"),
     });

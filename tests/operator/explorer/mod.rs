@@ -34,8 +34,12 @@ pub enum Act {
     Edit(Value),
     /// Removes its status, as a restored backup does.
     WipeStatus,
+    /// Creates it on a platform that it shares, and the platform with it.
+    ApplyOnPlatform,
     /// Asks for its deletion.
     Delete,
+    /// Asks for its deletion and for that of the platform.
+    DeleteWithPlatform,
     /// Removes it with its finalizer, and creates it anew: it gets another uid.
     Recreate,
     /// Nothing; what has changed is the world.
@@ -52,6 +56,14 @@ impl Act {
         let apply = || kubernetes.create("mlopsprojects", NAMESPACE, Harness::manifest()).map(drop);
         let done = match self {
             Self::Apply => apply(),
+            Self::ApplyOnPlatform => {
+                let platform = kubernetes.create("mlopsplatforms", "", Harness::platform_manifest());
+                let project = Harness::project_on_platform("taxi-fares");
+                platform.and_then(|_| kubernetes.create("mlopsprojects", NAMESPACE, project)).map(drop)
+            }
+            Self::DeleteWithPlatform => {
+                delete().and_then(|()| kubernetes.delete("mlopsplatforms", "", "main").map(drop))
+            }
             Self::Edit(patch) => merge(false, patch),
             Self::WipeStatus => merge(true, &json!({"status": null})),
             Self::Delete => delete(),
@@ -73,7 +85,9 @@ pub enum End {
 
 impl End {
     pub fn reached(self, harness: &Harness) -> bool {
-        let Some(object) = harness.object() else { return self == Self::Gone };
+        let Some(object) = harness.object() else {
+            return self == Self::Gone && harness.kubernetes.objects("mlopsplatforms").is_empty();
+        };
         self == Self::Ready
             && object["status"]["observedGeneration"] == object["metadata"]["generation"]
             && harness.conditions().iter().any(|condition| condition == "Ready=True/Succeeded")

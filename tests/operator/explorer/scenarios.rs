@@ -48,6 +48,22 @@ impl Environments {
         scenario
     }
 
+    /// Create and delete of a project together with the platform that it shares.
+    pub fn on_platform(&self) -> [Scenario; 2] {
+        let mut from = self.create.from.clone();
+        from = paused(async {
+            let harness = from.resume();
+            harness.put_jenkins_secret_in("mlops-operator");
+            Saved::of(&harness)
+        });
+        let name = "create on a platform";
+        let create = Scenario { name, from, settled: false, act: Act::ApplyOnPlatform, end: End::Ready };
+        let name = "delete with its platform";
+        let from = create.record().last;
+        let delete = Scenario { name, from, settled: true, act: Act::DeleteWithPlatform, end: End::Gone };
+        [create, delete]
+    }
+
     /// A change of the ready project's spec.
     pub fn update(&self, name: &'static str, patch: Value) -> Scenario {
         let from = self.created.last.clone();
