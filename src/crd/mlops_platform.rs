@@ -120,7 +120,7 @@ pub struct ProjectLimits {
     pub seed_code_archives: Vec<String>,
     /// What happens to what users put into a project when it is deleted and does not say. Absent: `Keep`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(schema_with = "schema::data_policy")]
+    #[schemars(schema_with = "super::project::data_policy")]
     pub data_policy: Option<DataPolicy>,
     /// The Jenkins credentials that jobs use.
     #[serde(default)]

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use kube::{CustomResource, KubeSchema};
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::crd::platform::PlatformSettings;
@@ -88,7 +88,7 @@ pub struct MlopsProjectSpec {
     /// are deleted: `Keep` leaves bucket and model package group, `Delete` removes them with all they hold.
     /// Absent: the platform's default, else `Keep`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(schema_with = "schema::data_policy")]
+    #[schemars(schema_with = "data_policy")]
     pub data_policy: Option<DataPolicy>,
 }
 
@@ -159,7 +159,7 @@ pub struct SeedCodeSettings {
     /// newer code to new projects only. `None`: nothing, the repository is not touched. `Archive`: an archive of the user's
     /// own. Absent: the platform's default, else `BuiltIn`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(schema_with = "schema::seed_code_source")]
+    #[schemars(schema_with = "seed_code_source")]
     pub source: Option<SeedCodeSource>,
     /// The archive of source Archive.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -332,4 +332,14 @@ pub enum DataPolicy {
     Keep,
     /// It is deleted.
     Delete,
+}
+
+/// What happens to what users put into a project; a default of the schema would hide that of the platform.
+pub(crate) fn data_policy(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({"type": "string", "enum": ["Keep", "Delete"]})
+}
+
+/// Where seed code comes from; a default of the schema would hide that of the platform.
+pub(crate) fn seed_code_source(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({"type": "string", "enum": ["BuiltIn", "None", "Archive"]})
 }

@@ -258,16 +258,6 @@ pub fn repository_name(_: &mut SchemaGenerator) -> Schema {
     )
 }
 
-/// What happens to what users put into a project; a default of the schema would hide that of the platform.
-pub fn data_policy(_: &mut SchemaGenerator) -> Schema {
-    json_schema!({"type": "string", "enum": ["Keep", "Delete"]})
-}
-
-/// Where seed code comes from; a default of the schema would hide that of the platform.
-pub fn seed_code_source(_: &mut SchemaGenerator) -> Schema {
-    json_schema!({"type": "string", "enum": ["BuiltIn", "None", "Archive"]})
-}
-
 /// ARN of a Git connection.
 pub fn connection_arn(_: &mut SchemaGenerator) -> Schema {
     form(&ConnectionArn::FORM)

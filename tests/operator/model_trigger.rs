@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::harness::function::{End, Function, Request};
-use crate::harness::operator::{ACCOUNT, Harness, REGION};
+use crate::harness::operator::{ACCOUNT, Harness, NAMESPACE, REGION};
 use bytes::Bytes;
 use mlops_sandbox::aws::iam::Facts;
 use mlops_sandbox::aws::{Call, dispatch, events, s3, sqs};
@@ -41,6 +41,22 @@ impl Scene {
         harness.apply(manifest);
         harness.until_condition("Ready=True/Succeeded", LONG).await;
         assert!(harness.conditions().contains(&"RouteReady=True/InSync".to_owned()), "{:?}", harness.conditions());
+        Self { harness, function: Function::start() }
+    }
+
+    /// Two projects on a platform that they share, and both ready.
+    async fn on_platform() -> Self {
+        let mut harness = Harness::new(Settings::default()).await;
+        harness.start();
+        harness.apply_platform(Harness::platform_manifest());
+        for name in ["taxi-fares", "taxi-tips"] {
+            harness.apply(Harness::project_on_platform(name));
+        }
+        let ready = |harness: &Harness, name: &str| {
+            let conditions = harness.conditions_of("mlopsprojects", NAMESPACE, name);
+            conditions.iter().any(|condition| condition == "Ready=True/Succeeded")
+        };
+        harness.until("both ready", LONG, |harness| ready(harness, "taxi-fares") && ready(harness, "taxi-tips")).await;
         Self { harness, function: Function::start() }
     }
 
@@ -271,4 +287,20 @@ async fn what_the_function_writes_down_stays_while_the_project_does_and_goes_wit
     scene.harness.until_gone(LONG).await;
     assert_eq!(scene.keys("of-the-team"), [] as [String; 0]);
     scene.end().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn on_a_shared_platform_a_model_starts_the_job_of_its_own_project_alone() {
+    let mut scene = Scene::on_platform().await;
+    let stacks =
+        scene.harness.sandbox.world(|world| world.region(ACCOUNT, REGION).cloudformation.dump()["stacks"].clone());
+    let triggers = stacks.to_string().matches("-model-trigger\"").count();
+    assert!(triggers > 0, "{stacks}");
+    let model = scene.approve().await;
+    scene.pass(Duration::from_mins(2)).await;
+    assert_eq!(scene.builds().await, [model]);
+    let posted = scene.function.requests.iter().filter(|one| one.to == "jenkins" && one.method == "POST");
+    let jobs: BTreeSet<&str> = posted.map(|one| one.url.as_str()).filter(|url| url.contains("build")).collect();
+    assert_eq!(jobs.len(), 1, "{jobs:?}");
+    assert!(jobs.iter().all(|url| url.contains("/job/ml/job/ml-team/job/taxi-fares/")), "{jobs:?}");
 }

@@ -1,13 +1,12 @@
 //! The graph of resources, both ways: what is made after what, and what goes before what. The types keep the order:
-//! what one resource hands on is what the next one needs. A platform has the first half of
-//! it and a project that shares one the second; a project with a platform of its own has both. A new resource is a line in
-//! a `make_…` and one in a `delete…`.
-
-use std::sync::{Mutex, PoisonError};
+//! what one resource hands on is what the next one needs. A platform has the first half of it and a project that shares
+//! one the second; a project with a platform of its own has both. How one resource is made or removed stands in `walk`. A
+//! new resource is a line in a `make_…` and one in a `delete…`.
 
 use jiff::Timestamp;
 
 use super::summary::ReconcileSummary;
+use super::walk::{Needs, Walk, confirms_absence};
 use crate::adapters::aws::artifact_bucket::ArtifactBucketActuator;
 use crate::adapters::aws::catalog::{CatalogProductActuator, Names};
 use crate::adapters::aws::clients::Aws;
@@ -16,15 +15,15 @@ use crate::adapters::aws::model_trigger::ModelTriggerActuator;
 use crate::adapters::aws::prerequisites::PrerequisitesActuator;
 use crate::adapters::aws::sagemaker_project::{Purpose, SagemakerProjectActuator};
 use crate::adapters::jenkins::{JenkinsClient, JenkinsJobsActuator, JenkinsServerActuator};
-use crate::controller::converge::{IntentJournal, Scope, converge};
-use crate::crd::status::{MlopsProjectStatus, Reason};
-use crate::domain::external_resource::{Actuator, ExternalResource, Goal, ResourceKind, Wait, digest_of};
+use crate::controller::converge::{IntentJournal, Scope};
+use crate::crd::status::MlopsProjectStatus;
+use crate::domain::external_resource::ResourceKind;
 use crate::domain::identity::Identity;
 use crate::domain::outcome::Outcome;
 use crate::domain::platform::Platform;
 use crate::domain::project::Project;
 use crate::resources::artifact_bucket::{ArtifactBucket, Artifacts, ReadyBucket};
-use crate::resources::catalog::{CatalogProduct, LAG, ProvisioningTarget};
+use crate::resources::catalog::{CatalogProduct, ProvisioningTarget};
 use crate::resources::jenkins_jobs::{JenkinsJobs, Jobs};
 use crate::resources::jenkins_server::JenkinsServer;
 use crate::resources::model_route::{self, ModelRoute};
@@ -115,15 +114,6 @@ pub(super) struct PlatformMade {
     pub(super) jenkins_usable: bool,
 }
 
-type Needs<I> = Result<I, ResourceKind>;
-
-/// One way through the graph, and what came of it so far.
-struct Walk<'a, J> {
-    scope: &'a Scope<'a, J>,
-    id: &'a Identity,
-    summary: Mutex<ReconcileSummary>,
-}
-
 /// What a platform begins with: each as those need it that come after.
 struct Base {
     principal: Needs<OperatorPrincipal>,
@@ -184,7 +174,7 @@ pub(super) async fn apply_on<J: IntentJournal>(
 ) -> ReconcileSummary {
     let walk = Walk::new(scope, &project.identity, &ON_PLATFORM);
     let Standing { platform, target, bucket, jenkins_usable } = standing;
-    walk.summary.lock().unwrap_or_else(PoisonError::into_inner).note_platform(platform);
+    walk.note_platform(platform);
     let target = target.ok_or(ResourceKind::Platform);
     let model = walk.make_model(project, target, &remote.aws, known).await;
     let server = if jenkins_usable { Ok(()) } else { Err(ResourceKind::Platform) };
@@ -276,16 +266,7 @@ pub(super) async fn delete_platform<J: IntentJournal>(
     walk.end()
 }
 
-/// Whether a resource is not found, and only too soon to count as gone.
-fn confirms_absence<O>(outcome: &Outcome<O>) -> bool {
-    matches!(outcome, Outcome::Waiting { reason: Reason::ConfirmingAbsence, .. })
-}
-
-impl<'a, J: IntentJournal> Walk<'a, J> {
-    fn new(scope: &'a Scope<'a, J>, id: &'a Identity, kinds: &'static [ResourceKind]) -> Self {
-        Self { scope, id, summary: Mutex::new(ReconcileSummary::of(kinds)) }
-    }
-
+impl<J: IntentJournal> Walk<'_, J> {
     /// Makes what all else of a platform rests on: account and artifacts.
     async fn make_base(&self, platform: &Platform, aws: &Aws) -> Base {
         let account = self.make::<Prerequisites, _>(platform, Ok(()), &PrerequisitesActuator::new(aws, platform)).await;
@@ -377,92 +358,6 @@ impl<'a, J: IntentJournal> Walk<'a, J> {
         let catalog = self.remove::<CatalogProduct, _>(unlaunched, catalog).await;
         let unused = catalog.gone(ResourceKind::CatalogProduct).and(trigger);
         self.remove::<ArtifactBucket, _>(unused, &ArtifactBucketActuator::new(aws).removing()).await;
-    }
-
-    /// Looks at a resource whose turn has not come, so that its absence is confirmed in the same time as that of the one
-    /// before it. Nothing follows from what is seen but that.
-    async fn look_ahead<R, A>(&self, actuator: &A)
-    where
-        R: ExternalResource,
-        A: Actuator<R>,
-    {
-        let (memory, now) = (self.scope.memory, self.scope.clock.now());
-        let attempts = memory.attempts(R::KIND);
-        if attempts.absent_since.is_some() {
-            return;
-        }
-        // A fault says nothing: its turn comes, and then it is told.
-        if let Ok(observed) = actuator.observe(self.id, &attempts).await {
-            memory.saw(R::KIND, R::exists(&observed), now);
-            memory.sighted(R::KIND, &R::sightings(&observed), now);
-        }
-    }
-
-    fn end(self) -> ReconcileSummary {
-        self.summary.into_inner().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn note<R: ExternalResource>(&self, outcome: Outcome<R::Output>) -> Outcome<R::Output> {
-        self.summary.lock().unwrap_or_else(PoisonError::into_inner).note::<R>(&outcome);
-        outcome
-    }
-
-    /// Makes a resource as declared once what it needs is there.
-    async fn make<R, A>(&self, declared: &R::Declared, needs: Needs<R::Inputs>, actuator: &A) -> Outcome<R::Output>
-    where
-        R: ExternalResource,
-        A: Actuator<R>,
-    {
-        let outcome = match needs {
-            Ok(inputs) => {
-                self.scope.memory.made_from(R::KIND, digest_of(&inputs));
-                let goal = Goal::Present(R::desired(declared, &inputs));
-                converge::<R, A, J>(self.scope, self.id, &goal, actuator).await
-            }
-            Err(by) => Outcome::Blocked { by },
-        };
-        self.note::<R>(outcome)
-    }
-
-    /// Removes a resource once what depends on it is gone.
-    async fn remove<R, A>(&self, free: Needs<()>, actuator: &A) -> Outcome<R::Output>
-    where
-        R: ExternalResource,
-        A: Actuator<R>,
-    {
-        let outcome = match free {
-            Ok(()) => converge::<R, A, J>(self.scope, self.id, &Goal::Absent, actuator).await,
-            Err(by) => Outcome::Blocked { by },
-        };
-        self.note::<R>(outcome)
-    }
-
-    /// The same for a resource whose creation may have come to AWS although its answer was lost: one observation does not
-    /// prove that it is gone.
-    async fn remove_for_good<R, A>(&self, free: Needs<()>, actuator: &A) -> Outcome<R::Output>
-    where
-        R: ExternalResource,
-        A: Actuator<R>,
-    {
-        let outcome = match free {
-            Ok(()) => converge::<R, A, J>(self.scope, self.id, &Goal::Absent, actuator).await,
-            Err(by) => Outcome::Blocked { by },
-        };
-        let (now, memory) = (self.scope.clock.now(), self.scope.memory);
-        if !matches!(outcome, Outcome::Gone) || memory.proven_absent(R::KIND, LAG, now) {
-            return self.note::<R>(outcome);
-        }
-        // What was observed must be observed, and not be remembered.
-        memory.doubt(R::KIND);
-        let since = memory.attempts(R::KIND).absent_since.unwrap_or(now);
-        let wait = Wait::new(
-            "confirming absence",
-            Reason::ConfirmingAbsence,
-            "it is not found: looking once more, since reads lag",
-        );
-        let outcome = Outcome::waiting(wait.until(since.saturating_add(LAG).unwrap_or(now)), since);
-        self.scope.rest::<R>(false, &outcome);
-        self.note::<R>(outcome)
     }
 
     /// Removes the jobs once Jenkins has said who we are and nothing starts them any more. Answers what is in the way of the

@@ -35,6 +35,7 @@ mod orphaned;
 mod platform;
 mod summary;
 mod validate;
+mod walk;
 
 use summary::ReconcileSummary;
 

@@ -275,8 +275,7 @@ impl ArtifactBucketActuator {
     /// The keys under the prefix that are there now and are to be looked at. Others may write there: they get no more than
     /// so many calls and so much memory.
     async fn keys(&self, id: &Identity, bucket: Bucket<'_>, prefix: &str) -> Result<Vec<String>, Fault> {
-        let mut keys = Vec::new();
-        let mut after = None;
+        let (mut keys, mut after) = (Vec::new(), None);
         for _ in 0..MOST_PAGES {
             let call = self
                 .client
