@@ -142,8 +142,13 @@ pub fn data_policy(object: &DynamicObject) -> Option<DataPolicy> {
 /// What happens to the Jenkins folders that were made for it, even if the rest of the spec does not parse; `None`: its
 /// platform is not its own.
 pub fn folder_policy(object: &DynamicObject) -> Option<FolderPolicy> {
-    let jenkins = spec(object).pointer("/platform/jenkins")?;
-    Some(field(jenkins, "folderPolicy").unwrap_or_default())
+    spec(object).pointer("/platform/jenkins")?;
+    Some(spec_field(object, "/platform/jenkins/folderPolicy").unwrap_or_default())
+}
+
+/// A field of the spec by its JSON pointer, even if the rest of the spec does not parse.
+pub fn spec_field<T: serde::de::DeserializeOwned>(object: &DynamicObject, pointer: &str) -> Option<T> {
+    T::deserialize(spec(object).pointer(pointer)?).ok()
 }
 
 /// Whether our finalizer is on it.

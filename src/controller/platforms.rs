@@ -16,6 +16,7 @@ use crate::controller::dereference::JenkinsAccess;
 use crate::controller::object::{self, Key};
 use crate::crd::mlops_platform::AllowedNamespaces;
 use crate::crd::platform::{ConfigMapRef, FolderPolicy};
+use crate::crd::project::DataPolicy;
 use crate::domain::grants::matches;
 use crate::domain::validate::SharedPlatform;
 use crate::resources::artifact_bucket::ReadyBucket;
@@ -79,6 +80,15 @@ pub enum Admission {
     Refused,
     /// The labels of namespaces are not yet known.
     Unknown,
+}
+
+/// What happens to what a project that is deleted leaves.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Policies {
+    /// What users put into it.
+    pub data: DataPolicy,
+    /// Jenkins folders that were made for it.
+    pub folders: FolderPolicy,
 }
 
 /// All objects of the cluster that count here, as they are watched.
@@ -206,11 +216,18 @@ impl Platforms {
         Some(keys)
     }
 
-    /// What happens to the Jenkins folders of a platform's projects; `Keep` where it is not known.
-    pub fn folder_policy(&self, name: &str) -> FolderPolicy {
-        let state = self.state(name);
-        let parts = state.as_ref().and_then(|state| state.parts.as_ref());
-        parts.map_or(FolderPolicy::default(), |parts| parts.shared.spec.settings.jenkins.folder_policy)
+    /// What a platform says of projects that are deleted, as its spec stands, be it one that cannot be used; without a
+    /// platform everything is kept. `None`: the platforms are not yet known.
+    pub fn policies(&self, name: &str) -> Option<Policies> {
+        if !is_complete(&self.watched.platforms) {
+            return None;
+        }
+        let reference = ObjectRef::new_with(name, self.watched.platform_kind.clone());
+        let Some(platform) = self.watched.platforms.get(&reference) else { return Some(Policies::default()) };
+        Some(Policies {
+            data: object::spec_field(&platform, "/projects/dataPolicy").unwrap_or_default(),
+            folders: object::spec_field(&platform, "/jenkins/folderPolicy").unwrap_or_default(),
+        })
     }
 
     fn known(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, Arc<PlatformState>>> {

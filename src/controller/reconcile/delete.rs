@@ -9,9 +9,11 @@ use super::{Ending, Reconciled, Subject, hold};
 use crate::adapters::aws::catalog::Names;
 use crate::controller::api::ApiError;
 use crate::controller::converge::Scope;
+use crate::controller::platforms::Policies;
 use crate::controller::{dereference, object};
 use crate::crd::platform::FolderPolicy;
 use crate::crd::project::{DataPolicy, DeletionPolicy};
+use crate::crd::status::Placement;
 use crate::domain::external_resource::ResourceKind;
 use crate::domain::identity::{Identity, OwnerKey};
 use crate::domain::outcome::{Outcome, Phase};
@@ -19,21 +21,23 @@ use crate::domain::seal::Seals;
 use crate::domain::validate::parse;
 
 /// Removes the resources, as far as one reconcile can.
-pub(super) async fn delete(subject: &Subject<'_>) -> Result<Reconciled, ApiError> {
+/// `None`: nothing is known yet of the platform that it shares.
+pub(super) async fn delete(subject: &Subject<'_>) -> Result<Option<Reconciled>, ApiError> {
     let Subject { object, key, context, memory, writer } = subject;
     let owner = key.owner(&context.cluster);
     let default = context.dependencies.config.default_deletion_policy;
     if object::deletion_policy(object, default) == DeletionPolicy::Retain {
         let reconciled = Reconciled::observed(Phase::Delete, ReconcileSummary::default(), Vec::new());
-        return Ok(Reconciled { ending: Ending::Retains, ..reconciled });
+        return Ok(Some(Reconciled { ending: Ending::Retains, ..reconciled }));
     }
     if let Some(problem) = hold::unconfirmed(subject).await? {
-        return Ok(Reconciled::refused(problem));
+        return Ok(Some(Reconciled::refused(problem)));
     }
     let placement = match resolve_placement(subject) {
         Ok(placement) => placement,
-        Err(problem) => return Ok(Reconciled::refused(problem)),
+        Err(problem) => return Ok(Some(Reconciled::refused(problem))),
     };
+    let Some(policies) = policies(subject, &placement) else { return Ok(None) };
     let sent = dereference::sent(context, key, object::spec(object));
     let mut sources = dereference::placement_sources(context.secrets_of(key, &placement), &placement);
     dereference::name_sent(&mut sources, &sent);
@@ -65,26 +69,23 @@ pub(super) async fn delete(subject: &Subject<'_>) -> Result<Reconciled, ApiError
             placement: placement.clone(),
             seals: context.seals.clone(),
         },
-        delete_data: data_policy(subject, shared) == DataPolicy::Delete,
-        delete_folders: match shared {
-            Some(name) => context.platforms.folder_policy(name),
-            None => object::folder_policy(object).unwrap_or_default(),
-        } == FolderPolicy::Delete,
+        delete_data: policies.data == DataPolicy::Delete,
+        delete_folders: policies.folders == FolderPolicy::Delete,
     };
     let scope =
         Scope::new(memory, clock, *writer, context.stopping.clone()).with_chance((context.dependencies.chance)());
     let summary = graph::delete(&scope, &Identity { owner, placement, seals: context.seals.clone() }, deletion).await;
-    Ok(Reconciled::observed(Phase::Delete, summary, scope.take_applied()))
+    Ok(Some(Reconciled::observed(Phase::Delete, summary, scope.take_applied())))
 }
 
-/// What happens to the data: what the spec says, or else the platform, if that still says anything.
-fn data_policy(subject: &Subject<'_>, platform: Option<&str>) -> DataPolicy {
+/// What happens to what the project leaves: as its spec says, or else its platform. `None`: that is not known yet.
+fn policies(subject: &Subject<'_>, placement: &Placement) -> Option<Policies> {
     let Subject { object, context, .. } = subject;
-    let default = || {
-        let state = context.platforms.state(platform?)?;
-        state.parts.as_ref()?.shared.spec.projects.data_policy
+    let shared = match &placement.platform {
+        Some(name) => context.platforms.policies(name)?,
+        None => Policies { folders: object::folder_policy(object).unwrap_or_default(), ..Policies::default() },
     };
-    object::data_policy(object).or_else(default).unwrap_or_default()
+    Some(Policies { data: object::data_policy(object).unwrap_or(shared.data), ..shared })
 }
 
 /// What the catalog's resources are searched by first: their names, if the spec still parses.

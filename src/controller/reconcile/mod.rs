@@ -186,7 +186,10 @@ async fn work(subject: &Subject<'_>, deleting: bool) -> Result<Option<Reconciled
         (Kind::Platform, false) => return Box::pin(platform::apply(subject)).await.map(Some),
         (Kind::Project, false) => return Box::pin(apply::apply(subject)).await,
         (Kind::Platform, true) => Box::pin(platform::delete(subject)).await?,
-        (Kind::Project, true) => Box::pin(delete::delete(subject)).await?,
+        (Kind::Project, true) => match Box::pin(delete::delete(subject)).await? {
+            Some(reconciled) => reconciled,
+            None => return Ok(None),
+        },
     };
     let now = subject.context.dependencies.clock.now();
     let released = object::released(subject.object);
