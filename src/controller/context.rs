@@ -142,10 +142,8 @@ impl Context {
             self.dependencies.metrics.ready_turned(memory.turn_ready(None).as_deref(), None);
         }
         self.references.refer(key, &Named::new());
-        match key.kind() {
-            Kind::Platform => self.platforms.forget(&key.name),
-            // Its place on a platform is free, and the platform may go.
-            Kind::Project => self.platforms.project_gone(&key.namespace),
+        if key.kind() == Kind::Platform {
+            self.platforms.forget(&key.name);
         }
     }
 

@@ -378,7 +378,8 @@ async fn value(
             Reason::AccessDenied,
             format!("the operator may not read {noun} {name} with {purpose}"),
             format!(
-                "allow its ServiceAccount to get, list and watch secrets and configmaps in namespace {namespace} (the chart's value secrets.namespaces)"
+                "allow its ServiceAccount to get, list and watch secrets and configmaps in namespace {namespace} (the chart's value {})",
+                if *namespace == context.dependencies.namespace { "platforms.secrets" } else { "secrets.namespaces" }
             ),
         )),
         Content::Unknown => {

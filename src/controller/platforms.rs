@@ -44,8 +44,8 @@ pub struct PlatformParts {
     pub target: Option<ProvisioningTarget>,
     /// Where projects' routes lie; absent: not yet there.
     pub bucket: Option<ReadyBucket>,
-    /// Whether Jenkins takes jobs.
-    pub jenkins_usable: bool,
+    /// Whether Jenkins takes jobs; absent: not known this time.
+    pub jenkins_usable: Option<bool>,
 }
 
 /// How a platform stands.
@@ -107,6 +107,14 @@ pub struct Platforms {
     known: Mutex<BTreeMap<String, Arc<PlatformState>>>,
 }
 
+impl PlatformState {
+    /// Changes when something does that projects are made from.
+    pub fn version(&self) -> String {
+        let token = self.parts.as_ref().map_or("", |parts| parts.access.credentials.token.fingerprint.as_str());
+        format!("|platform {} {token}", self.generation)
+    }
+}
+
 impl Platforms {
     /// Knows of no platform yet; `changed` gets the projects to reconcile.
     pub fn new(watched: Watched, changed: UnboundedSender<Key>) -> Self {
@@ -120,10 +128,16 @@ impl Platforms {
             return Found::Unknown;
         }
         let reference = ObjectRef::new_with(name, self.watched.platform_kind.clone());
-        if platforms.get(&reference).is_none() {
-            return Found::Absent;
+        let Some(platform) = platforms.get(&reference) else { return Found::Absent };
+        match self.state(name) {
+            Some(state) => Found::Known(state),
+            // Nothing more will be told of one that was let go and waits for somebody else's finalizer.
+            None if platform.metadata.deletion_timestamp.is_some() && !object::is_finalized(&platform.metadata) => {
+                let generation = platform.metadata.generation.unwrap_or(0);
+                Found::Known(Arc::new(PlatformState { generation, standing: Standing::Deleting, parts: None }))
+            }
+            None => Found::Unknown,
         }
-        self.known().get(name).map_or(Found::Unknown, |state| Found::Known(state.clone()))
     }
 
     /// The state of the platform of this name, if it was told.
@@ -141,6 +155,7 @@ impl Platforms {
             // One reconcile that could not see something says nothing against it.
             parts.target = parts.target.take().or_else(|| known.target.clone());
             parts.bucket = parts.bucket.take().or_else(|| known.bucket.clone());
+            parts.jenkins_usable = parts.jenkins_usable.or(known.jenkins_usable);
         }
         let concerns = before.is_none_or(|before| differs(&before, &state));
         self.known().insert(name.to_owned(), Arc::new(state));
@@ -198,22 +213,17 @@ impl Platforms {
     pub fn earlier(&self, project: &DynamicObject, platform: &str) -> usize {
         let age = |object: &DynamicObject| (object.creation_timestamp().map(|time| time.0), object.name_any());
         let mine = age(project);
+        // One that has begun has its place, whatever its age: times are whole seconds.
         let before = |other: &&Arc<DynamicObject>| {
-            other.namespace() == project.namespace() && stands_on(other, platform) && age(other) < mine
+            let begun = object::is_finalized(&other.metadata) && other.name_any() != mine.1;
+            other.namespace() == project.namespace() && stands_on(other, platform) && (begun || age(other) < mine)
         };
         self.watched.projects.state().iter().filter(before).count()
     }
 
-    /// The projects that stand on a platform, in order; `None`: not yet known.
-    pub fn projects_on(&self, platform: &str) -> Option<Vec<Key>> {
-        if !is_complete(&self.watched.projects) {
-            return None;
-        }
-        let projects = self.watched.projects.state();
-        let mut keys: Vec<Key> =
-            projects.iter().filter(|project| stands_on(project, platform)).map(|project| Key::of(project)).collect();
-        keys.sort();
-        Some(keys)
+    /// The projects that name a platform or say that they were made on it, as they are watched.
+    pub fn projects_on(&self, platform: &str) -> Vec<Arc<DynamicObject>> {
+        self.watched.projects.state_filter(|project| stands_on(project, platform))
     }
 
     /// What a platform says of projects that are deleted, as its spec stands, be it one that cannot be used; without a
@@ -261,13 +271,8 @@ pub fn platform_of(project: &DynamicObject) -> Option<&str> {
     object::spec(project).pointer("/platformRef/name")?.as_str()
 }
 
-/// Whether a project stands on a platform: it names it, or its resources were made on it.
-fn stands_on(project: &DynamicObject, platform: &str) -> bool {
+/// Whether a project says that it stands on a platform: it names it, or says that its resources were made on it.
+pub fn stands_on(project: &DynamicObject, platform: &str) -> bool {
     let made_on = project.data.pointer("/status/placement/platform").and_then(serde_json::Value::as_str);
     platform_of(project) == Some(platform) || made_on == Some(platform)
-}
-
-/// The same for an object as the API server lists it.
-pub fn stands_on_listed(project: &DynamicObject, platform: &str) -> bool {
-    stands_on(project, platform)
 }

@@ -1,5 +1,6 @@
 //! Watches platforms, projects and namespaces, and reconciles each object that changed, until told to stop.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -146,13 +147,20 @@ async fn follow_namespaces(context: &Context, writer: Writer<PartialObjectMeta<N
         })
         .reflect(writer)
         .boxed();
+    let mut known = BTreeMap::new();
     while let Some(event) = namespaces.next().await {
         match event {
-            Ok(Event::Apply(namespace) | Event::Delete(namespace)) => {
-                context.platforms.namespace_changed(&namespace.name_any());
+            Ok(Event::Apply(namespace) | Event::InitApply(namespace)) => {
+                let name = namespace.name_any();
+                let labels = namespace.metadata.labels;
+                if known.insert(name.clone(), labels.clone()) != Some(labels) {
+                    context.platforms.namespace_changed(&name);
+                }
             }
-            // What waits for labels looks again by itself.
-            Ok(Event::Init | Event::InitApply(_) | Event::InitDone) => {}
+            Ok(Event::Delete(namespace)) => {
+                known.remove(&namespace.name_any());
+            }
+            Ok(Event::Init | Event::InitDone) => {}
             Err(error) => tracing::warn!(%error, "the watch of namespaces broke off and is begun again"),
         }
     }
@@ -178,7 +186,14 @@ fn sift(
     };
     match filter.lock().unwrap_or_else(PoisonError::into_inner).evaluate(&event) {
         Relevance::Ignored => {}
-        Relevance::Gone(keys) => keys.iter().for_each(|key| context.forget(key)),
+        Relevance::Gone(keys) => {
+            for key in &keys {
+                context.forget(key);
+                if key.kind() == Kind::Project {
+                    context.platforms.project_gone(&key.namespace);
+                }
+            }
+        }
         Relevance::Reconcile => {
             if let Event::Apply(object) | Event::InitApply(object) = event {
                 return Some(Ok(object));

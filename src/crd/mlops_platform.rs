@@ -91,7 +91,8 @@ pub struct GitSettings {
     /// ARN of the connection (CodeConnections) that reaches them, in the platform's own account. Its handshake must be complete.
     #[schemars(schema_with = "schema::connection_arn")]
     pub connection_arn: String,
-    /// Full names that projects may use, such as `our-organization/ml-*`; `*` stands for any characters.
+    /// Full names that projects may use, such as `our-organization/{namespace}-*`; `*` stands for any characters, a slash
+    /// included, and `{namespace}` for the project's namespace.
     #[schemars(schema_with = "repository_patterns")]
     pub repositories: Vec<String>,
 }
@@ -100,6 +101,11 @@ pub struct GitSettings {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ProjectLimits {
+    /// Names that their SageMaker projects may have, such as `{namespace}-*`: a name is taken once in an account and region,
+    /// for all namespaces. `*` stands for any characters, `{namespace}` for the project's namespace. Absent: any.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(schema_with = "name_patterns")]
+    pub names: Vec<String>,
     /// Branch of a repository that names none. Absent: `main`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::branch")]
@@ -211,6 +217,18 @@ fn namespace_patterns(_: &mut SchemaGenerator) -> Schema {
 
 fn repository_patterns(_: &mut SchemaGenerator) -> Schema {
     list_of(64, 1, item(256, "^[^/]+(/[^/]+)+$", "must be a full name, such as our-organization/ml-*"))
+}
+
+fn name_patterns(_: &mut SchemaGenerator) -> Schema {
+    list_of(
+        64,
+        0,
+        item(
+            128,
+            "^[a-zA-Z0-9{}*-]+$",
+            "a project's name takes letters, digits and hyphens; * and {namespace} stand for others",
+        ),
+    )
 }
 
 fn archive_patterns(_: &mut SchemaGenerator) -> Schema {

@@ -90,8 +90,11 @@ fn whole(report: &Report) -> Whole {
         ReconcileResult::Refused(problem) => {
             return Whole::Known { ready: Statement::problem(problem), reconciling: false, stalled: true };
         }
-        ReconcileResult::Suspended => {
-            let message = "spec.suspend is true: nothing is looked at or changed";
+        ReconcileResult::Suspended { platform } => {
+            let message = match platform {
+                None => "spec.suspend is true: nothing is looked at or changed".to_owned(),
+                Some(name) => format!("spec.suspend of platform {name} is true: nothing is looked at or changed"),
+            };
             let ready = Statement::new("Unknown", Reason::Suspended, message);
             return Whole::Known { ready, reconciling: false, stalled: false };
         }
@@ -414,7 +417,7 @@ mod tests {
         let after = conditions(&with(refused), &before);
         assert_eq!(short(&after), ["Ready=False/InvalidSpec", "Stalled=True/InvalidSpec", "CatalogReady=True/InSync"]);
         assert_eq!(after[0].message, "spec.x is odd; set it");
-        let after = conditions(&with(ReconcileResult::Suspended), &before);
+        let after = conditions(&with(ReconcileResult::Suspended { platform: None }), &before);
         assert_eq!(short(&after), ["Ready=Unknown/Suspended", "CatalogReady=True/InSync"]);
     }
 

@@ -186,7 +186,10 @@ pub enum ReconcileResult {
     /// The object itself is not fit to be acted on.
     Refused(Problem),
     /// `spec.suspend` is true: nothing was observed.
-    Suspended,
+    Suspended {
+        /// The platform whose spec says so; absent: the object's own does.
+        platform: Option<String>,
+    },
 }
 
 impl ReconcileResult {
@@ -212,7 +215,7 @@ impl ReconcileResult {
                 Self::Observed { phase, outcomes }
             }
             Self::Refused(refusal) => Self::Refused(problem(refusal)),
-            Self::Suspended => Self::Suspended,
+            suspended @ Self::Suspended { .. } => suspended,
         }
     }
 }
@@ -250,7 +253,7 @@ impl Report {
     pub fn outcomes(&self) -> &[(ResourceKind, Outcome)] {
         match &self.result {
             ReconcileResult::Observed { outcomes, .. } => outcomes,
-            ReconcileResult::Refused(_) | ReconcileResult::Suspended => &[],
+            ReconcileResult::Refused(_) | ReconcileResult::Suspended { .. } => &[],
         }
     }
 

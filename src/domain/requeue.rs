@@ -37,7 +37,7 @@ pub fn requeue_after(report: &Report, pace: impl Fn(ResourceKind) -> Pace, chanc
     let fallback = match report.result {
         // Such a remark must go soon after its cause has gone.
         ReconcileResult::Observed { .. } if report.remarks.iter().any(|(_, remark)| remark.passing) => SLOW_RETRY,
-        ReconcileResult::Observed { .. } | ReconcileResult::Suspended => DEEP_CHECK,
+        ReconcileResult::Observed { .. } | ReconcileResult::Suspended { .. } => DEEP_CHECK,
         ReconcileResult::Refused(_) => SLOW_RETRY,
     };
     let wishes = report.outcomes().iter().filter_map(|(kind, outcome)| {
@@ -265,6 +265,9 @@ mod tests {
         let with = |result| Report { generation: 1, now: now(), result, remarks: Vec::new(), applied: Vec::new() };
         let refused = ReconcileResult::Refused(Problem::new(Reason::InvalidSpec, "x", "y"));
         assert_eq!(requeue_after(&with(refused), |_| Pace::default(), 0.0), SLOW_RETRY);
-        assert_eq!(requeue_after(&with(ReconcileResult::Suspended), |_| Pace::default(), 0.0), DEEP_CHECK);
+        assert_eq!(
+            requeue_after(&with(ReconcileResult::Suspended { platform: None }), |_| Pace::default(), 0.0),
+            DEEP_CHECK
+        );
     }
 }

@@ -137,7 +137,7 @@ async fn what_a_platform_does_not_allow_is_refused_with_a_sentence() {
             "a repository outside the patterns",
             json!({"repositories": {"build": {"name": "secret-build"}}}),
             "InvalidSpec",
-            "spec.repositories.build.name: \"example/secret-build\" is not among the repositories of platform main, which allows example/fares-*",
+            "spec.repositories.build.name: \"example/secret-build\" is not among the repositories of platform main, which allows example/fares-*, example/ml-team/*",
         ),
         (
             "a repository that leads elsewhere",
@@ -182,13 +182,30 @@ async fn what_a_platform_does_not_allow_is_refused_with_a_sentence() {
             "spec.platform: stands beside platformRef",
         ),
         (
+            "a name outside the patterns",
+            json!({"projectName": "other"}),
+            "InvalidSpec",
+            "spec.projectName: \"other\" is not among the names of platform main, which allows fares, ml-team-*",
+        ),
+        (
+            "a tag that the platform sets",
+            json!({"tags": {"cost": "somebody-else"}}),
+            "InvalidSpec",
+            "spec.tags: platform main sets the tag cost for all its projects",
+        ),
+        (
             "too many tags",
             json!({"tags": (0..16).map(|n| (format!("tag-{n}"), "v".to_owned())).collect::<std::collections::BTreeMap<_, _>>()}),
             "InvalidSpec",
-            "spec.tags: with those of platform main there are 16 tags; together there may be 15",
+            "spec.tags: with those of platform main there are 17 tags; together there may be 15",
         ),
     ];
-    let harness = with_platform(|platform| platform["spec"]["git"]["repositories"] = json!(["example/fares-*"])).await;
+    let harness = with_platform(|platform| {
+        platform["spec"]["git"]["repositories"] = json!(["example/fares-*", "example/{namespace}/*"]);
+        platform["spec"]["projects"]["names"] = json!(["fares", "{namespace}-*"]);
+        platform["spec"]["tags"] = json!({"cost": "42"});
+    })
+    .await;
     harness.until("the platform Ready", LONG, |harness| platform_says(harness, READY)).await;
     let before = harness.sandbox.requests();
     for (case, change, reason, sentence) in rows {
@@ -337,4 +354,66 @@ async fn a_status_that_was_tampered_with_leads_nowhere() {
         merge(&harness, "mlopsprojects", NAMESPACE, "fares", &at);
         harness.until("Ready again", LONG, |harness| project_says(harness, "fares", READY)).await;
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_platform_says_for_its_projects_reaches_them_at_once() {
+    let harness = with_project().await;
+    merge(&harness, "mlopsplatforms", "", "main", &json!({"spec": {"projects": {"pollSchedule": "H/7 * * * *"}}}));
+    let polled =
+        |harness: &Harness| harness.sandbox.world(|world| world.jenkins.dump().to_string().contains("H/7 * * * *"));
+    let took = harness.until("the jobs polled anew", LONG, polled).await;
+    assert!(took < Duration::from_secs(10), "{took:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_platform_that_is_deleted_in_use_goes_on_for_its_projects_through_a_restart() {
+    let mut harness = with_project().await;
+    harness.kubernetes.delete("mlopsplatforms", "", "main").unwrap();
+    harness.until("in use", LONG, |harness| platform_says(harness, "Ready=False/InUse")).await;
+    harness.stop().await;
+    harness.start();
+    merge(&harness, "mlopsprojects", NAMESPACE, "fares", &json!({"spec": {"description": "still looked after"}}));
+    let described = |harness: &Harness| {
+        harness.sandbox.world(|world| {
+            let projects = &world.region(ACCOUNT, REGION).sagemaker.projects;
+            projects.values().filter_map(|kept| kept.truth()).any(|project| project.description == "still looked after")
+        })
+    };
+    harness.until("described anew", LONG, described).await;
+    assert!(platform_says(&harness, "Ready=False/InUse"));
+    create(&harness, Harness::project_on_platform("late"));
+    harness.until("refused", LONG, |harness| project_says(harness, "late", "Ready=False/PlatformNotReady")).await;
+    harness.kubernetes.delete("mlopsprojects", NAMESPACE, "fares").unwrap();
+    let gone = |harness: &Harness| harness.kubernetes.object("mlopsplatforms", "", "main").is_none();
+    harness.until("gone, whoever else names it", LONG, gone).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_project_that_waits_for_somebody_elses_finalizer_wakes_nobody() {
+    let harness = with_project().await;
+    let hold = json!({"metadata": {"finalizers": ["mlops-operator.io/finalizer", "example.com/hold"]}});
+    merge(&harness, "mlopsprojects", NAMESPACE, "fares", &hold);
+    harness.kubernetes.delete("mlopsprojects", NAMESPACE, "fares").unwrap();
+    let released = |harness: &Harness| {
+        let object = harness.kubernetes.object("mlopsprojects", NAMESPACE, "fares").unwrap();
+        object["metadata"]["finalizers"] == json!(["example.com/hold"])
+    };
+    harness.until("released by the operator", LONG, released).await;
+    let asked = harness
+        .metrics
+        .text()
+        .lines()
+        .filter(|line| line.contains("reconcile_total"))
+        .map(str::to_owned)
+        .collect::<Vec<_>>();
+    tokio::time::sleep(Duration::from_mins(5)).await;
+    let later = harness
+        .metrics
+        .text()
+        .lines()
+        .filter(|line| line.contains("reconcile_total"))
+        .map(str::to_owned)
+        .collect::<Vec<_>>();
+    assert_eq!(asked, later, "it is reconciled again and again");
 }

@@ -8,13 +8,14 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-use crate::adapters::aws::artifact_bucket::{Bucket, Failure, code, refused, status};
+use crate::adapters::aws::artifact_bucket::{ArtifactBucketActuator, Bucket, Failure, code, refused, status};
 use crate::adapters::aws::clients::Aws;
 use crate::crd::identifiers::Sha256;
 use crate::crd::status::Reason;
 use crate::domain::external_resource::{Actuator, Attempts, RecordedIds};
 use crate::domain::fault::{Fault, FaultKind};
 use crate::domain::identity::Identity;
+use crate::resources::artifact_bucket::Observed as Bucketed;
 use crate::resources::model_route::{Action, Desired, ModelRoute, Observed, ObservedObject, folder, group_of};
 
 /// Metadata with the owner's mark.
@@ -27,12 +28,14 @@ const MOST: usize = 20;
 /// The actuator of the model route.
 pub struct ModelRouteActuator {
     client: Client,
+    /// Tells whose a bucket is that may not be listed.
+    buckets: ArtifactBucketActuator,
 }
 
 impl ModelRouteActuator {
     /// Works in the place that the clients are for.
     pub fn new(aws: &Aws) -> Self {
-        Self { client: aws.s3.clone() }
+        Self { client: aws.s3.clone(), buckets: ArtifactBucketActuator::new(aws) }
     }
 
     /// Keys of what may be routes of the project; none where there is no such bucket of the account.
@@ -50,6 +53,8 @@ impl ModelRouteActuator {
             let answer = match call.send().await {
                 Ok(answer) => answer,
                 Err(error) if code(&error) == "NoSuchBucket" => return Ok(keys),
+                // Nothing of ours is in a bucket that is not the account's, or not where the project is.
+                Err(error) if matches!(status(&error), 301 | 403) && self.is_elsewhere(id).await? => return Ok(keys),
                 Err(error) => {
                     return Err(refused("s3:ListBucket", &format!("list the routes in bucket \"{bucket}\""), &error));
                 }
@@ -62,6 +67,11 @@ impl ModelRouteActuator {
                 return Ok(keys);
             }
         }
+    }
+
+    async fn is_elsewhere(&self, id: &Identity) -> Result<bool, Fault> {
+        let unusable = self.buckets.unusable(id).await?;
+        Ok(matches!(unusable, Some(Bucketed::Absent | Bucketed::Foreign | Bucketed::Elsewhere(_))))
     }
 
     /// `None`: it went in the meantime.

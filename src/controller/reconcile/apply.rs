@@ -10,7 +10,7 @@ use crate::controller::api::ApiError;
 use crate::controller::converge::Scope;
 use crate::controller::dereference::JenkinsAccess;
 use crate::controller::finalizer::set_finalizer;
-use crate::controller::platforms::{self, PlatformState};
+use crate::controller::platforms::{self, Found, PlatformState};
 use crate::controller::{dereference, object};
 use crate::crd::platform::ConfigMapRef;
 use crate::crd::status::Reason;
@@ -31,7 +31,9 @@ pub(super) async fn apply(subject: &Subject<'_>) -> Result<Option<Reconciled>, A
     match validate::project(subject) {
         Err(problem) => Ok(Some(Reconciled::refused(problem))),
         Ok(Validation::Unknown) => Ok(None),
-        Ok(Validation::Suspended) => Ok(Some(Reconciled::unobserved(ReconcileResult::Suspended))),
+        Ok(Validation::Suspended { platform }) => {
+            Ok(Some(Reconciled::unobserved(ReconcileResult::Suspended { platform: Some(platform) })))
+        }
         Ok(Validation::Waits { stalled, message }) => {
             let outcome = not_ready(subject, stalled.then_some(ASK), message);
             Ok(Some(Reconciled::blocked_on(ResourceKind::Platform, &outcome.clone(), outcome)))
@@ -43,14 +45,15 @@ pub(super) async fn apply(subject: &Subject<'_>) -> Result<Option<Reconciled>, A
 async fn make(subject: &Subject<'_>, valid: Valid) -> Result<Reconciled, ApiError> {
     let Valid { parsed, platform } = valid;
     if parsed.spec.suspend {
-        return Ok(Reconciled::unobserved(ReconcileResult::Suspended));
+        return Ok(Reconciled::unobserved(ReconcileResult::Suspended { platform: None }));
     }
     let Subject { object, key, context, memory, writer } = subject;
     let clock = context.dependencies.clock;
     let sources = dereference::sources(key, &parsed);
     context.references.refer(key, &sources);
     let versions = dereference::version(&context.references, &sources).await;
-    memory.begin(&format!("{}{versions}", object::revision(object)));
+    let platform_version = platform.as_deref().map(PlatformState::version).unwrap_or_default();
+    memory.begin(&format!("{}{versions}{platform_version}", object::revision(object)));
     let (project, access) = match project(subject, parsed, platform.as_ref()).await {
         Ok(project) => project,
         Err(outcome) => {
@@ -77,6 +80,12 @@ async fn make(subject: &Subject<'_>, valid: Valid) -> Result<Reconciled, ApiErro
     // Only what may be made from here on has to be removed: an object whose Secret never was goes at once.
     if !object::is_finalized(&object.metadata) {
         set_finalizer(&context.api(key), object, true).await?;
+        // From here on it keeps its platform from going: unless that has begun to go meanwhile.
+        if let Some(name) = &placement.platform
+            && !matches!(context.platforms.find(name), Found::Known(state) if state.standing != platforms::Standing::Deleting)
+        {
+            return Ok(Reconciled::refused(validate::going(name)));
+        }
     }
     writer.record_placement(placement).await?;
     let scope =
@@ -133,7 +142,9 @@ fn standing(subject: &Subject<'_>, state: &PlatformState) -> Standing {
         platforms::Standing::NotReady { stalled, message } => {
             not_ready(subject, stalled.then_some(ASK), format!("{name} is not Ready: {message}"))
         }
-        platforms::Standing::Suspended | platforms::Standing::Deleting => {
+        // A project on a suspended platform comes no further than here.
+        platforms::Standing::Suspended => Outcome::Interrupted,
+        platforms::Standing::Deleting => {
             let hint = "delete this project too, and make it anew on another platform where it is still needed";
             not_ready(subject, Some(hint), format!("{name} is being deleted, and waits for this project to go"))
         }
@@ -143,7 +154,7 @@ fn standing(subject: &Subject<'_>, state: &PlatformState) -> Standing {
         platform,
         target: parts.and_then(|parts| parts.target.clone()),
         bucket: parts.and_then(|parts| parts.bucket.clone()),
-        jenkins_usable: parts.is_some_and(|parts| parts.jenkins_usable),
+        jenkins_usable: parts.and_then(|parts| parts.jenkins_usable).unwrap_or(false),
     }
 }
 

@@ -9,7 +9,7 @@ use super::{Ending, Reconciled, Subject, hold};
 use crate::adapters::aws::catalog::Names;
 use crate::controller::api::ApiError;
 use crate::controller::converge::Scope;
-use crate::controller::platforms::Policies;
+use crate::controller::platforms::{Found, Policies, platform_of};
 use crate::controller::{dereference, object};
 use crate::crd::platform::FolderPolicy;
 use crate::crd::project::{DataPolicy, DeletionPolicy};
@@ -32,6 +32,10 @@ pub(super) async fn delete(subject: &Subject<'_>) -> Result<Option<Reconciled>, 
     }
     if let Some(problem) = hold::unconfirmed(subject).await? {
         return Ok(Some(Reconciled::refused(problem)));
+    }
+    let unknown = |name| matches!(context.platforms.find(name), Found::Unknown);
+    if !writer.sealed() && platform_of(object).is_some_and(unknown) {
+        return Ok(None);
     }
     let placement = match resolve_placement(subject) {
         Ok(placement) => placement,

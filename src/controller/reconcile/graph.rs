@@ -110,8 +110,8 @@ pub(super) struct PlatformMade {
     pub(super) target: Option<ProvisioningTarget>,
     /// Where their routes lie, if that is known.
     pub(super) bucket: Option<ReadyBucket>,
-    /// Whether Jenkins takes jobs.
-    pub(super) jenkins_usable: bool,
+    /// Whether Jenkins takes jobs, if that is known.
+    pub(super) jenkins_usable: Option<bool>,
 }
 
 /// What a platform begins with: each as those need it that come after.
@@ -205,7 +205,9 @@ pub(super) async fn apply_platform<J: IntentJournal>(
     };
     let ((catalog, bucket), server) = futures::join!(Box::pin(aws), Box::pin(server));
     let target = catalog.ready(ResourceKind::CatalogProduct).ok().cloned();
-    let jenkins_usable = server.ready(ResourceKind::JenkinsServer).is_ok();
+    // A fault of a moment says nothing about the jobs that are there.
+    let usable = server.ready(ResourceKind::JenkinsServer).is_ok();
+    let jenkins_usable = (usable || server.needs_intervention(scope.clock.now())).then_some(usable);
     PlatformMade { summary: walk.end(), target, bucket, jenkins_usable }
 }
 

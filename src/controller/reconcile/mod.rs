@@ -152,6 +152,13 @@ pub async fn run(object: Arc<DynamicObject>, context: Arc<Context>) -> Result<Ac
 /// Answers when to reconcile again, and whether everything has settled.
 async fn reconcile(object: &DynamicObject, context: &Context) -> Result<(Action, bool), ApiError> {
     let key = Key::of(object);
+    if object.metadata.deletion_timestamp.is_some() && !object::is_finalized(&object.metadata) {
+        // It waits for somebody else's finalizer.
+        if context.known(&key).is_some() {
+            context.forget(&key);
+        }
+        return Ok((Action::await_change(), true));
+    }
     let memory = context.memory(object);
     let mut live;
     let object = if memory.behind(version_of(object)) {

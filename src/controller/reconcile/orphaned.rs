@@ -31,7 +31,7 @@ pub(super) fn let_go(
     let left = match &reconciled.result {
         ReconcileResult::Refused(problem) => Some(format!("everything, since {}", problem.message)),
         ReconcileResult::Observed { .. } => left_behind(&reconciled.summary, status, now),
-        ReconcileResult::Suspended => None,
+        ReconcileResult::Suspended { .. } => None,
     };
     if let Some(left) = left {
         reconciled.ending = Ending::Released(format!("let go by the annotation {RELEASE}; left: {left}"));

@@ -3,9 +3,9 @@
 
 use std::sync::Arc;
 
-use kube::Api;
 use kube::api::ListParams;
 use kube::core::DynamicObject;
+use kube::{Api, ResourceExt};
 
 use super::apply::since_first;
 use super::graph::{self, PlatformMade, Remote};
@@ -16,7 +16,7 @@ use crate::controller::api::{ApiError, call};
 use crate::controller::converge::Scope;
 use crate::controller::finalizer::set_finalizer;
 use crate::controller::object::{Key, Kind};
-use crate::controller::platforms::{PlatformParts, PlatformState, Standing, stands_on_listed};
+use crate::controller::platforms::{Admission, PlatformParts, PlatformState, Standing, platform_of, stands_on};
 use crate::controller::{dereference, object};
 use crate::crd::project::DeletionPolicy;
 use crate::crd::status::{ConditionType, MlopsProjectStatus, Reason};
@@ -24,6 +24,7 @@ use crate::domain::external_resource::ResourceKind;
 use crate::domain::identity::Identity;
 use crate::domain::outcome::{Outcome, Phase, ReconcileResult};
 use crate::domain::problem::Problem;
+use crate::domain::seal;
 use crate::domain::validate::{SharedPlatform, parse_platform};
 
 /// How many projects one list call asks for.
@@ -38,7 +39,7 @@ pub(super) async fn apply(subject: &Subject<'_>) -> Result<Reconciled, ApiError>
         Err(problem) => return Ok(Reconciled::refused(problem)),
     };
     if spec.suspend {
-        return Ok(Reconciled::unobserved(ReconcileResult::Suspended));
+        return Ok(Reconciled::unobserved(ReconcileResult::Suspended { platform: None }));
     }
     let Subject { object, key, context, memory, writer } = subject;
     begin(subject);
@@ -116,7 +117,7 @@ pub(super) fn tell(
     let condition = |wanted: ConditionType| status.conditions.iter().find(|one| one.type_ == wanted.as_str());
     let standing = if object.metadata.deletion_timestamp.is_some() {
         Standing::Deleting
-    } else if *result == ReconcileResult::Suspended {
+    } else if matches!(result, ReconcileResult::Suspended { .. }) {
         Standing::Suspended
     } else {
         match condition(ConditionType::Ready) {
@@ -129,11 +130,14 @@ pub(super) fn tell(
     };
     // A platform that goes keeps what it is made of for the projects that still stand on it.
     let kept = || context.platforms.state(&key.name).and_then(|state| state.parts.clone());
+    let generation = object.metadata.generation.unwrap_or(0);
+    let same_spec = context.platforms.state(&key.name).is_some_and(|state| state.generation == generation);
     let parts = match standing {
         Standing::Deleting | Standing::Suspended => parts.or_else(kept),
+        // A fault of a moment takes nothing from its projects.
+        Standing::Ready if same_spec => parts.or_else(kept),
         Standing::Ready | Standing::NotReady { .. } => parts,
     };
-    let generation = object.metadata.generation.unwrap_or(0);
     context.platforms.tell(&key.name, PlatformState { generation, standing, parts });
 }
 
@@ -141,7 +145,9 @@ pub(super) fn tell(
 pub(super) async fn delete(subject: &Subject<'_>) -> Result<Reconciled, ApiError> {
     let Subject { object, key, context, memory, writer } = subject;
     if let Some(problem) = in_use(subject).await? {
-        return Ok(Reconciled::refused(problem));
+        // Its projects go on as before, so it is looked after as long as they stand on it.
+        let kept = Box::pin(apply(subject)).await?;
+        return Ok(Reconciled { result: ReconcileResult::Refused(problem), ..kept });
     }
     let default = context.dependencies.config.default_deletion_policy;
     if object::deletion_policy(object, default) == DeletionPolicy::Retain {
@@ -183,14 +189,21 @@ pub(super) async fn delete(subject: &Subject<'_>) -> Result<Reconciled, ApiError
 /// none counts, since the watch may be behind.
 async fn in_use(subject: &Subject<'_>) -> Result<Option<Problem>, ApiError> {
     let Subject { key, context, .. } = subject;
-    let mut projects = context.platforms.projects_on(&key.name).unwrap_or_default();
+    let watched = context.platforms.projects_on(&key.name);
+    let mut projects: Vec<Key> =
+        watched.iter().filter(|project| keeps(subject, project)).map(|project| Key::of(project)).collect();
     if projects.is_empty() {
         let api: Api<DynamicObject> =
             Api::all_with(context.dependencies.client.clone(), context.resource(Kind::Project));
         let mut page = ListParams::default().limit(PAGE);
         loop {
-            let listed = call(api.list(&page)).await?;
-            let on_it = listed.items.iter().filter(|project| stands_on_listed(project, &key.name));
+            let listed = match call(api.list(&page)).await {
+                Ok(listed) => listed,
+                // With the definition of projects, all projects are gone.
+                Err(error) if error.is_gone() => break,
+                Err(error) => return Err(error),
+            };
+            let on_it = listed.items.iter().filter(|project| stands_on(project, &key.name) && keeps(subject, project));
             projects.extend(on_it.map(Key::of));
             match listed.metadata.continue_.filter(|token| !token.is_empty()) {
                 Some(token) => page = page.continue_token(&token),
@@ -201,6 +214,7 @@ async fn in_use(subject: &Subject<'_>) -> Result<Option<Problem>, ApiError> {
     if projects.is_empty() {
         return Ok(None);
     }
+    projects.sort();
     let named: Vec<String> =
         projects.iter().take(NAMED).map(|Key { namespace, name }| format!("{namespace}/{name}")).collect();
     let further = match projects.len().saturating_sub(NAMED) {
@@ -212,4 +226,22 @@ async fn in_use(subject: &Subject<'_>) -> Result<Option<Problem>, ApiError> {
         format!("it is being deleted, and waits for the projects that stand on it: {}{further}", named.join(", ")),
         "delete these projects (kubectl delete mlopsproject), and the platform goes by itself",
     )))
+}
+
+/// Whether a project keeps the platform from going: something was made for it there, as its sealed status says, or may have
+/// been, as its finalizer says in a namespace that is allowed. One that only names the platform keeps nothing.
+fn keeps(subject: &Subject<'_>, project: &DynamicObject) -> bool {
+    let Subject { object, key: platform, context, .. } = subject;
+    let (key, status) = (Key::of(project), object::status(project));
+    let uid = project.uid().unwrap_or_default();
+    let made_on = status.placement.as_ref().and_then(|placement| placement.platform.as_deref());
+    if made_on == Some(&platform.name)
+        && seal::holds(&context.fingerprints, &key.owner(&context.cluster), &uid, &status)
+    {
+        return true;
+    }
+    let namespaces = object::spec_field(object, "/namespaces").unwrap_or_default();
+    platform_of(project) == Some(&platform.name)
+        && object::is_finalized(&project.metadata)
+        && context.platforms.admits(&namespaces, &key.namespace) != Admission::Refused
 }

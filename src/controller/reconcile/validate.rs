@@ -29,7 +29,9 @@ pub(super) struct Valid {
 pub(super) enum Validation {
     Valid(Box<Valid>),
     /// Its platform is suspended, and so is the project.
-    Suspended,
+    Suspended {
+        platform: String,
+    },
     /// The platform is there and cannot be stood on yet.
     Waits {
         stalled: bool,
@@ -77,7 +79,7 @@ fn on_platform(subject: &Subject<'_>, name: &str) -> Result<Validation, Problem>
     };
     let Some(parts) = &state.parts else {
         return Ok(match &state.standing {
-            Standing::Suspended => Validation::Suspended,
+            Standing::Suspended => Validation::Suspended { platform: name.to_owned() },
             Standing::Deleting => {
                 return Err(Problem::new(
                     Reason::PlatformNotReady,
@@ -97,11 +99,7 @@ fn on_platform(subject: &Subject<'_>, name: &str) -> Result<Validation, Problem>
     }
     let begun = writer.status().placement.is_some() && writer.sealed();
     if state.standing == Standing::Deleting && !begun {
-        return Err(Problem::new(
-            Reason::PlatformNotReady,
-            format!("platform {name} is being deleted, and takes no further projects"),
-            "make the project on another platform",
-        ));
+        return Err(going(name));
     }
     let limit = parts.shared.spec.projects.max_per_namespace;
     if let Some(limit) = limit.filter(|_| !begun)
@@ -118,9 +116,18 @@ fn on_platform(subject: &Subject<'_>, name: &str) -> Result<Validation, Problem>
         .map_err(|error| invalid(&error))?;
     stays(subject, &parsed.identity.placement)?;
     if state.standing == Standing::Suspended {
-        return Ok(Validation::Suspended);
+        return Ok(Validation::Suspended { platform: name.to_owned() });
     }
     Ok(Validation::Valid(Box::new(Valid { parsed, platform: Some(state) })))
+}
+
+/// A platform that takes no further projects.
+pub(super) fn going(name: &str) -> Problem {
+    Problem::new(
+        Reason::PlatformNotReady,
+        format!("platform {name} is being deleted, and takes no further projects"),
+        "make the project on another platform",
+    )
 }
 
 /// Whether the project's namespace may use a platform; `false`: that is not known yet.
@@ -238,7 +245,8 @@ fn declared(subject: &Subject<'_>) -> Result<Option<Placement>, Problem> {
 
 /// Where a platform's resources are, as its raw spec says.
 fn platform_place(owner: &OwnerKey, spec: &serde_json::Value) -> Result<Placement, SpecError> {
-    let place = placement_of_raw(owner, &json!({"platform": spec}))?;
+    let place = placement_of_raw(owner, &json!({"platform": spec}))
+        .map_err(|error| SpecError { field: error.field.replacen("spec.platform.", "spec.", 1), ..error })?;
     Ok(Placement { project_name: String::new(), ..place })
 }
 
@@ -248,7 +256,16 @@ pub(super) fn resolve_placement(subject: &Subject<'_>) -> Result<Placement, Prob
     if let Some(placement) = recorded(subject)? {
         return Ok(placement);
     }
-    if key.kind() == Kind::Platform || platform_of(object).is_some() {
+    if key.kind() == Kind::Platform {
+        return platform_place(&key.owner(&context.cluster), object::spec(object)).map_err(|error| {
+            Problem::new(
+                Reason::PlacementUnknown,
+                format!("neither the status nor the spec says where the resources are, so they cannot be deleted safely: {error}"),
+                "restore the spec (or status.placement), or remove the resources by hand and then the finalizer",
+            )
+        });
+    }
+    if platform_of(object).is_some() {
         return declared(subject)?.ok_or_else(|| {
             Problem::new(
                 Reason::PlacementUnknown,

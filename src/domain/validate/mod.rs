@@ -135,7 +135,7 @@ pub fn parse_on(
         return Err(SpecError::new("spec.platform", message));
     }
     let name = project_name(owner, &spec)?;
-    let spec = on_platform::filled_in(&shared.name, &shared.spec, spec)?;
+    let spec = on_platform::filled_in(&shared.name, &shared.spec, (&owner.namespace, &name), spec)?;
     let place = &shared.platform.identity.placement;
     let placement = placement_on(place, &shared.name, owner, name, spec.jenkins.folder.as_deref());
     let identity = Identity { owner: owner.clone(), placement, seals: seals.clone() };

@@ -8,6 +8,8 @@ use crate::crd::project::{
 };
 use crate::domain::grants::matches;
 
+/// What stands for the project's namespace in patterns.
+const NAMESPACE: &str = "{namespace}";
 /// Most tags of platform and project together: Service Catalog takes 20, and five are the operator's.
 const MOST_TAGS: usize = 15;
 
@@ -18,9 +20,19 @@ const MOST_TAGS: usize = 15;
 pub(super) fn filled_in(
     name: &str,
     platform: &MlopsPlatformSpec,
+    (namespace, project): (&str, &str),
     spec: MlopsProjectSpec,
 ) -> Result<MlopsProjectSpec, SpecError> {
     let limits = &platform.projects;
+    if !limits.names.is_empty() && !allowed(&limits.names, namespace, project) {
+        let patterns = limits.names.join(", ").replace(NAMESPACE, namespace);
+        let message = format!("\"{project}\" is not among the names of platform {name}, which allows {patterns}");
+        return Err(SpecError::new("spec.projectName", message));
+    }
+    if let Some(key) = spec.tags.keys().find(|key| platform.settings.tags.contains_key(*key)) {
+        let message = format!("platform {name} sets the tag {key} for all its projects: leave it out");
+        return Err(SpecError::new("spec.tags", message));
+    }
     let all: usize =
         platform.settings.tags.keys().filter(|key| !spec.tags.contains_key(*key)).count() + spec.tags.len();
     if all > MOST_TAGS {
@@ -38,7 +50,7 @@ pub(super) fn filled_in(
         }
     }
     let RepositoriesSpec { preprocess, build, deploy, endpoint } = spec.repositories;
-    let repository = |role: &str, asked: RepositorySpec| repository(name, platform, role, asked);
+    let repository = |role: &str, asked: RepositorySpec| repository((name, platform), namespace, role, asked);
     let repositories = RepositoriesSpec {
         preprocess: repository("preprocess", preprocess)?,
         build: repository("build", build)?,
@@ -53,10 +65,15 @@ pub(super) fn filled_in(
     })
 }
 
+/// Whether a name matches one of the patterns, for a project of this namespace.
+fn allowed(patterns: &[String], namespace: &str, name: &str) -> bool {
+    patterns.iter().any(|pattern| matches(&pattern.replace(NAMESPACE, namespace), name))
+}
+
 /// A repository by its name: URL, full name and connection are the platform's.
 fn repository(
-    platform: &str,
-    spec: &MlopsPlatformSpec,
+    (platform, spec): (&str, &MlopsPlatformSpec),
+    namespace: &str,
     role: &str,
     asked: RepositorySpec,
 ) -> Result<RepositorySpec, SpecError> {
@@ -74,8 +91,8 @@ fn repository(
     let base = git.base_url.trim_end_matches('/');
     let path = base.splitn(4, '/').nth(3).unwrap_or_default();
     let full_name = if path.is_empty() { name.clone() } else { format!("{path}/{name}") };
-    if !git.repositories.iter().any(|pattern| matches(pattern, &full_name)) {
-        let allowed = git.repositories.join(", ");
+    if !allowed(&git.repositories, namespace, &full_name) {
+        let allowed = git.repositories.join(", ").replace(NAMESPACE, namespace);
         let message =
             format!("\"{full_name}\" is not among the repositories of platform {platform}, which allows {allowed}");
         return Err(SpecError::new(&field("name"), message));

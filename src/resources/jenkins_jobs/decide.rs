@@ -296,7 +296,7 @@ fn left_in_place(id: &Identity, observed: &Observed) -> Decision<Action, Jobs> {
     let why = if observed.delete_folders {
         "something else is in it"
     } else {
-        "items that the operator's user may not see would go with it; whoever sees all of it can delete it, and with spec.platform.jenkins.folderPolicy: Delete the operator does"
+        "items that the operator's user may not see would go with it; whoever sees all of it can delete it, and with jenkins.folderPolicy: Delete of the platform the operator does"
     };
     Decision::GoneBut(format!("Jenkins folder {} of {jenkins_url} stays: {why}", names.join(", ")))
 }

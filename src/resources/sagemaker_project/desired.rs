@@ -236,7 +236,7 @@ fn crowded(all: usize, own: usize) -> Option<Problem> {
                 "the project would have {all} tags, {} of them the operator's own; SageMaker takes {MOST_TAGS}",
                 all - own
             ),
-            "remove tags from spec.tags or spec.platform.tags".to_owned(),
+            "remove tags from spec.tags or tags of the platform".to_owned(),
         )
     })
 }

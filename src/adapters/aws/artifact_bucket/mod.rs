@@ -139,7 +139,7 @@ impl ArtifactBucketActuator {
     }
 
     /// Whether the bucket is there to be worked with; `None`: it is. One of that name counts only in the project's account.
-    async fn unusable(&self, id: &Identity) -> Result<Option<Observed>, Fault> {
+    pub(super) async fn unusable(&self, id: &Identity) -> Result<Option<Observed>, Fault> {
         let bucket = Bucket::of(id);
         let head = self.client.head_bucket().bucket(bucket.name).expected_bucket_owner(bucket.owner);
         let Err(error) = head.send().await else { return Ok(None) };
