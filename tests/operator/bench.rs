@@ -1,5 +1,6 @@
-//! What many projects cost, as figures and never as a verdict: `make bench` plays so many projects, each with ground of its
-//! own, over the sandbox in virtual time and prints one table. AWS's quota of portfolios puts ninety of them in a region.
+//! What many projects cost, as figures and never as a verdict: `make bench` plays so many projects over the sandbox in virtual
+//! time, once each with a platform of its own and once all on one that they share, and prints one table. AWS's quota of
+//! portfolios puts ninety platforms in a region.
 //! Memory is not measured here: sandbox and operator share the process.
 
 use std::collections::BTreeMap;
@@ -49,6 +50,15 @@ struct Figures {
     restarted: Duration,
 }
 
+/// What the projects of a fleet stand on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Platforms {
+    /// Each on one of its own.
+    Own,
+    /// All on one.
+    Shared,
+}
+
 /// A cluster with so many projects that were just applied.
 pub(super) struct Fleet {
     harness: Harness,
@@ -76,8 +86,17 @@ pub(super) fn manifest(n: usize, region: &str) -> Value {
 }
 
 impl Fleet {
-    async fn apply(projects: usize) -> Self {
+    async fn apply(projects: usize, platforms: Platforms) -> Self {
         let mut harness = Harness::new(Settings::default()).await;
+        if platforms == Platforms::Shared {
+            harness.start();
+            harness.apply_platform(Harness::platform_manifest());
+            for n in 0..projects {
+                let manifest = Harness::project_on_platform(&name(n));
+                harness.kubernetes.create("mlopsprojects", NAMESPACE, manifest).unwrap();
+            }
+            return Self { harness, projects };
+        }
         let most = REGIONS.len() * IN_A_REGION;
         assert!(projects <= most, "AWS's quotas have place for {most} projects in these regions, not for {projects}");
         let regions = &REGIONS[..projects.div_ceil(IN_A_REGION)];
@@ -125,7 +144,7 @@ impl Fleet {
 
     fn status_writes(&self) -> usize {
         let calls = self.harness.kubernetes.calls();
-        calls.iter().filter(|call| call.starts_with("PATCH mlopsprojects") && call.ends_with("/status")).count()
+        calls.iter().filter(|call| call.starts_with("PATCH mlops") && call.ends_with("/status")).count()
     }
 
     async fn measure(mut self) -> Figures {
@@ -175,14 +194,15 @@ impl Fleet {
 }
 
 impl Figures {
-    fn row(&self, projects: usize) -> String {
+    fn row(&self, projects: usize, platforms: Platforms) -> String {
         let hours = IDLE.as_secs_f64() / 3600.0 * projects as f64;
         let total: usize = self.idle_calls.values().sum();
         let by_service: Vec<_> =
             self.idle_calls.iter().map(|(service, calls)| format!("{service} {:.1}", *calls as f64 / hours)).collect();
         let percentile = |part: usize| self.changes[(self.changes.len() - 1) * part / 100].as_secs_f64();
         format!(
-            "| {projects} | {:.1} s | {:.0} | {:.1} | {} | {} | {:.1} s, {:.1} s | {:.2} | {:.0} s |",
+            "| {projects} | {} | {:.1} s | {:.0} | {:.1} | {} | {} | {:.1} s, {:.1} s | {:.2} | {:.0} s |",
+            if platforms == Platforms::Own { "its own" } else { "one for all" },
             self.ready.as_secs_f64(),
             self.calls_until_ready as f64 / projects as f64,
             total as f64 / hours,
@@ -202,12 +222,15 @@ impl Figures {
 fn figures_of_many_projects() {
     let wanted = std::env::var("BENCH_PROJECTS").unwrap_or_else(|_| "1 100".to_owned());
     println!(
-        "| projects | all Ready after | calls each until then | calls per idle project-hour | by service | status writes in {} idle hours | change touched p50, p99 | calls per object in the first minute after a restart | steady after |\n| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
+        "| projects | platform | all Ready after | calls each until then | calls per idle project-hour | by service | status writes in {} idle hours | change touched p50, p99 | calls per object in the first minute after a restart | steady after |\n| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
         IDLE.as_secs() / 3600
     );
     for projects in wanted.split_whitespace().map(|number| number.parse().expect("BENCH_PROJECTS takes numbers")) {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
-        let figures = runtime.block_on(async { Fleet::apply(projects).await.measure().await });
-        println!("{}", figures.row(projects));
+        for platforms in [Platforms::Own, Platforms::Shared] {
+            let runtime =
+                tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
+            let figures = runtime.block_on(async { Fleet::apply(projects, platforms).await.measure().await });
+            println!("{}", figures.row(projects, platforms));
+        }
     }
 }
