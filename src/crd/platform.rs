@@ -20,7 +20,7 @@ pub struct PlatformSettings {
     /// Where the project template and other artifacts are kept. Absent: in a bucket that the operator makes.
     #[serde(default)]
     pub artifacts: ArtifactSettings,
-    /// What the Service Catalog portfolio and product look like. Absent: named after the project.
+    /// What the Service Catalog portfolio and product look like. Absent: named after the project or platform.
     #[serde(default)]
     pub catalog: CatalogSettings,
     /// How the model trigger's Lambda runs and reaches Jenkins. Absent: outside any VPC, with a role of its own, by `jenkins.url`.
@@ -37,9 +37,9 @@ pub struct PlatformSettings {
 /// The AWS account and region, and the roles in it. All of it is immutable but the roles.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
-#[x_kube(validation = Rule::new("self.region == oldSelf.region").message("aws.region is immutable: make a new project in the other region"))]
-#[x_kube(validation = Rule::new("self.accountId == oldSelf.accountId").message("aws.accountId is immutable: make a new project in the other account"))]
-#[x_kube(validation = Rule::new("has(self.assumeRole) == has(oldSelf.assumeRole) && (!has(self.assumeRole) || self.assumeRole == oldSelf.assumeRole)").message("aws.assumeRole is immutable: it is how the project's resources are found"))]
+#[x_kube(validation = Rule::new("self.region == oldSelf.region").message("aws.region is immutable: resources cannot move to another region"))]
+#[x_kube(validation = Rule::new("self.accountId == oldSelf.accountId").message("aws.accountId is immutable: resources cannot move to another account"))]
+#[x_kube(validation = Rule::new("has(self.assumeRole) == has(oldSelf.assumeRole) && (!has(self.assumeRole) || self.assumeRole == oldSelf.assumeRole)").message("aws.assumeRole is immutable: it is how the resources are found"))]
 #[x_kube(validation = Rule::new("!has(self.roles.launch) || self.roles.launch.split(':')[4] == self.accountId").message("roles.launch must be a role of the account in aws.accountId"))]
 #[x_kube(validation = Rule::new("!has(self.roles.use) || self.roles.use.split(':')[4] == self.accountId").message("roles.use must be a role of the account in aws.accountId"))]
 #[x_kube(validation = Rule::new("!has(self.roles.checkIn) || self.roles.checkIn.split(':')[4] == self.accountId").message("roles.checkIn must be a role of the account in aws.accountId"))]
@@ -97,7 +97,7 @@ pub struct RoleSettings {
 /// Where artifacts are kept.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
-#[x_kube(validation = Rule::new("has(self.bucket) == has(oldSelf.bucket) && (!has(self.bucket) || self.bucket == oldSelf.bucket)").message("artifacts.bucket is immutable: make a new project for another bucket"))]
+#[x_kube(validation = Rule::new("has(self.bucket) == has(oldSelf.bucket) && (!has(self.bucket) || self.bucket == oldSelf.bucket)").message("artifacts.bucket is immutable: artifacts cannot move to another bucket"))]
 #[x_kube(validation = Rule::new("!(has(self.bucket) && has(self.kmsKeyId))").message("artifacts.kmsKeyId goes with a bucket of the operator's own: an existing bucket keeps its encryption"))]
 pub struct ArtifactSettings {
     /// An existing bucket; only the operator's own prefix in it is touched. Absent: the operator makes one. Immutable.
@@ -135,11 +135,11 @@ pub struct CatalogSettings {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PortfolioSettings {
-    /// Display name. Absent: `MLOps <projectName>`.
+    /// Display name. Absent: `MLOps <projectName>`, of a platform `MLOps <name>`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::portfolio_name")]
     pub name: Option<String>,
-    /// Provider. Absent: the namespace.
+    /// Provider. Absent: the namespace, of a platform its name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::provider_name")]
     pub provider_name: Option<String>,
@@ -153,11 +153,11 @@ pub struct PortfolioSettings {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ProductSettings {
-    /// Name, as Studio shows it under organization templates. Absent: `MLOps <projectName>`.
+    /// Name, as Studio shows it under organization templates. Absent: `MLOps <projectName>`, of a platform `MLOps <name>`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::product_text")]
     pub name: Option<String>,
-    /// Owner. Absent: the namespace.
+    /// Owner. Absent: the namespace, of a platform its name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::product_text")]
     pub owner: Option<String>,
@@ -199,7 +199,7 @@ pub struct TemplateSettings {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ConfigMapRef {
-    /// Its name, in the object's own namespace.
+    /// Its name, in the namespace of the project, of a platform in the operator's own.
     #[schemars(schema_with = "schema::object_name")]
     pub name: String,
     /// The key in it.
@@ -266,7 +266,7 @@ pub struct TriggerSettings {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::jenkins_url")]
     pub jenkins_url: Option<String>,
-    /// Secret with the user name and API token that the Lambda starts jobs with, in the object's own namespace: a user
+    /// Secret with the user name and API token that the Lambda starts jobs with, in the namespace of the project, of a platform in the operator's own: a user
     /// with Overall/Read, Item/Read and Item/Build alone. Absent: `jenkins.credentialsSecretRef`, whose user may do more.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub credentials_secret_ref: Option<CredentialsSecretRef>,
@@ -301,14 +301,14 @@ pub struct Vpc {
 /// The Jenkins that runs the jobs. Its URL and folder are immutable.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
-#[x_kube(validation = Rule::new("self.url == oldSelf.url").message("jenkins.url is immutable: make a new project for another Jenkins"))]
+#[x_kube(validation = Rule::new("self.url == oldSelf.url").message("jenkins.url is immutable: jobs cannot move to another Jenkins"))]
 #[x_kube(validation = Rule::new("has(self.folder) == has(oldSelf.folder) && (!has(self.folder) || self.folder == oldSelf.folder)").message("jenkins.folder is immutable: jobs cannot be moved without losing their history"))]
 #[x_kube(validation = Rule::new("self.url.startsWith('https://') || self.allowPlainHttp").message("jenkins.url must start with https://; set jenkins.allowPlainHttp if the token may travel in the clear"))]
 pub struct JenkinsServerSettings {
     /// Base URL, with its context path if it has one. Immutable.
     #[schemars(schema_with = "schema::jenkins_url")]
     pub url: String,
-    /// Secret with the user name and API token, in the object's own namespace.
+    /// Secret with the user name and API token, in the namespace of the project, of a platform in the operator's own.
     pub credentials_secret_ref: CredentialsSecretRef,
     /// Certificates that Jenkins' own is checked against, for a private CA. Absent: the public ones.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -368,7 +368,7 @@ fn token_key() -> String {
 pub struct CaBundleRef {
     /// `Secret` or `ConfigMap`.
     pub kind: CaBundleKind,
-    /// Its name, in the object's own namespace.
+    /// Its name, in the namespace of the project, of a platform in the operator's own.
     #[schemars(schema_with = "schema::object_name")]
     pub name: String,
     /// The key in it.

@@ -21,6 +21,16 @@ fn immutable() -> Vec<Row> {
     ]
 }
 
+/// What cannot be changed in a platform.
+fn immutable_in_a_platform() -> Vec<Row> {
+    vec![
+        ("/spec/aws/region", json!("eu-west-1"), "aws.region is immutable", "the region"),
+        ("/spec/artifacts", json!({"bucket": "mine"}), "artifacts.bucket is immutable", "the bucket"),
+        ("/spec/jenkins/url", json!("https://other.example.com"), "jenkins.url is immutable", "the Jenkins"),
+        ("/spec/jenkins/folder", json!("other"), "jenkins.folder is immutable", "the folder"),
+    ]
+}
+
 fn changed(manifest: &Value, pointer: &str, value: &Value) -> String {
     let mut manifest = manifest.clone();
     let (parent, key) = pointer.rsplit_once('/').unwrap();
@@ -67,6 +77,20 @@ fn the_api_server_takes_the_examples_and_refuses_what_aws_or_jenkins_would_refus
             cluster.kubectl_ok(&["apply", "--dry-run=server", "--validate=strict", "-f", path.to_str().unwrap()]);
         }
     }
+    for example in ["examples/platform/platform.yaml", "examples/platform/projects.yaml"] {
+        let path = root().join(example);
+        cluster.kubectl_ok(&["apply", "--dry-run=server", "--validate=strict", "-f", path.to_str().unwrap()]);
+    }
+    let platform = wrong_manifests::taken_platform();
+    let (ok, _, stderr) = cluster.kubectl(&["apply", "--validate=strict", "-f", "-"], &platform.to_string());
+    assert!(ok, "{stderr}");
+    check(&cluster, &platform, &wrong_manifests::platforms());
+    check(&cluster, &platform, &immutable_in_a_platform());
+    let columns = cluster.kubectl_ok(&["get", "mlpf", "-o", "wide"]);
+    let header: Vec<_> = columns.lines().next().unwrap().split_whitespace().collect();
+    let shown = ["NAME", "READY", "REASON", "ACCOUNT", "REGION", "VERSION", "AGE", "DELETION", "JENKINS", "MESSAGE"];
+    assert_eq!(header, shown);
+
     let taken = wrong_manifests::taken();
     let (ok, _, stderr) =
         cluster.kubectl(&["apply", "--dry-run=server", "--validate=strict", "-f", "-"], &taken.to_string());

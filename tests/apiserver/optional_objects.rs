@@ -137,6 +137,13 @@ fn every_way_of_applying_an_optional_object_comes_to_the_same() {
     let schema = &crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"];
     let (mut all, mut may_be_empty) = (BTreeSet::new(), BTreeSet::new());
     optional(schema, "", &mut all, &mut may_be_empty);
+    // One of these is always there, and none can be changed.
+    for exclusive in ["platform", "platformRef"] {
+        assert!(all.remove(exclusive), "{exclusive}");
+        may_be_empty.remove(exclusive);
+    }
+    // A rule refuses an empty one.
+    may_be_empty.remove("repositories.endpoint");
     let tried: BTreeSet<String> = rows().into_iter().map(|(path, ..)| path.to_owned()).collect();
     assert_eq!(tried, all, "the table has a row for each optional object of the schema, and no other");
 

@@ -465,9 +465,93 @@ fn repositories() -> Vec<Row> {
         (
             "/spec/repositories/endpoint",
             json!({"url": "https://github.com/example/taxi-endpoint.git", "fullName": "example/taxi-endpoint"}),
-            "endpoint.connectionArn: Required value",
+            "a repository takes either name (on a platform) or url, fullName and connectionArn",
             "an endpoint repository without a connection",
         ),
+        (
+            "/spec/repositories/build/name",
+            json!("taxi-build"),
+            "a repository takes either name (on a platform) or url, fullName and connectionArn",
+            "a repository with a name and a URL",
+        ),
+        (
+            "/spec/repositories/build",
+            json!({"name": "taxi-build"}),
+            "repositories: on a platform each is named by name alone",
+            "a repository by its name, without a platform",
+        ),
+        (
+            "/spec/repositories/build/url",
+            json!("https://github.com/example/taxi-deploy.git"),
+            "repositories: each role needs a repository of its own",
+            "one repository for two roles",
+        ),
+        (
+            "/spec/platformRef",
+            json!({"name": "main"}),
+            "exactly one of platformRef (a shared MlopsPlatform) and platform",
+            "a shared platform beside one of its own",
+        ),
+        (
+            "/spec/platform",
+            Value::Null,
+            "exactly one of platformRef (a shared MlopsPlatform) and platform",
+            "no platform at all",
+        ),
+    ]
+}
+
+/// The platform that each row of [`platforms`] changes.
+pub(crate) fn taken_platform() -> Value {
+    json!({
+        "apiVersion": "mlops-operator.io/v1alpha1",
+        "kind": "MlopsPlatform",
+        "metadata": {"name": "main"},
+        "spec": {
+            "aws": {"region": "us-east-1", "accountId": "111122223333"},
+            "jenkins": {"url": "https://jenkins.example.com", "credentialsSecretRef": {"name": "jenkins"}},
+            "git": {
+                "baseUrl": "https://github.com/example",
+                "connectionArn": "arn:aws:codeconnections:us-east-1:111122223333:connection/0f0e0d0c-1a2b-4c3d-8e9f-001122334455",
+                "repositories": ["example/*"],
+            },
+            "namespaces": {"names": ["team-*"], "selector": {"matchLabels": {"mlops": "main"}}},
+        },
+    })
+}
+
+/// What only a platform has.
+pub(crate) fn platforms() -> Vec<Row> {
+    vec![
+        ("/spec/git", Value::Null, "git: Required value", "no place of the repositories"),
+        ("/spec/git/repositories", json!([]), "should have at least 1 items", "no repository that projects may use"),
+        ("/spec/git/repositories", json!(["code"]), "must be a full name", "a pattern that is no full name"),
+        ("/spec/git/baseUrl", json!("http://github.com/example"), "baseUrl is https://host", "Git in the clear"),
+        ("/spec/git/baseUrl", json!("https://token@github.com"), "without user, query or slash", "a token in the URL"),
+        (
+            "/spec/git/connectionArn",
+            json!("arn:aws:codeconnections:us-east-1:999999999999:connection/0f0e0d0c-1a2b-4c3d-8e9f-001122334455"),
+            "git.connectionArn must be a connection of the account in aws.accountId",
+            "a connection of another account",
+        ),
+        (
+            "/spec/namespaces/names",
+            json!(["Team"]),
+            "a namespace's name takes lower-case letters",
+            "no namespace's name",
+        ),
+        (
+            "/spec/namespaces/selector/matchExpressions",
+            json!([{"key": "mlops", "operator": "Is"}]),
+            "supported values: \"In\", \"NotIn\", \"Exists\", \"DoesNotExist\"",
+            "a selector with an operator that is none",
+        ),
+        ("/spec/projects/seedCode", json!("Archive"), "supported values: \"BuiltIn\", \"None\"", "an archive for all"),
+        ("/spec/projects/maxPerNamespace", json!(0), "greater than or equal to 1", "no project at all"),
+        ("/spec/projects/pollSchedule", json!("often"), "pollSchedule is one Jenkins cron line", "no schedule"),
+        ("/spec/projects/names", json!(["{namespace}/x"]), "a project's name takes letters", "a slash in a name"),
+        ("/spec/aws/region", Value::Null, "region: Required value", "no region"),
+        ("/spec/projectName", json!("fares"), "unknown field \"spec.projectName\"", "a field of projects"),
     ]
 }
 
