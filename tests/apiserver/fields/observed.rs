@@ -13,6 +13,8 @@ pub struct Seen {
     pub object: Value,
     stack_role: Value,
     jobs: Vec<(String, Element)>,
+    /// What an approved model starts; null: nothing.
+    route: Value,
 }
 
 impl Seen {
@@ -27,7 +29,14 @@ impl Seen {
         let stack_role =
             written.iter().rev().find(|entry| ["CreateStack", "UpdateStack"].contains(&entry.operation.as_str()));
         let stack_role = stack_role.map(|entry| entry.input["RoleARN"].clone()).unwrap_or_default();
-        Self { world, object, stack_role, jobs }
+        let bucket = object["status"]["artifacts"]["bucket"].as_str().unwrap_or_default();
+        let objects = world["s3"][bucket]["objects"].as_object();
+        let of_project = |key: &&String| key.contains("/routes/") && key.ends_with(&format!("-{id}.json"));
+        let key = objects.into_iter().flat_map(|objects| objects.keys()).find(of_project);
+        let body =
+            key.and_then(|key| env.sandbox.world(|world| world.s3.bucket(bucket)?.versions(key).last()?.body.clone()));
+        let route = body.map(|body| serde_json::from_slice(&body).unwrap()).unwrap_or_default();
+        Self { world, object, stack_role, jobs, route }
     }
 
     fn region(&self) -> &Value {
@@ -89,16 +98,22 @@ impl Seen {
     fn stack(&self, has: &str) -> &Value {
         let id = &self.object["status"]["project"]["id"];
         let stacks = self.region()["cloudformation"]["stacks"].as_array().unwrap();
-        let ours = |stack: &&Value| {
-            stack["parameters"].get(has).is_some()
-                && [&stack["parameters"]["ProjectId"], &stack["parameters"]["SageMakerProjectId"]].contains(&id)
-        };
+        let ours =
+            |stack: &&Value| stack["parameters"].get(has).is_some() && &stack["parameters"]["SageMakerProjectId"] == id;
         stacks.iter().find(ours).unwrap_or(&Value::Null)
     }
 
     /// The model trigger's stack.
     pub fn trigger(&self) -> &Value {
-        self.stack("JenkinsSecret")
+        let id = self.object["status"]["trigger"]["stackId"].as_str().unwrap_or_default();
+        let name = id.split('/').nth(1).unwrap_or_default();
+        let stacks = self.region()["cloudformation"]["stacks"].as_array().unwrap();
+        stacks.iter().find(|stack| stack["name"] == name).unwrap_or(&Value::Null)
+    }
+
+    /// What an approved model of the project's group starts.
+    pub fn route(&self) -> &Value {
+        &self.route
     }
 
     /// The parameters of the project's own stack.
@@ -210,6 +225,7 @@ impl Seen {
             "project": {"description": project["description"], "tags": project["tags"]},
             "git": git, "stacks": stacks, "jobs": jobs,
             "bucket": self.artifact_bucket()["settings"],
+            "route": self.route,
             "placement": self.placement(),
         })
     }

@@ -163,21 +163,24 @@ fn project() -> Vec<Rule> {
             .good(["arn", &"K".repeat(253)])
             .with("parameters[].valueFrom.secretKeyRef.name", "other"),
         shown("modelTrigger", |seen, _| seen.trigger().is_object()).good([json!({})]),
-        shown("modelTrigger.enabled", |seen, value| seen.trigger().is_object() == (value == &json!(true)))
-            .good([json!(false), json!(true)]),
+        shown("modelTrigger.enabled", |seen, value| {
+            let wanted = value == &json!(true);
+            seen.trigger().is_object() == wanted && seen.route().is_object() == wanted
+        })
+        .good([json!(false), json!(true)]),
         shown("modelTrigger.approvalStatuses", |seen, value| {
             let mut wanted: Vec<_> = value.as_array().unwrap().iter().map(|one| one.as_str().unwrap()).collect();
             wanted.sort_unstable();
-            seen.trigger()["parameters"]["ApprovalStatuses"] == wanted.join(",")
+            seen.route()["approvalStatuses"] == json!(wanted)
         })
         .sized(|n| ["Rejected", "PendingManualApproval", "Approved"].get(..n).map(|some| json!(some)))
         .good([json!(["Rejected"])]),
         shown("modelTrigger.jobs", |seen, value| {
-            let paths = seen.trigger()["parameters"]["JobPaths"].as_str().unwrap_or_default();
             let ends: Vec<&str> = value.as_array().unwrap().iter().map(|job| repositories::job_end(job)).collect();
-            let mut wanted: Vec<&str> = paths.split(',').map(|path| path.rsplit("-model").next().unwrap()).collect();
-            wanted.sort_unstable();
-            wanted == ends
+            let paths = seen.route()["jobs"].as_array().into_iter().flatten().map(|job| job["path"].as_str().unwrap());
+            let mut started: Vec<&str> = paths.map(|path| path.rsplit("-model").next().unwrap()).collect();
+            started.sort_unstable();
+            started == ends
         })
         .sized(|n| ["Deploy", "Endpoint"].get(..n).map(|some| json!(some)))
         .good([json!(["Endpoint"])])

@@ -15,7 +15,7 @@ pub fn trigger() -> Vec<Rule> {
         shown(&path("runtimeRoleArn"), |seen, value| &seen.trigger()["parameters"]["LambdaRoleArn"] == value)
             .sized(role_of)
             .good([role("runtime")])
-            .told(&["RoleMissing", "Propagating"]),
+            .told(&["RoleMissing", "Propagating", "StackFailed", "StackRolledBack"]),
         shown(&path("permissionsBoundaryArn"), |seen, value| {
             &seen.trigger()["parameters"]["PermissionsBoundaryArn"] == value
         })
