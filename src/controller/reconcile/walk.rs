@@ -93,16 +93,24 @@ impl<'a, J: IntentJournal> Walk<'a, J> {
         self.note::<R>(outcome)
     }
 
+    async fn absent<R, A>(&self, free: Needs<()>, actuator: &A) -> Outcome<R::Output>
+    where
+        R: ExternalResource,
+        A: Actuator<R>,
+    {
+        match free {
+            Ok(()) => converge::<R, A, J>(self.scope, self.id, &Goal::Absent, actuator).await,
+            Err(by) => Outcome::Blocked { by },
+        }
+    }
+
     /// Removes a resource once what depends on it is gone.
     pub(super) async fn remove<R, A>(&self, free: Needs<()>, actuator: &A) -> Outcome<R::Output>
     where
         R: ExternalResource,
         A: Actuator<R>,
     {
-        let outcome = match free {
-            Ok(()) => converge::<R, A, J>(self.scope, self.id, &Goal::Absent, actuator).await,
-            Err(by) => Outcome::Blocked { by },
-        };
+        let outcome = self.absent::<R, A>(free, actuator).await;
         self.note::<R>(outcome)
     }
 
@@ -113,10 +121,7 @@ impl<'a, J: IntentJournal> Walk<'a, J> {
         R: ExternalResource,
         A: Actuator<R>,
     {
-        let outcome = match free {
-            Ok(()) => converge::<R, A, J>(self.scope, self.id, &Goal::Absent, actuator).await,
-            Err(by) => Outcome::Blocked { by },
-        };
+        let outcome = self.absent::<R, A>(free, actuator).await;
         let (now, memory) = (self.scope.clock.now(), self.scope.memory);
         if !matches!(outcome, Outcome::Gone) || memory.proven_absent(R::KIND, LAG, now) {
             return self.note::<R>(outcome);
