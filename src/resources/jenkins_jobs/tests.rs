@@ -567,8 +567,8 @@ fn every_state_of_unwanted_jobs_has_its_move() {
                 observed.delete_folders = false;
             },
             "gone, but Jenkins folder \"ml/taxi\" of https://ci.example/jenkins stays: items that the operator's user may not \
-             see would go with it; whoever sees all of it can delete it, and with spec.platform.jenkins.folderPolicy: Delete the \
-             operator does",
+             see would go with it; whoever sees all of it can delete it, and with jenkins.folderPolicy: Delete of \
+             the platform the operator does",
         ),
         (
             "each folder that was made for it is named",
