@@ -25,6 +25,7 @@ use mlops_operator::crd::status::Placement;
 use mlops_operator::crd::{MlopsPlatform, MlopsProject};
 use mlops_operator::metrics::Metrics;
 use mlops_operator::server::Readiness;
+use mlops_sandbox::aws::{Call, dispatch, iam};
 use mlops_sandbox::jenkins::User;
 use mlops_sandbox::kubernetes::Kubernetes;
 use mlops_sandbox::transport::http::Server;
@@ -188,9 +189,23 @@ impl Stage {
             "Effect": "Allow", "Action": "sts:AssumeRole",
             "Principal": {"Service": services, "AWS": format!("arn:aws:iam::{account}:root")},
         }]});
-        self.control("POST", "roles", json!({"account": account, "path": path, "name": name, "trust": trust}))
-            .await
-            .map(drop)
+        let asked = json!({"account": account, "path": path, "name": name, "trust": trust});
+        self.control("POST", "roles", asked).await?;
+        if services.contains(&"lambda.amazonaws.com") {
+            self.let_read_queues(account, name)?;
+        }
+        Ok(())
+    }
+
+    /// What a role of the user's own for the model trigger's function can do is known in the account alone: here it can do what
+    /// Lambda itself asks for before it reads from the queue.
+    fn let_read_queues(&self, account: &str, role: &str) -> Result<(), String> {
+        let caller = dispatch::administrator(account);
+        let policy = "arn:aws:iam::aws:policy/service-role/AWSLambdaSQSQueueExecutionRole";
+        let input = json!({"RoleName": role, "PolicyArn": policy});
+        let call = Call { operation: "AttachRolePolicy", input: &input, caller: &caller, region: "us-east-1" };
+        let attached = self.sandbox.world(|world| iam::call(world, &call));
+        attached.map(drop).map_err(|refusal| format!("cannot let role {role} read queues: {refusal:?}"))
     }
 
     /// The project, if it exists.
