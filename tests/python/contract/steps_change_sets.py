@@ -6,6 +6,7 @@ import pathlib
 import subprocess
 import sys
 import tempfile
+import time
 import urllib.request
 
 from expect import Wrong, refused, until
@@ -63,7 +64,8 @@ def deployments(aws):
 
 
 def says(aws, arguments, sentence):
-    """The AWS CLI ends well and says this."""
+    """The AWS CLI ends well and says this. It names a change set by the second, so each deployment begins in another one."""
+    time.sleep(1.1)
     program = pathlib.Path(sys.executable).with_name("aws")
     environment = os.environ | {
         "AWS_ENDPOINT_URL": aws.endpoint, "AWS_REGION": REGION, "AWS_DEFAULT_REGION": REGION,
