@@ -53,3 +53,12 @@ pub fn forms(canaries: &[&str]) -> Vec<String> {
     }
     forms
 }
+
+/// Sends the logs of this thread there. A line that another thread's test comes to for the first time at this very moment may
+/// be taken for one that nobody wants: once that thread has had its time, all are looked at again.
+pub fn logging(subscriber: impl tracing::Subscriber + Send + Sync + 'static) -> tracing::subscriber::DefaultGuard {
+    let guard = tracing::subscriber::set_default(subscriber);
+    std::thread::sleep(std::time::Duration::from_millis(20));
+    tracing::callsite::rebuild_interest_cache();
+    guard
+}

@@ -90,7 +90,7 @@ impl EnvironmentFault {
         let log = canary::Paper::default();
         let writer = log.clone();
         let text = telemetry::text(EnvFilter::new("trace"), false, move || writer.clone());
-        let _logging = tracing::subscriber::set_default(text);
+        let _logging = crate::harness::canary::logging(text);
         let mut harness = Harness::new(Settings::default()).await;
         (self.setting)(&mut harness);
         harness.start();

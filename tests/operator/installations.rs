@@ -195,7 +195,7 @@ async fn a_namespace_that_may_not_be_read_is_logged_once() {
     let log = Paper::default();
     let writer = log.clone();
     let _logging =
-        tracing::subscriber::set_default(telemetry::text(EnvFilter::new("info"), false, move || writer.clone()));
+        crate::harness::canary::logging(telemetry::text(EnvFilter::new("info"), false, move || writer.clone()));
     let harness = Harness::new(Settings::default()).await;
     let api = harness.kubernetes.service();
     let refusing = tower::service_fn(move |request: Request<Body>| {

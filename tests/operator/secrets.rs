@@ -63,7 +63,7 @@ impl Watched {
         let log = Paper::default();
         let writer = log.clone();
         let subscriber = telemetry::text(EnvFilter::new("trace"), false, move || writer.clone());
-        let logging = tracing::subscriber::set_default(subscriber);
+        let logging = crate::harness::canary::logging(subscriber);
         PANICS.take();
         std::panic::set_hook(Box::new(|panic| {
             PANICS.with_borrow_mut(|text| text.push_str(&panic.to_string()));

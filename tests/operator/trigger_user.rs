@@ -70,7 +70,7 @@ async fn a_user_of_its_own_starts_jobs_and_does_nothing_else() {
     let log = Paper::default();
     let writer = log.clone();
     let subscriber = telemetry::text(EnvFilter::new("trace"), false, move || writer.clone());
-    let _logging = tracing::subscriber::set_default(subscriber);
+    let _logging = crate::harness::canary::logging(subscriber);
     let mut harness = begun(true).await;
     harness.until_condition("PrerequisitesMet=False/SecretMissing", LONG).await;
     let said = harness.message("PrerequisitesMet");
