@@ -101,6 +101,14 @@ pub struct Watched {
     pub platform_kind: ApiResource,
 }
 
+impl Watched {
+    /// The platform of this name, if there is one; `None`: the platforms are not yet known.
+    fn platform(&self, name: &str) -> Option<Option<Arc<DynamicObject>>> {
+        let reference = ObjectRef::new_with(name, self.platform_kind.clone());
+        is_complete(&self.platforms).then(|| self.platforms.get(&reference))
+    }
+}
+
 pub struct Platforms {
     watched: Watched,
     changed: UnboundedSender<Key>,
@@ -123,12 +131,8 @@ impl Platforms {
 
     /// What is known of the platform of this name.
     pub fn find(&self, name: &str) -> Found {
-        let platforms = &self.watched.platforms;
-        if !is_complete(platforms) {
-            return Found::Unknown;
-        }
-        let reference = ObjectRef::new_with(name, self.watched.platform_kind.clone());
-        let Some(platform) = platforms.get(&reference) else { return Found::Absent };
+        let Some(platform) = self.watched.platform(name) else { return Found::Unknown };
+        let Some(platform) = platform else { return Found::Absent };
         match self.state(name) {
             Some(state) => Found::Known(state),
             // Nothing more will be told of one that was let go and waits for somebody else's finalizer.
@@ -178,17 +182,17 @@ impl Platforms {
     /// A project of this namespace is gone: another one may have its place, and a platform that is being deleted may go.
     pub fn project_gone(&self, namespace: &str) {
         self.namespace_changed(namespace);
-        let platforms = self.watched.platforms.state();
-        for platform in platforms.iter().filter(|platform| platform.metadata.deletion_timestamp.is_some()) {
-            // The receiver goes only when the controller does.
-            let _ = self.changed.unbounded_send(Key::of(platform));
-        }
+        self.wake_of(&self.watched.platforms, |platform| platform.metadata.deletion_timestamp.is_some());
     }
 
     fn wake(&self, concerns: impl Fn(&DynamicObject) -> bool) {
-        for project in self.watched.projects.state().iter().filter(|project| concerns(project)) {
+        self.wake_of(&self.watched.projects, concerns);
+    }
+
+    fn wake_of(&self, objects: &Store<DynamicObject>, concerns: impl Fn(&DynamicObject) -> bool) {
+        for object in objects.state_filter(concerns) {
             // The receiver goes only when the controller does.
-            let _ = self.changed.unbounded_send(Key::of(project));
+            let _ = self.changed.unbounded_send(Key::of(&object));
         }
     }
 
@@ -209,7 +213,7 @@ impl Platforms {
         }
     }
 
-    /// Names of the projects of this one's namespace that stand on the same platform and came before it.
+    /// How many projects of this one's namespace stand on the same platform and came before it.
     pub fn earlier(&self, project: &DynamicObject, platform: &str) -> usize {
         let age = |object: &DynamicObject| (object.creation_timestamp().map(|time| time.0), object.name_any());
         let mine = age(project);
@@ -229,11 +233,7 @@ impl Platforms {
     /// What a platform says of projects that are deleted, as its spec stands, be it one that cannot be used; without a
     /// platform everything is kept. `None`: the platforms are not yet known.
     pub fn policies(&self, name: &str) -> Option<Policies> {
-        if !is_complete(&self.watched.platforms) {
-            return None;
-        }
-        let reference = ObjectRef::new_with(name, self.watched.platform_kind.clone());
-        let Some(platform) = self.watched.platforms.get(&reference) else { return Some(Policies::default()) };
+        let Some(platform) = self.watched.platform(name)? else { return Some(Policies::default()) };
         Some(Policies {
             data: object::spec_field(&platform, "/projects/dataPolicy").unwrap_or_default(),
             folders: object::spec_field(&platform, "/jenkins/folderPolicy").unwrap_or_default(),

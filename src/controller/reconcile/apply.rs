@@ -7,7 +7,6 @@ use super::graph::{self, Remote, Standing};
 use super::validate::{self, Valid, Validation};
 use super::{Reconciled, Subject};
 use crate::controller::api::ApiError;
-use crate::controller::converge::Scope;
 use crate::controller::dereference::JenkinsAccess;
 use crate::controller::finalizer::set_finalizer;
 use crate::controller::platforms::{self, Found, PlatformState};
@@ -88,8 +87,7 @@ async fn make(subject: &Subject<'_>, valid: Valid) -> Result<Reconciled, ApiErro
         }
     }
     writer.record_placement(placement).await?;
-    let scope =
-        Scope::new(memory, clock, *writer, context.stopping.clone()).with_chance((context.dependencies.chance)());
+    let scope = subject.scope();
     let summary = match platform {
         None => graph::apply(&scope, &project, &remote, &known).await,
         Some(state) => graph::apply_on(&scope, &project, &remote, &known, standing(subject, &state)).await,

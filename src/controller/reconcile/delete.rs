@@ -3,12 +3,10 @@
 
 use super::apply::since_first;
 use super::graph::{self, Deletion};
-use super::summary::ReconcileSummary;
 use super::validate::resolve_placement;
-use super::{Ending, Reconciled, Subject, hold};
+use super::{Reconciled, Subject, hold};
 use crate::adapters::aws::catalog::Names;
 use crate::controller::api::ApiError;
-use crate::controller::converge::Scope;
 use crate::controller::platforms::{Found, Policies, platform_of};
 use crate::controller::{dereference, object};
 use crate::crd::platform::FolderPolicy;
@@ -27,8 +25,7 @@ pub(super) async fn delete(subject: &Subject<'_>) -> Result<Option<Reconciled>, 
     let owner = key.owner(&context.cluster);
     let default = context.dependencies.config.default_deletion_policy;
     if object::deletion_policy(object, default) == DeletionPolicy::Retain {
-        let reconciled = Reconciled::observed(Phase::Delete, ReconcileSummary::default(), Vec::new());
-        return Ok(Some(Reconciled { ending: Ending::Retains, ..reconciled }));
+        return Ok(Some(Reconciled::retained()));
     }
     if let Some(problem) = hold::unconfirmed(subject).await? {
         return Ok(Some(Reconciled::refused(problem)));
@@ -76,8 +73,7 @@ pub(super) async fn delete(subject: &Subject<'_>) -> Result<Option<Reconciled>, 
         delete_data: policies.data == DataPolicy::Delete,
         delete_folders: policies.folders == FolderPolicy::Delete,
     };
-    let scope =
-        Scope::new(memory, clock, *writer, context.stopping.clone()).with_chance((context.dependencies.chance)());
+    let scope = subject.scope();
     let summary = graph::delete(&scope, &Identity { owner, placement, seals: context.seals.clone() }, deletion).await;
     Ok(Some(Reconciled::observed(Phase::Delete, summary, scope.take_applied())))
 }
@@ -95,6 +91,6 @@ fn policies(subject: &Subject<'_>, placement: &Placement) -> Option<Policies> {
 /// What the catalog's resources are searched by first: their names, if the spec still parses.
 fn catalog_names(owner: &OwnerKey, seals: &Seals, spec: &serde_json::Value) -> Names {
     let parsed = parse(owner, seals, spec).ok();
-    let names = parsed.as_ref().and_then(|parsed| parsed.own_platform()).map(|own| own.catalog_names());
-    names.map(|(portfolio, product)| Names { portfolio, product }).unwrap_or_default()
+    let own = parsed.as_ref().and_then(|parsed| parsed.own_platform());
+    own.map(|own| Names::of(&own.catalog())).unwrap_or_default()
 }

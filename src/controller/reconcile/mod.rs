@@ -15,7 +15,7 @@ use kube::runtime::controller::Action;
 use crate::adapters::budget::in_lane;
 use crate::controller::api::{ApiError, call, version_of};
 use crate::controller::context::Context;
-use crate::controller::converge::ObjectMemory;
+use crate::controller::converge::{ObjectMemory, Scope};
 use crate::controller::object::{self, Key, Kind};
 use crate::controller::platforms::PlatformParts;
 use crate::controller::status::StatusWriter;
@@ -49,6 +49,15 @@ struct Subject<'a> {
     context: &'a Context,
     memory: &'a ObjectMemory,
     writer: &'a StatusWriter<'a>,
+}
+
+impl<'a> Subject<'a> {
+    /// What its resources are worked on with.
+    fn scope(&self) -> Scope<'a, StatusWriter<'a>> {
+        let dependencies = &self.context.dependencies;
+        let scope = Scope::new(self.memory, dependencies.clock, self.writer, self.context.stopping.clone());
+        scope.with_chance((dependencies.chance)())
+    }
 }
 
 /// Whether the object stays, and if not, why it may go.
@@ -100,6 +109,12 @@ impl Reconciled {
         let mut summary = ReconcileSummary::blocked(&graph::ON_PLATFORM, by, outcome);
         summary.note_platform(platform);
         Self { local: true, ..Self::observed(Phase::Apply, summary, Vec::new()) }
+    }
+
+    /// The object goes, and all that was made for it stays.
+    fn retained() -> Self {
+        let observed = Self::observed(Phase::Delete, ReconcileSummary::default(), Vec::new());
+        Self { ending: Ending::Retains, ..observed }
     }
 
     fn observed(phase: Phase, summary: ReconcileSummary, applied: Vec<AppliedStep>) -> Self {

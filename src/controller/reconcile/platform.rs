@@ -10,10 +10,9 @@ use kube::{Api, ResourceExt};
 use super::apply::since_first;
 use super::graph::{self, PlatformMade, Remote};
 use super::validate::{self, resolve_placement};
-use super::{Ending, Reconciled, Subject, hold};
+use super::{Reconciled, Subject, hold};
 use crate::adapters::aws::catalog::Names;
 use crate::controller::api::{ApiError, call};
-use crate::controller::converge::Scope;
 use crate::controller::finalizer::set_finalizer;
 use crate::controller::object::{Key, Kind};
 use crate::controller::platforms::{Admission, PlatformParts, PlatformState, Standing, platform_of, stands_on};
@@ -78,8 +77,7 @@ pub(super) async fn apply(subject: &Subject<'_>) -> Result<Reconciled, ApiError>
         set_finalizer(&context.api(key), object, true).await?;
     }
     writer.record_placement(placement).await?;
-    let scope =
-        Scope::new(memory, clock, *writer, context.stopping.clone()).with_chance((context.dependencies.chance)());
+    let scope = subject.scope();
     let made = graph::apply_platform(&scope, &platform, &remote).await;
     let PlatformMade { summary, target, bucket, jenkins_usable } = made;
     let shared = SharedPlatform { name: key.name.clone(), spec: Arc::new(spec), platform: platform.clone() };
@@ -129,9 +127,10 @@ pub(super) fn tell(
         }
     };
     // A platform that goes keeps what it is made of for the projects that still stand on it.
-    let kept = || context.platforms.state(&key.name).and_then(|state| state.parts.clone());
+    let before = context.platforms.state(&key.name);
+    let kept = || before.as_ref().and_then(|state| state.parts.clone());
     let generation = object.metadata.generation.unwrap_or(0);
-    let same_spec = context.platforms.state(&key.name).is_some_and(|state| state.generation == generation);
+    let same_spec = before.as_ref().is_some_and(|state| state.generation == generation);
     let parts = match standing {
         Standing::Deleting | Standing::Suspended => parts.or_else(kept),
         // A fault of a moment takes nothing from its projects.
@@ -151,9 +150,7 @@ pub(super) async fn delete(subject: &Subject<'_>) -> Result<Reconciled, ApiError
     }
     let default = context.dependencies.config.default_deletion_policy;
     if object::deletion_policy(object, default) == DeletionPolicy::Retain {
-        let summary = super::ReconcileSummary::default();
-        let reconciled = Reconciled::observed(Phase::Delete, summary, Vec::new());
-        return Ok(Reconciled { ending: Ending::Retains, ..reconciled });
+        return Ok(Reconciled::retained());
     }
     if let Some(problem) = hold::unconfirmed(subject).await? {
         return Ok(Reconciled::refused(problem));
@@ -171,15 +168,11 @@ pub(super) async fn delete(subject: &Subject<'_>) -> Result<Reconciled, ApiError
     memory.knows(dereference::readable(context, &sent).await);
     let owner = key.owner(&context.cluster);
     let names = match parse_platform(&owner, &context.seals, object::spec(object)) {
-        Ok((_, parsed)) => {
-            let (portfolio, product) = parsed.catalog_names();
-            Names { portfolio, product }
-        }
+        Ok((_, parsed)) => Names::of(&parsed.catalog()),
         Err(_) => Names::default(),
     };
     let aws = context.dependencies.clients.aws(&placement).await;
-    let scope = Scope::new(memory, context.dependencies.clock, *writer, context.stopping.clone())
-        .with_chance((context.dependencies.chance)());
+    let scope = subject.scope();
     let id = Identity { owner, placement, seals: context.seals.clone() };
     let summary = graph::delete_platform(&scope, &id, &aws, names).await;
     Ok(Reconciled::observed(Phase::Delete, summary, scope.take_applied()))

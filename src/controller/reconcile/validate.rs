@@ -93,9 +93,8 @@ fn on_platform(subject: &Subject<'_>, name: &str) -> Result<Validation, Problem>
             }
         });
     };
-    match admitted(subject, name, &parts.shared.spec.namespaces)? {
-        true => {}
-        false => return Ok(Validation::Unknown),
+    if !admitted(subject, name, &parts.shared.spec.namespaces)? {
+        return Ok(Validation::Unknown);
     }
     let begun = writer.status().placement.is_some() && writer.sealed();
     if state.standing == Standing::Deleting && !begun {
@@ -212,9 +211,11 @@ fn recorded(subject: &Subject<'_>) -> Result<Option<Placement>, Problem> {
     };
     // On a platform, or of one, there is but one place that the spec may lead to.
     if key.kind() == Kind::Platform || place.platform.is_some() || platform_of(object).is_some() {
-        return match declared(subject)? {
-            Some(declared) if declared == place => Ok(Some(place)),
-            Some(_) | None => Err(leads_astray("it is not where the spec and the platform say")),
+        let stands = declared(subject).as_ref() == Some(&place);
+        return if stands {
+            Ok(Some(place))
+        } else {
+            Err(leads_astray("it is not where the spec and the platform say"))
         };
     }
     match grants::check(&context.dependencies.config.inline_platforms, &key.namespace, &of_place(&place)) {
@@ -224,23 +225,23 @@ fn recorded(subject: &Subject<'_>) -> Result<Option<Placement>, Problem> {
 }
 
 /// Where the resources are of a platform, or of a project on one, as the specs say alone; `None`: they do not say, or may not.
-fn declared(subject: &Subject<'_>) -> Result<Option<Placement>, Problem> {
+fn declared(subject: &Subject<'_>) -> Option<Placement> {
     let Subject { object, key, context, .. } = subject;
     let owner = key.owner(&context.cluster);
     let spec = object::spec(object);
     if key.kind() == Kind::Platform {
-        return Ok(platform_place(&owner, spec).ok());
+        return platform_place(&owner, spec).ok();
     }
-    let Some(name) = platform_of(object) else { return Ok(None) };
-    let Some(state) = context.platforms.state(name) else { return Ok(None) };
-    let Some(parts) = &state.parts else { return Ok(None) };
+    let name = platform_of(object)?;
+    let state = context.platforms.state(name)?;
+    let parts = state.parts.as_ref()?;
     if context.platforms.admits(&parts.shared.spec.namespaces, &key.namespace) != Admission::Allowed {
-        return Ok(None);
+        return None;
     }
     let text = |path: &str| spec.pointer(path).and_then(serde_json::Value::as_str);
     let project = text("/projectName").unwrap_or(&owner.name).to_owned();
     let place = &parts.shared.platform.identity.placement;
-    Ok(Some(placement_on(place, name, &owner, project, text("/jenkins/folder"))))
+    Some(placement_on(place, name, &owner, project, text("/jenkins/folder")))
 }
 
 /// Where a platform's resources are, as its raw spec says.
@@ -266,7 +267,7 @@ pub(super) fn resolve_placement(subject: &Subject<'_>) -> Result<Placement, Prob
         });
     }
     if platform_of(object).is_some() {
-        return declared(subject)?.ok_or_else(|| {
+        return declared(subject).ok_or_else(|| {
             Problem::new(
                 Reason::PlacementUnknown,
                 "neither the status nor the spec and its platform say where the resources are, so they cannot be deleted safely",

@@ -17,7 +17,7 @@ use crate::crd::status::{CaBundleReference, Placement};
 use crate::domain::address;
 use crate::domain::grants::Use;
 use crate::domain::identity::{Identity, OwnerKey};
-use crate::domain::platform::{JenkinsCredentials, Platform, Roles, Seeds};
+use crate::domain::platform::{Catalog, JenkinsCredentials, Platform, Roles, Seeds};
 use crate::domain::project::RepositoryRole;
 use crate::domain::seal::Seals;
 use crate::domain::secret::Secret;
@@ -129,10 +129,9 @@ impl ParsedPlatform {
         self.settings.catalog.template.config_map_ref.as_ref()
     }
 
-    /// Names of the portfolio and the product.
-    pub fn catalog_names(&self) -> (String, String) {
-        let catalog = defaults::catalog(&self.identity, &self.settings, None);
-        (catalog.portfolio_name, catalog.product_name)
+    /// What the catalog product looks like, without a template of the user's own.
+    pub fn catalog(&self) -> Catalog {
+        defaults::catalog(&self.identity, &self.settings, None)
     }
 
     /// What it would use, whether it is named or a default stands for it.
