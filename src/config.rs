@@ -65,7 +65,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             cluster_id: String::new(),
-            concurrency: 8,
+            concurrency: 16,
             accept_unsealed: false,
             default_deletion_policy: DeletionPolicy::default(),
             inline_platforms: Vec::new(),

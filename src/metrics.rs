@@ -12,6 +12,8 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
 
+use crate::domain::budget::Lane;
+
 /// How a call ended.
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 pub struct CallLabels {
@@ -28,6 +30,15 @@ pub struct CallLabels {
 pub struct ReconcileLabels {
     /// `settled`, `unsettled` or `error`.
     pub outcome: &'static str,
+}
+
+/// Who waits to be reconciled.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub struct WaitingLabels {
+    /// `MlopsPlatform` or `MlopsProject`.
+    pub kind: &'static str,
+    /// `user` or `routine`.
+    pub lane: &'static str,
 }
 
 /// How objects stand.
@@ -77,6 +88,7 @@ pub struct Metrics {
     calls: Family<CallLabels, Counter>,
     objects: Family<ReadyLabels, Gauge>,
     active: Gauge,
+    waiting: Family<WaitingLabels, Gauge>,
     writes: Counter,
     released: Counter,
     budgets: BudgetFamilies,
@@ -88,18 +100,20 @@ impl Default for Metrics {
         let reconciles = Family::default();
         let duration = Histogram::new(exponential_buckets(0.01, 4.0, 8));
         let (calls, objects, active) = (Family::default(), Family::default(), Gauge::default());
-        let (writes, released) = (Counter::default(), Counter::default());
+        let (waiting, writes, released) = (Family::default(), Counter::default(), Counter::default());
         let mut registry = Registry::with_prefix("mlops_operator");
         registry.register("reconcile", "Reconciles of objects", Family::clone(&reconciles));
         registry.register_with_unit("reconcile_duration", "How long reconciles take", Unit::Seconds, duration.clone());
         registry.register("remote_calls", "Calls of AWS and Jenkins", Family::clone(&calls));
         registry.register("objects", "Objects by the status of their condition Ready", Family::clone(&objects));
         registry.register("reconcile_active", "Reconciles under way", active.clone());
+        let help = "Objects whose reconcile is due and waits for its turn";
+        registry.register("reconcile_waiting", help, Family::clone(&waiting));
         registry.register("status_writes", "Writes of an object's status", writes.clone());
         registry.register("released", "Objects let go without proof that their resources are gone", released.clone());
         let budgets = BudgetFamilies::register(&mut registry);
         let registry = std::sync::Arc::new(registry);
-        Self { reconciles, duration, calls, objects, active, writes, released, budgets, registry }
+        Self { reconciles, duration, calls, objects, active, waiting, writes, released, budgets, registry }
     }
 }
 
@@ -141,6 +155,13 @@ impl Metrics {
     /// A reconcile begins.
     pub fn reconcile_begins(&self) {
         self.active.inc();
+    }
+
+    /// So many objects of a kind wait for their turn in a lane.
+    pub fn waiting(&self, kind: &'static str, lane: Lane, objects: usize) {
+        let lane = if lane == Lane::User { "user" } else { "routine" };
+        let objects = i64::try_from(objects).unwrap_or(i64::MAX);
+        self.waiting.get_or_create(&WaitingLabels { kind, lane }).set(objects);
     }
 
     /// A reconcile has ended.

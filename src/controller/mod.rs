@@ -1,8 +1,8 @@
 //! The loop: the only place that watches, retries and publishes.
 //!
 //! ```text
-//!   startup ─▶ watch ─▶ predicate ─▶ reconcile ─▶ converge ─▶ adapters
-//!                           ▲            └──▶ status, finalizer, events
+//!   startup ─▶ watch ─▶ predicate ─▶ work (scheduler) ─▶ reconcile ─▶ converge ─▶ adapters
+//!                           ▲         ▲ restart              └──▶ status, finalizer, events
 //!             reference_watch (by name)
 //! ```
 
@@ -22,10 +22,13 @@ pub mod platforms;
 pub mod predicate;
 pub mod reconcile;
 pub mod reference_watch;
+mod restart;
+pub mod scheduler;
 pub mod startup;
 pub mod status;
 pub mod template_judge;
 pub mod watch;
+mod work;
 
 pub use clients::ClientFactory;
 pub use context::Dependencies;

@@ -11,9 +11,11 @@ use k8s_openapi::api::core::v1::Namespace;
 use kube::core::{DynamicObject, PartialObjectMeta, Selector, SelectorExt};
 use kube::runtime::reflector::{ObjectRef, Store};
 use kube::{ResourceExt, core::ApiResource};
+use serde_json::Value;
 
 use crate::controller::dereference::JenkinsAccess;
 use crate::controller::object::{self, Key};
+use crate::controller::scheduler::Places;
 use crate::crd::mlops_platform::AllowedNamespaces;
 use crate::crd::platform::{ConfigMapRef, FolderPolicy};
 use crate::crd::project::DataPolicy;
@@ -149,8 +151,9 @@ impl Platforms {
         self.known().get(name).cloned()
     }
 
-    /// Tells how a platform is now. Projects on it that this concerns are reconciled.
-    pub fn tell(&self, name: &str, mut state: PlatformState) {
+    /// Tells how a platform is now. Projects on it that this concerns are reconciled. `was_ready`: so it was before this
+    /// reconcile, by its present spec: for projects that are as declared the first that is told of it is no news then.
+    pub fn tell(&self, name: &str, mut state: PlatformState, was_ready: bool) {
         let before = self.state(name);
         if let (Some(parts), Some(before)) = (&mut state.parts, &before)
             && before.generation == state.generation
@@ -161,10 +164,39 @@ impl Platforms {
             parts.bucket = parts.bucket.take().or_else(|| known.bucket.clone());
             parts.jenkins_usable = parts.jenkins_usable.or(known.jenkins_usable);
         }
-        let concerns = before.is_none_or(|before| differs(&before, &state));
+        let concerns = before.as_ref().is_none_or(|before| differs(before, &state));
+        let news_to_all = before.is_some() || !was_ready || state.standing != Standing::Ready;
         self.known().insert(name.to_owned(), Arc::new(state));
         if concerns {
-            self.wake(|project| stands_on(project, name));
+            self.wake(|project| stands_on(project, name) && (news_to_all || !object::is_ready(project)));
+        }
+    }
+
+    /// A project cannot go on until its platform was reconciled, which may have been put off.
+    pub fn asked_for(&self, name: &str) {
+        if matches!(self.find(name), Found::Unknown) {
+            // The receiver goes only when the controller does.
+            let _ = self.changed.unbounded_send(Key { namespace: String::new(), name: name.to_owned() });
+        }
+    }
+
+    /// The remote sides that an object shares with others: AWS account and region, and Jenkins, as the specs say.
+    pub fn places(&self, object: &DynamicObject) -> Places {
+        let spec = object::spec(object);
+        let text = |settings: &Value, path: &str| settings.pointer(path).and_then(Value::as_str).map(str::to_owned);
+        let of = |settings: &Value| {
+            let account = text(settings, "/aws/accountId").unwrap_or_default();
+            let region = text(settings, "/aws/region").unwrap_or_default();
+            let jenkins = text(settings, "/jenkins/url").unwrap_or_default();
+            Places::from([format!("{account} {region}"), jenkins])
+        };
+        match (platform_of(object), spec.get("platform")) {
+            (Some(name), _) => match self.watched.platform(name).flatten() {
+                Some(platform) => of(object::spec(&platform)),
+                None => Places::from([]),
+            },
+            (None, Some(own)) => of(own),
+            (None, None) => of(spec),
         }
     }
 
@@ -172,6 +204,15 @@ impl Platforms {
     pub fn forget(&self, name: &str) {
         self.known().remove(name);
         self.wake(|project| stands_on(project, name));
+    }
+
+    /// A namespace is known from now on: what waited for that is reconciled.
+    pub fn namespace_found(&self, namespace: &str) {
+        self.wake(|project| {
+            project.namespace().as_deref() == Some(namespace)
+                && platform_of(project).is_some()
+                && !object::is_ready(project)
+        });
     }
 
     /// A namespace has changed: its projects on platforms are reconciled.
@@ -273,6 +314,6 @@ pub fn platform_of(project: &DynamicObject) -> Option<&str> {
 
 /// Whether a project says that it stands on a platform: it names it, or says that its resources were made on it.
 pub fn stands_on(project: &DynamicObject, platform: &str) -> bool {
-    let made_on = project.data.pointer("/status/placement/platform").and_then(serde_json::Value::as_str);
+    let made_on = project.data.pointer("/status/placement/platform").and_then(Value::as_str);
     platform_of(project) == Some(platform) || made_on == Some(platform)
 }

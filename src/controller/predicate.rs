@@ -15,7 +15,10 @@ use crate::controller::object::Key;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Relevance {
     Ignored,
-    Reconcile,
+    /// It was not known, and has been there before.
+    Found,
+    /// It is new, or was changed.
+    Changed,
     /// These objects are gone.
     Gone(Vec<Key>),
 }
@@ -42,8 +45,12 @@ impl EventFilter {
                 Relevance::Ignored
             }
             Event::InitApply(object) => {
+                let is_known = self.known.contains_key(&Key::of(object));
                 self.listed.insert(Key::of(object));
-                self.changed(object)
+                match self.changed(object) {
+                    Relevance::Changed if !is_known => Relevance::Found,
+                    relevance => relevance,
+                }
             }
             Event::Apply(object) => self.changed(object),
             Event::InitDone => {
@@ -70,7 +77,7 @@ impl EventFilter {
         let now = Known { print: hasher.finish(), has_status };
         match self.known.insert(Key::of(object), now) {
             Some(before) if before.print == now.print && (now.has_status || !before.has_status) => Relevance::Ignored,
-            _ => Relevance::Reconcile,
+            _ => Relevance::Changed,
         }
     }
 }
@@ -104,16 +111,16 @@ mod tests {
             ("the same again", json!({}), Relevance::Ignored),
             ("a status", json!({"status": {"observedGeneration": 1}}), Relevance::Ignored),
             ("a resourceVersion", json!({"metadata": {"resourceVersion": "7"}}), Relevance::Ignored),
-            ("a new spec", json!({"metadata": {"generation": 2}}), Relevance::Reconcile),
-            ("a finalizer", json!({"metadata": {"finalizers": ["x"]}}), Relevance::Reconcile),
-            ("a label", json!({"metadata": {"labels": {"a": "b"}}}), Relevance::Reconcile),
-            ("a request", json!({"metadata": {"annotations": {"a": "b"}}}), Relevance::Reconcile),
-            ("a deletion", json!({"metadata": {"deletionTimestamp": "2026-03-01T00:00:00Z"}}), Relevance::Reconcile),
-            ("another object of that name", json!({"metadata": {"uid": "u2"}}), Relevance::Reconcile),
+            ("a new spec", json!({"metadata": {"generation": 2}}), Relevance::Changed),
+            ("a finalizer", json!({"metadata": {"finalizers": ["x"]}}), Relevance::Changed),
+            ("a label", json!({"metadata": {"labels": {"a": "b"}}}), Relevance::Changed),
+            ("a request", json!({"metadata": {"annotations": {"a": "b"}}}), Relevance::Changed),
+            ("a deletion", json!({"metadata": {"deletionTimestamp": "2026-03-01T00:00:00Z"}}), Relevance::Changed),
+            ("another object of that name", json!({"metadata": {"uid": "u2"}}), Relevance::Changed),
         ];
         for (name, change, worth) in cases {
             let mut filter = EventFilter::default();
-            assert_eq!(filter.evaluate(&Event::Apply(object("x", &json!({})))), Relevance::Reconcile);
+            assert_eq!(filter.evaluate(&Event::Apply(object("x", &json!({})))), Relevance::Changed);
             assert_eq!(filter.evaluate(&Event::Apply(object("x", &change))), worth, "{name}");
         }
     }
@@ -123,9 +130,19 @@ mod tests {
         let mut filter = EventFilter::default();
         let status = json!({"status": {"observedGeneration": 1}});
         filter.evaluate(&Event::Apply(object("x", &status)));
-        assert_eq!(filter.evaluate(&Event::Apply(object("x", &json!({"status": {}})))), Relevance::Reconcile);
+        assert_eq!(filter.evaluate(&Event::Apply(object("x", &json!({"status": {}})))), Relevance::Changed);
         assert_eq!(filter.evaluate(&Event::Apply(object("x", &json!({})))), Relevance::Ignored, "once");
         assert_eq!(filter.evaluate(&Event::Apply(object("x", &status))), Relevance::Ignored, "our own");
+    }
+
+    #[test]
+    fn what_a_list_brings_for_the_first_time_was_there_before() {
+        let mut filter = EventFilter::default();
+        assert_eq!(filter.evaluate(&Event::InitApply(object("x", &json!({})))), Relevance::Found);
+        filter.evaluate(&Event::InitDone);
+        let edited = object("x", &json!({"metadata": {"generation": 2}}));
+        assert_eq!(filter.evaluate(&Event::InitApply(edited)), Relevance::Changed, "a later list has news of it");
+        assert_eq!(filter.evaluate(&Event::Apply(object("y", &json!({})))), Relevance::Changed, "it is new");
     }
 
     #[test]

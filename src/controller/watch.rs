@@ -1,30 +1,26 @@
 //! Watches platforms, projects and namespaces, and reconciles each object that changed, until told to stop.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 
 use futures::channel::mpsc::{self, UnboundedReceiver};
 use futures::future::ready;
 use futures::{Stream, StreamExt};
 use k8s_openapi::api::core::v1::Namespace;
-use kube::core::{ApiResource, DynamicObject, PartialObjectMeta};
-use kube::runtime::controller::{Action, Controller};
+use kube::core::{DynamicObject, PartialObjectMeta};
+use kube::runtime::WatchStreamExt;
 use kube::runtime::reflector::store::Writer;
-use kube::runtime::reflector::{ObjectRef, Store};
 use kube::runtime::watcher::{self, Event, watcher};
-use kube::runtime::{Config as ControllerConfig, WatchStreamExt};
 use kube::{Api, ResourceExt};
 use tokio::sync::watch;
 
-use crate::controller::api::ApiError;
 use crate::controller::context::{Context, Dependencies};
 use crate::controller::object::{self, Key, Kind};
 use crate::controller::platforms::Watched;
 use crate::controller::predicate::{EventFilter, Relevance};
-use crate::controller::reconcile;
 use crate::controller::startup::Installation;
-use crate::domain::requeue::backoff;
+use crate::controller::work::{Seen, Work};
 
 /// How many objects one list call asks for: each may have a megabyte before [`object::lean`] has seen it.
 const PAGE: u32 = 50;
@@ -41,14 +37,14 @@ pub async fn run(dependencies: Dependencies, stop: watch::Receiver<bool>) {
         () = stopped(stop.clone()) => return,
     };
     let kinds = installation.kinds.clone();
-    let (platform_kind, project_kind) = (kinds.of(Kind::Platform).clone(), kinds.of(Kind::Project).clone());
-    let (platforms, projects) = (Writer::new(platform_kind.clone()), Writer::new(project_kind.clone()));
+    let platforms = Writer::new(kinds.of(Kind::Platform).clone());
+    let projects = Writer::new(kinds.of(Kind::Project).clone());
     let namespaces: Writer<PartialObjectMeta<Namespace>> = Writer::new(());
     let watched = Watched {
         platforms: platforms.as_reader(),
         projects: projects.as_reader(),
         namespaces: namespaces.as_reader(),
-        platform_kind: platform_kind.clone(),
+        platform_kind: kinds.of(Kind::Platform).clone(),
     };
     let concurrency = dependencies.config.concurrency;
     let context = Arc::new(Context::new(dependencies, installation, watched, changed, stop.clone()));
@@ -61,8 +57,8 @@ pub async fn run(dependencies: Dependencies, stop: watch::Receiver<bool>) {
         ready(())
     });
     let lists = Arc::new(AtomicUsize::new(2));
-    let platforms = Kept { kind: platform_kind, writer: platforms, changes: of_platforms, lists: lists.clone() };
-    let projects = Kept { kind: project_kind, writer: projects, changes: of_projects, lists };
+    let platforms = Kept { kind: Kind::Platform, writer: platforms, changes: of_platforms, lists: lists.clone() };
+    let projects = Kept { kind: Kind::Project, writer: projects, changes: of_projects, lists };
     let both = async {
         futures::join!(
             platforms.run(&context, concurrency.min(PLATFORMS_AT_ONCE), stop.clone()),
@@ -77,7 +73,7 @@ pub async fn run(dependencies: Dependencies, stop: watch::Receiver<bool>) {
 
 /// One kind of objects that are kept as declared.
 struct Kept {
-    kind: ApiResource,
+    kind: Kind,
     writer: Writer<DynamicObject>,
     /// Objects to reconcile for another reason than a change of their own.
     changes: UnboundedReceiver<Key>,
@@ -87,52 +83,49 @@ struct Kept {
 
 impl Kept {
     async fn run(self, context: &Arc<Context>, concurrency: u16, stop: watch::Receiver<bool>) {
-        let Self { kind, writer, changes, lists } = self;
-        let reader: Store<DynamicObject> = writer.as_reader();
-        let objects = objects(context.clone(), &kind, writer, lists);
-        let of_kind = kind.clone();
-        let asked = changes.map(move |Key { namespace, name }| {
-            let reference = ObjectRef::new_with(&name, of_kind.clone());
-            if namespace.is_empty() { reference } else { reference.within(&namespace) }
-        });
-        Controller::for_stream_with(objects, reader, kind)
-            .with_config(ControllerConfig::default().concurrency(concurrency))
-            .reconcile_on(asked)
-            .graceful_shutdown_on(stopped(stop))
-            .run(reconcile::run, retry, context.clone())
-            .for_each(|result| {
-                if let Err(error) = result {
-                    // An object that vanished between its event and its reconcile is one of these.
-                    tracing::debug!(%error, "a reconcile did not end well");
-                }
-                ready(())
-            })
-            .await;
+        let Self { kind, writer, mut changes, lists } = self;
+        let mut work = Work::new(context.clone(), kind, writer.as_reader(), concurrency);
+        let mut seen = std::pin::pin!(objects(context.clone(), kind, writer, lists));
+        let mut stop = std::pin::pin!(stopped(stop));
+        loop {
+            work.begin();
+            let wakes_at = work.wakes_at();
+            tokio::select! {
+                biased;
+                () = &mut stop => break,
+                Some(ended) = work.end() => work.ended(ended),
+                Some(seen) = seen.next() => work.take(seen),
+                Some(key) = changes.next() => work.changed(&key),
+                () = tokio::time::sleep_until(wakes_at) => {}
+            }
+        }
+        // Each ends after its current call.
+        while work.end().await.is_some() {}
     }
 }
 
-/// The objects of a kind that are worth a reconcile.
+/// What happens to the objects of a kind, as far as it is worth a reconcile.
 fn objects(
     context: Arc<Context>,
-    kind: &ApiResource,
+    kind: Kind,
     writer: Writer<DynamicObject>,
     lists: Arc<AtomicUsize>,
-) -> impl Stream<Item = Result<DynamicObject, watcher::Error>> + Send + 'static {
-    let api: Api<DynamicObject> = Api::all_with(context.dependencies.client.clone(), kind);
-    let filter = Mutex::new(EventFilter::default());
+) -> impl Stream<Item = Seen> + Send + 'static {
+    let api: Api<DynamicObject> = Api::all_with(context.dependencies.client.clone(), context.resource(kind));
+    let mut filter = EventFilter::default();
     let mut listed = false;
     watcher(api, watcher::Config::default().page_size(PAGE))
         .default_backoff()
         .modify(object::lean)
         .reflect(writer)
-        .filter_map(move |event| {
+        .flat_map(move |event| {
             if matches!(event, Ok(Event::InitDone)) && !std::mem::replace(&mut listed, true) {
                 // The last kind to be listed makes the operator ready.
                 if lists.fetch_sub(1, Ordering::AcqRel) == 1 {
                     context.dependencies.readiness.ready();
                 }
             }
-            ready(sift(&context, &filter, event))
+            futures::stream::iter(sift(&context, &mut filter, event))
         })
 }
 
@@ -153,8 +146,10 @@ async fn follow_namespaces(context: &Context, writer: Writer<PartialObjectMeta<N
             Ok(Event::Apply(namespace) | Event::InitApply(namespace)) => {
                 let name = namespace.name_any();
                 let labels = namespace.metadata.labels;
-                if known.insert(name.clone(), labels.clone()) != Some(labels) {
-                    context.platforms.namespace_changed(&name);
+                match known.insert(name.clone(), labels.clone()) {
+                    None => context.platforms.namespace_found(&name),
+                    Some(before) if before != labels => context.platforms.namespace_changed(&name),
+                    Some(_) => {}
                 }
             }
             Ok(Event::Delete(namespace)) => {
@@ -172,47 +167,32 @@ async fn stopped(mut stop: watch::Receiver<bool>) {
 }
 
 /// Lets through what is worth a reconcile, and forgets what is gone.
-fn sift(
-    context: &Context,
-    filter: &Mutex<EventFilter>,
-    event: Result<Event<DynamicObject>, watcher::Error>,
-) -> Option<Result<DynamicObject, watcher::Error>> {
+fn sift(context: &Context, filter: &mut EventFilter, event: Result<Event<DynamicObject>, watcher::Error>) -> Vec<Seen> {
     let event = match event {
         Ok(event) => event,
         Err(error) => {
             tracing::warn!(%error, "the watch of objects broke off and is begun again");
-            return None;
+            return Vec::new();
         }
     };
-    match filter.lock().unwrap_or_else(PoisonError::into_inner).evaluate(&event) {
-        Relevance::Ignored => {}
-        Relevance::Gone(keys) => {
+    let (relevance, is_complete) = (filter.evaluate(&event), matches!(event, Event::InitDone));
+    let mut seen = Vec::new();
+    match (relevance, event) {
+        (Relevance::Gone(keys), _) => {
             for key in &keys {
                 context.forget(key);
                 if key.kind() == Kind::Project {
                     context.platforms.project_gone(&key.namespace);
                 }
             }
+            seen.push(Seen::Gone(keys));
         }
-        Relevance::Reconcile => {
-            if let Event::Apply(object) | Event::InitApply(object) = event {
-                return Some(Ok(object));
-            }
-        }
+        (Relevance::Found, Event::Apply(object) | Event::InitApply(object)) => seen.push(Seen::Found(object)),
+        (Relevance::Changed, Event::Apply(object) | Event::InitApply(object)) => seen.push(Seen::Changed(object)),
+        _ => {}
     }
-    None
-}
-
-/// After a call of the Kubernetes API failed.
-fn retry(object: Arc<DynamicObject>, error: &ApiError, context: Arc<Context>) -> Action {
-    tracing::warn!(namespace = object.namespace(), name = object.name_any(), %error, "a reconcile failed");
-    // An object that was forgotten in the meantime stays forgotten.
-    let memory = context.known(&Key::of(&object));
-    if error.is_conflict()
-        && let Some(memory) = &memory
-    {
-        memory.outdated();
+    if is_complete {
+        seen.push(Seen::Complete);
     }
-    let failures = memory.map_or(1, |memory| memory.broken_off());
-    Action::requeue(backoff(failures, (context.dependencies.chance)()))
+    seen
 }

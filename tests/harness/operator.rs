@@ -2,7 +2,8 @@
 //! all under tokio's paused clock. What takes AWS minutes takes no time here, and the same run gives the same story.
 #![allow(dead_code, clippy::unwrap_used, clippy::expect_used, clippy::panic, unreachable_pub)]
 
-use std::sync::Arc;
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use aws_credential_types::Credentials;
@@ -49,6 +50,10 @@ pub struct Harness {
     pub credentials: Credentials,
     /// Whether calls wait for their turn, as they do but where a test shows what that is for.
     pub budgeted: bool,
+    /// Hosts of Jenkins servers that take a call and never answer.
+    pub silent_jenkins: Arc<Mutex<BTreeSet<String>>>,
+    /// What spreads things that would otherwise happen at once.
+    pub chance: Arc<dyn Fn() -> f64 + Send + Sync>,
     operators: Vec<(watch::Sender<bool>, JoinHandle<()>)>,
 }
 
@@ -76,6 +81,8 @@ impl Harness {
             config: Self::config(),
             credentials: Credentials::for_tests(),
             budgeted: true,
+            silent_jenkins: Arc::default(),
+            chance: Arc::new(|| 0.0),
             operators: Vec::new(),
         };
         harness.put_jenkins_secret();
@@ -96,6 +103,8 @@ impl Harness {
             config: Self::config(),
             credentials: Credentials::for_tests(),
             budgeted: true,
+            silent_jenkins: Arc::default(),
+            chance: Arc::new(|| 0.0),
             operators: Vec::new(),
         }
     }
@@ -229,7 +238,17 @@ impl Harness {
             .into_builder()
             .credentials_provider(SharedCredentialsProvider::new(self.credentials.clone()))
             .build();
-        let jenkins = BoxCloneSyncService::new(self.sandbox.jenkins().map_err(Into::into));
+        let (jenkins, silent) = (self.sandbox.jenkins(), self.silent_jenkins.clone());
+        let jenkins = BoxCloneSyncService::new(tower::service_fn(move |request: http::Request<Bytes>| {
+            let (jenkins, host) = (jenkins.clone(), request.uri().host().unwrap_or_default().to_owned());
+            let silent = silent.lock().unwrap().contains(&host);
+            async move {
+                if silent {
+                    return std::future::pending().await;
+                }
+                jenkins.oneshot(request).await.map_err(Into::into)
+            }
+        }));
         let mut clients = ClientFactory::new(AwsFactory::new(aws), self.metrics.clone()).with_jenkins(jenkins);
         if self.budgeted {
             clients = clients.with_budgets(Budgets::new(self.clock, self.metrics.clone(), self.config.concurrency));
@@ -243,7 +262,7 @@ impl Harness {
             readiness: self.readiness.clone(),
             namespace: "mlops-operator".into(),
             instance: format!("operator-{}", self.operators.len()),
-            chance: Arc::new(|| 0.0),
+            chance: self.chance.clone(),
         }
     }
 

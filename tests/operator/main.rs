@@ -28,6 +28,7 @@ mod plugins;
 mod recovery;
 mod remote_text;
 mod sandbox_transport;
+mod scheduling;
 mod secrets;
 mod tenants;
 mod trigger_user;

@@ -1,5 +1,5 @@
 //! One call at a time to one Jenkins, as one user. The client adds credentials, encoding, time limits and, once, a
-//! crumb; it does not retry, follows no redirect and decides nothing.
+//! crumb; it does not retry, follows no redirect and decides nothing. Where a server is known not to answer it says so at once.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,6 +15,7 @@ use tower::ServiceExt;
 use tower::util::BoxCloneSyncService;
 
 use super::errors;
+use super::outage::{Outage, Silence};
 use super::transport::{self, BaseUrl};
 use crate::adapters::budget::{Budgets, JENKINS, Place, Sent};
 use crate::crd::status::{Placement, Reason};
@@ -34,7 +35,7 @@ pub(super) const MAX_BODY: usize = 8 * 1024 * 1024;
 /// Writes of one client at once: Jenkins locks the parent of what is written.
 const WRITES_AT_ONCE: usize = 2;
 
-/// A client of one Jenkins as one user. Cloning is cheap, and clones share the limit on writes.
+/// A client of one Jenkins as one user. Cloning is cheap, and clones share the limit on writes and what is known of an outage.
 #[derive(Clone)]
 pub struct JenkinsClient {
     transport: Transport,
@@ -42,6 +43,7 @@ pub struct JenkinsClient {
     authorization: HeaderValue,
     writes: Arc<Semaphore>,
     budgets: Option<Budgets>,
+    outage: Outage,
 }
 
 /// An answer that came, whatever its status.
@@ -134,7 +136,8 @@ impl JenkinsClient {
         let mut authorization = HeaderValue::from_str(&format!("Basic {encoded}"))
             .map_err(|_| Fault::new(FaultKind::Denied, "the Jenkins credentials make no HTTP header"))?;
         authorization.set_sensitive(true);
-        Ok(Self { transport, base, authorization, writes: Arc::new(Semaphore::new(WRITES_AT_ONCE)), budgets: None })
+        let writes = Arc::new(Semaphore::new(WRITES_AT_ONCE));
+        Ok(Self { transport, base, authorization, writes, budgets: None, outage: Outage::default() })
     }
 
     /// Reads anything; every status is an answer here. `path` starts with a slash and is already encoded.
@@ -227,9 +230,11 @@ impl JenkinsClient {
             request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/xml; charset=utf-8"));
         }
         request.headers_mut().extend(more.unwrap_or_default());
+        self.outage.may_send(limit).map_err(|silence| silence.fault(attempt))?;
         let sent = self.turn(attempt).await?;
         match tokio::time::timeout(limit, self.transport.clone().oneshot(request)).await {
             Ok(Ok(response)) => {
+                self.answered();
                 let (parts, body) = response.into_parts();
                 if let Some(sent) = sent {
                     heed(&sent, parts.status, &parts.headers);
@@ -239,9 +244,24 @@ impl JenkinsClient {
                 }
                 Ok(Answer { status: parts.status, headers: parts.headers, body })
             }
-            Ok(Err(error)) => Err(errors::no_answer(attempt, error.as_ref())),
-            Err(_) => Err(errors::too_slow(attempt)),
+            Ok(Err(error)) => Err(self.silent(attempt, errors::no_answer(attempt, error.as_ref())?)),
+            Err(_) => Err(self.silent(attempt, Silence::TooSlow)),
         }
+    }
+
+    fn answered(&self) {
+        if self.outage.answered() {
+            tracing::info!(jenkins = self.base.text(), "answers again");
+        }
+    }
+
+    fn silent(&self, attempt: &str, how: Silence) -> Fault {
+        let fault = how.fault(attempt);
+        if self.outage.silent(how) {
+            let jenkins = self.base.text();
+            tracing::warn!(jenkins, last = fault.message, "does not answer: it is asked by one call now and then");
+        }
+        fault
     }
 }
 

@@ -7,6 +7,7 @@ use http::StatusCode;
 use serde_json::Value;
 
 use super::client::Answer;
+use super::outage::Silence;
 use crate::crd::status::Reason;
 use crate::domain::fault::{Fault, FaultKind};
 use crate::domain::text::one_line;
@@ -113,21 +114,27 @@ pub(super) fn not_jenkins(attempt: &str, what: &str) -> Fault {
         .hint("check jenkins.url, its path, and what a proxy in between answers")
 }
 
-pub(super) fn no_answer(attempt: &str, error: &(dyn std::error::Error + 'static)) -> Fault {
+/// What the transport failed with: a fault of its own, or a silence that every call to the server meets.
+pub(super) fn no_answer(attempt: &str, error: &(dyn std::error::Error + 'static)) -> Result<Silence, Fault> {
     let mut cause = Some(error);
     while let Some(inner) = cause {
         if inner.is::<super::transport::TooLarge>() || inner.is::<http_body_util::LengthLimitError>() {
-            return too_large(attempt);
+            return Err(too_large(attempt));
         }
         if inner.is::<tokio::time::error::Elapsed>() {
-            return too_slow(attempt);
+            return Ok(Silence::TooSlow);
         }
         if let Some(forbidden) = inner.downcast_ref::<super::transport::ForbiddenAddress>() {
-            return Fault::new(FaultKind::Rejected, format!("could not {attempt}: {forbidden}"))
-                .hint("jenkins.url must not lead to link-local addresses");
+            return Err(Fault::new(FaultKind::Rejected, format!("could not {attempt}: {forbidden}"))
+                .hint("jenkins.url must not lead to link-local addresses"));
         }
         cause = inner.source();
     }
+    Ok(Silence::NoConnection)
+}
+
+/// There is no way to the server.
+pub(super) fn no_connection(attempt: &str) -> Fault {
     Fault::new(FaultKind::Unavailable, format!("could not {attempt}: no connection to Jenkins"))
         .hint("check jenkins.url, the network between, and, with HTTPS, that the CA is trusted")
 }

@@ -4,7 +4,6 @@
 use std::time::Duration;
 
 use kube::core::DynamicObject;
-use kube::runtime::controller::Action;
 use kube::{Resource as _, ResourceExt};
 
 use super::{Ending, Reconciled, Subject, platform};
@@ -12,6 +11,7 @@ use crate::controller::api::ApiError;
 use crate::controller::events::publish_events;
 use crate::controller::finalizer::set_finalizer;
 use crate::controller::object;
+use crate::controller::scheduler::Again;
 use crate::crd::status::{MlopsProjectStatus, Reason};
 use crate::domain::conditions::conditions;
 use crate::domain::events::{EventNote, event_notes, seed_code_notes};
@@ -21,7 +21,7 @@ use crate::domain::requeue::requeue_after;
 use crate::domain::text;
 
 /// Writes what came of the reconcile. Answers when to reconcile again, and whether everything has settled.
-pub(super) async fn finish(subject: &Subject<'_>, reconciled: Reconciled) -> Result<(Action, bool), ApiError> {
+pub(super) async fn finish(subject: &Subject<'_>, reconciled: Reconciled) -> Result<(Again, bool), ApiError> {
     let Subject { object, key, context, memory, writer } = subject;
     let scrubber = memory.scrubber();
     let Reconciled { result, summary, applied, ending, local, parts } = reconciled.cleaned(&scrubber);
@@ -58,10 +58,10 @@ pub(super) async fn finish(subject: &Subject<'_>, reconciled: Reconciled) -> Res
     let metrics = &context.dependencies.metrics;
     metrics.ready_turned(memory.turn_ready(ready.clone()).as_deref(), ready.as_deref());
     if report.interrupted() {
-        return Ok((Action::await_change(), false));
+        return Ok((Again::OnChange, false));
     }
     platform::tell(subject, parts, &report.result, &status);
-    Ok((Action::requeue(again), report.settled()))
+    Ok((Again::After(again), report.settled()))
 }
 
 /// Takes the finalizer off, and says what that leaves behind.
@@ -70,7 +70,7 @@ async fn let_object_go(
     report: &Report,
     ending: Ending,
     mut notes: Vec<EventNote>,
-) -> Result<(Action, bool), ApiError> {
+) -> Result<(Again, bool), ApiError> {
     let Subject { object, key, context, memory, .. } = subject;
     let about = object.object_ref(context.resource(key.kind()));
     let left = memory.left().into_iter();
@@ -94,7 +94,7 @@ async fn let_object_go(
     set_finalizer(&context.api(key), object, false).await?;
     publish_events(&context.recorder, &about, notes).await;
     context.forget(key);
-    Ok((Action::await_change(), true))
+    Ok((Again::OnChange, true))
 }
 
 /// What was done and what has changed is worth a line; that a reconcile went by is not.

@@ -10,14 +10,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use kube::core::DynamicObject;
-use kube::runtime::controller::Action;
 
 use crate::adapters::budget::in_lane;
 use crate::controller::api::{ApiError, call, version_of};
 use crate::controller::context::Context;
 use crate::controller::converge::{ObjectMemory, Scope};
 use crate::controller::object::{self, Key, Kind};
-use crate::controller::platforms::PlatformParts;
+use crate::controller::platforms::{PlatformParts, platform_of};
+use crate::controller::scheduler::Again;
 use crate::controller::status::StatusWriter;
 use crate::domain::budget::Lane;
 use crate::domain::external_resource::ResourceKind;
@@ -142,11 +142,20 @@ impl Reconciled {
     }
 }
 
+/// What comes after a reconcile.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Next {
+    /// When the object is to be looked at again.
+    pub(super) again: Again,
+    /// Whether a user waits for that.
+    pub(super) lane: Lane,
+}
+
 /// One reconcile.
 ///
 /// # Errors
 /// The Kubernetes API's; everything else is part of the status.
-pub async fn run(object: Arc<DynamicObject>, context: Arc<Context>) -> Result<Action, ApiError> {
+pub(super) async fn run(object: Arc<DynamicObject>, context: Arc<Context>) -> Result<Next, ApiError> {
     let (clock, metrics) = (&context.dependencies.clock, &context.dependencies.metrics);
     let started = clock.now();
     metrics.reconcile_begins();
@@ -158,21 +167,21 @@ pub async fn run(object: Arc<DynamicObject>, context: Arc<Context>) -> Result<Ac
     };
     metrics.reconcile_ends(outcome, elapsed(started, clock.now()));
     match result {
-        Ok((action, _)) => Ok(action),
-        Err(error) if error.is_gone() => Ok(Action::await_change()),
+        Ok((again, settled)) => Ok(Next { again, lane: if settled { Lane::Routine } else { Lane::User } }),
+        Err(error) if error.is_gone() => Ok(Next { again: Again::OnChange, lane: Lane::Routine }),
         Err(error) => Err(error),
     }
 }
 
 /// Answers when to reconcile again, and whether everything has settled.
-async fn reconcile(object: &DynamicObject, context: &Context) -> Result<(Action, bool), ApiError> {
+async fn reconcile(object: &DynamicObject, context: &Context) -> Result<(Again, bool), ApiError> {
     let key = Key::of(object);
     if object.metadata.deletion_timestamp.is_some() && !object::is_finalized(&object.metadata) {
         // It waits for somebody else's finalizer.
         if context.known(&key).is_some() {
             context.forget(&key);
         }
-        return Ok((Action::await_change(), true));
+        return Ok((Again::OnChange, true));
     }
     let memory = context.memory(object);
     let mut live;
@@ -187,18 +196,23 @@ async fn reconcile(object: &DynamicObject, context: &Context) -> Result<(Action,
     let deleting = object.metadata.deletion_timestamp.is_some();
     if deleting && !object::is_finalized(&object.metadata) {
         context.forget(&key);
-        return Ok((Action::await_change(), true));
+        return Ok((Again::OnChange, true));
     }
     let writer = StatusWriter::new(context, &key, object, &memory);
     let subject = Subject { object, key, context, memory: &memory, writer: &writer };
     let reconciled = in_lane(lane(object, &memory), context.stopping.clone(), work(&subject, deleting)).await?;
-    // Of a platform that nothing is known of yet, nothing is said: its first reconcile brings its projects back.
-    let Some(reconciled) = reconciled else { return Ok((Action::requeue(PLATFORM_RETRY), false)) };
-    let (action, settled) = finish::finish(&subject, reconciled).await?;
+    let Some(reconciled) = reconciled else {
+        // Of a platform that nothing is known of yet, nothing is said: its first reconcile brings its projects back.
+        if let Some(platform) = platform_of(object) {
+            context.platforms.asked_for(platform);
+        }
+        return Ok((Again::After(PLATFORM_RETRY), false));
+    };
+    let (again, settled) = finish::finish(&subject, reconciled).await?;
     if settled {
         memory.settles(object::revision(object));
     }
-    Ok((action, settled))
+    Ok((again, settled))
 }
 
 /// Makes or removes the resources of an object. `None`: nothing is known yet of the platform that it stands on.

@@ -97,7 +97,7 @@ fn begin(subject: &Subject<'_>) {
     });
     if !was_ready && context.platforms.state(&key.name).is_none() {
         let standing = Standing::NotReady { stalled: false, message: "it is being made".to_owned() };
-        context.platforms.tell(&key.name, PlatformState { generation, standing, parts: None });
+        context.platforms.tell(&key.name, PlatformState { generation, standing, parts: None }, false);
     }
 }
 
@@ -137,7 +137,7 @@ pub(super) fn tell(
         Standing::Ready if same_spec => parts.or_else(kept),
         Standing::Ready | Standing::NotReady { .. } => parts,
     };
-    context.platforms.tell(&key.name, PlatformState { generation, standing, parts });
+    context.platforms.tell(&key.name, PlatformState { generation, standing, parts }, object::is_ready(object));
 }
 
 /// Removes the platform, once no project stands on it, as far as one reconcile can.

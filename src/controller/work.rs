@@ -1,0 +1,170 @@
+//! The objects of one kind that are worked on: who is asked for goes to the scheduler, and who has his turn gets a task. It
+//! stands between the watch, which says what happened, and `reconcile`, which does the work; it decides neither.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use kube::core::{ApiResource, DynamicObject};
+use kube::runtime::reflector::{ObjectRef, Store};
+use tokio::task::{Id, JoinError, JoinSet};
+use tokio::time::Instant;
+
+use crate::controller::api::ApiError;
+use crate::controller::context::Context;
+use crate::controller::object::{self, Key, Kind};
+use crate::controller::reconcile::{self, Next};
+use crate::controller::restart;
+use crate::controller::scheduler::{Again, Scheduler};
+use crate::domain::budget::Lane;
+use crate::domain::requeue::backoff;
+
+/// How long to sleep where nothing is due: what happens wakes up earlier.
+const IDLE: Duration = Duration::from_hours(1);
+/// How long an object is left alone whose reconcile broke down: a fault of the program, which comes again.
+const BROKEN: Duration = Duration::from_mins(10);
+
+/// What a watch tells of the objects of a kind.
+pub(super) enum Seen {
+    /// It was there when the operator began to watch, or has come while it did not.
+    Found(DynamicObject),
+    /// It is new, or was changed by somebody else.
+    Changed(DynamicObject),
+    /// These are gone.
+    Gone(Vec<Key>),
+    /// All that there are have been told.
+    Complete,
+}
+
+/// The objects of one kind, and which of them are worked on.
+pub(super) struct Work {
+    context: Arc<Context>,
+    kind: Kind,
+    resource: ApiResource,
+    objects: Store<DynamicObject>,
+    scheduler: Scheduler<Key>,
+    tasks: JoinSet<Result<Next, ApiError>>,
+    keys: HashMap<Id, Key>,
+    /// Whether all objects are known. Before that, what is counted among them would be wrong.
+    is_complete: bool,
+}
+
+impl Work {
+    /// On so many of them at once.
+    pub(super) fn new(context: Arc<Context>, kind: Kind, objects: Store<DynamicObject>, concurrency: u16) -> Self {
+        Self {
+            resource: context.resource(kind).clone(),
+            context,
+            kind,
+            objects,
+            scheduler: Scheduler::new(concurrency.into()),
+            tasks: JoinSet::new(),
+            keys: HashMap::new(),
+            is_complete: false,
+        }
+    }
+
+    /// Begins all that have their turn now.
+    pub(super) fn begin(&mut self) {
+        if !self.is_complete {
+            return;
+        }
+        while let Some(key) = self.scheduler.next(Instant::now()) {
+            let Some(object) = self.object(&key) else {
+                self.scheduler.ended(&key, Again::OnChange, Lane::Routine, Instant::now());
+                continue;
+            };
+            let task = self.tasks.spawn(reconcile::run(object, self.context.clone()));
+            self.keys.insert(task.id(), key);
+        }
+        for lane in [Lane::User, Lane::Routine] {
+            self.context.dependencies.metrics.waiting(self.kind.as_str(), lane, self.scheduler.waiting(lane));
+        }
+    }
+
+    /// The next reconcile to end; `None`: there is none.
+    pub(super) async fn end(&mut self) -> Option<Ended> {
+        self.tasks.join_next_with_id().await
+    }
+
+    /// When the next object is due.
+    pub(super) fn wakes_at(&self) -> Instant {
+        let next = self.scheduler.wakes_at().filter(|_| self.is_complete);
+        next.unwrap_or_else(|| Instant::now() + IDLE)
+    }
+
+    /// What the watch has told.
+    pub(super) fn take(&mut self, seen: Seen) {
+        match seen {
+            Seen::Complete => self.is_complete = true,
+            Seen::Gone(keys) => keys.iter().for_each(|key| self.scheduler.forget(key)),
+            Seen::Changed(object) => self.ask(&object, Lane::User),
+            Seen::Found(object) => match restart::first_look(&self.context, &object) {
+                Some(delay) => {
+                    let places = self.context.platforms.places(&object);
+                    self.scheduler.ask_at(Key::of(&object), Instant::now() + delay, places);
+                }
+                None => self.ask(&object, lane(&object)),
+            },
+        }
+    }
+
+    /// Something that an object depends on has changed.
+    pub(super) fn changed(&mut self, key: &Key) {
+        if let Some(object) = self.object(key) {
+            self.ask(&object, lane(&object));
+        }
+    }
+
+    /// A reconcile has ended.
+    pub(super) fn ended(&mut self, ended: Ended) {
+        let id = match &ended {
+            Ok((id, _)) => *id,
+            Err(error) => error.id(),
+        };
+        let Some(key) = self.keys.remove(&id) else { return };
+        let Next { again, lane } = match ended {
+            Ok((_, Ok(next))) => next,
+            Ok((_, Err(error))) => self.retry(&key, &error),
+            Err(error) => {
+                tracing::error!(namespace = key.namespace, name = key.name, %error, "a reconcile broke down: this is a fault of the operator");
+                Next { again: Again::After(BROKEN), lane: Lane::Routine }
+            }
+        };
+        self.scheduler.ended(&key, again, lane, Instant::now());
+    }
+
+    fn ask(&mut self, object: &DynamicObject, lane: Lane) {
+        self.scheduler.ask(Key::of(object), lane, self.context.platforms.places(object));
+    }
+
+    fn object(&self, Key { namespace, name }: &Key) -> Option<Arc<DynamicObject>> {
+        let reference = ObjectRef::new_with(name, self.resource.clone());
+        self.objects.get(&if namespace.is_empty() { reference } else { reference.within(namespace) })
+    }
+
+    /// After a call of the Kubernetes API failed.
+    fn retry(&self, key: &Key, error: &ApiError) -> Next {
+        let Key { namespace, name } = key;
+        tracing::warn!(namespace, name, %error, "a reconcile failed");
+        // An object that was forgotten in the meantime stays forgotten.
+        let memory = self.context.known(key);
+        if error.is_conflict()
+            && let Some(memory) = &memory
+        {
+            memory.outdated();
+        }
+        let failures = memory.map_or(1, |memory| memory.broken_off());
+        let again = Again::After(backoff(failures, (self.context.dependencies.chance)()));
+        Next { again, lane: self.object(key).map_or(Lane::Routine, |object| lane(&object)) }
+    }
+}
+
+/// A reconcile that has ended, and how.
+pub(super) type Ended = Result<(Id, Result<Next, ApiError>), JoinError>;
+
+/// Whether a user waits for it, as far as the object tells.
+fn lane(object: &DynamicObject) -> Lane {
+    let settled = object.metadata.deletion_timestamp.is_none() && object::is_ready(object);
+    if settled { Lane::Routine } else { Lane::User }
+}

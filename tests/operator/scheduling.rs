@@ -1,0 +1,210 @@
+//! Who is looked at when: what a restart leaves alone and what it does not, and that a server which never answers stops its
+//! own projects and no others.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use mlops_operator::metrics::Metrics;
+use mlops_sandbox::Settings;
+use serde_json::{Value, json};
+use tokio::time::{Instant, sleep};
+
+use crate::harness::operator::{Harness, NAMESPACE};
+
+const LONG: Duration = Duration::from_mins(10);
+const MINUTE: Duration = Duration::from_mins(1);
+
+fn ready(harness: &Harness, plural: &str, namespace: &str, name: &str) -> bool {
+    let conditions = harness.conditions_of(plural, namespace, name);
+    let object = harness.kubernetes.object(plural, namespace, name).unwrap();
+    conditions.iter().any(|condition| condition == "Ready=True/Succeeded")
+        && object["status"]["observedGeneration"] == object["metadata"]["generation"]
+}
+
+fn create(harness: &Harness, name: &str) {
+    harness.kubernetes.create("mlopsprojects", NAMESPACE, Harness::project_on_platform(name)).unwrap();
+}
+
+fn change(harness: &Harness, plural: &str, name: &str, change: &Value) {
+    let namespace = if plural == "mlopsplatforms" || plural == "namespaces" { "" } else { NAMESPACE };
+    harness.kubernetes.merge(plural, namespace, name, false, change).unwrap();
+}
+
+/// Numbers that are spread evenly, and the same in every run.
+fn spread() -> Arc<dyn Fn() -> f64 + Send + Sync> {
+    let n = AtomicU32::new(0);
+    Arc::new(move || f64::from(n.fetch_add(1, Ordering::Relaxed)) * 0.618_033_988_7 % 1.0)
+}
+
+/// A platform and projects on it that were all Ready when the operator stopped.
+async fn stopped_fleet(projects: &[&str]) -> Harness {
+    let mut harness = Harness::new(Settings::default()).await;
+    harness.chance = spread();
+    harness.apply_platform(Harness::platform_manifest());
+    harness.start();
+    for name in projects {
+        create(&harness, name);
+    }
+    for name in projects {
+        harness.until(name, LONG, |harness| ready(harness, "mlopsprojects", NAMESPACE, name)).await;
+    }
+    sleep(MINUTE).await;
+    harness.stop().await;
+    // The next one is another process.
+    harness.metrics = Metrics::default();
+    harness
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_restart_calls_nobody_at_first_and_looks_at_everything_within_the_hour() {
+    let mut harness = stopped_fleet(&["fares", "tips", "trips"]).await;
+    let versions = |harness: &Harness| {
+        ["fares", "trips"].map(|name| {
+            let project = harness.kubernetes.object("mlopsprojects", NAMESPACE, name).unwrap();
+            project["metadata"]["resourceVersion"].clone()
+        })
+    };
+    let before = versions(&harness);
+    // Somebody deletes a job while no operator runs.
+    let jobs = &harness.kubernetes.object("mlopsprojects", NAMESPACE, "tips").unwrap()["status"]["jobs"]["urls"];
+    let path = jobs[0].as_str().unwrap().trim_start_matches("https://ci.example").to_owned();
+    harness.jenkins("POST", &format!("{path}doDelete"), "").await;
+
+    let calls = harness.sandbox.requests();
+    harness.start();
+    sleep(MINUTE).await;
+    assert_eq!(harness.sandbox.requests(), calls, "all are as their statuses say");
+    assert!(harness.metrics.text().contains("mlops_operator_objects{ready=\"True\"} 4"), "and are counted as such");
+    sleep(Duration::from_hours(1)).await;
+    harness.jenkins("GET", &format!("{path}api/json"), "").await;
+    assert_eq!(versions(&harness), before, "no status was written of what had nothing");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_happens_while_no_operator_runs_is_seen_at_once_by_the_next() {
+    let rows: [(&str, fn(&Harness)); 7] = [
+        ("a project is edited", |harness| {
+            change(harness, "mlopsprojects", "fares", &json!({"spec": {"description": "Other fares"}}));
+        }),
+        ("the platform is edited", |harness| {
+            change(harness, "mlopsplatforms", "main", &json!({"spec": {"tags": {"team": "red"}}}));
+        }),
+        ("a look is asked for", |harness| {
+            let asked = json!({"metadata": {"annotations": {"mlops-operator.io/reconcile-requested-at": harness.sandbox.now().to_string()}}});
+            change(harness, "mlopsprojects", "fares", &asked);
+        }),
+        ("a look is asked for by a word", |harness| {
+            let asked = json!({"metadata": {"annotations": {"mlops-operator.io/reconcile-requested-at": "please"}}});
+            change(harness, "mlopsprojects", "fares", &asked);
+        }),
+        ("a status is wiped", |harness| {
+            let mut fares = harness.kubernetes.object("mlopsprojects", NAMESPACE, "fares").unwrap();
+            fares["status"] = json!({"conditions": null, "placement": null, "seal": null, "observedGeneration": null});
+            let status = json!({"status": fares["status"]});
+            harness.kubernetes.merge("mlopsprojects", NAMESPACE, "fares", true, &status).unwrap();
+        }),
+        ("a project is deleted", |harness| {
+            harness.kubernetes.delete("mlopsprojects", NAMESPACE, "fares").unwrap();
+        }),
+        ("a project is made", |harness| create(harness, "new")),
+    ];
+    for (name, happens) in rows {
+        let mut harness = stopped_fleet(&["fares", "tips"]).await;
+        happens(&harness);
+        let calls = harness.sandbox.requests();
+        harness.start();
+        let took = harness.until(name, MINUTE, |harness| harness.sandbox.requests() > calls).await;
+        assert!(took < Duration::from_secs(10), "{name}: after {took:?}");
+        let done = |harness: &Harness| {
+            let all = harness.kubernetes.objects("mlopsprojects");
+            all.iter().all(|object| {
+                let project = object["metadata"]["name"].as_str().unwrap();
+                ready(harness, "mlopsprojects", NAMESPACE, project) && object["metadata"]["deletionTimestamp"].is_null()
+            })
+        };
+        harness.until(name, LONG, done).await;
+        harness.stop().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_secret_that_changes_after_a_restart_brings_its_objects_back_at_once() {
+    let mut harness = stopped_fleet(&["fares"]).await;
+    harness.start();
+    sleep(MINUTE / 2).await;
+    let calls = harness.sandbox.requests();
+    let wrong = json!({"data": {"token": "d3Jvbmc="}});
+    harness.kubernetes.merge("secrets", "mlops-operator", "jenkins", false, &wrong).unwrap();
+    let took = harness.until("looked at", MINUTE, |harness| harness.sandbox.requests() > calls).await;
+    assert!(took < Duration::from_secs(5), "after {took:?}");
+}
+
+/// Platforms beside `main`, each with a folder of its own on the Jenkins of that host, and projects on them.
+async fn two_servers(projects: usize) -> Harness {
+    let mut harness = Harness::new(Settings::default()).await;
+    harness.chance = spread();
+    harness.apply_platform(Harness::platform_manifest());
+    let mut other = Harness::platform_manifest();
+    other["metadata"]["name"] = json!("other");
+    other["spec"]["jenkins"]["url"] = json!("https://dead.example");
+    other["spec"]["jenkins"]["folder"] = json!("other");
+    harness.kubernetes.create("mlopsplatforms", "", other).unwrap();
+    harness.start();
+    for n in 0..projects {
+        create(&harness, &format!("main-{n}"));
+        let mut project = Harness::project_on_platform(&format!("other-{n}"));
+        project["spec"]["platformRef"]["name"] = json!("other");
+        harness.kubernetes.create("mlopsprojects", NAMESPACE, project).unwrap();
+    }
+    for n in 0..projects {
+        for platform in ["main", "other"] {
+            let name = format!("{platform}-{n}");
+            harness.until(&name, LONG * 6, |harness| ready(harness, "mlopsprojects", NAMESPACE, &name)).await;
+        }
+    }
+    harness
+}
+
+/// How long changes of three projects on `main` take to be reached, at most.
+async fn slowest_change(harness: &Harness, text: &str) -> Duration {
+    let mut slowest = Duration::ZERO;
+    for n in 0..3 {
+        let name = format!("main-{n}");
+        change(harness, "mlopsprojects", &name, &json!({"spec": {"description": text}}));
+        let begun = Instant::now();
+        harness.until(&name, LONG, |harness| ready(harness, "mlopsprojects", NAMESPACE, &name)).await;
+        slowest = slowest.max(begun.elapsed());
+    }
+    slowest
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_jenkins_that_never_answers_stops_its_own_projects_and_no_others() {
+    let harness = two_servers(12).await;
+    let usual = slowest_change(&harness, "while both answer").await;
+    harness.silent_jenkins.lock().unwrap().insert("dead.example".to_owned());
+    let calls = harness.metrics.calls("jenkins", "GET");
+    for n in 0..12 {
+        change(&harness, "mlopsprojects", &format!("other-{n}"), &json!({"spec": {"description": "unreachable"}}));
+    }
+    sleep(Duration::from_secs(5)).await;
+    let at_first = slowest_change(&harness, "while one was just lost").await;
+    sleep(LONG).await;
+    let later = slowest_change(&harness, "while one is gone").await;
+    assert!(
+        at_first <= usual.mul_f64(1.2) && later <= usual.mul_f64(1.2),
+        "{usual:?}, then {at_first:?} and {later:?}"
+    );
+    let asked = harness.metrics.calls("jenkins", "GET") - calls;
+    let said = harness.message_of("mlopsprojects", NAMESPACE, "other-7", "JobsReady");
+    assert!(said.contains("Jenkins does not answer in time"), "each says what is the matter: {said}");
+
+    harness.silent_jenkins.lock().unwrap().clear();
+    for n in 0..12 {
+        let name = format!("other-{n}");
+        harness.until(&name, LONG, |harness| ready(harness, "mlopsprojects", NAMESPACE, &name)).await;
+    }
+    println!("usual {usual:?}, at first {at_first:?}, later {later:?}; {asked} calls of Jenkins");
+}
