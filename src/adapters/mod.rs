@@ -6,3 +6,4 @@
 pub mod aws;
 pub mod budget;
 pub mod jenkins;
+pub mod sharing;

@@ -6,12 +6,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use aws_credential_types::provider::SharedCredentialsProvider;
 use mlops_operator::metrics::Metrics;
 use mlops_sandbox::Settings;
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
-use crate::harness::operator::{Harness, NAMESPACE};
+use crate::harness::aws;
+use crate::harness::operator::{Harness, NAMESPACE, REGION};
 
 const LONG: Duration = Duration::from_mins(10);
 const MINUTE: Duration = Duration::from_mins(1);
@@ -207,4 +209,79 @@ async fn a_jenkins_that_never_answers_stops_its_own_projects_and_no_others() {
         harness.until(&name, LONG, |harness| ready(harness, "mlopsprojects", NAMESPACE, &name)).await;
     }
     println!("usual {usual:?}, at first {at_first:?}, later {later:?}; {asked} calls of Jenkins");
+}
+
+/// Ten idle projects on one platform.
+async fn idle_fleet() -> (Harness, Vec<String>) {
+    let mut harness = Harness::new(Settings::default()).await;
+    harness.chance = spread();
+    harness.apply_platform(Harness::platform_manifest());
+    harness.start();
+    let names: Vec<String> = (0..10).map(|n| format!("p{n}")).collect();
+    for name in &names {
+        create(&harness, name);
+    }
+    for name in &names {
+        harness.until(name, LONG, |harness| ready(harness, "mlopsprojects", NAMESPACE, name)).await;
+    }
+    sleep(Duration::from_hours(2)).await;
+    (harness, names)
+}
+
+#[tokio::test(start_paused = true)]
+async fn idle_projects_share_what_a_listing_tells_of_all() {
+    let (harness, names) = idle_fleet().await;
+    let before = harness.sandbox.requests();
+    sleep(Duration::from_hours(2)).await;
+    let journal = harness.sandbox.journal_after(before);
+    let looks = |path: &str| {
+        let at = |uri: &str| uri.split('?').next().unwrap().trim_start_matches("https://ci.example") == path;
+        journal.iter().filter(|entry| entry.service == "jenkins" && at(&entry.uri)).count()
+    };
+    // Two hours have twelve times ten minutes; the platform looks at its own way by itself.
+    for outer in ["/api/json", "/job/ml/api/json", "/job/ml/job/ml-team/api/json"] {
+        let looks = looks(outer);
+        assert!((1..=12 + 4).contains(&looks), "{outer}: {looks}");
+    }
+    for name in &names {
+        let folder = looks(&format!("/job/ml/job/ml-team/job/{name}/api/json"));
+        assert!((2..=4).contains(&folder), "{name}: its own folder is looked at in each look: {folder}");
+    }
+    let of_jobs = journal.iter().filter(|entry| entry.service == "jenkins" && entry.uri.contains("/job/sagemaker-"));
+    assert!(of_jobs.clone().all(|entry| entry.operation == "GET config.xml"), "builds come with the folder");
+    let heads = journal.iter().filter(|entry| entry.operation == "HeadObject" && entry.uri.contains("/routes/"));
+    assert_eq!(heads.count(), 0, "one listing tells that no route has changed");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_changed_behind_a_shared_answer_is_mended_within_the_hour() {
+    let (harness, _) = idle_fleet().await;
+    let status = harness.kubernetes.object("mlopsprojects", NAMESPACE, "p3").unwrap()["status"].clone();
+    let group = status["project"]["modelPackageGroup"].as_str().unwrap().to_owned();
+    let bucket = status["placement"]["bucket"].as_str().unwrap().to_owned();
+    let prefix = |key: &str| key.ends_with(&format!("{group}.json"));
+    let keys = aws_sdk_s3::config::Credentials::for_tests();
+    let config = aws::config(&harness.sandbox, harness.clock).into_builder();
+    let config = config.credentials_provider(SharedCredentialsProvider::new(keys));
+    let s3 = aws_sdk_s3::Client::new(&config.region(aws_config::Region::new(REGION)).build());
+    let listed = s3.list_objects_v2().bucket(&bucket).send().await.unwrap();
+    let key = listed.contents().iter().filter_map(|object| object.key()).find(|key| prefix(key)).unwrap().to_owned();
+    s3.delete_object().bucket(&bucket).key(&key).send().await.unwrap();
+    let route = |harness: &Harness| {
+        harness.sandbox.world(|world| {
+            let versions = world.s3.bucket(&bucket).unwrap().versions(&key);
+            versions.last().is_some_and(|version| version.body.is_some())
+        })
+    };
+    assert!(!route(&harness));
+    // One hour to the next look, and ten minutes that an answer may be old.
+    harness.until("the route is back", Duration::from_mins(75), |harness| route(harness)).await;
+    let folder = "/job/ml/job/ml-team";
+    harness.jenkins("POST", &format!("{folder}/job/p5/doDelete"), "").await;
+    let jobs = |harness: &Harness| {
+        let names = harness.sandbox.world(|world| mlops_sandbox::jenkins::item_names(&world.jenkins));
+        names.iter().filter(|name| name.starts_with("ml/ml-team/p5/sagemaker-")).count() == 3
+    };
+    assert!(!jobs(&harness));
+    harness.until("folder and jobs are back", Duration::from_mins(75), jobs).await;
 }

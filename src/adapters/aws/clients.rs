@@ -15,6 +15,7 @@ use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use aws_smithy_runtime_api::client::interceptors::{Intercept, SharedInterceptor};
 
 use super::budgeted::{self, Budgeted};
+use super::model_route::Routes;
 use crate::adapters::budget::{Budgets, LONGEST_WAIT, OPERATOR, Place};
 use crate::crd::identifiers::{Region, RoleArn};
 use crate::crd::status::Placement;
@@ -68,6 +69,8 @@ pub struct Aws {
     pub sagemaker: aws_sdk_sagemaker::Client,
     pub cloudformation: aws_sdk_cloudformation::Client,
     pub connections: aws_sdk_codeconnections::Client,
+    /// Listings of routes that many projects may share.
+    pub routes: Routes,
 }
 
 impl AwsFactory {
@@ -165,6 +168,7 @@ impl AwsFactory {
             sagemaker: client!(aws_sdk_sagemaker, "SageMaker"),
             cloudformation: client!(aws_sdk_cloudformation, "CloudFormation"),
             connections: client!(aws_sdk_codeconnections, "CodeConnections"),
+            routes: Routes::default(),
         }
     }
 }

@@ -1,5 +1,9 @@
 //! S3, for the model route: an object whose metadata holds its owner's mark. It is found by the project's name; each
-//! write and deletion is of the content that was seen and of no other, so that another owner's is never touched.
+//! write and deletion is of the content that was seen and of no other, so that another owner's is never touched. In a routine
+//! look one listing serves all projects of a bucket: an object that it shows unchanged is as it was when it was looked at.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use aws_sdk_s3::Client;
 use aws_sdk_s3::primitives::ByteStream;
@@ -10,13 +14,17 @@ use base64::engine::general_purpose::STANDARD;
 
 use crate::adapters::aws::artifact_bucket::{ArtifactBucketActuator, Bucket, Failure, code, refused, status};
 use crate::adapters::aws::clients::Aws;
+use crate::adapters::sharing::{Answers, may_share};
 use crate::crd::identifiers::Sha256;
 use crate::crd::status::Reason;
 use crate::domain::external_resource::{Actuator, Attempts, RecordedIds};
 use crate::domain::fault::{Fault, FaultKind};
 use crate::domain::identity::Identity;
+use crate::domain::recent::Recent;
 use crate::resources::artifact_bucket::Observed as Bucketed;
-use crate::resources::model_route::{Action, Desired, ModelRoute, Observed, ObservedObject, folder, group_of};
+use crate::resources::model_route::{
+    Action, Desired, ModelRoute, Observed, ObservedObject, all_routes, folder, group_of,
+};
 
 /// Metadata with the owner's mark.
 const MARK: &str = "mlops-operator-owner";
@@ -25,9 +33,39 @@ const OBJECT: &str = "mlops-operator-object";
 /// Routes of one project that are looked at: those of SageMaker projects that it has had.
 const MOST: usize = 20;
 
+/// Objects that were looked at, of which no more are remembered: beyond it each look at one is a call.
+const REMEMBERED: usize = 20_000;
+
+/// What a listing tells of an object: its entity tag, and when it was written, since metadata may change alone.
+type Version = (String, Option<aws_smithy_types::DateTime>);
+/// Versions by the keys of objects.
+type Listing = Arc<BTreeMap<String, Version>>;
+
+/// What is known of the routes in the buckets of a place; clones share it.
+#[derive(Clone)]
+pub struct Routes {
+    /// By the name of the bucket and what keys begin with.
+    listings: Answers<(String, String), Listing>,
+    /// By the name of the bucket and the key.
+    objects: Arc<Mutex<Recent<(String, String), (Version, ObservedObject)>>>,
+}
+
+impl Default for Routes {
+    fn default() -> Self {
+        Self { listings: Answers::default(), objects: Arc::new(Mutex::new(Recent::new(REMEMBERED))) }
+    }
+}
+
+impl Routes {
+    fn objects(&self) -> MutexGuard<'_, Recent<(String, String), (Version, ObservedObject)>> {
+        self.objects.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 /// The actuator of the model route.
 pub struct ModelRouteActuator {
     client: Client,
+    routes: Routes,
     /// Tells whose a bucket is that may not be listed.
     buckets: ArtifactBucketActuator,
 }
@@ -35,38 +73,71 @@ pub struct ModelRouteActuator {
 impl ModelRouteActuator {
     /// Works in the place that the clients are for.
     pub fn new(aws: &Aws) -> Self {
-        Self { client: aws.s3.clone(), buckets: ArtifactBucketActuator::new(aws) }
+        Self { client: aws.s3.clone(), routes: aws.routes.clone(), buckets: ArtifactBucketActuator::new(aws) }
     }
 
-    /// Keys of what may be routes of the project; none where there is no such bucket of the account.
-    async fn keys(&self, id: &Identity) -> Result<Vec<String>, Fault> {
+    /// What may be routes of the project; none where there is no such bucket of the account.
+    async fn listed(&self, id: &Identity) -> Result<Vec<(String, Version)>, Fault> {
         let bucket = Bucket::of(id);
-        let (mut keys, mut token) = (Vec::new(), None);
+        let prefix = if may_share() { all_routes(id) } else { folder(id) };
+        let question = (bucket.name.to_owned(), prefix.clone());
+        let most = if may_share() { usize::MAX } else { MOST };
+        let listing = self.routes.listings.get(question, Box::pin(self.list(id, &prefix, most))).await?;
+        let own = listing.range(folder(id)..).take_while(|(key, _)| key.starts_with(&folder(id)));
+        let own = own.filter(|(key, _)| group_of(id, key).is_some()).take(MOST);
+        Ok(own.map(|(key, version)| (key.clone(), version.clone())).collect())
+    }
+
+    /// All objects whose keys begin so, a page beyond `most` at most.
+    async fn list(&self, id: &Identity, prefix: &str, most: usize) -> Result<Listing, Fault> {
+        let bucket = Bucket::of(id);
+        let (mut listing, mut token) = (BTreeMap::new(), None);
         loop {
             let call = self
                 .client
                 .list_objects_v2()
                 .bucket(bucket.name)
                 .expected_bucket_owner(bucket.owner)
-                .prefix(folder(id))
+                .prefix(prefix)
                 .set_continuation_token(token);
             let answer = match call.send().await {
                 Ok(answer) => answer,
-                Err(error) if code(&error) == "NoSuchBucket" => return Ok(keys),
+                Err(error) if code(&error) == "NoSuchBucket" => return Ok(Listing::default()),
                 // Nothing of ours is in a bucket that is not the account's, or not where the project is.
-                Err(error) if matches!(status(&error), 301 | 403) && self.is_elsewhere(id).await? => return Ok(keys),
+                Err(error) if matches!(status(&error), 301 | 403) && self.is_elsewhere(id).await? => {
+                    return Ok(Listing::default());
+                }
                 Err(error) => {
                     return Err(refused("s3:ListBucket", &format!("list the routes in bucket \"{bucket}\""), &error));
                 }
             };
-            let found = answer.contents().iter().filter_map(|object| object.key());
-            keys.extend(found.filter(|key| group_of(id, key).is_some()).map(str::to_owned));
+            listing.extend(answer.contents().iter().filter_map(|object| {
+                let version = (object.e_tag().unwrap_or_default().to_owned(), object.last_modified().copied());
+                Some((object.key()?.to_owned(), version))
+            }));
             token = answer.next_continuation_token().map(str::to_owned);
-            if token.is_none() || keys.len() >= MOST {
-                keys.truncate(MOST);
-                return Ok(keys);
+            if token.is_none() || listing.len() >= most {
+                return Ok(Arc::new(listing));
             }
         }
+    }
+
+    /// An object as it is, or as it was when it was looked at last, where a routine look finds it unchanged. `None`: it went
+    /// in the meantime.
+    async fn object(&self, id: &Identity, key: String, version: Version) -> Result<Option<ObservedObject>, Fault> {
+        let place = (id.placement.bucket.to_string(), key.clone());
+        if may_share()
+            && let Some((known, object)) = self.routes.objects().get(&place)
+            && known == version
+        {
+            return Ok(Some(object));
+        }
+        let object = self.head(id, key).await?;
+        // What was written since it was listed is remembered by the next look.
+        if let Some(object) = object.as_ref().filter(|object| object.etag == version.0) {
+            self.routes.objects().keep(place, (version, object.clone()));
+        }
+        Ok(object)
     }
 
     async fn is_elsewhere(&self, id: &Identity) -> Result<bool, Fault> {
@@ -74,8 +145,7 @@ impl ModelRouteActuator {
         Ok(matches!(unusable, Some(Bucketed::Absent | Bucketed::Foreign | Bucketed::Elsewhere(_))))
     }
 
-    /// `None`: it went in the meantime.
-    async fn object(&self, id: &Identity, key: String) -> Result<Option<ObservedObject>, Fault> {
+    async fn head(&self, id: &Identity, key: String) -> Result<Option<ObservedObject>, Fault> {
         let bucket = Bucket::of(id);
         let head = self
             .client
@@ -141,8 +211,8 @@ fn changed<E: ProvideErrorMetadata>(permission: &str, attempt: &str, error: &Fai
 impl Actuator<ModelRoute> for ModelRouteActuator {
     async fn observe(&self, id: &Identity, _tried: &Attempts) -> Result<Observed, Fault> {
         let mut objects = Vec::new();
-        for key in self.keys(id).await? {
-            objects.extend(self.object(id, key).await?);
+        for (key, version) in self.listed(id).await? {
+            objects.extend(self.object(id, key, version).await?);
         }
         Ok(Observed { objects })
     }

@@ -14,7 +14,7 @@ use crate::resources::jenkins_jobs::first_build::{Builds, Refusal, intent_of, st
 use crate::resources::jenkins_jobs::item_path;
 
 /// What is asked of a job. A checkout of Git leaves its revision in the build (hudson.plugins.git.util.BuildData).
-const TREE: &str = "buildable,inQueue,nextBuildNumber,lastBuild[building,actions[lastBuiltRevision[SHA1]]],\
+pub(super) const TREE: &str = "buildable,inQueue,nextBuildNumber,lastBuild[building,actions[lastBuiltRevision[SHA1]]],\
     lastCompletedBuild[actions[lastBuiltRevision[SHA1]]],lastSuccessfulBuild[actions[lastBuiltRevision[SHA1]]]";
 
 impl JenkinsClient {
@@ -22,11 +22,15 @@ impl JenkinsClient {
     pub(super) async fn builds(&self, path: &[String]) -> Result<Option<Builds>, Fault> {
         let attempt = format!("look at the builds of job \"{}\"", path.join("/"));
         let Some(job) = self.json(&attempt, &item_path(path), TREE).await? else { return Ok(None) };
-        let mut builds = read(&job);
+        self.permitted(path, read(&job)).await.map(Some)
+    }
+
+    /// The same builds; if one must be started, with what is in its way.
+    pub(super) async fn permitted(&self, path: &[String], mut builds: Builds) -> Result<Builds, Fault> {
         if builds.lack_a_checkout() {
             builds.refusal = self.refusal_to_start(path).await?;
         }
-        Ok(Some(builds))
+        Ok(builds)
     }
 
     /// Why the user may start no build; `None`: it may. Jenkins asks for the permission first and refuses the method then
@@ -83,7 +87,7 @@ fn starting(path: &[String]) -> String {
     format!("start a build of job \"{}\"", path.join("/"))
 }
 
-fn read(job: &Value) -> Builds {
+pub(super) fn read(job: &Value) -> Builds {
     let is = |value: &Value, member: &str| value.get(member).and_then(Value::as_bool).unwrap_or(false);
     let build = |member: &str| job.get(member).filter(|build| build.is_object());
     let (last, completed) = (build("lastBuild"), build("lastCompletedBuild"));

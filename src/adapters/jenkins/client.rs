@@ -18,9 +18,11 @@ use super::errors;
 use super::outage::{Outage, Silence};
 use super::transport::{self, BaseUrl};
 use crate::adapters::budget::{Budgets, JENKINS, Place, Sent};
+use crate::adapters::sharing::Answers;
 use crate::crd::status::{Placement, Reason};
 use crate::domain::fault::{Fault, FaultKind};
 use crate::domain::platform::JenkinsCredentials;
+use crate::resources::jenkins_jobs::ObservedFolder;
 
 /// What a transport may fail with.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -35,7 +37,8 @@ pub(super) const MAX_BODY: usize = 8 * 1024 * 1024;
 /// Writes of one client at once: Jenkins locks the parent of what is written.
 const WRITES_AT_ONCE: usize = 2;
 
-/// A client of one Jenkins as one user. Cloning is cheap, and clones share the limit on writes and what is known of an outage.
+/// A client of one Jenkins as one user. Cloning is cheap, and clones share the limit on writes, what is known of an
+/// outage, and the answers that many objects may share.
 #[derive(Clone)]
 pub struct JenkinsClient {
     transport: Transport,
@@ -44,6 +47,8 @@ pub struct JenkinsClient {
     writes: Arc<Semaphore>,
     budgets: Option<Budgets>,
     outage: Outage,
+    /// Folders that many projects go through, and the root.
+    pub(super) outer_folders: Answers<Vec<String>, Option<ObservedFolder>>,
 }
 
 /// An answer that came, whatever its status.
@@ -137,7 +142,8 @@ impl JenkinsClient {
             .map_err(|_| Fault::new(FaultKind::Denied, "the Jenkins credentials make no HTTP header"))?;
         authorization.set_sensitive(true);
         let writes = Arc::new(Semaphore::new(WRITES_AT_ONCE));
-        Ok(Self { transport, base, authorization, writes, budgets: None, outage: Outage::default() })
+        let (outage, outer_folders) = (Outage::default(), Answers::default());
+        Ok(Self { transport, base, authorization, writes, budgets: None, outage, outer_folders })
     }
 
     /// Reads anything; every status is an answer here. `path` starts with a slash and is already encoded.

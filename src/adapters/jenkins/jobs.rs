@@ -2,36 +2,31 @@
 //! observed once more right before it, so that nothing is overwritten or deleted that changed hands since. What holds items
 //! is never deleted as a job is: Jenkins deletes what is in it as SYSTEM, be it visible to the user or not.
 
-use futures::{StreamExt, TryStreamExt, stream};
 use http::StatusCode;
 use serde_json::Value;
 
 use super::client::{Answer, JenkinsClient};
 use super::errors;
-use super::folders::{is_folder, looking_at};
+use super::folders::is_folder;
+use super::listing::visible_items;
 use crate::crd::status::Reason;
 use crate::domain::external_resource::{Actuator, Attempts, RecordedIds};
 use crate::domain::fault::{Fault, FaultKind};
 use crate::domain::identity::{Identity, Ownership};
 use crate::domain::text::one_line;
 use crate::resources::jenkins_jobs::document::{self, Element};
-use crate::resources::jenkins_jobs::excess::excess;
 use crate::resources::jenkins_jobs::first_build::intent_of;
-use crate::resources::jenkins_jobs::marker::{self, Marker, PROOF, ownership};
-use crate::resources::jenkins_jobs::{
-    Action, JenkinsJobs, Observed, ObservedFolder, ObservedItem, item_path, may_be_a_job, xml,
-};
+use crate::resources::jenkins_jobs::marker::{self, ownership};
+use crate::resources::jenkins_jobs::{Action, JenkinsJobs, Observed, item_path, xml};
 
 /// Class of a pipeline job in `api/json`.
-const PIPELINE_CLASS: &str = "org.jenkinsci.plugins.workflow.job.WorkflowJob";
+pub(super) const PIPELINE_CLASS: &str = "org.jenkinsci.plugins.workflow.job.WorkflowJob";
 /// Classes of jobs that hold nothing but their builds. Other types may hold items of their own (folders, multibranch
 /// projects), so they are left alone.
-const JOB_CLASSES: [&str; 2] = [PIPELINE_CLASS, "hudson.model.FreeStyleProject"];
+pub(super) const JOB_CLASSES: [&str; 2] = [PIPELINE_CLASS, "hudson.model.FreeStyleProject"];
 
-/// Items that may be the project's, of which no more are looked at: it has four, and few of earlier ids.
-const MOST_ITEMS: usize = 100;
-/// How many of them are read at once.
-const READS_AT_ONCE: usize = 4;
+/// How many jobs of one project are read at once.
+pub(super) const READS_AT_ONCE: usize = 4;
 
 /// Observes and changes the jobs behind a client.
 pub struct JenkinsJobsActuator<'a> {
@@ -56,20 +51,15 @@ impl<'a> JenkinsJobsActuator<'a> {
 
 impl Actuator<JenkinsJobs> for JenkinsJobsActuator<'_> {
     async fn observe(&self, id: &Identity, _: &Attempts) -> Result<Observed, Fault> {
-        let (folders, items) = self.client.folders_and_items(id, self.delete_folders).await?;
-        let look = async |mut item: ObservedItem| {
-            if self.builds && item.job.is_some() {
-                let path = [&id.placement.jenkins_folder[..], std::slice::from_ref(&item.name)].concat();
-                item.builds = self.client.builds(&path).await?;
-            }
-            Ok(item)
-        };
-        let items = stream::iter(items.into_iter().map(look)).buffered(READS_AT_ONCE).try_collect().await?;
+        let (folders, items) = self.client.folders_and_items(id, self.delete_folders, self.builds).await?;
         Ok(Observed { folders, items, delete_folders: self.delete_folders })
     }
 
     async fn act(&self, id: &Identity, action: &Action) -> Result<RecordedIds, Fault> {
         let client = self.client;
+        if let Action::CreateFolder { path, .. } | Action::DeleteFolder { path } = action {
+            client.outer_folder_changes(path);
+        }
         match action {
             Action::CreateFolder { path, document } => drop(client.create(id, path, document).await?),
             Action::CreateJob { path, document } => {
@@ -123,80 +113,7 @@ enum Created {
 }
 
 impl JenkinsClient {
-    /// Follows the folder path as far as it exists, then observes what is where the jobs belong. With `closely`, folders that
-    /// may be deleted are looked into.
-    async fn folders_and_items(
-        &self,
-        id: &Identity,
-        closely: bool,
-    ) -> Result<(Vec<ObservedFolder>, Vec<ObservedItem>), Fault> {
-        let path = &id.placement.jenkins_folder;
-        let tree = if path.is_empty() { "jobs[name,description]" } else { "mode" };
-        // Reading the root proves that a folder which is not found is absent, not the whole of Jenkins hidden.
-        let root = self.json("list the jobs of Jenkins", "", tree).await?;
-        let mut found = root.map(|root| found_in(id, &[], &root)).unwrap_or_default();
-        let take = |at: &[String], part: &Value| (folder_of(at, part), found_in(id, at, part));
-        let mut folders = Vec::new();
-        for (folder, inside) in self.along(path, "description,jobs[name,description]", take).await? {
-            let at = &path[..=folders.len()];
-            folders.push(self.looked_into(id, at, folder, closely).await?);
-            found = inside;
-        }
-        if folders.len() < path.len() || folders.iter().any(|folder| !folder.is_folder) {
-            return Ok((folders, Vec::new()));
-        }
-        let items = self.items(id, found).await?;
-        Ok((folders, items))
-    }
-
-    /// The same folder; if it may be deleted, with a look at whether it holds more than items.
-    async fn looked_into(
-        &self,
-        id: &Identity,
-        path: &[String],
-        mut folder: ObservedFolder,
-        closely: bool,
-    ) -> Result<ObservedFolder, Fault> {
-        let closely = closely || folder.marker.as_ref().is_some_and(|marker| marker.hash == PROOF);
-        if closely && folder.items == Some(0) && ownership(id, path, &folder.marker) == Ownership::Ours {
-            let document = self.document(&looking_at(path), &format!("{}/config.xml", item_path(path))).await?;
-            folder.holds_more = document.is_some_and(|document| xml::folder_holds_more(&document));
-        }
-        Ok(folder)
-    }
-
-    async fn items(&self, id: &Identity, found: Vec<Found>) -> Result<Vec<ObservedItem>, Fault> {
-        if found.len() > MOST_ITEMS {
-            let what = format!(
-                "could not list the jobs of folder \"{}\": more than {MOST_ITEMS} items there have names that begin and end like those of this project's jobs",
-                id.placement.jenkins_folder.join("/")
-            );
-            return Err(Fault::new(FaultKind::Unexpected, what).hint("give each project a folder of its own (spec.jenkins.folder), or move what is not this project's elsewhere"));
-        }
-        let looks = found.into_iter().map(|found| self.item(id, found));
-        let items: Vec<_> = stream::iter(looks).buffered(READS_AT_ONCE).try_collect().await?;
-        Ok(items.into_iter().flatten().collect())
-    }
-
-    async fn item(&self, id: &Identity, found: Found) -> Result<Option<ObservedItem>, Fault> {
-        let Found { path, marker, is_job, is_pipeline } = found;
-        let name = path.last().cloned().unwrap_or_default();
-        let ours = ownership(id, &path, &marker) == Ownership::Ours;
-        let item = ObservedItem { name, is_job, marker, ..ObservedItem::default() };
-        if !ours || !is_pipeline {
-            return Ok(Some(item));
-        }
-        let attempt = format!("look at job \"{}\"", path.join("/"));
-        let document = self.document(&attempt, &format!("{}/config.xml", item_path(&path))).await?;
-        let Some(document) = document else { return Ok(None) };
-        let (job, declared, lacks) = (xml::read(&document).0, xml::declared(&document), xml::lacking(&document));
-        Ok(Some(match excess(&job, &declared) {
-            Some(excess) => ObservedItem { excess: Some(excess), ..item },
-            None => ObservedItem { job: Some(job), declared, lacks, ..item },
-        }))
-    }
-
-    async fn document(&self, attempt: &str, file: &str) -> Result<Option<Element>, Fault> {
+    pub(super) async fn document(&self, attempt: &str, file: &str) -> Result<Option<Element>, Fault> {
         let Some(source) = self.file(attempt, file).await? else { return Ok(None) };
         let unreadable = |error: String| {
             let what = format!("could not {attempt}: its config.xml does not parse: {}", one_line(&error));
@@ -276,46 +193,6 @@ impl JenkinsClient {
             _ => Err(errors::refusal(attempt, &answer)),
         }
     }
-}
-
-/// An item that may be a job of the project: what is kept of a list of items.
-struct Found {
-    path: Vec<String>,
-    marker: Option<Marker>,
-    is_job: bool,
-    is_pipeline: bool,
-}
-
-/// What is to be known of a folder before it is looked into.
-fn folder_of(path: &[String], value: &Value) -> ObservedFolder {
-    let (_, marker) = marker::split(text(value, "description"));
-    let name = path.last().cloned().unwrap_or_default();
-    ObservedFolder { name, is_folder: is_folder(value), marker, items: visible_items(value), holds_more: false }
-}
-
-/// What may be jobs of the project among the items of a folder, if it is the one in which they belong. Of more than can be
-/// looked at, one is kept beyond that.
-fn found_in(id: &Identity, path: &[String], folder: &Value) -> Vec<Found> {
-    if path != id.placement.jenkins_folder {
-        return Vec::new();
-    }
-    let items = list(folder, "jobs").iter().map(|item| (text(item, "name"), item));
-    let items = items.filter(|(name, _)| may_be_a_job(name, &id.placement.project_name));
-    let found = items.map(|(name, item)| {
-        let class = text(item, "_class");
-        Found {
-            path: [path, &[name.to_owned()]].concat(),
-            marker: marker::split(text(item, "description")).1,
-            is_job: JOB_CLASSES.contains(&class),
-            is_pipeline: class == PIPELINE_CLASS,
-        }
-    });
-    found.take(MOST_ITEMS + 1).collect()
-}
-
-/// How many items of a folder the user can see; `None`: the answer has no list of them, which is not an empty list.
-fn visible_items(folder: &Value) -> Option<usize> {
-    folder.get("jobs")?.as_array().map(Vec::len)
 }
 
 fn says_exists(answer: &Answer) -> bool {

@@ -1,5 +1,5 @@
 //! Jenkins over HTTP: `transport` opens the way to a real server, `client` makes single calls, `errors` sorts refusals,
-//! `server` and `jobs` are the actuators, `folders` is the way that both go, `outage` is a server that does not answer, and `builds` is what runs in the jobs. In tests the same client runs over the sandbox's service.
+//! `server` and `jobs` are the actuators, `listing` is what the latter finds, `folders` is the way that both go, `outage` is a server that does not answer, and `builds` is what runs in the jobs. In tests the same client runs over the sandbox's service.
 
 mod body;
 mod builds;
@@ -7,6 +7,7 @@ mod client;
 mod errors;
 mod folders;
 mod jobs;
+mod listing;
 mod outage;
 mod proxy;
 mod server;

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
+use crate::adapters::sharing::sharing;
 use crate::clock::Clock;
 use crate::controller::converge::memory::{After, ObjectMemory};
 use crate::crd::status::Reason;
@@ -60,18 +61,26 @@ pub struct Scope<'a, J> {
     pub applied: Mutex<Vec<AppliedStep>>,
     /// A random number in 0..1 that shortens delays, so that objects do not go in step.
     chance: f64,
+    /// Whether a first look may take answers that others got some minutes ago.
+    may_share: bool,
 }
 
 impl<'a, J: IntentJournal> Scope<'a, J> {
     /// A reconcile that has done nothing yet.
     pub fn new(memory: &'a ObjectMemory, clock: Clock, journal: &'a J, stopping: watch::Receiver<bool>) -> Self {
-        Self { memory, clock, journal, stopping, applied: Mutex::default(), chance: 0.0 }
+        Self { memory, clock, journal, stopping, applied: Mutex::default(), chance: 0.0, may_share: false }
     }
 
     /// The same, with this random number in 0..1.
     #[must_use]
     pub fn with_chance(self, chance: f64) -> Self {
         Self { chance, ..self }
+    }
+
+    /// The same for a routine look: what others were told some minutes ago may confirm that all is as it was.
+    #[must_use]
+    pub fn sharing(self, may_share: bool) -> Self {
+        Self { may_share, ..self }
     }
 
     /// What was done so far.
@@ -181,6 +190,7 @@ where
 {
     let mut done = BTreeSet::new();
     let begun = scope.clock.now();
+    let mut may_share = scope.may_share;
     for _ in 0..ROUNDS {
         if elapsed(begun, scope.clock.now()) >= TURN {
             break;
@@ -189,11 +199,19 @@ where
             return Outcome::Interrupted;
         }
         let attempts = scope.memory.attempts(R::KIND);
-        let observed = match limited("look at", R::KIND.noun(), actuator.observe(id, &attempts)).await {
+        // A look's future is large, and lies in several futures around it.
+        let look = Box::pin(limited("look at", R::KIND.noun(), actuator.observe(id, &attempts)));
+        let (observed, was_shared) = if may_share { sharing(look).await } else { (look.await, false) };
+        may_share = false;
+        let observed = match observed {
             Ok(observed) => observed,
             Err(fault) => return scope.faulted::<R>(fault),
         };
         let now = scope.clock.now();
+        // What others were told some minutes ago says that all is as it was, or nothing.
+        if was_shared && !matches!(R::decide(id, goal, &observed, now, &attempts), Decision::InSync(_)) {
+            continue;
+        }
         scope.memory.saw(R::KIND, R::exists(&observed), now);
         scope.memory.sighted(R::KIND, &R::sightings(&observed), now);
         scope.memory.left_behind(R::KIND, R::left_behind(&observed));

@@ -56,7 +56,8 @@ impl<'a> Subject<'a> {
     fn scope(&self) -> Scope<'a, StatusWriter<'a>> {
         let dependencies = &self.context.dependencies;
         let scope = Scope::new(self.memory, dependencies.clock, self.writer, self.context.stopping.clone());
-        scope.with_chance((dependencies.chance)())
+        let is_routine = lane(self.object, self.memory) == Lane::Routine;
+        scope.with_chance((dependencies.chance)()).sharing(is_routine)
     }
 }
 

@@ -151,12 +151,17 @@ fn job(id: &Identity, role: RepositoryRole, project_ref: &ProjectRef) -> serde_j
 
 /// The key of a group's route.
 fn key(id: &Identity, group: &str) -> String {
-    format!("{}{ROUTES}{group}.json", id.bucket_prefix())
+    format!("{}{group}.json", all_routes(id))
+}
+
+/// What the keys of the routes of all projects on the same platform begin with.
+pub fn all_routes(id: &Identity) -> String {
+    format!("{}{ROUTES}", id.bucket_prefix())
 }
 
 /// What the keys of all routes begin with that a SageMaker project of the project's name may have.
 pub fn folder(id: &Identity) -> String {
-    format!("{}{ROUTES}{}-{PROJECT_ID}", id.bucket_prefix(), id.placement.project_name)
+    format!("{}{}-{PROJECT_ID}", all_routes(id), id.placement.project_name)
 }
 
 /// The group whose route has this key, if the project may have or have had it: its id follows the name, and has no further

@@ -1,0 +1,167 @@
+//! Answers that many objects may share: what a listing showed a few minutes ago confirms of each item in it that it is as it
+//! was. It stands alone since AWS and Jenkins are looked at by the same rule: such an answer may say that all is well, and
+//! nothing else. Whoever would act upon it, or waits for something, asks anew. It calls nobody.
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::hash::Hash;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// For how long an answer may be shared: what has vanished is found so much later at most, beside the time between two looks.
+pub const AGE: Duration = Duration::from_mins(10);
+
+tokio::task_local! {
+    static LOOK: Arc<AtomicBool>;
+}
+
+/// Looks at something with answers that others may have got. Answers whether there was such a one.
+pub async fn sharing<T>(look: impl Future<Output = T>) -> (T, bool) {
+    let used = Arc::new(AtomicBool::new(false));
+    let found = LOOK.scope(used.clone(), look).await;
+    (found, used.load(Ordering::Acquire))
+}
+
+/// Whether answers may be shared here.
+pub fn may_share() -> bool {
+    LOOK.try_with(|_| ()).is_ok()
+}
+
+/// Notes that something is said which was not asked for just now.
+fn note() {
+    let _ = LOOK.try_with(|used| used.store(true, Ordering::Release));
+}
+
+/// Answers by what was asked for; clones share them.
+#[derive(Debug)]
+pub struct Answers<K, V>(Arc<Mutex<HashMap<K, Answer<V>>>>);
+
+/// One answer, and who waits for it: whoever comes second does not ask.
+type Answer<V> = Arc<tokio::sync::Mutex<Option<(Instant, V)>>>;
+
+impl<K, V> Clone for Answers<K, V> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
+impl<K, V> Default for Answers<K, V> {
+    fn default() -> Self {
+        Self(Arc::default())
+    }
+}
+
+impl<K: Eq + Hash, V: Clone> Answers<K, V> {
+    /// The answer to a question: a shared one where that may be, or else what asking brings, which others may share.
+    ///
+    /// # Errors
+    /// Those of asking.
+    pub async fn get<E>(&self, key: K, ask: impl Future<Output = Result<V, E>>) -> Result<V, E> {
+        if !may_share() {
+            let answer = ask.await?;
+            let asked = Instant::now();
+            self.keep(key, asked, answer.clone());
+            return Ok(answer);
+        }
+        let known = self.known(key);
+        let mut held = known.lock().await;
+        if let Some((_, answer)) = held.as_ref().filter(|(asked, _)| asked.elapsed() < AGE) {
+            note();
+            return Ok(answer.clone());
+        }
+        let asked = Instant::now();
+        let answer = ask.await?;
+        *held = Some((asked, answer.clone()));
+        Ok(answer)
+    }
+
+    /// What was asked for is not as it was.
+    pub fn forget(&self, key: &K) {
+        self.all().remove(key);
+    }
+
+    /// How many answers are kept.
+    pub fn len(&self) -> usize {
+        self.all().len()
+    }
+
+    /// Whether none is.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    fn known(&self, key: K) -> Answer<V> {
+        let mut all = self.all();
+        // Nobody asks for the old ones any more: what they are about may be gone for good.
+        all.retain(|_, answer| {
+            Arc::strong_count(answer) > 1
+                || answer.try_lock().is_ok_and(|held| held.as_ref().is_some_and(|(asked, _)| asked.elapsed() < AGE))
+        });
+        all.entry(key).or_default().clone()
+    }
+
+    fn keep(&self, key: K, asked: Instant, answer: V) {
+        // One that somebody waits for is left to that one.
+        if let Ok(mut held) = self.known(key).try_lock() {
+            *held = Some((asked, answer));
+        }
+    }
+
+    fn all(&self) -> MutexGuard<'_, HashMap<K, Answer<V>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::sync::atomic::AtomicU32;
+
+    use super::*;
+
+    /// Asks a listing whose answers are numbered. What it says, and whether it was shared.
+    async fn look(answers: &Answers<&'static str, u32>, asked: &AtomicU32, share: bool) -> (u32, bool) {
+        let ask = async {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            Ok::<_, ()>(asked.fetch_add(1, Ordering::AcqRel) + 1)
+        };
+        let look = answers.get("folder", ask);
+        if share { sharing(async { look.await.unwrap() }).await } else { (look.await.unwrap(), false) }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_answer_serves_all_that_look_within_ten_minutes() {
+        let (answers, asked) = (Answers::default(), AtomicU32::new(0));
+        let all = futures::future::join_all((0..5).map(|_| look(&answers, &asked, true))).await;
+        assert_eq!(
+            all,
+            [(1, false), (1, true), (1, true), (1, true), (1, true)],
+            "one asks, and the others wait for it"
+        );
+        tokio::time::sleep(AGE / 2).await;
+        assert_eq!(look(&answers, &asked, true).await, (1, true));
+        assert_eq!(look(&answers, &asked, false).await, (2, false), "who may not share asks anew");
+        assert_eq!(look(&answers, &asked, true).await, (2, true), "and others share what that brought");
+        tokio::time::sleep(AGE).await;
+        assert_eq!(look(&answers, &asked, true).await, (3, false), "it is too old");
+        answers.forget(&"folder");
+        assert_eq!(look(&answers, &asked, true).await, (4, false), "it is known to have changed");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_question_that_fails_is_asked_by_the_next_and_old_answers_are_not_kept() {
+        let answers: Answers<u32, u32> = Answers::default();
+        let (failed, _) = sharing(answers.get(1, async { Err::<u32, _>("refused") })).await;
+        assert_eq!(failed, Err("refused"));
+        assert_eq!(sharing(answers.get(1, async { Ok::<_, ()>(7) })).await, (Ok(7), false));
+        for key in 2..100 {
+            sharing(answers.get(key, async { Ok::<_, ()>(7) })).await.0.unwrap();
+        }
+        tokio::time::sleep(AGE).await;
+        sharing(answers.get(100, async { Ok::<_, ()>(7) })).await.0.unwrap();
+        assert_eq!(answers.len(), 1);
+    }
+}
