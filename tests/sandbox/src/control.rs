@@ -80,6 +80,7 @@ fn handle(sandbox: &Sandbox, request: &Request<Bytes>, path: &str) -> Result<Val
         ("POST", "model-packages") => sandbox.world(|world| register_model(world, &input)),
         ("POST", "events") => sandbox.world(|world| publish(world, &input)),
         ("POST", "roles") => sandbox.world(|world| add_role(world, &input)),
+        ("POST", "policies") => sandbox.world(|world| add_policy(world, &input)),
         ("POST", "connections") => sandbox.world(|world| add_connection(world, &input)),
         ("POST", "users") => sandbox.world(|world| {
             let key = world.iam.add_user(&account(world, &input), wanted(&input, "name")?);
@@ -261,6 +262,19 @@ fn add_role(world: &mut World, input: &Value) -> Result<Value, Refused> {
     Ok(json!({"arn": arn}))
 }
 
+/// Makes a managed policy, or changes what it says: one that a role may have as its permissions boundary.
+fn add_policy(world: &mut World, input: &Value) -> Result<Value, Refused> {
+    let arn = wanted(input, "arn")?;
+    if !arn.starts_with("arn:") || !arn.contains(":policy/") {
+        return Err((400, format!("'{arn}' is not the ARN of a policy")));
+    }
+    let document = input.get("document").filter(|document| document["Statement"].is_array());
+    let document =
+        document.ok_or((400, "the body needs \"document\", a policy with a list of statements".to_owned()))?;
+    world.iam.set_managed_policy(arn, Some(document.clone()));
+    Ok(json!({"arn": arn}))
+}
+
 /// Makes a connection to GitHub or changes how it stands. An ARN of one's own lets a manifest name it beforehand.
 fn add_connection(world: &mut World, input: &Value) -> Result<Value, Refused> {
     let status = input.get("status").and_then(Value::as_str).unwrap_or("AVAILABLE");
@@ -358,6 +372,13 @@ mod tests {
         let (_, made) = ask(&sandbox, "POST", "roles", role).await;
         assert_eq!(made["arn"], "arn:aws:iam::111122223333:role/team/stack");
         assert_eq!(ask(&sandbox, "POST", "roles", json!({"name": "x"})).await.0, 400);
+        let bounds = "arn:aws:iam::111122223333:policy/mlops/trigger";
+        let document = json!({"Statement": [{"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}]});
+        let policy = json!({"arn": bounds, "document": document});
+        assert_eq!(ask(&sandbox, "POST", "policies", policy).await, (200, json!({"arn": bounds})));
+        for wrong in [json!({"arn": bounds}), json!({"arn": "arn:aws:s3:::x", "document": document})] {
+            assert_eq!(ask(&sandbox, "POST", "policies", wrong).await.0, 400);
+        }
         let (_, user) = ask(&sandbox, "POST", "users", json!({"name": "ci"})).await;
         let key = user["accessKeyId"].as_str().unwrap();
         let principal = sandbox.world(|world| world.iam.caller(key)).unwrap().principal;

@@ -216,7 +216,7 @@ pub(super) fn update_trust(world: &mut World, call: &Call<'_>) -> Outcome {
 
 impl State {
     /// A managed policy comes to be or changes, or goes.
-    pub(in crate::aws) fn set_managed_policy(&mut self, arn: &str, document: Option<Value>) {
+    pub(crate) fn set_managed_policy(&mut self, arn: &str, document: Option<Value>) {
         match document {
             Some(document) => drop(self.managed.insert(arn.to_owned(), document)),
             None => drop(self.managed.remove(arn)),
