@@ -1,15 +1,11 @@
-"""Edits the demo's manifest in place, as a user would: description, a tag, the poll schedule, one branch."""
+"""Edits a manifest in place, as a user would: edit.py FILE OLD NEW [OLD NEW ...]; each OLD must be in it."""
 import pathlib
 import sys
 
-path = pathlib.Path(sys.argv[1])
-text = path.read_text()
-for old, new in [
-    ("  description: Predicts taxi fares\n", "  description: Predicts taxi fares, hourly\n  tags:\n    team: fares\n"),
-    ("  jenkins:\n    folder: taxi-fares\n", "  jenkins:\n    folder: taxi-fares\n    pollSchedule: H/5 * * * *\n"),
-    ("      fullName: example/taxi-build\n", "      fullName: example/taxi-build\n      branch: release\n"),
-]:
-    if old not in text:
-        sys.exit(f"the manifest lacks {old!r}")
-    text = text.replace(old, new)
-path.write_text(text)
+path, texts = pathlib.Path(sys.argv[1]), sys.argv[2:]
+content = path.read_text()
+for old, new in zip(texts[::2], texts[1::2], strict=True):
+    if old not in content:
+        sys.exit(f"{path.name} lacks {old!r}")
+    content = content.replace(old, new)
+path.write_text(content)
