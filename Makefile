@@ -32,12 +32,12 @@ help: ## lists the targets
 # Demos
 
 .PHONY: demo
-demo: own ## the story of one project in one program: operator, sandbox and a Kubernetes API in memory; MANIFEST=file.yaml for your own
+demo: own ## a platform and two projects in one program: operator, sandbox and a Kubernetes API in memory; MANIFEST=file.yaml for your own
 	$(INSTALL) rehearsal
 	cargo run --quiet --package mlops-rehearsal -- $(MANIFEST)
 
 .PHONY: demo-cluster
-demo-cluster: own ## the same story on a real API server, with the chart's ServiceAccount; KEEP=1 leaves it running
+demo-cluster: own ## the like on a real API server, with the chart's ServiceAccount; KEEP=1 leaves it running
 	$(INSTALL) programs python cluster
 	tests/cluster/demo/demo
 
@@ -104,8 +104,9 @@ test-jenkins: own ## what the operator and the sandbox take for granted of Jenki
 	$(ALIVE) "asking Jenkins" cargo test --quiet --package mlops-operator --test resources -- --ignored a_real_jenkins_agrees
 
 .PHONY: test-demo
-test-demo: ## the story of `make demo`, which fails where anything is not as told
+test-demo: ## the stories of `make demo`, of a platform and of a project with its own, which fail where anything is not as told
 	$(MAKE) --no-print-directory demo MANIFEST=
+	$(MAKE) --no-print-directory demo MANIFEST=examples/quickstart.yaml
 
 .PHONY: test-chart
 test-chart: ## helm lint, rendering, and what the API server says of the chart

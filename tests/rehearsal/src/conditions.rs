@@ -15,14 +15,20 @@ fn find<'a>(object: &'a Value, kind: &str) -> Option<&'a Value> {
     each(object).find(|condition| condition["type"] == kind)
 }
 
+fn line(subject: &str, condition: &Value) -> String {
+    let message = if text(condition, "status") == "True" { "" } else { text(condition, "message") };
+    let [status, reason] = ["status", "reason"].map(|field| text(condition, field));
+    format!("{subject:<18} {status:<8} {reason:<18} {message}").trim_end().to_owned()
+}
+
 /// A line for each condition: type, status, reason, and the message where it does not hold.
 pub(crate) fn lines(object: &Value) -> Vec<String> {
-    let line = |condition: &Value| {
-        let message = if text(condition, "status") == "True" { "" } else { text(condition, "message") };
-        let [kind, status, reason] = ["type", "status", "reason"].map(|field| text(condition, field));
-        format!("{kind:<17} {status:<8} {reason:<18} {message}").trim_end().to_owned()
-    };
-    each(object).map(line).collect()
+    each(object).map(|condition| line(text(condition, "type"), condition)).collect()
+}
+
+/// A line for `Ready` of an object of this title.
+pub(crate) fn ready_line(title: &str, object: &Value) -> Vec<String> {
+    find(object, "Ready").map(|ready| line(title, ready)).into_iter().collect()
 }
 
 /// The conditions that do not hold, for the sentence at the end of a wait that was in vain.
@@ -44,6 +50,11 @@ pub(crate) fn message(object: &Value, kind: &str) -> String {
 pub(crate) fn is_ready(object: &Value) -> bool {
     find(object, "Ready").is_some_and(|ready| ready["status"] == "True")
         && object["status"]["observedGeneration"] == object["metadata"]["generation"]
+}
+
+/// The reason for which Ready is False.
+pub(crate) fn refused(object: &Value) -> Option<&str> {
+    find(object, "Ready").filter(|ready| ready["status"] == "False").map(|ready| text(ready, "reason"))
 }
 
 /// Why nothing will come of it without a person, where that is so.
@@ -100,5 +111,8 @@ mod tests {
         assert!(shown[1].ends_with("InSync"), "{shown:?}");
         assert_eq!(unmet(&object), "\n    Ready: Blocked: why");
         assert!(unmet(&json!({})).contains("no condition"));
+        let brief = ready_line("ml-team/taxi", &object);
+        assert!(brief.len() == 1 && brief[0].starts_with("ml-team/taxi ") && brief[0].ends_with("why"), "{brief:?}");
+        assert_eq!(refused(&object), Some("Blocked"));
     }
 }

@@ -89,14 +89,27 @@ async fn buckets(stage: &Stage) -> Result<Vec<Item>, String> {
 
 /// Folders and jobs by their full names, each folder before what is in it.
 async fn items(stage: &Stage) -> Result<Vec<Item>, String> {
+    Ok(paths(stage).await?.into_iter().map(|(name, _)| Item::new(Some(&name), "")).collect())
+}
+
+/// The same: full names, and paths below the root of Jenkins.
+///
+/// # Errors
+/// A call that Jenkins refuses.
+pub(crate) async fn paths(stage: &Stage) -> Result<Vec<(String, String)>, String> {
     let (mut found, mut folders) = (Vec::new(), vec![String::new()]);
     while let Some(folder) = folders.pop() {
         let answer = stage.jenkins_json(&format!("{folder}/api/json?tree=fullName,jobs%5Burl%5D")).await?;
         for child in answer["jobs"].as_array().into_iter().flatten().rev() {
             let url = child["url"].as_str().unwrap_or_default();
-            folders.extend(url.find("/job/").map(|at| url[at..].trim_end_matches('/').to_owned()));
+            folders.extend(Some(path_of(url)).filter(|path| !path.is_empty()).map(str::to_owned));
         }
-        found.extend(answer["fullName"].as_str().map(|name| Item::new(Some(name), "")));
+        found.extend(answer["fullName"].as_str().map(|name| (name.to_owned(), folder)));
     }
     Ok(found)
+}
+
+/// The path of an item below the root of Jenkins, from its URL.
+pub(crate) fn path_of(url: &str) -> &str {
+    url.find("/job/").map_or("", |at| &url[at..]).trim_end_matches('/')
 }

@@ -11,8 +11,6 @@ use aws_smithy_async::rt::sleep::{SharedAsyncSleep, TokioSleep};
 use aws_smithy_async::time::SharedTimeSource;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use bytes::Bytes;
-use http::Request;
 use kube::api::{Patch, PatchParams};
 use kube::core::DynamicObject;
 use kube::{Api, Client, CustomResourceExt};
@@ -25,24 +23,22 @@ use mlops_operator::crd::status::Placement;
 use mlops_operator::crd::{MlopsPlatform, MlopsProject};
 use mlops_operator::metrics::Metrics;
 use mlops_operator::server::Readiness;
-use mlops_sandbox::aws::{Call, dispatch, iam};
 use mlops_sandbox::jenkins::User;
 use mlops_sandbox::kubernetes::Kubernetes;
 use mlops_sandbox::transport::http::Server;
-use mlops_sandbox::{Endpoint, Sandbox, Settings};
+use mlops_sandbox::{Sandbox, Settings};
 use serde_json::{Value, json};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tower::ServiceExt;
 use tower::util::BoxCloneSyncService;
 
-use crate::manifest::Documents;
+use crate::manifest::{Documents, SYSTEM, Target};
 use crate::preparation::{self, Preparation};
-use crate::trigger;
 
-/// The operator's own namespace here.
-const SYSTEM: &str = "mlops-system";
-const PLURAL: &str = "mlopsprojects";
+mod ask;
+mod furnish;
+
 /// How long the parts may take to end.
 const END: Duration = Duration::from_secs(10);
 
@@ -72,8 +68,6 @@ pub(crate) struct Stage {
     kubernetes: Kubernetes,
     /// Clients of the sandbox's AWS, to show what exists there.
     pub(crate) aws: Aws,
-    /// Namespace and name of the project.
-    project: (String, String),
     /// The path below which Jenkins answers.
     jenkins_context: String,
     /// The `Authorization` of the user that Jenkins knows.
@@ -87,7 +81,7 @@ pub(crate) struct Stage {
 }
 
 impl Stage {
-    /// Starts everything, and makes what the project finds when it comes. Functions and builds run as processes unless
+    /// Starts everything, and makes what the objects find when they come. Functions and builds run as processes unless
     /// programs are `missing`. The preparation gets a remark for what had to be changed in the manifest.
     ///
     /// # Errors
@@ -108,7 +102,7 @@ impl Stage {
         if let (Some(server), Some(trigger)) = (&server, trigger(documents)) {
             let url = format!("{}{}", server.jenkins_url, preparation.jenkins_context);
             preparation.remarks.push(format!(
-                "platform.modelTrigger.jenkinsUrl is {url} here: the Lambda runs as a process, and reaches Jenkins there"
+                "the platform's modelTrigger.jenkinsUrl is {url} here: the Lambda runs as a process, and reaches Jenkins there"
             ));
             trigger["jenkinsUrl"] = json!(url);
         }
@@ -127,7 +121,6 @@ impl Stage {
             sandbox,
             kubernetes,
             aws,
-            project: (documents.namespace().to_owned(), documents.name().to_owned()),
             jenkins_context: preparation.jenkins_context.clone(),
             authorization: format!("Basic {}", STANDARD.encode(format!("{user}:{token}"))),
             server,
@@ -135,109 +128,42 @@ impl Stage {
             stop,
             operator,
         };
+        stage.namespace(&json!({"metadata": {"name": SYSTEM}}))?;
         stage.furnish(documents, preparation).await?;
         Ok(stage)
     }
 
-    /// Makes namespaces, Secrets and ConfigMaps, and in AWS what the spec names.
-    async fn furnish(&self, documents: &Documents, preparation: &Preparation) -> Result<(), String> {
-        for name in [documents.namespace(), SYSTEM] {
-            self.create("namespaces", "", json!({"metadata": {"name": name}}))?;
-        }
-        for (plural, object) in &documents.objects {
-            self.create(plural, documents.namespace(), object.clone())?;
-        }
-        for arn in &preparation.connections {
-            self.control("POST", "connections", json!({"arn": arn, "status": "AVAILABLE"})).await?;
-        }
-        for (arn, services) in &preparation.roles {
-            self.role(arn, services).await?;
-        }
-        if let Some(bucket) = &preparation.bucket {
-            let mut call = self.aws.s3.create_bucket().bucket(bucket);
-            if preparation.region != "us-east-1" {
-                let there = preparation.region.as_str().into();
-                let configuration = aws_sdk_s3::types::CreateBucketConfiguration::builder().location_constraint(there);
-                call = call.create_bucket_configuration(configuration.build());
-            }
-            call.send().await.map_err(|error| format!("cannot make bucket {bucket}: {error:?}"))?;
-        }
-        Ok(())
+    /// An object, if it exists.
+    pub(crate) fn object(&self, target: &Target) -> Option<Value> {
+        self.kubernetes.object(target.plural, &target.namespace, &target.name)
     }
 
-    fn create(&self, plural: &str, namespace: &str, object: Value) -> Result<(), String> {
-        let name = object["metadata"]["name"].as_str().unwrap_or_default().to_owned();
-        let refused = |error: &dyn std::fmt::Debug| format!("the Kubernetes API refuses {plural}/{name}: {error:?}");
-        match self.kubernetes.create(plural, namespace, object) {
-            Ok(_) => Ok(()),
-            // `default` is there from the beginning.
-            Err(error) if plural == "namespaces" && format!("{error:?}").contains("AlreadyExists") => Ok(()),
-            Err(error) => Err(refused(&error)),
-        }
-    }
-
-    async fn role(&self, arn: &str, services: &[&str]) -> Result<(), String> {
-        let parts: Vec<&str> = arn.splitn(6, ':').collect();
-        let Some((account, resource)) = parts.get(4).zip(parts.get(5).and_then(|text| text.strip_prefix("role/")))
-        else {
-            // Not an ARN: the operator says so itself.
-            return Ok(());
-        };
-        let (path, name) =
-            resource.rsplit_once('/').map_or(("/".to_owned(), resource), |(path, name)| (format!("/{path}/"), name));
-        let trust = json!({"Version": "2012-10-17", "Statement": [{
-            "Effect": "Allow", "Action": "sts:AssumeRole",
-            "Principal": {"Service": services, "AWS": format!("arn:aws:iam::{account}:root")},
-        }]});
-        let asked = json!({"account": account, "path": path, "name": name, "trust": trust});
-        self.control("POST", "roles", asked).await?;
-        if services.contains(&"lambda.amazonaws.com") {
-            self.let_read_queues(account, name)?;
-        }
-        Ok(())
-    }
-
-    /// What a role of the user's own for the model trigger's function can do is known in the account alone: here it can do what
-    /// Lambda itself asks for before it reads from the queue.
-    fn let_read_queues(&self, account: &str, role: &str) -> Result<(), String> {
-        let caller = dispatch::administrator(account);
-        let policy = "arn:aws:iam::aws:policy/service-role/AWSLambdaSQSQueueExecutionRole";
-        let input = json!({"RoleName": role, "PolicyArn": policy});
-        let call = Call { operation: "AttachRolePolicy", input: &input, caller: &caller, region: "us-east-1" };
-        let attached = self.sandbox.world(|world| iam::call(world, &call));
-        attached.map(drop).map_err(|refusal| format!("cannot let role {role} read queues: {refusal:?}"))
-    }
-
-    /// The project, if it exists.
-    pub(crate) fn object(&self) -> Option<Value> {
-        self.kubernetes.object(PLURAL, &self.project.0, &self.project.1)
-    }
-
-    /// Creates the project; gives it as the API keeps it.
+    /// Creates an object; gives it as the API keeps it.
     ///
     /// # Errors
     /// What the API says where it refuses it.
-    pub(crate) fn create_project(&self, manifest: &Value) -> Result<Value, String> {
-        self.kubernetes.create(PLURAL, &self.project.0, manifest.clone()).map_err(|refusal| refusal.to_string())
+    pub(crate) fn create(&self, target: &Target, manifest: &Value) -> Result<Value, String> {
+        let created = self.kubernetes.create(target.plural, &target.namespace, manifest.clone());
+        created.map_err(|refusal| refusal.to_string())
     }
 
-    /// Changes the project by a JSON merge patch, as a user would.
+    /// Changes a project by a JSON merge patch, as a user would.
     ///
     /// # Errors
     /// What the API says where it refuses it.
-    pub(crate) async fn edit_project(&self, patch: &Value) -> Result<(), String> {
+    pub(crate) async fn edit_project(&self, target: &Target, patch: &Value) -> Result<(), String> {
         let client = Client::new(self.kubernetes.service(), "default");
-        let api: Api<DynamicObject> = Api::namespaced_with(client, &self.project.0, &MlopsProject::api_resource());
-        let edited = api.patch(&self.project.1, &PatchParams::default(), &Patch::Merge(patch)).await;
+        let api: Api<DynamicObject> = Api::namespaced_with(client, &target.namespace, &MlopsProject::api_resource());
+        let edited = api.patch(&target.name, &PatchParams::default(), &Patch::Merge(patch)).await;
         edited.map(drop).map_err(|error| error.to_string())
     }
 
-    /// Asks for the project's deletion.
+    /// Asks for an object's deletion.
     ///
     /// # Errors
     /// What the API says where it refuses it.
-    pub(crate) fn delete(&self) -> Result<(), String> {
-        let deleted = self.kubernetes.delete(PLURAL, &self.project.0, &self.project.1);
+    pub(crate) fn delete(&self, target: &Target) -> Result<(), String> {
+        let deleted = self.kubernetes.delete(target.plural, &target.namespace, &target.name);
         deleted.map(drop).map_err(|refusal| refusal.to_string())
     }
 
@@ -249,75 +175,6 @@ impl Stage {
     /// Whether the operator has ended, though nobody asked it to.
     pub(crate) fn operator_ended(&self) -> bool {
         self.operator.is_finished()
-    }
-
-    /// Functions and builds that failed, as lines to add to a sentence; empty where none did.
-    pub(crate) async fn failed_runs(&self) -> String {
-        let mut text = String::new();
-        for one in
-            self.control("GET", "invocations", Value::Null).await.unwrap_or_default().as_array().into_iter().flatten()
-        {
-            if one["status"] == "failed" {
-                let function = one["function"].as_str().unwrap_or_default();
-                text.push_str(&format!("\n    Lambda {function} failed: {}", trigger::last_error(one)));
-            }
-        }
-        for one in self.control("GET", "builds", Value::Null).await.unwrap_or_default().as_array().into_iter().flatten()
-        {
-            if one["status"] == "FAILED" {
-                let last = one["log"].as_str().unwrap_or_default().trim_end().lines().last().unwrap_or_default();
-                text.push_str(&format!("\n    build {} failed: {last}", one["id"].as_str().unwrap_or_default()));
-            }
-        }
-        text
-    }
-
-    /// Asks the sandbox's control interface.
-    ///
-    /// # Errors
-    /// What it refuses, in its own words.
-    pub(crate) async fn control(&self, method: &str, path: &str, body: Value) -> Result<Value, String> {
-        let text = self.ask(Endpoint::Aws, method, &format!("/_sandbox/{path}"), body.to_string(), "").await?;
-        serde_json::from_str(&text).map_err(|error| format!("{path}: {error}"))
-    }
-
-    /// Asks Jenkins, by a path below its root.
-    ///
-    /// # Errors
-    /// What it refuses.
-    pub(crate) async fn jenkins(&self, path: &str) -> Result<String, String> {
-        let path = format!("{}{path}", self.jenkins_context);
-        self.ask(Endpoint::Jenkins, "GET", &path, String::new(), &self.authorization).await
-    }
-
-    /// The same, for JSON.
-    ///
-    /// # Errors
-    /// What it refuses.
-    pub(crate) async fn jenkins_json(&self, path: &str) -> Result<Value, String> {
-        let text = self.jenkins(path).await?;
-        serde_json::from_str(&text).map_err(|error| format!("{path}: {error}"))
-    }
-
-    async fn ask(
-        &self,
-        endpoint: Endpoint,
-        method: &str,
-        path: &str,
-        body: String,
-        authorization: &str,
-    ) -> Result<String, String> {
-        let mut request = Request::builder().method(method).uri(path).header("host", "sandbox");
-        if !authorization.is_empty() {
-            request = request.header("authorization", authorization);
-        }
-        let request = request.body(Bytes::from(body)).map_err(|error| format!("{path}: {error}"))?;
-        let answer = self.sandbox.answer(endpoint, request).await.map_err(|error| format!("{path}: {error}"))?;
-        let text = String::from_utf8_lossy(answer.body()).into_owned();
-        if !answer.status().is_success() {
-            return Err(format!("{method} {path}: {} {text}", answer.status()));
-        }
-        Ok(text)
     }
 
     /// Ends everything.
@@ -336,12 +193,13 @@ impl Stage {
     }
 }
 
-/// Where the spec's platform says how the Lambda reaches Jenkins, if a trigger is wanted.
+/// Where the platform says how the Lambda reaches Jenkins, if a trigger is wanted.
 fn trigger(documents: &mut Documents) -> Option<&mut Value> {
-    if documents.project.pointer("/spec/modelTrigger/enabled") == Some(&Value::Bool(false)) {
+    let own = documents.platform.is_none();
+    if own && documents.projects[0].pointer("/spec/modelTrigger/enabled") == Some(&Value::Bool(false)) {
         return None;
     }
-    let platform = documents.project.pointer_mut("/spec/platform").filter(|platform| platform.is_object())?;
+    let platform = documents.settings_mut()?;
     if !platform["modelTrigger"].is_object() {
         platform["modelTrigger"] = json!({});
     }
@@ -392,7 +250,7 @@ fn dependencies(
     documents: &Documents,
 ) -> Dependencies {
     let metrics = Metrics::default();
-    let config = Config { inline_platforms: vec![preparation::grant(documents)], ..Config::default() };
+    let config = Config { inline_platforms: preparation::grants(documents), ..Config::default() };
     let budgets = Budgets::new(clock, metrics.clone(), config.concurrency);
     let jenkins = BoxCloneSyncService::new(sandbox.jenkins().map_err(Into::into));
     Dependencies {

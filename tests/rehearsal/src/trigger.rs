@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use crate::display::Display;
+use crate::inventory::{self, path_of};
 use crate::stage::Stage;
 use crate::watch::INTERVAL;
 
@@ -63,13 +64,28 @@ pub(crate) async fn approve(object: &Value, stage: &Stage, display: &mut Display
         display.line(&format!("Left out: the Lambda does not run without {missing}, so no deploy job starts here."));
         return Ok(());
     }
-    for job in jobs {
-        let build = built(&job, arn, stage, display, begun).await?;
+    for job in &jobs {
+        let build = built(job, arn, stage, display, begun).await?;
         display.line(&format!(
             "EventBridge matched, the Lambda ran, and Jenkins built {job} (number {})",
             build["number"]
         ));
         parameters(&build).iter().for_each(|line| display.line(&format!("    {line}")));
+    }
+    alone(&jobs, arn, stage).await?;
+    display.line("No other job was started.");
+    Ok(())
+}
+
+/// Holds the last builds of all other jobs against the model: none may be of it.
+async fn alone(jobs: &[String], arn: &str, stage: &Stage) -> Result<(), String> {
+    let meant: Vec<&str> = jobs.iter().map(|job| path_of(job)).collect();
+    for (name, path) in inventory::paths(stage).await?.iter().filter(|(_, path)| !meant.contains(&path.as_str())) {
+        // A folder has no builds, and a job may have none.
+        let Ok(build) = stage.jenkins_json(&format!("{path}/lastBuild/api/json")).await else { continue };
+        if parameters(&build).contains(&format!("MODEL_PACKAGE_ARN={arn}")) {
+            return Err(format!("the approval started {name}, too"));
+        }
     }
     Ok(())
 }
@@ -91,7 +107,7 @@ async fn asked_for(stage: &Stage, display: &mut Display, begun: Instant) -> Resu
 
 /// Waits for a build of the job for this model, and for its success.
 async fn built(job: &str, arn: &str, stage: &Stage, display: &mut Display, begun: Instant) -> Result<Value, String> {
-    let path = job.find("/job/").map_or(job, |at| &job[at..]).trim_end_matches('/');
+    let path = path_of(job);
     loop {
         let build = stage.jenkins_json(&format!("{path}/lastBuild/api/json")).await;
         let result = build.as_ref().ok().and_then(|build| build["result"].as_str());

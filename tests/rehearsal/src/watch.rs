@@ -1,15 +1,17 @@
-//! Waits for the project, and prints its conditions as they change. Every wait has a limit, and ends early where nothing
+//! Waits for objects, and prints their conditions as they change. Every wait has a limit, and ends early where nothing
 //! will come of it. It changes nothing.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
 use crate::conditions;
 use crate::display::Display;
+use crate::manifest::Target;
 use crate::stage::Stage;
 
-/// How often the object is read.
+/// How often the objects are read.
 pub(crate) const INTERVAL: Duration = Duration::from_millis(100);
 
 /// What is waited for.
@@ -19,69 +21,112 @@ pub(crate) enum Goal {
     Ready,
     /// No such object.
     Gone,
+    /// Ready is False for this reason.
+    Refused(&'static str),
+}
+
+impl Goal {
+    fn reached(self, there: bool, object: &Value) -> bool {
+        match self {
+            Self::Ready => there && conditions::is_ready(object),
+            Self::Gone => !there,
+            Self::Refused(reason) => there && conditions::refused(object) == Some(reason),
+        }
+    }
+
+    /// Why it will not be reached without a person, where that is so.
+    fn hopeless(self, object: &Value) -> Option<String> {
+        match self {
+            Self::Ready => conditions::stalled(object),
+            // What a platform and its project say of each other, while one of them goes, is over when it is gone.
+            Self::Gone if matches!(conditions::refused(object), Some("InUse" | "PlatformNotReady")) => None,
+            Self::Gone => conditions::stalled(object),
+            Self::Refused(_) => None,
+        }
+    }
+}
+
+/// How much of an object's conditions is printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Detail {
+    /// Each of them: for one object.
+    Each,
+    /// `Ready`, with the object's name: for several.
+    ReadyAlone,
 }
 
 /// See the module.
-#[derive(Default)]
 pub(crate) struct Watch {
-    /// The conditions that were printed last.
-    shown: Vec<String>,
+    detail: Detail,
+    /// The lines that were printed last.
+    shown: BTreeMap<Target, Vec<String>>,
 }
 
 impl Watch {
-    /// Waits for a goal; gives the object as it was read last.
+    pub(crate) fn new(detail: Detail) -> Self {
+        Self { detail, shown: BTreeMap::new() }
+    }
+
+    /// Waits until all of these have reached a goal; gives each as it was read last.
     ///
     /// # Errors
-    /// A sentence with the conditions' messages: it needs a person, takes too long, or the operator has ended.
+    /// A sentence with the conditions' messages: one needs a person, takes too long, or the operator has ended.
     pub(crate) async fn until(
         &mut self,
         goal: Goal,
-        what: &str,
-        limit: Duration,
+        targets: &[Target],
+        (what, limit): (&str, Duration),
         stage: &Stage,
         display: &mut Display,
-    ) -> Result<Value, String> {
+    ) -> Result<Vec<Value>, String> {
         let begun = Instant::now();
-        let mut last = Value::Null;
+        let mut last = vec![Value::Null; targets.len()];
         loop {
-            let object = stage.object();
-            let gone = object.is_none();
-            last = object.unwrap_or(last);
-            if gone {
-                display.erase();
-                return match goal {
-                    Goal::Gone => Ok(last),
-                    Goal::Ready => Err(format!("the project is gone before {what}")),
+            let mut waiting = None;
+            for (target, last) in targets.iter().zip(&mut last) {
+                let object = stage.object(target);
+                let there = object.is_some();
+                *last = object.unwrap_or_else(|| last.take());
+                if there {
+                    self.show(target, last, begun, display);
+                }
+                if goal.reached(there, last) {
+                    continue;
+                }
+                let failure = match goal.hopeless(last) {
+                    _ if !there => Some(format!("{} is gone before {what}", target.title())),
+                    Some(sentence) => Some(format!("{what} {sentence}")),
+                    None if stage.operator_ended() => Some(format!("the operator ended before {what}")),
+                    None if begun.elapsed() > limit => {
+                        let (seconds, unmet) = (limit.as_secs(), conditions::unmet(last));
+                        Some(format!("{what} did not happen within {seconds} s{unmet}{}", stage.failed_runs().await))
+                    }
+                    None => None,
                 };
+                if let Some(failure) = failure {
+                    display.erase();
+                    return Err(failure);
+                }
+                waiting.get_or_insert_with(|| conditions::message(last, "Ready"));
             }
-            self.show(&last, begun, display);
-            if goal == Goal::Ready && conditions::is_ready(&last) {
+            let Some(message) = waiting else {
                 display.erase();
                 return Ok(last);
-            }
-            let failure = match conditions::stalled(&last) {
-                Some(sentence) => Some(format!("{what} {sentence}")),
-                None if stage.operator_ended() => Some(format!("the operator ended before {what}")),
-                None if begun.elapsed() > limit => {
-                    let (seconds, unmet) = (limit.as_secs(), conditions::unmet(&last));
-                    Some(format!("{what} did not happen within {seconds} s{unmet}{}", stage.failed_runs().await))
-                }
-                None => None,
             };
-            if let Some(failure) = failure {
-                display.erase();
-                return Err(failure);
-            }
-            display.waiting(begun, &conditions::message(&last, "Ready"));
+            display.waiting(begun, &message);
             tokio::time::sleep(INTERVAL).await;
         }
     }
 
-    fn show(&mut self, object: &Value, begun: Instant, display: &mut Display) {
-        let lines = conditions::lines(object);
-        for line in lines.iter().filter(|line| !self.shown.contains(*line)) {
+    fn show(&mut self, target: &Target, object: &Value, begun: Instant, display: &mut Display) {
+        let lines = match self.detail {
+            Detail::Each => conditions::lines(object),
+            Detail::ReadyAlone => conditions::ready_line(&target.title(), object),
+        };
+        let shown = self.shown.entry(target.clone()).or_default();
+        for line in lines.iter().filter(|line| !shown.contains(*line)) {
             display.line(&format!("{:6.1} s  {line}", begun.elapsed().as_secs_f64()));
         }
-        self.shown = lines;
+        *shown = lines;
     }
 }

@@ -1,13 +1,14 @@
-//! The story itself, with tiny delays: manifests that are played to their end, and those that end with a sentence.
+//! The stories themselves, with tiny delays: manifests that are played to their end, and those that end with a sentence.
 #![allow(clippy::unwrap_used)]
 
+use serde_json::json;
+
 use super::*;
-use crate::inventory::Item;
-use crate::processes;
+use crate::manifest::Companion;
+use crate::{example, processes};
 
 type Change = fn(&mut Value);
-/// What is deleted, the names that are left, and a part of the sentence about it.
-type Left<'a> = (&'a str, Value, &'a [&'a str], Result<&'a str, &'a str>);
+type Edit = fn(&mut Documents);
 
 fn quickstart() -> Documents {
     Documents::read(include_str!("../../../../examples/quickstart.yaml")).unwrap()
@@ -16,12 +17,13 @@ fn quickstart() -> Documents {
 /// Plays the quickstart with a change; functions and builds are left out, so that it takes no more than the delays.
 async fn played(change: Change) -> Result<(), String> {
     let mut documents = quickstart();
-    change(&mut documents.project["spec"]);
+    change(&mut documents.projects[0]["spec"]);
     quick(documents, Some("a program".to_owned())).await
 }
 
 async fn quick(documents: Documents, missing: Option<String>) -> Result<(), String> {
-    play("test.yaml", documents, Delays::of(Duration::from_millis(300)), missing, Display::new(false)).await
+    play("test.yaml", (documents, Vec::new()), Delays::of(Duration::from_millis(300)), missing, Display::new(false))
+        .await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -31,9 +33,10 @@ async fn the_quickstart_plays_to_its_end_with_what_this_machine_has() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn manifests_of_every_kind_play_to_their_end() {
-    let rows: [(&str, Change); 6] = [
+    let rows: [(&str, Change); 7] = [
         ("as it is", |_| {}),
         ("data stay", |spec| spec["dataPolicy"] = json!("Keep")),
+        ("nothing is said of data", |spec| spec["dataPolicy"] = Value::Null),
         ("all stays", |spec| spec["deletionPolicy"] = json!("Retain")),
         ("no trigger", |spec| spec["modelTrigger"] = json!({"enabled": false})),
         ("an approval starts nothing", |spec| spec["modelTrigger"] = json!({"approvalStatuses": ["Rejected"]})),
@@ -78,61 +81,100 @@ async fn what_is_wrong_ends_with_a_sentence() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_secret_of_the_file_is_used_as_it_is() {
-    let secret = |data: Value| ("secrets", json!({"metadata": {"name": "jenkins"}, "stringData": data}));
+    let secret = |data: Value| Companion {
+        plural: "secrets",
+        namespace: "ml-team".to_owned(),
+        content: json!({"metadata": {"name": "jenkins"}, "stringData": data}),
+    };
     let mut own = quickstart();
-    own.objects.push(secret(json!({"username": "me", "token": "mine"})));
+    own.companions.push(secret(json!({"username": "me", "token": "mine"})));
     quick(own, Some("a program".to_owned())).await.unwrap();
     let mut incomplete = quickstart();
-    incomplete.objects.push(secret(json!({"user": "me", "token": "mine"})));
+    incomplete.companions.push(secret(json!({"user": "me", "token": "mine"})));
     let refusal = quick(incomplete, Some("a program".to_owned())).await.unwrap_err();
     assert!(refusal.contains("no text under key username"), "{refusal}");
 }
 
-#[test]
-fn the_edit_adds_a_tag_where_there_is_room() {
-    let with = |count: usize| {
-        let tags: Value = (0..count).map(|number| (format!("tag-{number}"), json!("x"))).collect();
-        edit_of(&json!({"spec": {"platform": {"tags": tags}}}))["spec"]["tags"].clone()
-    };
-    assert_eq!(with(TAGS - 1), json!({TAG.0: TAG.1}));
-    assert_eq!(with(TAGS), Value::Null);
+/// The documents of `examples/platform`, with a change.
+fn on_a_platform(change: Edit) -> Documents {
+    let (mut documents, _) = example::documents().unwrap();
+    change(&mut documents);
+    documents
 }
 
-#[test]
-fn what_is_left_is_held_against_the_policies() {
-    let object = |deletion: &str, data: &str, bucket: Value| {
-        json!({
-            "spec": {"dataPolicy": data, "platform": {"artifacts": {"bucket": bucket}, "jenkins": {"folderPolicy": "Delete"}}},
-            "status": {"deletionPolicy": deletion, "placement": {"projectName": "taxi", "jenkinsFolder": ["ml", "fares"]}, "project": {"bucket": "data", "modelPackageGroup": "models"}},
-        })
-    };
-    let mut keeping = object("Delete", "Delete", Value::Null);
-    keeping["spec"]["platform"]["jenkins"]["folderPolicy"] = json!("Keep");
-    let rows: [Left<'_>; 11] = [
-        ("folders stay", keeping.clone(), &["ml", "ml/fares"], Ok("folderPolicy is Keep")),
-        ("a folder is gone", keeping.clone(), &["ml"], Err("ml/fares is gone")),
-        (
-            "a job is left in a folder that stays",
-            keeping,
-            &["ml", "ml/fares", "ml/fares/job"],
-            Err("is not: ml/fares/job"),
-        ),
-        ("all gone", object("Delete", "Delete", Value::Null), &[], Ok("nothing")),
-        ("a stack is left", object("Delete", "Delete", Value::Null), &["stack"], Err("is not: stack")),
-        ("data are left", object("Delete", "Delete", Value::Null), &["data"], Err("is not: data")),
-        ("data stay", object("Delete", "Keep", Value::Null), &["data", "models"], Ok("dataPolicy is Keep")),
-        ("data are gone", object("Delete", "Keep", Value::Null), &["models"], Err("data is gone")),
-        ("the user's bucket stays", object("Delete", "Delete", json!("ours")), &["ours"], Ok("was there before")),
-        ("all stays", object("Retain", "Delete", Value::Null), &["taxi", "stack"], Ok("Retain")),
-        ("nothing stays", object("Retain", "Delete", Value::Null), &[], Err("is gone")),
+fn platform(documents: &mut Documents) -> &mut Value {
+    documents.settings_mut().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_platform_and_its_projects_play_to_their_end_with_what_this_machine_has() {
+    quick(on_a_platform(|_| {}), processes::missing().await).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn all_that_the_examples_hold_is_played_as_it_stands() {
+    let text = |name: &str| std::fs::read_to_string(format!("../../examples/platform/{name}.yaml")).unwrap();
+    let documents = Documents::read(&format!("{}\n---\n{}", text("platform"), text("projects"))).unwrap();
+    assert_eq!(documents.projects.len(), 3);
+    quick(documents, Some("a program".to_owned())).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn platforms_of_every_kind_play_to_their_end() {
+    let rows: [(&str, Edit); 6] = [
+        ("one project", |documents| documents.projects.truncate(1)),
+        ("two namespaces", |documents| documents.projects[1]["metadata"]["namespace"] = json!("others")),
+        ("data of one project stay", |documents| documents.projects[1]["spec"]["dataPolicy"] = json!("Keep")),
+        ("a project stays", |documents| documents.projects[0]["spec"]["deletionPolicy"] = json!("Retain")),
+        ("the platform stays", |documents| platform(documents)["deletionPolicy"] = json!("Retain")),
+        ("an approval of the first starts nothing", |documents| {
+            documents.projects[0]["spec"]["modelTrigger"] = json!({"enabled": false});
+        }),
     ];
-    for (case, object, names, expected) in rows {
-        let items = names.iter().map(|name| Item { name: (*name).to_owned(), details: String::new() });
-        let result = judged(&object, &[("all", items.collect())]);
-        let (text, part) = match (&result, expected) {
-            (Ok(text), Ok(part)) | (Err(text), Err(part)) => (text, part),
-            _ => (&String::new(), "as expected"),
-        };
-        assert!(text.contains(part), "{case}: {result:?}");
+    let begun = rows.map(|(case, change)| {
+        (case, tokio::spawn(async move { quick(on_a_platform(change), Some("a program".to_owned())).await }))
+    });
+    for (case, story) in begun {
+        assert_eq!(story.await.unwrap(), Ok(()), "{case}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_wrong_with_a_platform_or_a_project_on_it_ends_with_a_sentence() {
+    let rows: [(&str, Edit, &str); 7] = [
+        (
+            "a field that the platform does not have",
+            |documents| platform(documents)["jenkinz"] = json!({}),
+            "MlopsPlatform has no such fields: spec.jenkinz",
+        ),
+        (
+            "a field that the project does not have",
+            |documents| documents.projects[1]["spec"]["descriptoin"] = json!("x"),
+            "MlopsProject has no such fields: spec.descriptoin",
+        ),
+        ("a wrong type", |documents| platform(documents)["aws"]["region"] = json!(5), "expected a string"),
+        (
+            "a repository that the platform does not allow",
+            |documents| platform(documents)["git"]["repositories"] = json!(["example/{namespace}-*"]),
+            "is not among the repositories of platform main",
+        ),
+        (
+            "another platform",
+            |documents| documents.projects[1]["spec"]["platformRef"]["name"] = json!("other"),
+            "there is no MlopsPlatform \"other\"",
+        ),
+        (
+            "a namespace that the platform does not allow",
+            |documents| platform(documents)["namespaces"] = json!({"names": ["elsewhere"]}),
+            "does not allow projects of namespace ml-team",
+        ),
+        ("suspended", |documents| platform(documents)["suspend"] = json!(true), "suspend: false"),
+    ];
+    let begun = rows.map(|(case, change, part)| {
+        (case, tokio::spawn(async move { quick(on_a_platform(change), Some("a program".to_owned())).await }), part)
+    });
+    for (case, story, part) in begun {
+        let refusal = story.await.unwrap().unwrap_err();
+        assert!(refusal.contains(part), "{case}: {refusal}");
     }
 }
