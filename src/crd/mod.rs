@@ -13,6 +13,7 @@ pub mod platform;
 pub mod project;
 pub mod schema;
 pub mod status;
+mod trigger_status;
 
 pub use mlops_platform::{MlopsPlatform, MlopsPlatformSpec};
 pub use project::{MlopsProject, MlopsProjectSpec};

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 pub use super::placement::{CaBundleKind, CaBundleReference, Placement};
 use super::project::DeletionPolicy;
+pub use super::trigger_status::TriggerStatus;
 
 /// The types of conditions on an `MlopsProject` (kstatus: `Ready` always, `Reconciling` and `Stalled` only while True).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -217,6 +218,13 @@ reasons! {
     JenkinsQuietDown,
     /// The model trigger's function holds the API token of the operator's own Jenkins user; a user of its own needs less.
     SharedCredentials,
+    /// Events whose jobs could not be started for days wait in the model trigger's dead-letter queue; the message has the
+    /// command that starts them after all.
+    MessagesDead,
+    /// Events have waited in the model trigger's queue for more than half an hour; the message has the command that tells why.
+    MessagesWaiting,
+    /// The operator may not read the attributes of the model trigger's queues, so it does not say whether events wait there.
+    QueuesUnchecked,
     /// Jenkins lacks a plugin that the jobs need; the message names it.
     PluginMissing,
     /// Jenkins is older than what the operator works with.
@@ -389,12 +397,4 @@ pub struct JobsStatus {
     pub folder: String,
     /// URLs of the jobs: preprocess, modelbuild, modeldeploy, and modeldeploy-endpoint where there is one.
     pub urls: Vec<String>,
-}
-
-/// The model trigger.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(default, rename_all = "camelCase")]
-pub struct TriggerStatus {
-    /// ARN of its stack.
-    pub stack_id: String,
 }

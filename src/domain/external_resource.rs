@@ -174,6 +174,8 @@ pub struct Attempts {
     pub stuck: Option<(Reason, Timestamp)>,
     /// Ids that were observed to exist at some time in this process.
     pub sighted: BTreeSet<String>,
+    /// Since when, in this process, what matters only once it lasts has been observed, without a break.
+    pub noticed_since: BTreeMap<&'static str, Timestamp>,
     /// Whether the spec, a Secret or a person has asked for a reconcile since the last act: what rests after a failure is
     /// then tried at once.
     pub asked_anew: bool,
@@ -265,6 +267,11 @@ pub trait ExternalResource: 'static {
     /// The ids that were asked for, and whether each exists: feeds [`Attempts::missing_since`] and
     /// [`Attempts::sighted`].
     fn sightings(_observed: &Self::Observed) -> Vec<(String, bool)> {
+        Vec::new()
+    }
+
+    /// What matters only once it lasts, each by a name of its own: feeds [`Attempts::noticed_since`].
+    fn notices(_observed: &Self::Observed) -> Vec<&'static str> {
         Vec::new()
     }
 

@@ -304,3 +304,96 @@ async fn on_a_shared_platform_a_model_starts_the_job_of_its_own_project_alone() 
     assert_eq!(jobs.len(), 1, "{jobs:?}");
     assert!(jobs.iter().all(|url| url.contains("/job/ml/job/ml-team/job/taxi-fares/")), "{jobs:?}");
 }
+
+/// What the job's POST is answered with: for good, or until it is set right.
+fn refuses(scene: &Scene, status: u16) {
+    let refusal = What::Refuse { code: "Refused".into(), message: "no".into(), status };
+    scene.harness.sandbox.fault(Fault::on("jenkins", "POST buildWithParameters").before(refusal));
+}
+
+impl Scene {
+    /// The trigger's condition, and what the status says of its queues.
+    fn told(&self) -> (String, Value) {
+        let conditions = self.harness.conditions();
+        assert!(conditions.contains(&"Ready=True/Succeeded".to_owned()), "the trigger is usable: {conditions:?}");
+        let trigger = conditions.into_iter().find(|one| one.starts_with("TriggerReady")).unwrap();
+        let mut status = self.status("/status/trigger");
+        status.as_object_mut().unwrap().remove("stackId");
+        (trigger, status)
+    }
+
+    /// What has failed until now goes to the dead letters, as after three days.
+    fn gives_up(&self) {
+        let urls = self.ask(sqs::call, "ListQueues", &json!({}))["QueueUrls"].clone();
+        let url = urls.as_array().unwrap().iter().find(|url| url.as_str().unwrap().contains("WaitingEvents")).unwrap();
+        let asked = json!({"QueueUrl": url, "AttributeNames": ["RedrivePolicy"]});
+        let told = self.ask(sqs::call, "GetQueueAttributes", &asked);
+        let mut policy: Value = serde_json::from_str(told["Attributes"]["RedrivePolicy"].as_str().unwrap()).unwrap();
+        policy["maxReceiveCount"] = json!(1);
+        let attributes = json!({"RedrivePolicy": policy.to_string()});
+        self.ask(sqs::call, "SetQueueAttributes", &json!({"QueueUrl": url, "Attributes": attributes}));
+    }
+
+    fn version(&self) -> Value {
+        self.status("/metadata/resourceVersion")
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_status_says_that_events_wait_and_that_they_died_with_the_command_that_starts_them_after_all() {
+    let mut scene = Scene::ready().await;
+    let usual = "TriggerReady=True/SharedCredentials".to_owned();
+    assert_eq!(scene.told(), (usual.clone(), json!({})));
+    refuses(&scene, 409);
+    let model = scene.approve().await;
+    scene.pass(Duration::from_secs(30)).await;
+    scene.harness.look_now().await;
+    scene.pass(Duration::from_mins(1)).await;
+    assert_eq!(scene.told(), (usual.clone(), json!({})), "it has not waited yet");
+    scene.pass(Duration::from_mins(125)).await;
+    let waiting = ("TriggerReady=True/MessagesWaiting".to_owned(), json!({"waitingMessages": true}));
+    assert_eq!(scene.told(), waiting);
+    let message = scene.harness.message("TriggerReady");
+    let why = format!("aws logs filter-log-events --region {REGION} --log-group-name mlops-");
+    assert!(message.contains(&why), "{message}");
+
+    let before = scene.version();
+    scene.pass(Duration::from_hours(6)).await;
+    assert_eq!((scene.told(), scene.version()), (waiting, before), "nothing is written while it goes on");
+
+    scene.gives_up();
+    scene.pass(Duration::from_mins(80)).await;
+    assert_eq!((scene.messages("WaitingEvents"), scene.messages("FailedEvents")), (0, 1));
+    let (condition, status) = scene.told();
+    assert_eq!((condition.as_str(), &status["deadMessages"]), ("TriggerReady=True/MessagesDead", &json!(true)));
+    assert_eq!(status["waitingMessages"], Value::Null);
+    let command = status["replayCommand"].as_str().unwrap();
+    assert!(scene.harness.message("TriggerReady").contains(&format!("`{command}`")), "{command}");
+
+    scene.harness.sandbox.clear_faults();
+    let words: Vec<&str> = command.split(' ').collect();
+    let [.., "--source-arn", source, "--destination-arn", destination] = words[..] else { panic!("{command}") };
+    assert_eq!(words[..5], ["aws", "sqs", "start-message-move-task", "--region", REGION]);
+    scene.ask(sqs::call, "StartMessageMoveTask", &json!({"SourceArn": source, "DestinationArn": destination}));
+    scene.pass(Duration::from_mins(70)).await;
+    assert_eq!((scene.builds().await, scene.told()), (vec![model], (usual, json!({}))));
+    scene.end().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_role_that_may_not_look_into_the_queues_costs_a_remark_and_no_more() {
+    let mut scene = Scene::ready().await;
+    let denied = What::Refuse { code: "AccessDeniedException".into(), message: "not authorized".into(), status: 400 };
+    scene.harness.sandbox.fault(Fault::on("sqs", "GetQueueAttributes").before(denied));
+    scene.pass(Duration::from_mins(70)).await;
+    assert_eq!(scene.told(), ("TriggerReady=True/QueuesUnchecked".to_owned(), json!({})));
+    let message = scene.harness.message("TriggerReady");
+    assert!(message.contains("allow the operator's role sqs:GetQueueAttributes"), "{message}");
+    let before = scene.version();
+    scene.pass(Duration::from_hours(5)).await;
+    assert_eq!(scene.version(), before);
+    scene.harness.sandbox.clear_faults();
+    scene.pass(Duration::from_mins(70)).await;
+    assert_eq!(scene.told().0, "TriggerReady=True/SharedCredentials");
+    scene.end().await;
+}

@@ -19,9 +19,10 @@ use mlops_operator::domain::identity::Identity;
 use mlops_operator::domain::platform::{Platform, TriggerFunction};
 use mlops_operator::domain::problem::Problem;
 use mlops_operator::domain::secret::{SealedSecret, Secret};
+use mlops_operator::resources::model_trigger::queues::{DEAD, Queues, WAITING};
 use mlops_operator::resources::model_trigger::{ModelTrigger, SECRET_PARAMETER, template};
 use mlops_sandbox::aws::Call;
-use mlops_sandbox::{Sandbox, Settings};
+use mlops_sandbox::{Fault, Sandbox, Settings, What};
 use serde_json::{Value, json};
 
 const ACCOUNT: &str = "111122223333";
@@ -165,7 +166,9 @@ async fn the_stack_is_made_kept_changed_and_deleted() {
 
     let calls = scene.sandbox.calls().len();
     assert_eq!(scene.reconcile(true).await, "in sync");
-    assert_eq!(scene.sandbox.calls().len(), calls + 1, "an unchanged stack costs one look");
+    let asked = scene.sandbox.calls().split_off(calls);
+    let look = ["cloudformation DescribeStacks", "sqs GetQueueAttributes", "sqs GetQueueAttributes"];
+    assert_eq!(asked, look, "an unchanged stack costs one look at it and at each queue");
 
     scene.platform.jenkins_credentials.token =
         SealedSecret { value: Secret::new("t0ken-2"), fingerprint: "2".repeat(32) };
@@ -383,4 +386,46 @@ async fn a_stack_role_that_cannot_be_assumed_is_waited_for() {
     };
     let fault = scene.stacks.act(&id, &steps[0].action).await.unwrap_err();
     assert_eq!((fault.kind, fault.reason), (FaultKind::Propagating, Reason::RoleNotTrusted));
+}
+
+/// What is found in the queues of a trigger that is as declared.
+async fn queues(scene: &Scene) -> Queues {
+    let seen = scene.stacks.observe(&scene.platform.identity, &scene.attempts).await.expect("no fault of the trigger");
+    seen.queues.expect("the stack names its queues")
+}
+
+#[tokio::test(start_paused = true)]
+async fn whether_messages_are_in_the_queues_is_seen_and_never_a_fault() {
+    let mut scene = Scene::new().await;
+    scene.settle(true).await;
+    let found = |queues: &Queues| (queues.waiting, queues.dead, queues.unread.is_some());
+    let empty = queues(&scene).await;
+    assert_eq!(found(&empty), (false, false, false));
+    assert!(empty.waiting_arn.starts_with("arn:aws:sqs:eu-west-1:111122223333:mlops-"), "{empty:?}");
+    let [waiting, dead] = ["WaitingEvents", "FailedEvents"].map(|name| scene.physical_id(name));
+    let send = |scene: &Scene, url: &str| {
+        let message = json!({"QueueUrl": url, "MessageBody": "{}"});
+        scene.ask(mlops_sandbox::aws::sqs::call, "SendMessage", &message)
+    };
+    // The sandbox's function fetches it at once: it is hidden, and there all the same.
+    send(&scene, &waiting);
+    assert_eq!(found(&queues(&scene).await), (true, false, false));
+    send(&scene, &dead);
+    assert_eq!(found(&queues(&scene).await), (true, true, false));
+
+    let refuse = |code: &str, status| What::Refuse { code: code.into(), message: "no".into(), status };
+    scene.sandbox.fault(Fault::on("sqs", "GetQueueAttributes").before(refuse("AccessDeniedException", 400)));
+    let unread = queues(&scene).await;
+    assert_eq!(found(&unread), (false, false, true));
+    let why = unread.unread.unwrap();
+    assert!(why.contains("AccessDenied") && why.contains("allow the operator's role sqs:GetQueueAttributes"), "{why}");
+
+    for (code, status) in [("ThrottlingException", 400), ("InternalFailure", 500)] {
+        scene.sandbox.clear_faults();
+        scene.sandbox.fault(Fault::on("sqs", "GetQueueAttributes").before(refuse(code, status)));
+        scene.attempts.noticed_since = BTreeMap::new();
+        assert_eq!(found(&queues(&scene).await), (false, false, false), "{code}: nothing was known");
+        scene.attempts.noticed_since = [WAITING, DEAD].map(|notice| (notice, scene.sandbox.now())).into();
+        assert_eq!(found(&queues(&scene).await), (true, true, false), "{code}: as it was at the last look");
+    }
 }

@@ -65,7 +65,7 @@ fn every_status_of_a_stack_has_its_moves() {
                     since: Timestamp::UNIX_EPOCH,
                     failure: None,
                 };
-                let observed = model_trigger::Observed { stack: Some(stack) };
+                let observed = model_trigger::Observed { stack: Some(stack), queues: None };
                 let now = Timestamp::UNIX_EPOCH;
                 said(&ModelTrigger::decide(id, &goal, &observed, now, &Attempts::default()))
             });

@@ -246,6 +246,7 @@ mod tests {
         let other = b"\xbf\x66__type\x78\x19ResourceNotFoundException\x67message\x6aThrottling\xff".to_vec();
         let none: Headers = &[];
         let header: Headers = &[("x-amzn-errortype", "ThrottlingException:http://internal/")];
+        let older: Headers = &[("x-amzn-query-error", "RequestThrottled;Sender")];
         let rows = [
             ("JSON", "SageMaker", 400, none, json("ThrottlingException"), true),
             ("JSON with a namespace", "SageMaker", 400, none, json("com.amazon.coral#ThrottlingException"), true),
@@ -254,6 +255,7 @@ mod tests {
             ("S3", "S3", 503, none, xml("SlowDown"), true),
             ("S3 without a body, as after HEAD", "S3", 503, none, Vec::new(), true),
             ("CBOR", "CodeConnections", 400, none, cbor, true),
+            ("SQS, whose older code stands in another header", "SQS", 403, older, json("RequestThrottled"), true),
             ("429 whatever it says", "STS", 429, none, Vec::new(), true),
             ("another refusal in JSON", "SageMaker", 400, none, json("ValidationException"), false),
             ("a quota", "Service Catalog", 400, none, json("LimitExceededException"), false),

@@ -69,6 +69,7 @@ pub struct Aws {
     pub sagemaker: aws_sdk_sagemaker::Client,
     pub cloudformation: aws_sdk_cloudformation::Client,
     pub connections: aws_sdk_codeconnections::Client,
+    pub sqs: aws_sdk_sqs::Client,
     /// Listings of routes that many projects may share.
     pub routes: Routes,
 }
@@ -168,6 +169,7 @@ impl AwsFactory {
             sagemaker: client!(aws_sdk_sagemaker, "SageMaker"),
             cloudformation: client!(aws_sdk_cloudformation, "CloudFormation"),
             connections: client!(aws_sdk_codeconnections, "CodeConnections"),
+            sqs: client!(aws_sdk_sqs, "SQS"),
             routes: Routes::default(),
         }
     }

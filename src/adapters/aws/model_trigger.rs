@@ -1,11 +1,12 @@
-//! CloudFormation, for the model trigger's stack. The stack is found by its name alone; events are read only where
-//! its status speaks of a failure.
+//! CloudFormation, for the model trigger's stack, and SQS, for whether events wait in its queues. The stack is found by its
+//! name alone; events are read only where its status speaks of a failure, queues only where it rests without one.
 
 use std::collections::BTreeMap;
 
 use aws_sdk_cloudformation::Client;
 use aws_sdk_cloudformation::operation::delete_stack::DeleteStackError;
 use aws_sdk_cloudformation::types::{Capability, OnFailure, Parameter, Stack as Described, Tag};
+use aws_sdk_sqs::types::QueueAttributeName;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_runtime_api::http::Response;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
@@ -17,6 +18,7 @@ use crate::crd::status::Reason;
 use crate::domain::external_resource::{Actuator, Attempts, RecordedIds};
 use crate::domain::fault::{Fault, FaultKind};
 use crate::domain::identity::Identity;
+use crate::resources::model_trigger::queues::{DEAD, Queues, WAITING};
 use crate::resources::model_trigger::{
     Action, Failure, ModelTrigger, Observed, RESOURCE, Request, SECRET_PARAMETER, Stack, template,
 };
@@ -24,12 +26,13 @@ use crate::resources::model_trigger::{
 /// The actuator of the model trigger.
 pub struct ModelTriggerActuator {
     client: Client,
+    sqs: aws_sdk_sqs::Client,
 }
 
 impl ModelTriggerActuator {
     /// Works in the place that the clients are for.
     pub fn new(aws: &Aws) -> Self {
-        Self { client: aws.cloudformation.clone() }
+        Self { client: aws.cloudformation.clone(), sqs: aws.sqs.clone() }
     }
 
     /// What failed first in the stack's last operation.
@@ -43,10 +46,52 @@ impl ModelTriggerActuator {
             token,
         }))
     }
+
+    /// What is in the queues that the stack's outputs name. Nothing that SQS answers is a fault of the trigger, which works
+    /// without anybody looking into its queues: where they may not be read it is said, and where SQS does not answer they
+    /// are as they were at the last look.
+    async fn queues(&self, stack: &Described, tried: &Attempts) -> Option<Queues> {
+        let output = |name: &str| stack.outputs().iter().find(|one| one.output_key() == Some(name))?.output_value();
+        let (waiting_url, dead_url) = (output("WaitingEventsUrl")?, output("FailedEventsUrl")?);
+        let (waiting, dead, unread) = match tokio::try_join!(self.holds(waiting_url), self.holds(dead_url)) {
+            Ok((waiting, dead)) => (waiting, dead, None),
+            Err(fault) => {
+                tracing::debug!(reason = fault.message, "the model trigger's queues were not looked into");
+                match refused(&fault) {
+                    Some(why) => (false, false, Some(why)),
+                    None => {
+                        let known = |what: &str| tried.noticed_since.contains_key(what);
+                        (known(WAITING), known(DEAD), None)
+                    }
+                }
+            }
+        };
+        Some(Queues {
+            waiting_arn: output("WaitingEventsArn")?.to_owned(),
+            dead_arn: output("FailedEventsArn")?.to_owned(),
+            log_group: output("LogGroupName")?.to_owned(),
+            waiting,
+            dead,
+            unread,
+        })
+    }
+
+    /// Whether messages are in a queue, seen or hidden.
+    async fn holds(&self, url: &str) -> Result<bool, Fault> {
+        let numbers = [
+            QueueAttributeName::ApproximateNumberOfMessages,
+            QueueAttributeName::ApproximateNumberOfMessagesNotVisible,
+        ];
+        let call = self.sqs.get_queue_attributes().queue_url(url).set_attribute_names(Some(numbers.to_vec()));
+        let name = url.rsplit('/').next().unwrap_or(url);
+        let told = call.send().await.map_err(|error| fault(&format!("read how queue \"{name}\" stands"), &error))?;
+        let attributes = told.attributes.unwrap_or_default();
+        Ok(numbers.iter().filter_map(|number| attributes.get(number)).any(|number| number != "0"))
+    }
 }
 
 impl Actuator<ModelTrigger> for ModelTriggerActuator {
-    async fn observe(&self, id: &Identity, _tried: &Attempts) -> Result<Observed, Fault> {
+    async fn observe(&self, id: &Identity, tried: &Attempts) -> Result<Observed, Fault> {
         let name = id.trigger_stack_name();
         let described = match self.client.describe_stacks().stack_name(&name).send().await {
             Ok(reply) => reply.stacks.unwrap_or_default().into_iter().next(),
@@ -62,7 +107,13 @@ impl Actuator<ModelTrigger> for ModelTriggerActuator {
             }
             _ => None,
         };
-        Ok(Observed { stack: Some(observed(described, failure)) })
+        let queues = match status(&described) {
+            "CREATE_COMPLETE" | "UPDATE_COMPLETE" | "IMPORT_COMPLETE" | "UPDATE_ROLLBACK_COMPLETE" => {
+                self.queues(&described, tried).await
+            }
+            _ => None,
+        };
+        Ok(Observed { stack: Some(observed(described, failure)), queues })
     }
 
     async fn act(&self, id: &Identity, action: &Action) -> Result<RecordedIds, Fault> {
@@ -120,6 +171,16 @@ impl ModelTriggerActuator {
             other => other.map(drop).map_err(|error| refined(&format!("update stack \"{name}\""), &error)),
         }
     }
+}
+
+/// Why queues may not be read, and what to do; `None`: a later look may succeed by itself.
+fn refused(fault: &Fault) -> Option<String> {
+    let hint = match fault.kind {
+        FaultKind::Denied => "allow the operator's role sqs:GetQueueAttributes on the trigger's queues",
+        FaultKind::Rejected | FaultKind::Unexpected => fault.kind.usual_hint(),
+        FaultKind::Throttled | FaultKind::Unavailable | FaultKind::Conflict | FaultKind::Propagating => return None,
+    };
+    Some(format!("{}; {hint}", fault.message))
 }
 
 fn parameters(request: &Request) -> Vec<Parameter> {

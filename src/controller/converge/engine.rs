@@ -214,6 +214,7 @@ where
         }
         scope.memory.saw(R::KIND, R::exists(&observed), now);
         scope.memory.sighted(R::KIND, &R::sightings(&observed), now);
+        scope.memory.noticed(R::KIND, &R::notices(&observed), now);
         scope.memory.left_behind(R::KIND, R::left_behind(&observed));
         let attempts: Attempts = scope.memory.attempts(R::KIND);
         let steps = match R::decide(id, goal, &observed, now, &attempts) {

@@ -226,6 +226,16 @@ impl ObjectMemory {
         });
     }
 
+    /// Notes what an observation found that matters only once it lasts.
+    pub fn noticed(&self, kind: ResourceKind, notices: &[&'static str], now: Timestamp) {
+        self.of(kind, |state| {
+            state.attempts.noticed_since.retain(|notice, _| notices.contains(notice));
+            for notice in notices {
+                state.attempts.noticed_since.entry(notice).or_insert(now);
+            }
+        });
+    }
+
     /// The resource is as it should be: what was tried on the way counts no longer.
     pub fn reached(&self, kind: ResourceKind) {
         self.of(kind, |state| {
@@ -421,6 +431,21 @@ mod tests {
         memory.saw(ResourceKind::SagemakerProject, true, at(0));
         memory.saw(ResourceKind::SagemakerProject, false, at(1));
         assert!(memory.proven_absent(ResourceKind::SagemakerProject, lag, at(1)));
+    }
+
+    #[test]
+    fn what_is_noticed_again_and_again_is_known_since_its_first_time() {
+        let (memory, kind) = (ObjectMemory::default(), ResourceKind::ModelTrigger);
+        let at = |second| Timestamp::from_second(second).unwrap_or_default();
+        let since = |memory: &ObjectMemory| memory.attempts(kind).noticed_since.get("x").copied();
+        memory.noticed(kind, &["x"], at(1));
+        memory.noticed(kind, &["x", "y"], at(2));
+        assert_eq!(since(&memory), Some(at(1)));
+        memory.begin("another spec");
+        assert_eq!(since(&memory), Some(at(1)), "it is nothing that was tried");
+        memory.noticed(kind, &["y"], at(3));
+        memory.noticed(kind, &["x"], at(4));
+        assert_eq!(since(&memory), Some(at(4)));
     }
 
     #[test]

@@ -154,7 +154,7 @@ mod tests {
 
     #[test]
     fn ids_stay_until_their_resource_is_gone() {
-        let trigger = |id: &str| TriggerStatus { stack_id: id.to_owned() };
+        let trigger = |id: &str| TriggerStatus { stack_id: id.to_owned(), ..TriggerStatus::default() };
         let mut status = MlopsProjectStatus {
             trigger: Some(trigger("old")),
             placement: Some(crate::fixture::place()),
@@ -168,7 +168,7 @@ mod tests {
         };
         assert_eq!(after(&Outcome::Blocked { by: ResourceKind::SagemakerProject }), Some(trigger("old")));
         let made = Outcome::InSync {
-            output: Trigger { stack_id: "new".to_owned(), shares_credentials: false },
+            output: Trigger { stack_id: "new".to_owned(), shares_credentials: false, queues: None },
             changed: true,
         };
         assert_eq!(after(&made), Some(trigger("new")));

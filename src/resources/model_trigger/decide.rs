@@ -122,7 +122,7 @@ fn remembered(desired: &Desired, stack: &Stack, attempts: &Attempts) -> Move {
 }
 
 fn in_sync(desired: &Desired, stack: &Stack) -> Move {
-    Decision::InSync(Trigger { stack_id: stack.id.clone(), shares_credentials: desired.shared })
+    Decision::InSync(Trigger { stack_id: stack.id.clone(), shares_credentials: desired.shared, queues: None })
 }
 
 /// A stack that rests: as declared, or to be updated.

@@ -16,8 +16,10 @@ use crate::domain::problem::Problem;
 use crate::domain::secret::Secret;
 use crate::domain::tags;
 use crate::resources::artifact_bucket::ReadyBucket;
+use queues::Queues;
 
 mod decide;
+pub mod queues;
 pub mod template;
 #[cfg(test)]
 mod tests;
@@ -56,6 +58,8 @@ pub struct Desired {
 pub struct Observed {
     /// The stack of our name, if there is one. A deleted one is none.
     pub stack: Option<Stack>,
+    /// What is in its queues, while the stack rests and names them.
+    pub queues: Option<Queues>,
 }
 
 /// A stack as CloudFormation describes it.
@@ -129,6 +133,8 @@ pub struct Trigger {
     pub stack_id: String,
     /// Whether its function holds the token of the operator's own Jenkins user.
     pub shares_credentials: bool,
+    /// Its queues, and whether events wait in them for long.
+    pub queues: Option<Queues>,
 }
 
 impl ExternalResource for ModelTrigger {
@@ -189,7 +195,10 @@ impl ExternalResource for ModelTrigger {
             (Goal::Present(desired), None) => decide::missing(id, desired, now, attempts),
             (Goal::Absent, None) => Decision::Gone,
             (goal, Some(stack)) => match (whose(id, stack, attempts), goal) {
-                (Ownership::Ours, Goal::Present(desired)) => decide::present(id, desired, stack, now, attempts),
+                (Ownership::Ours, Goal::Present(desired)) => {
+                    let queues = observed.queues.as_ref().map(|queues| queues.judged(now, attempts));
+                    with_queues(decide::present(id, desired, stack, now, attempts), queues)
+                }
                 (Ownership::Ours, Goal::Absent) => decide::absent(id, stack, now, attempts),
                 (Ownership::Claimed, _) => {
                     Decision::Stuck(Problem::claimed(&format!("stack \"{}\"", id.trigger_stack_name())))
@@ -221,19 +230,33 @@ impl ExternalResource for ModelTrigger {
         observed.stack.is_some()
     }
 
+    fn notices(observed: &Observed) -> Vec<&'static str> {
+        observed.queues.as_ref().map(Queues::notices).unwrap_or_default()
+    }
+
     fn show(_placement: &Placement, output: Option<&Trigger>, status: &mut MlopsProjectStatus) {
-        status.trigger = output.map(|trigger| TriggerStatus { stack_id: trigger.stack_id.clone() });
+        status.trigger = output.map(|trigger| {
+            let queues = trigger.queues.as_ref();
+            TriggerStatus {
+                stack_id: trigger.stack_id.clone(),
+                waiting_messages: queues.is_some_and(|queues| queues.waiting),
+                dead_messages: queues.is_some_and(|queues| queues.dead),
+                replay_command: queues.and_then(Queues::replay),
+            }
+        });
     }
 
     fn remark(trigger: &Trigger) -> Option<Remark> {
-        trigger.shares_credentials.then(|| Remark {
-            reason: Reason::SharedCredentials,
-            message: "it is as declared, but its function holds the token of the operator's own Jenkins user, with which \
-                      whoever reads the function's secret can change and delete jobs; name a Secret with a user that has \
-                      Overall/Read, Item/Read and Item/Build alone in modelTrigger.credentialsSecretRef of the platform"
-                .to_owned(),
-            passing: false,
-        })
+        let shared = "its function holds the token of the operator's own Jenkins user, with which whoever reads the function's \
+                      secret can change and delete jobs; name a Secret with a user that has Overall/Read, Item/Read and \
+                      Item/Build alone in modelTrigger.credentialsSecretRef of the platform";
+        let mut all = trigger.queues.as_ref().map(Queues::remarks).unwrap_or_default();
+        all.extend(trigger.shares_credentials.then(|| (Reason::SharedCredentials, shared.to_owned())));
+        let reason = all.first()?.0;
+        let clauses: Vec<String> = all.into_iter().map(|(_, clause)| clause).collect();
+        let message = format!("it is as declared, but {}", clauses.join(". Besides, "));
+        // Not passing, although events may be served: more looks would cost more than an hour of an old remark does.
+        Some(Remark { reason, message, passing: false })
     }
 
     fn whereabouts(placement: &Placement, status: &MlopsProjectStatus) -> Option<String> {
@@ -242,6 +265,14 @@ impl ExternalResource for ModelTrigger {
             None => "(of unknown id)".to_owned(),
         };
         Some(format!("model trigger {what} in account {}, {}", placement.account_id, placement.region))
+    }
+}
+
+/// The same decision, with the queues of a trigger that is as declared.
+fn with_queues(decision: Decision<Action, Trigger>, queues: Option<Queues>) -> Decision<Action, Trigger> {
+    match decision {
+        Decision::InSync(trigger) => Decision::InSync(Trigger { queues, ..trigger }),
+        other => other,
     }
 }
 

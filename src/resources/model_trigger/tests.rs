@@ -58,6 +58,10 @@ fn stack(status: &str) -> Stack {
     Stack { id: STACK_ID.into(), status: status.into(), parameters, tags, role_arn, since: at(0), failure }
 }
 
+fn looked(stack: Stack) -> Observed {
+    Observed { stack: Some(stack), queues: None }
+}
+
 /// The stack is written down.
 fn attempts() -> Attempts {
     let intent = Intent { resource: RESOURCE.into(), n: 0, id: Some(STACK_ID.into()) };
@@ -145,7 +149,7 @@ fn every_status_has_its_move() {
     ];
     let id = platform().identity;
     for (status, present, absent) in cases {
-        let observed = Observed { stack: Some(older(status)) };
+        let observed = looked(older(status));
         let attempts = Attempts { failed_changes: 3, ..attempts() };
         let wanted = ModelTrigger::decide(&id, &Goal::Present(desired()), &observed, at(1), &attempts);
         assert_eq!(told(wanted), named(present), "{status}, wanted");
@@ -153,7 +157,7 @@ fn every_status_has_its_move() {
         assert_eq!(told(unwanted), named(absent), "{status}, not wanted");
     }
     for status in ["CREATE_COMPLETE", "UPDATE_COMPLETE", "IMPORT_COMPLETE"] {
-        let observed = Observed { stack: Some(stack(status)) };
+        let observed = looked(stack(status));
         let decision = ModelTrigger::decide(&id, &Goal::Present(desired()), &observed, at(1), &attempts());
         assert_eq!(told(decision), in_sync, "{status}, as declared");
     }
@@ -321,7 +325,7 @@ fn the_past_decides_where_the_status_alone_does_not() {
         ),
     ];
     for (name, stack, minute, attempts, expected) in cases {
-        let observed = Observed { stack };
+        let observed = Observed { stack, queues: None };
         let decision =
             ModelTrigger::decide(&platform().identity, &Goal::Present(desired()), &observed, at(minute), &attempts);
         assert_eq!(told(decision), named(&expected), "{name}");
@@ -334,7 +338,7 @@ fn a_stack_of_another_installation_is_neither_taken_nor_deleted() {
     let mut stack = stack("CREATE_COMPLETE");
     stack.tags.extend(elsewhere(&id).owner_tags(Owned::Stack));
     for goal in [Goal::Present(desired()), Goal::Absent] {
-        let observed = Observed { stack: Some(stack.clone()) };
+        let observed = looked(stack.clone());
         let decision = ModelTrigger::decide(&id, &goal, &observed, at(1), &attempts());
         assert!(told(decision).starts_with("stuck (ClusterClaimed): stack"));
     }
@@ -352,7 +356,7 @@ fn nothing_and_what_is_not_ours_is_gone() {
         (Some(foreign), attempts(), taken_over),
     ] {
         let id = platform().identity;
-        let decision = ModelTrigger::decide(&id, &Goal::Absent, &Observed { stack }, at(1), &attempts);
+        let decision = ModelTrigger::decide(&id, &Goal::Absent, &Observed { stack, queues: None }, at(1), &attempts);
         assert_eq!(told(decision), named(wanted));
     }
 }
@@ -400,7 +404,7 @@ fn each_difference_is_told_apart() {
     for (name, edit, expected) in cases {
         let mut stack = stack("UPDATE_COMPLETE");
         edit(&mut stack);
-        let observed = Observed { stack: Some(stack) };
+        let observed = looked(stack);
         let decision =
             ModelTrigger::decide(&platform().identity, &Goal::Present(desired()), &observed, at(1), &attempts());
         assert_eq!(told(decision), named(expected), "{name}");
@@ -473,7 +477,7 @@ fn the_function_gets_the_user_of_its_own_and_the_operators_is_remarked_on() {
         let desired = ModelTrigger::desired(&platform, &ready_bucket());
         assert!(desired.secret.reveal().contains(&json!(user).to_string()), "{case}");
         assert!(desired.fingerprint.ends_with(&format!(".{half}")), "{case}: a new token is a new fingerprint");
-        let observed = Observed { stack: Some(Stack { tags: desired.tags.clone(), ..stack("CREATE_COMPLETE") }) };
+        let observed = looked(Stack { tags: desired.tags.clone(), ..stack("CREATE_COMPLETE") });
         let goal = Goal::Present(desired);
         let decision = ModelTrigger::decide(&platform.identity, &goal, &observed, at(0), &attempts());
         let Decision::InSync(trigger) = decision else { panic!("{case}: {}", told(decision)) };
@@ -502,4 +506,86 @@ fn a_client_token_is_one_that_cloudformation_takes_and_tells_what_was_tried() {
     assert!(text.len() <= 128 && text.chars().all(|sign| sign.is_ascii_alphanumeric() || sign == '-'), "{text}");
     assert_ne!(text, token(&platform().identity, &fingerprint, "there"));
     assert_eq!(attempted(&tried_to_reach(stack("UPDATE_ROLLBACK_COMPLETE"), &fingerprint)), Some(fingerprint));
+}
+
+/// A trigger that is as declared, with a user of its own, whose queues were found like this at minute 0 and since.
+fn with_queues_found(waiting: bool, dead: bool, unread: Option<&str>, at_minute: i64) -> (Trigger, TriggerStatus) {
+    let arn = |name: &str| format!("arn:aws-cn:sqs:cn-north-1:111122223333:{name}");
+    let queues = Queues {
+        waiting_arn: arn("w"),
+        dead_arn: arn("d"),
+        log_group: "g".into(),
+        waiting,
+        dead,
+        unread: unread.map(str::to_owned),
+    };
+    let mut platform = platform();
+    function(&mut platform).credentials = Some(credentials("starter", "t2", "f2"));
+    let desired = ModelTrigger::desired(&platform, &ready_bucket());
+    let stack = Stack { tags: desired.tags.clone(), ..stack("CREATE_COMPLETE") };
+    let observed = Observed { stack: Some(stack), queues: Some(queues) };
+    let noticed_since = ModelTrigger::notices(&observed).into_iter().map(|notice| (notice, at(0))).collect();
+    let attempts = Attempts { noticed_since, ..attempts() };
+    let goal = Goal::Present(desired);
+    let decision = ModelTrigger::decide(&platform.identity, &goal, &observed, at(at_minute), &attempts);
+    let Decision::InSync(trigger) = decision else { panic!("{}", told(decision)) };
+    let mut status = MlopsProjectStatus::default();
+    ModelTrigger::show(&place(), Some(&trigger), &mut status);
+    (trigger, status.trigger.unwrap())
+}
+
+#[test]
+fn events_that_wait_or_died_are_remarked_on_and_those_that_are_just_served_are_not() {
+    let denied = Some("could not read how queue \"w\" stands: no; allow it");
+    let dead = Some(Reason::MessagesDead);
+    #[rustfmt::skip]
+    let rows = [
+        ("nothing is in the queues", (false, false, None, 90), None, (false, false)),
+        ("an event is in the queue at the first look", (true, false, None, 0), None, (false, false)),
+        ("a person had it looked at again at once", (true, false, None, 29), None, (false, false)),
+        ("events were there at two looks", (true, false, None, 45), Some(Reason::MessagesWaiting), (true, false)),
+        ("an event is in the dead-letter queue", (false, true, None, 0), dead, (false, true)),
+        ("events are in both", (true, true, None, 45), dead, (true, true)),
+        ("the operator may not look", (false, false, denied, 90), Some(Reason::QueuesUnchecked), (false, false)),
+    ];
+    for (case, (waiting, dead, unread, minute), reason, shown) in rows {
+        let (trigger, status) = with_queues_found(waiting, dead, unread, minute);
+        let remark = ModelTrigger::remark(&trigger);
+        assert_eq!(remark.as_ref().map(|remark| remark.reason), reason, "{case}");
+        assert!(!remark.is_some_and(|remark| remark.passing), "{case}: an hour is soon enough");
+        assert_eq!((status.waiting_messages, status.dead_messages), shown, "{case}");
+        assert_eq!(status.replay_command.is_some(), dead, "{case}");
+    }
+}
+
+#[test]
+fn a_remark_has_the_commands_that_tell_why_and_that_start_them_after_all() {
+    let (mut trigger, status) = with_queues_found(true, true, None, 60);
+    trigger.shares_credentials = true;
+    let arn = |name: &str| format!("arn:aws-cn:sqs:cn-north-1:111122223333:{name}");
+    let replay = format!(
+        "aws sqs start-message-move-task --region cn-north-1 --source-arn {} --destination-arn {}",
+        arn("d"),
+        arn("w")
+    );
+    let why = "aws logs filter-log-events --region cn-north-1 --log-group-name g --filter-pattern outcome";
+    let message = ModelTrigger::remark(&trigger).unwrap().message;
+    let expected = [
+        format!(
+            "it is as declared, but events whose jobs could not be started for days wait in its dead-letter queue, until two \
+             weeks after the event: see why with `{why}`, remove the cause, then start them with `{replay}`. Besides, "
+        ),
+        format!(
+            "events have waited in its queue for more than half an hour, since jobs cannot be started: see why with `{why}`; \
+             they are tried again by themselves for three days. Besides, its function holds the token of the operator's own"
+        ),
+    ];
+    assert!(message.starts_with(&expected.concat()), "{message}");
+    assert_eq!(status.replay_command, Some(replay));
+    let idle = TriggerStatus { stack_id: "s".into(), ..TriggerStatus::default() };
+    assert_eq!(
+        serde_json::to_value(idle).unwrap(),
+        json!({"stackId": "s"}),
+        "while nothing waits, nothing is said of it"
+    );
 }
