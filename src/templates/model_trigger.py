@@ -3,16 +3,17 @@
 Each message of the queue holds one event of SageMaker. Which jobs an event starts stands in its model package group's
 route, an object that the operator writes into the artifact bucket; a group without one is none of ours. Every job is
 started once for an event, though queues deliver more than once and a run may end between any two calls: who starts a job
-claims it first, by an object that can be made once only, and notes beside it that it was started. A claim without that
-note is looked into in Jenkins once nobody can be at it any more. Each event is written down before it is served, and
-whoever comes first starts all events of its group that wait, in the order of their times; it stops at the first that
-cannot be started. Groups do not wait for each other.
+claims it first, by an object that can be made once only, and notes beside it that it was started, or that the attempt is
+over. A claim without a start is looked into in Jenkins once nobody can be at it any more. Each event is written down before
+it is served, and whoever comes first starts all events of its group that wait, in the order of their times; it stops at the
+first that cannot be started. For a minute after that, later events of the group only say so. Groups do not wait for each
+other.
 
 What is served, or of no group with a route, is done. All else is raised, whether it may pass (Unavailable) or a person
-must act first (Refused): the message comes again, for days, and goes to the dead letters then. A user whom Jenkins
-refuses may be one whom it does not know yet: while it starts, a valid token is answered with 401, and a POST with 403.
-So a refusal is asked again until it has lasted for a while. The Jenkins user and API token are read from Secrets Manager
-at each event that starts something, so that a new token needs no new function.
+must act first (Refused): the message comes again, after a minute at first and ever later, for days, and goes to the dead
+letters then. A user whom Jenkins refuses may be one whom it does not know yet: while it starts, a valid token is answered
+with 401, and a POST with 403. So a refusal is asked again until it has lasted for a while. The Jenkins user and API token
+are read from Secrets Manager at each event that starts something, so that a new token needs no new function.
 """
 
 import base64
@@ -20,6 +21,7 @@ import http.client
 import json
 import os
 import re
+import socket
 import ssl
 import time
 import urllib.error
@@ -42,11 +44,16 @@ YOUNG = 300  # seconds for which a claim may be somebody's who is at it: twice a
 ENOUGH = 75  # seconds that must be left to begin with an event
 KEPT = 30 * 24 * 3600  # seconds for which claims are kept: twice as long as any queue keeps a message
 PAGE = 100  # old claims that are removed at once
+FIRST_WAIT, LONGEST_WAIT = 60, 900  # seconds until a message comes again: after its first failure, and by its queue
+HOLDS = 60  # seconds for which an event that cannot be started holds the later ones of its group without another attempt
 WAITS = "it comes again by itself"
 
 
 class TriggerError(Exception):
     """A sentence for log and queue: what is wrong, and what to do. It never holds the token."""
+
+    slowly = False  # whether to try again soon would do harm
+    unheard = False  # whether Jenkins may do later what it was asked for, since nobody has heard that it did not
 
 
 class Unavailable(TriggerError):
@@ -115,7 +122,10 @@ class Jenkins:
             with answer:
                 return answer.code, answer.headers, b""
         except (OSError, http.client.HTTPException) as error:
-            raise self.silent(getattr(error, "reason", error)) from None
+            reason = getattr(error, "reason", error)
+            silent = self.silent(reason)
+            silent.unheard = not isinstance(reason, (ConnectionRefusedError, socket.gaierror, ssl.SSLCertVerificationError))
+            raise silent from None
 
     def silent(self, reason):
         """Why there is no answer."""
@@ -175,7 +185,10 @@ class Jenkins:
         if status in (408, 425, 429):
             return Unavailable(f"Jenkins at {self.base} asks to come back later: it answers {status}")
         if status >= 500:
-            return Unavailable(f"Jenkins at {self.base} is not available: it answers {status}")
+            error = Unavailable(f"Jenkins at {self.base} is not available: it answers {status}")
+            # What a proxy says that has asked Jenkins.
+            error.unheard = status in (502, 504)
+            return error
         sentences = {
             400: f"{job} does not take the parameters MODEL_PACKAGE_ARN and EVENT_ID: register the job anew",
             401: "Jenkins does not accept the user and API token: renew the API token",
@@ -184,7 +197,10 @@ class Jenkins:
             405: f"something before {self.base} lets no POST through: allow it to the model trigger",
             409: f"{job} cannot be built: enable the job",
         }
-        return Refused(sentences.get(status, f"Jenkins answers {status} for {job}"))
+        error = Refused(sentences.get(status, f"Jenkins answers {status} for {job}"))
+        # A user directory may lock the account of a user who is refused too often.
+        error.slowly = status == 401
+        return error
 
 
 def item_path(url):
@@ -219,9 +235,11 @@ class Bucket:
         self.s3 = boto3.client("s3", config=patience)
 
     def ask(self, call, unless=(), **arguments):
-        """The answer of a call; None where S3 refuses it with one of these codes."""
+        """The answer of a call; None where S3 refuses it with one of these codes. `now` becomes the time of the answer."""
         try:
-            return call(Bucket=self.name, **arguments)
+            answer = call(Bucket=self.name, **arguments)
+            self.now = parsedate_to_datetime(answer["ResponseMetadata"]["HTTPHeaders"]["date"]).timestamp()
+            return answer
         except ClientError as error:
             if error.response.get("Error", {}).get("Code") in unless:
                 return None
@@ -236,7 +254,6 @@ class Bucket:
     def list(self, folder):
         """Names below a folder with entity tag and age in seconds, by S3's own clock: the first thousand in order."""
         answer = self.ask(self.s3.list_objects_v2, Prefix=self.prefix + folder)
-        self.now = parsedate_to_datetime(answer["ResponseMetadata"]["HTTPHeaders"]["date"]).timestamp()
         found = answer.get("Contents") or []
         start = len(self.prefix + folder)
         return {one["Key"][start:]: (one["ETag"], self.now - one["LastModified"].timestamp()) for one in found}
@@ -257,11 +274,12 @@ class Bucket:
         return found
 
     def write(self, key, document, **condition):
-        """Whether it was written: not where the condition does not hold, or somebody else is at it."""
+        """Its entity tag; None where the condition does not hold, or somebody else is at it."""
         body = json.dumps(document).encode()
         given = {"Key": self.prefix + key, "Body": body, "ContentType": "application/json"} | condition
         lost = ("PreconditionFailed", "ConditionalRequestConflict", "NoSuchKey")
-        return self.ask(self.s3.put_object, lost, **given) is not None
+        answer = self.ask(self.s3.put_object, lost, **given)
+        return None if answer is None else answer["ETag"]
 
     def remove(self, folder, outlived=lambda name: name == "", most=1000):
         """Removes objects for good, in a bucket with versions too: the one of that key, or those below the folder up to the
@@ -331,6 +349,25 @@ class Route:
                 raise Refused(f"the route of {group} names {job}, which is no path of a job")
 
 
+class Hold:
+    """An event of a group that could not be started just now."""
+
+    groups = {}  # as long as this process lives: the function is warm
+
+    def __init__(self, event, route, error, now):
+        self.event, self.route, self.until = event, route, now + HOLDS
+        self.kind, self.text = type(error), str(error)
+        for group in [group for group, hold in self.groups.items() if hold.until <= now]:
+            del self.groups[group]
+        self.groups[event.group] = self
+
+    @classmethod
+    def before(cls, event):
+        """What holds an event, if its route is one that starts something."""
+        hold = cls.groups.get(event.group)
+        return hold if hold and hold.event.name < event.name and event.status in hold.route.statuses else None
+
+
 class Run:
     """One run of the function, for the group of one event."""
 
@@ -348,6 +385,7 @@ class Run:
     def serve(self):
         """Starts what the event and those before it in its group start; gives what became of the event."""
         event = self.event
+        self.held_back()
         found = self.bucket.read(f"routes/{event.group}.json")
         route = None if found is None else Route(found, event.group)
         if route is None or event.status not in route.statuses:
@@ -363,6 +401,7 @@ class Run:
                 for name in waiting:
                     self.work_off(f"events/{event.group}/{name}", route)
                     served = served or name == event.name
+            Hold.groups.pop(event.group, None)
         except TriggerError as error:
             # What comes after this event in its group comes again with messages of its own.
             if not served:
@@ -370,6 +409,21 @@ class Run:
             self.told.append({"later": str(error)})
         self.clean()
         return "served"
+
+    def held_back(self):
+        """An event that another one holds is written down, so that it is started in its turn, and comes again."""
+        hold = Hold.before(self.event)
+        if hold is None or self.finished(self.event, hold.route):
+            return
+        # By S3's clock: that of a process stands still between two runs.
+        if self.bucket.now >= hold.until:
+            Hold.groups.pop(self.event.group, None)
+            return
+        self.bucket.write(self.event.key, self.event.document(), IfNoneMatch="*")
+        error = hold.kind(f"it waits behind event {hold.event.id} of its group: {hold.text}")
+        # The run that starts that one starts this one, too.
+        error.slowly = True
+        raise error
 
     def finished(self, event, route):
         claims = self.bucket.list(event.claims)
@@ -394,28 +448,53 @@ class Run:
             if f"{name}.started" in claims:
                 continue
             try:
-                found = self.claimed(event.claims + name, job, claims.get(name), event)
-                item = None if found else self.jenkins().start(job, event.parameters)
+                tag = self.claim(event, name, job, claims)
+                item = self.attempt(event, route, name, tag, taken_over=name in claims)
                 self.bucket.write(f"{event.claims}{name}.started", {"job": job, "queueItem": item}, IfNoneMatch="*")
                 self.told.append({"event": event.id, "job": job, "started": item is not None, "queueItem": item})
             except TriggerError as error:
                 failed.append(error)
         if failed:
             kind = Unavailable if any(isinstance(error, Unavailable) for error in failed) else Refused
-            raise kind("; ".join(dict.fromkeys(str(error) for error in failed)))
+            error = kind("; ".join(dict.fromkeys(str(error) for error in failed)))
+            error.slowly = any(error.slowly for error in failed)
+            raise error
 
-    def claimed(self, key, job, claim, event):
-        """Claims a job for an event; gives whether somebody had started it before, and ended before saying so."""
+    def attempt(self, event, route, name, tag, taken_over):
+        """The queue item of a job that this run has claimed; None where it was started before, or an equal item waits."""
+        try:
+            job, jenkins = route.jobs[name], self.jenkins()
+            # Whoever claimed it before may have started it, and ended before saying so.
+            if taken_over and jenkins.has(job, event.parameters):
+                return None
+            return jenkins.start(job, event.parameters)
+        except TriggerError as error:
+            if not error.unheard:
+                self.release(f"{event.claims}{name}.over", tag)
+            Hold(event, route, error, self.bucket.now)
+            raise
+
+    def release(self, key, tag):
+        """Notes that an attempt is over, so that the next one need not wait until this run cannot be at it any more."""
+        try:
+            self.bucket.write(key, {"claim": tag})
+        except TriggerError as error:
+            self.told.append({"notReleased": str(error)})
+
+    def claim(self, event, name, job, claims):
+        """Claims a job for an event; gives the claim's entity tag."""
+        key = event.claims + name
         # No two claims are equal, so that of two who take over the same one only one succeeds.
         mine = {"job": job, "run": self.context.aws_request_id, "claim": str(uuid.uuid4())}
-        if claim is None:
-            condition = {"IfNoneMatch": "*"}
-        else:
-            tag, age = claim
-            condition = {"IfMatch": tag} if age >= YOUNG else None
-        if condition is None or not self.bucket.write(key, mine, **condition):
+        condition = {"IfNoneMatch": "*"}
+        if name in claims:
+            tag, age = claims[name]
+            over = age >= YOUNG or f"{name}.over" in claims and (self.bucket.read(key + ".over") or {}).get("claim") == tag
+            condition = {"IfMatch": tag} if over else None
+        tag = condition and self.bucket.write(key, mine, **condition)
+        if not tag:
             raise Unavailable(f"{job} is being started for event {event.id} by somebody else, or was until just now: {WAITS}")
-        return claim is not None and self.jenkins().has(job, event.parameters)
+        return tag
 
     def outlived(self, name):
         """Whether something named after an event is older than what is kept."""
@@ -429,6 +508,25 @@ class Run:
             self.bucket.remove("starting/", self.outlived, PAGE)
         except TriggerError as error:
             self.told.append({"notRemoved": str(error)})
+
+
+def come_sooner(record, error, context):
+    """Shortens the time until a message comes again, after which its queue would show it: a minute at first, twice as long
+    after each further failure. Gives why it could not."""
+    received = int((record.get("attributes") or {}).get("ApproximateReceiveCount", 1))
+    wait = FIRST_WAIT * 2 ** min(received - 1, 10)
+    if wait >= LONGEST_WAIT or error.slowly or context.get_remaining_time_in_millis() < SECONDS * 1000:
+        return None
+    # In a VPC nothing may answer there, and the message comes again without that.
+    patience = Config(connect_timeout=3, read_timeout=5, retries={"total_max_attempts": 1})
+    try:
+        sqs = boto3.client("sqs", config=patience)
+        sqs.change_message_visibility(
+            QueueUrl=os.environ["QUEUE_URL"], ReceiptHandle=record["receiptHandle"], VisibilityTimeout=wait
+        )
+    except (BotoCoreError, ClientError, KeyError) as silent:
+        return str(silent)
+    return None
 
 
 def handler(event, context):
@@ -446,6 +544,8 @@ def handler(event, context):
             outcome["outcome"] = run.serve()
         except TriggerError as error:
             outcome["outcome"] = str(error)
+            if silent := come_sooner(record, error, context):
+                outcome["notSooner"] = silent
             raise
         finally:
             print(json.dumps(outcome | {"jobs": run.told}))

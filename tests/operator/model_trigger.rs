@@ -311,6 +311,42 @@ fn refuses(scene: &Scene, status: u16) {
     scene.harness.sandbox.fault(Fault::on("jenkins", "POST buildWithParameters").before(refusal));
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_jenkins_that_is_away_for_a_moment_costs_a_minute() {
+    let mut scene = Scene::ready().await;
+    refuses(&scene, 503);
+    let model = scene.approve().await;
+    scene.pass(Duration::from_secs(30)).await;
+    assert_eq!(scene.messages("WaitingEvents"), 1);
+    scene.harness.sandbox.clear_faults();
+    scene.pass(Duration::from_mins(1)).await;
+    assert_eq!((scene.builds().await, scene.messages("WaitingEvents")), (vec![model], 0));
+    let asked = scene.harness.sandbox.calls();
+    assert!(asked.iter().any(|call| call == "sqs ChangeMessageVisibility"), "{asked:?}");
+    scene.end().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_job_that_refuses_for_good_holds_its_group_without_a_call_to_jenkins_for_each_event() {
+    let mut scene = Scene::ready().await;
+    refuses(&scene, 409);
+    let mut models = Vec::new();
+    for _ in 0..20 {
+        models.push(scene.approve().await);
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+    scene.pass(Duration::from_secs(30)).await;
+    assert_eq!((scene.messages("WaitingEvents"), scene.posts()), (20, 1), "of twenty events one asks Jenkins");
+    scene.pass(Duration::from_mins(10)).await;
+    let waits = scene.posts();
+    assert!((3..=4).contains(&waits), "after 1, 2 and 4 minutes: {waits}");
+    scene.harness.sandbox.clear_faults();
+    scene.pass(Duration::from_mins(16)).await;
+    assert_eq!(scene.builds().await, models);
+    assert_eq!((scene.messages("WaitingEvents"), scene.messages("FailedEvents")), (0, 0));
+    scene.end().await;
+}
+
 impl Scene {
     /// The trigger's condition, and what the status says of its queues.
     fn told(&self) -> (String, Value) {

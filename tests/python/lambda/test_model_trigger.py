@@ -50,6 +50,20 @@ class SecretsManager:
         return {"SecretString": self.text, "ARN": SecretId}
 
 
+class Queue:
+    """Notes for how long messages are to be hidden, or refuses it."""
+
+    def __init__(self):
+        self.waits, self.error = [], None
+
+    def change_message_visibility(self, QueueUrl, ReceiptHandle, VisibilityTimeout):
+        assert (QueueUrl, ReceiptHandle) == ("https://queue", "handle")
+        if self.error:
+            raise self.error
+        self.waits.append(VisibilityTimeout)
+        return {}
+
+
 class Context:
     """What Lambda tells the function of its own run."""
 
@@ -76,10 +90,13 @@ class Bench(unittest.TestCase):
         self.addCleanup(self.jenkins.stop)
         self.url = self.jenkins.url
         self.job = f"{self.url}/{DEPLOY}"
-        environment = {"JENKINS_URL": self.url, "SECRET_ARN": "arn:secret", "ARTIFACT_BUCKET": "bucket", "BUCKET_PREFIX": PREFIX}
+        environment = {
+            "JENKINS_URL": self.url, "SECRET_ARN": "arn:secret", "ARTIFACT_BUCKET": "bucket", "BUCKET_PREFIX": PREFIX,
+            "QUEUE_URL": "https://queue",
+        }
         self.enterContext(mock.patch.dict(os.environ, environment))
         self.clock, self.pauses, self.configs = NOON, [], {}
-        self.secrets, self.s3 = SecretsManager(), FakeS3(lambda: self.clock)
+        self.secrets, self.s3, self.queue = SecretsManager(), FakeS3(lambda: self.clock), Queue()
         self.keep(user="robot", token=TOKEN)
         self.enterContext(mock.patch.dict(sys.modules, {"boto3": types.SimpleNamespace(client=self.client)}))
         spec = importlib.util.spec_from_file_location("model_trigger", SOURCE)
@@ -94,7 +111,7 @@ class Bench(unittest.TestCase):
 
     def client(self, service, config):
         self.configs[service] = config
-        return {"s3": self.s3, "secretsmanager": self.secrets}[service]
+        return {"s3": self.s3, "secretsmanager": self.secrets, "sqs": self.queue}[service]
 
     def sleep(self, seconds):
         self.clock += seconds
@@ -109,39 +126,44 @@ class Bench(unittest.TestCase):
         found = {"version": 1, "owner": "ml/churn", "approvalStatuses": list(statuses), "jobs": named}
         self.s3.put_object("bucket", f"{PREFIX}routes/{group}.json", json.dumps(found).encode())
 
-    def run_it(self, event=EVENT):
+    def run_it(self, event=EVENT, received=1):
         self.context.runs += 1
-        with contextlib.redirect_stdout(io.StringIO()) as log:
+        attributes = {"ApproximateReceiveCount": str(received)}
+        record = {"body": json.dumps(event), "receiptHandle": "handle", "attributes": attributes}
+        with contextlib.redirect_stdout(io.StringIO()) as self.log:
             try:
-                return self.function.handler({"Records": [{"body": json.dumps(event)}]}, self.context)[0]
+                return self.function.handler({"Records": [record]}, self.context)[0]
             finally:
-                self.assertNotIn(TOKEN, log.getvalue())
+                self.assertNotIn(TOKEN, self.log.getvalue())
 
     def started(self, event=EVENT):
         return [one["started"] for one in self.run_it(event)["jobs"]]
 
-    def fails(self, kind, event=EVENT):
+    def fails(self, kind, event=EVENT, received=1):
         """The sentence with which it fails: as `Unavailable` or `Refused`."""
         with self.assertRaises(self.function.TriggerError) as caught:
-            self.run_it(event)
+            self.run_it(event, received)
         text = str(caught.exception)
         self.assertEqual(type(caught.exception).__name__, kind, text)
         self.assertNotIn(TOKEN, text + repr(caught.exception.__cause__))
         return text
 
     def later(self, seconds=900):
-        """The message comes again: after its visibility timeout."""
+        """The message comes again: after its queue's visibility timeout, unless it was shortened."""
         self.clock += seconds
 
     def fresh(self):
         """Nothing is written down but routes."""
         self.s3.versions = {key: one for key, one in self.s3.versions.items() if "/routes/" in key}
+        self.function.Hold.groups.clear()
 
     def abandoned(self):
-        """Leaves claims behind that nobody is at any more."""
+        """Leaves claims behind that nobody is at any more, and that nobody has said so of: their run was stopped."""
         self.fresh()
         self.jenkins.start = {DEPLOY: 503, ENDPOINT: 503}
         self.fails("Unavailable")
+        for key in [key for key in self.s3.versions if key.endswith(".over")]:
+            del self.s3.versions[key]
         self.jenkins.start = {}
         self.jenkins.calls.clear()
         self.later()
@@ -320,42 +342,57 @@ class Once(Bench):
         self.assertEqual(self.started(), [False])
 
     def test_wherever_a_run_ends_each_job_is_started_once_and_no_event_is_left(self):
-        """A run is stopped before and after each of its calls to S3, and before and after each POST; then the message comes
-        again until it is done."""
+        """A run is stopped before and after each of its calls to S3, and before and after each call to Jenkins: the first run,
+        one that Jenkins refuses, and one after that. Then the message comes again until it is done."""
         self.route(deploy=DEPLOY, endpoint=ENDPOINT)
-        once, stops = self.function.Jenkins.once, 0
-        for stop in range(1000):
-            self.jenkins.builds = {DEPLOY: [], ENDPOINT: []}
-            self.fresh()
-            left = [stop]
-
-            def edge(*_):
-                left[0] -= 1
-                if left[0] == -1:
-                    raise Killed
-
-            def asked(jenkins, url, form):
-                edge()
-                answer = once(jenkins, url, form)
-                edge()
-                return answer
-
-            with mock.patch.object(self.function.Jenkins, "once", asked):
-                self.s3.onlooker = edge
-                try:
+        for case in ("the first run", "a run that is refused", "a run after a refused one"):
+            stops = 0
+            for stop in range(1000):
+                self.jenkins.builds = {DEPLOY: [], ENDPOINT: []}
+                self.fresh()
+                self.jenkins.start = {} if case == "the first run" else {DEPLOY: 503, ENDPOINT: 503}
+                if case == "a run after a refused one":
+                    self.fails("Unavailable")
+                    self.jenkins.start = {}
+                    self.later(60)
+                stopped, over = self.stopped_at(stop)
+                stops += stopped
+                self.jenkins.start = {}
+                for _ in range(3):
+                    self.later()
                     self.run_it()
-                except Killed:
-                    stops += 1
-                self.s3.onlooker = lambda *_: None
-            for _ in range(3):
-                self.later()
+                with self.subTest(case=case, stop=stop):
+                    self.assertEqual((self.builds(DEPLOY), self.builds(ENDPOINT)), (["7f1c"], ["7f1c"]))
+                    self.assertEqual(self.written("events/"), [])
+                if over:
+                    break
+            self.assertGreater(stops, 20, case)
+
+    def stopped_at(self, stop):
+        """Runs the function, and stops it at this edge of a call. Gives whether it was stopped, and whether it had no such edge."""
+        once, left, stopped = self.function.Jenkins.once, [stop], False
+
+        def edge(*_):
+            left[0] -= 1
+            if left[0] == -1:
+                raise Killed
+
+        def asked(jenkins, url, form):
+            edge()
+            answer = once(jenkins, url, form)
+            edge()
+            return answer
+
+        with mock.patch.object(self.function.Jenkins, "once", asked):
+            self.s3.onlooker = edge
+            try:
                 self.run_it()
-            with self.subTest(stop=stop):
-                self.assertEqual((self.builds(DEPLOY), self.builds(ENDPOINT)), (["7f1c"], ["7f1c"]))
-                self.assertEqual(self.written("events/"), [])
-            if left[0] >= 0:
-                break
-        self.assertGreater(stops, 20)
+            except Killed:
+                stopped = True
+            except self.function.TriggerError:
+                pass
+            self.s3.onlooker = lambda *_: None
+        return stopped, left[0] >= 0
 
 
 class Order(Bench):
@@ -377,18 +414,27 @@ class Order(Bench):
         self.jenkins.start[DEPLOY] = 409
         self.fails("Refused", event("a", minute=1))
         self.jenkins.start.clear()
-        self.assertIn("for event a by somebody else", self.fails("Unavailable", event("b", minute=2)))
+        sentence = f"it waits behind event a of its group: {self.job} cannot be built: enable the job"
+        self.assertEqual(self.fails("Refused", event("b", minute=2)), sentence)
         self.assertEqual(self.builds(), [])
-        self.later()
+        self.later(60)
         self.assertEqual(self.started(event("b", minute=2)), [True, True])
         self.assertEqual(self.builds(), ["a", "b"])
 
     def test_an_event_that_was_served_is_done_though_a_later_one_of_its_group_fails(self):
-        self.jenkins.start[DEPLOY] = 503
-        self.fails("Unavailable", event("b", minute=2))
-        self.jenkins.start.clear()
-        self.assertEqual(self.run_it(event("a", minute=1))["outcome"], "served")
+        start = self.function.Jenkins.start
+
+        def unless_b(jenkins, job, parameters):
+            if parameters["EVENT_ID"] == "b":
+                raise self.function.Unavailable("no")
+            return start(jenkins, job, parameters)
+
+        with mock.patch.object(self.function.Jenkins, "start", unless_b):
+            self.fails("Unavailable", event("b", minute=2))
+            result = self.run_it(event("a", minute=1))
+        self.assertEqual((result["outcome"], result["jobs"][-1]), ("served", {"later": "no"}))
         self.assertEqual(self.builds(), ["a"])
+        self.assertIn("it waits behind event b", self.fails("Unavailable", event("c", minute=3)))
 
     def test_groups_do_not_wait_for_each_other(self):
         self.route("others", deploy=ENDPOINT)
@@ -416,6 +462,153 @@ class Order(Bench):
         self.assertEqual(self.started(), [True])
 
 
+class HeldBack(Bench):
+    """Later events of a group whose first cannot be started."""
+
+    def setUp(self):
+        super().setUp()
+        self.jenkins.start[DEPLOY] = 409
+        self.fails("Refused", event("a", minute=1))
+        self.jenkins.calls.clear()
+        self.s3.calls.clear()
+
+    def test_for_a_minute_they_ask_nothing_of_jenkins_and_list_once(self):
+        for number in range(30):
+            self.fails("Refused", event(f"b{number}", minute=2))
+        self.assertEqual((self.jenkins.calls, self.secrets.reads), ([], 1))
+        self.assertEqual([operation for operation, _ in self.s3.calls], ["ListObjectsV2", "PutObject"] * 30)
+        self.later(59)
+        self.fails("Refused", event("b0", minute=2))
+        self.assertEqual(self.jenkins.calls, [])
+        self.later(1)
+        self.fails("Refused", event("b0", minute=2))
+        self.assertEqual([method for method, _, _, _ in self.jenkins.calls], ["GET", "GET", "POST"])
+
+    def test_they_are_started_in_their_order_by_whoever_starts_the_first(self):
+        self.fails("Refused", event("c", minute=3))
+        self.fails("Refused", event("b", minute=2))
+        self.jenkins.start.clear()
+        self.later(20)
+        self.assertEqual(self.started(event("a", minute=1)), [True, True, True])
+        self.assertEqual(self.builds(), ["a", "b", "c"])
+        self.assertEqual(self.run_it(event("c", minute=3))["outcome"], "its jobs were started before")
+        self.assertEqual(self.started(event("d", minute=4)), [True], "nothing holds it any more")
+
+    def test_an_event_before_it_is_not_held(self):
+        self.jenkins.start.clear()
+        self.assertEqual(self.started(event("z", minute=0)), [True, True])
+        self.assertEqual(self.builds(), ["z", "a"])
+
+    def test_one_that_was_served_before_or_that_starts_nothing_is_done(self):
+        self.assertEqual(self.run_it(event("b", minute=2, status="Rejected"))["outcome"], "no job waits for it")
+        self.route(deploy=ENDPOINT)
+        self.later(60)
+        self.started(event("b", minute=2))
+        self.route(deploy=DEPLOY)
+        self.fails("Refused", event("c", minute=3))
+        self.assertEqual(self.run_it(event("b", minute=2))["outcome"], "its jobs were started before")
+
+    def test_a_route_that_changes_meanwhile_counts_for_a_status_that_it_did_not_name(self):
+        self.route(statuses=["Approved", "Rejected"], deploy=DEPLOY)
+        self.jenkins.start.clear()
+        self.assertEqual(self.started(event("b", minute=2, status="Rejected")), [True, True])
+
+    def test_other_groups_are_not(self):
+        self.route("others", deploy=ENDPOINT)
+        self.assertEqual(self.started(event("b", group="others", minute=5)), [True])
+
+
+class Sooner(Bench):
+    """When a message comes again whose run has failed."""
+
+    def test_the_wait_grows_from_a_minute_to_what_the_queue_has(self):
+        self.jenkins.start[DEPLOY] = 503
+        for received, wait in ((1, [60]), (2, [120]), (3, [240]), (4, [480]), (5, []), (6, []), (291, [])):
+            with self.subTest(received=received):
+                self.queue.waits.clear()
+                self.fails("Unavailable", received=received)
+                self.assertEqual(self.queue.waits, wait)
+
+    def test_an_attempt_that_failed_need_not_be_waited_for(self):
+        self.jenkins.start[DEPLOY] = 500
+        self.fails("Unavailable")
+        self.later(60)
+        self.jenkins.start.clear()
+        self.assertEqual(self.started(), [True])
+        self.assertEqual([method for method, _, _, _ in self.jenkins.calls], ["POST", "GET", "GET", "POST"])
+
+    def test_an_attempt_that_may_still_come_to_something_is_waited_for_and_looked_into(self):
+        for status in (None, 502, 504):
+            with self.subTest(status=status):
+                self.fresh()
+                self.jenkins.builds[DEPLOY].clear()
+                if status is None:
+                    self.function.SECONDS = 0.2
+                    self.jenkins.silent.clear()
+                else:
+                    self.jenkins.start[DEPLOY] = status
+                self.fails("Unavailable")
+                self.function.SECONDS = 15
+                self.jenkins.silent.set()
+                self.jenkins.start.clear()
+                self.later(60)
+                self.assertIn("by somebody else, or was until just now", self.fails("Unavailable", received=2))
+                self.jenkins.builds[DEPLOY] = [{"number": 1, "actions": [None, {"parameters": PARAMETERS}]}]
+                self.later(240)
+                self.assertEqual(self.started(), [False])
+
+    def test_one_that_did_not_reach_jenkins_is_over(self):
+        os.environ["JENKINS_URL"] = "http://127.0.0.1:1"
+        self.fails("Unavailable")
+        os.environ["JENKINS_URL"] = self.url
+        self.later(60)
+        self.assertEqual(self.started(), [True])
+
+    def test_that_an_earlier_attempt_is_over_does_not_count_for_the_present_one(self):
+        self.jenkins.start[DEPLOY] = 503
+        self.fails("Unavailable")
+        self.jenkins.start.clear()
+        self.later(60)
+        has, seen = self.function.Jenkins.has, []
+
+        def meanwhile(jenkins, job, parameters):
+            if not seen:
+                seen.append(self.fails("Unavailable"))
+            return has(jenkins, job, parameters)
+
+        with mock.patch.object(self.function.Jenkins, "has", meanwhile):
+            self.assertEqual(self.started(), [True])
+        self.assertIn("by somebody else", seen[0])
+        self.assertEqual(self.builds(), ["7f1c"])
+
+    def test_a_user_who_is_refused_is_not_tried_again_soon_lest_the_account_be_locked(self):
+        self.jenkins.start[DEPLOY] = 401
+        self.fails("Refused")
+        self.assertEqual(self.queue.waits, [])
+
+    def test_what_is_held_back_keeps_its_time(self):
+        self.jenkins.start[DEPLOY] = 503
+        self.fails("Unavailable", event("a", minute=1))
+        self.fails("Unavailable", event("b", minute=2))
+        self.assertEqual(self.queue.waits, [60])
+
+    def test_where_it_cannot_be_shortened_the_log_says_why_and_the_run_fails_as_before(self):
+        self.jenkins.start[DEPLOY] = 503
+        denied = ClientError({"Error": {"Code": "AccessDenied", "Message": "not authorized"}}, "ChangeMessageVisibility")
+        for error in (denied, ConnectTimeoutError(endpoint_url="https://sqs")):
+            with self.subTest(error=type(error).__name__):
+                self.fresh()
+                self.queue.error = error
+                self.assertEqual(self.fails("Unavailable"), f"Jenkins at {self.url} is not available: it answers 503")
+                self.assertEqual(json.loads(self.log.getvalue())["notSooner"], str(error))
+        config = self.configs["sqs"]
+        self.assertLess(config.retries["total_max_attempts"] * (config.connect_timeout + config.read_timeout), 15)
+
+    def test_what_was_served_is_not_hidden(self):
+        self.run_it()
+        self.assertEqual(self.queue.waits, [])
+
+
 class Forgotten(Bench):
     def test_claims_go_after_thirty_days_and_not_before_in_all_their_versions(self):
         self.jenkins.start[DEPLOY] = 503
@@ -425,10 +618,10 @@ class Forgotten(Bench):
         self.jenkins.start.clear()
         self.later()
         self.run_it()
-        self.assertEqual(sum(len(versions) for key, versions in self.s3.versions.items() if "/starting/" in key), 4)
+        self.assertEqual(sum(len(versions) for key, versions in self.s3.versions.items() if "/starting/" in key), 6)
         self.clock = NOON + 30 * 24 * 3600 - 60
         self.run_it(event("b", time="2026-03-31T11:59:00Z"))
-        self.assertEqual(len(self.written("starting/")), 4)
+        self.assertEqual(len(self.written("starting/")), 5)
         self.clock = NOON + 30 * 24 * 3600 + 60
         self.run_it(event("c", time="2026-03-31T12:01:00Z"))
         self.assertEqual({key.split("/")[1] for key in self.written("starting/")}, {"2026-03-31T11:59:00.000000000Z-b", "2026-03-31T12:01:00.000000000Z-c"})

@@ -56,7 +56,11 @@ class ModelTriggerTemplate(unittest.TestCase):
         waiting = queues["WaitingEvents"]
         redrive = waiting["RedrivePolicy"]
         self.assertEqual(redrive["deadLetterTargetArn"], "<FailedEvents.Arn>")
-        self.assertEqual(waiting["VisibilityTimeout"] * redrive["maxReceiveCount"], 3 * 24 * 3600)
+        # What the function makes of the queue's own time after the first failures (FIRST_WAIT, LONGEST_WAIT).
+        sooner = [60, 120, 240, 480]
+        rest = (redrive["maxReceiveCount"] - len(sooner)) * waiting["VisibilityTimeout"]
+        self.assertGreaterEqual(sum(sooner) + rest, 3 * 24 * 3600)
+        self.assertLess(sum(sooner) + rest, 3 * 24 * 3600 + waiting["VisibilityTimeout"])
         self.assertGreaterEqual(waiting["VisibilityTimeout"], 6 * only("AWS::Lambda::Function")["Timeout"])
 
     def test_a_message_that_fails_holds_no_other_and_several_runs_go_on_at_once(self):
@@ -73,7 +77,7 @@ class ModelTriggerTemplate(unittest.TestCase):
             [
                 (["logs:CreateLogStream", "logs:PutLogEvents"], "<LogGroup.Arn>"),
                 ("secretsmanager:GetSecretValue", "<JenkinsCredentials>"),
-                (["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"], "<WaitingEvents.Arn>"),
+                (["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ChangeMessageVisibility"], "<WaitingEvents.Arn>"),
                 ("s3:GetObject", OURS + "routes/*"),
                 (["s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:DeleteObjectVersion"], [OURS + "events/*", OURS + "starting/*"]),
                 (["s3:ListBucket", "s3:ListBucketVersions"], "arn:aws:s3:::artifacts"),
@@ -99,7 +103,7 @@ class ModelTriggerTemplate(unittest.TestCase):
         variables = only("AWS::Lambda::Function")["Environment"]["Variables"]
         wanted = {
             "ARTIFACT_BUCKET": "artifacts", "BUCKET_PREFIX": "mlops-operator/0a1b/",
-            "JENKINS_URL": "https://ci.example", "SECRET_ARN": "<JenkinsCredentials>",
+            "JENKINS_URL": "https://ci.example", "QUEUE_URL": "<WaitingEvents>", "SECRET_ARN": "<JenkinsCredentials>",
         }
         self.assertEqual(variables, wanted)
         self.assertTrue(Stack(TEXT).template["Parameters"]["JenkinsSecret"]["NoEcho"])
@@ -109,12 +113,13 @@ class ModelTriggerTemplate(unittest.TestCase):
         alarms = dict(stack(AlarmTopicArn=TOPIC).resources("AWS::CloudWatch::Alarm"))
         self.assertEqual(
             {(one["Namespace"], one["MetricName"], *one["AlarmActions"]) for one in alarms.values()},
-            {("AWS/SQS", "ApproximateAgeOfOldestMessage", TOPIC), ("AWS/SQS", "ApproximateNumberOfMessagesVisible", TOPIC)},
+            {("AWS/SQS", "ApproximateNumberOfMessagesNotVisible", TOPIC), ("AWS/SQS", "ApproximateNumberOfMessagesVisible", TOPIC)},
         )
-        # From the third time on that SQS has given a message out it is not the oldest any more.
-        visibility = dict(stack().resources("AWS::SQS::Queue"))["WaitingEvents"]["VisibilityTimeout"]
-        oldest = alarms["WaitingEventsAlarm"]
-        self.assertLess(oldest["Threshold"] + oldest["Period"], 2 * visibility)
+        # A message that waits is hidden all the time; one that is served goes after less than the function's own time.
+        waiting = alarms["WaitingEventsAlarm"]
+        self.assertEqual((waiting["Statistic"], waiting["Threshold"]), ("Minimum", 0))
+        self.assertEqual(waiting["Period"] * waiting["EvaluationPeriods"], 20 * 60)
+        self.assertGreater(20 * 60, 5 * only("AWS::Lambda::Function")["Timeout"])
 
     def test_it_is_in_a_vpc_only_where_subnets_are_given(self):
         self.assertNotIn("VpcConfig", only("AWS::Lambda::Function", SubnetIds="", SecurityGroupIds=""))
