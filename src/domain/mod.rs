@@ -22,3 +22,4 @@ pub mod tags;
 pub mod text;
 pub mod time;
 pub mod validate;
+pub mod watch_selector;
