@@ -8,6 +8,7 @@ use serde::Deserialize;
 
 use crate::crd::project::DeletionPolicy;
 use crate::domain::grants::InlinePlatform;
+use crate::domain::watch_selector::WatchSelector;
 
 /// How log lines look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -30,6 +31,10 @@ pub struct Flags {
     /// The operator's name among its replicas.
     #[arg(long, env = "POD_NAME")]
     pub instance: Option<String>,
+    /// Which platforms, and which projects with a platform of their own, this operator works on, by their labels: a selector in
+    /// Kubernetes' syntax, such as `shard=blue` or `shard notin (blue,green)`. Empty: all.
+    #[arg(long, env = "MLOPS_OPERATOR_WATCH_SELECTOR", default_value = "", hide_default_value = true)]
+    pub watch_selector: WatchSelector,
     /// Port of /healthz, /readyz and /metrics; 0 takes a free one and logs it.
     #[arg(long, default_value_t = 8081)]
     pub health_port: u16,
@@ -57,6 +62,8 @@ pub struct Config {
     pub accept_unsealed: bool,
     /// What happens to the resources of an object that is deleted and whose spec does not say: `Delete` or `Retain`.
     pub default_deletion_policy: DeletionPolicy,
+    /// How long the Lease is held, and when it is renewed.
+    pub leader_election: LeaderElection,
     /// Who may describe a platform in the project itself, and with what.
     pub inline_platforms: Vec<InlinePlatform>,
 }
@@ -68,8 +75,42 @@ impl Default for Config {
             concurrency: 16,
             accept_unsealed: false,
             default_deletion_policy: DeletionPolicy::default(),
+            leader_election: LeaderElection::default(),
             inline_platforms: Vec::new(),
         }
+    }
+}
+
+/// Times of the Lease, in seconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, rename_all = "camelCase", deny_unknown_fields)]
+pub struct LeaderElection {
+    /// For how long the Lease is held without being renewed: how long another replica waits after the leader has died, 5-600.
+    pub lease_duration: u64,
+    /// How long before its end it is renewed: by so much a replica's clock may be ahead of the leader's before it takes a Lease
+    /// that is held for one that has ended.
+    pub renew_grace: u64,
+}
+
+impl Default for LeaderElection {
+    fn default() -> Self {
+        Self { lease_duration: 15, renew_grace: 10 }
+    }
+}
+
+impl LeaderElection {
+    fn validate(&self) -> Result<(), String> {
+        let Self { lease_duration, renew_grace } = self;
+        if !(5..=600).contains(lease_duration) {
+            return Err(format!("leaderElection.leaseDuration is {lease_duration}, but must be from 5 to 600 seconds"));
+        }
+        if !(1..*lease_duration).contains(renew_grace) {
+            return Err(format!(
+                "leaderElection.renewGrace is {renew_grace}, but must be at least 1 second and smaller than \
+                 leaderElection.leaseDuration, which is {lease_duration}: the Lease is renewed so long before its end"
+            ));
+        }
+        Ok(())
     }
 }
 
@@ -113,6 +154,7 @@ impl Config {
         if !(1..=256).contains(&config.concurrency) {
             return Err(format!("concurrency is {}, but must be from 1 to 256", config.concurrency));
         }
+        config.leader_election.validate()?;
         config.inline_platforms.iter().try_for_each(InlinePlatform::validate)?;
         Ok(config)
     }
@@ -140,6 +182,24 @@ mod tests {
         assert!(Config::parse("concurrency: 0").unwrap_err().contains("from 1 to 256"));
         let policy = Config::parse("defaultDeletionPolicy: Keep").unwrap_err();
         assert!(policy.contains("defaultDeletionPolicy") && policy.contains("`Retain`"), "{policy}");
+        let times = |text: &str| Config::parse(&format!("leaderElection: {text}")).map(|config| config.leader_election);
+        let kept = LeaderElection { lease_duration: 30, renew_grace: 20 };
+        assert_eq!(times("{leaseDuration: 30, renewGrace: 20}"), Ok(kept));
+        assert_eq!(times("{leaseDuration: 30}"), Ok(LeaderElection { renew_grace: 10, ..kept }));
+        let refused = [
+            ("{leaseDuration: 4, renewGrace: 1}", "leaseDuration is 4, but must be from 5 to 600"),
+            ("{leaseDuration: 601}", "leaseDuration is 601, but must be from 5 to 600"),
+            (
+                "{leaseDuration: 10}",
+                "renewGrace is 10, but must be at least 1 second and smaller than leaderElection.leaseDuration, which is 10",
+            ),
+            ("{renewGrace: 0}", "renewGrace is 0, but must be at least 1 second"),
+            ("{renewDeadline: 5}", "renewDeadline"),
+        ];
+        for (text, sentence) in refused {
+            let said = times(text).unwrap_err();
+            assert!(said.contains(sentence), "{text}: {said}");
+        }
         let host = Config::parse("inlinePlatforms: [{namespaces: [a], jenkinsUrls: [ci.example]}]").unwrap_err();
         assert!(host.contains("inlinePlatforms[].jenkinsUrls: \"ci.example\""), "{host}");
     }

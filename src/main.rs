@@ -14,9 +14,10 @@ use mlops_operator::adapters::budget::Budgets;
 use mlops_operator::cli::lint_template;
 use mlops_operator::clock::Clock;
 use mlops_operator::config::{Config, Flags};
+use mlops_operator::controller::shard::Sharding;
 use mlops_operator::controller::startup::reachable;
 use mlops_operator::controller::{self, ClientFactory, Dependencies};
-use mlops_operator::leader_election::Leadership;
+use mlops_operator::leader_election::{Candidate, Leadership};
 use mlops_operator::metrics::Metrics;
 use mlops_operator::server::{self, Readiness};
 use mlops_operator::{crd, telemetry};
@@ -92,9 +93,13 @@ async fn operate(flags: Flags, config: Config) -> Result<(), AnyError> {
         tracing::info!("stops: passes end after their current call");
         signals.send_replace(true);
     });
-    let (dependencies, server) = dependencies(&flags, config, metrics, readiness).await?;
+    let kubernetes = kubernetes().await?;
+    let server = kubernetes.cluster_url.to_string();
+    let dependencies = dependencies(&flags, config, kubernetes.clone(), metrics, readiness).await?;
     let result = tokio::select! {
-        () = reachable(&dependencies.client, &server, &dependencies.readiness) => lead(&flags, dependencies, &stop).await,
+        () = reachable(&dependencies.client, &server, &dependencies.readiness) => {
+            lead(&flags, kubernetes, dependencies, &stop).await
+        }
         () = until(stopping) => Ok(()),
     };
     stop.send_replace(true);
@@ -103,15 +108,27 @@ async fn operate(flags: Flags, config: Config) -> Result<(), AnyError> {
 }
 
 /// Works as the one leader, or without a Lease where that is asked for.
-async fn lead(flags: &Flags, dependencies: Dependencies, stop: &watch::Sender<bool>) -> Result<(), AnyError> {
+async fn lead(
+    flags: &Flags,
+    kubernetes: kube::Config,
+    mut dependencies: Dependencies,
+    stop: &watch::Sender<bool>,
+) -> Result<(), AnyError> {
     let mut told = stop.subscribe();
     if flags.no_leader_election {
         return drained(controller::run(dependencies, stop.subscribe()), stop).await;
     }
-    let mut leadership =
-        Leadership::seek(dependencies.client.clone(), &flags.namespace, &dependencies.instance).await?;
+    let candidate = Candidate {
+        namespace: flags.namespace.clone(),
+        instance: dependencies.instance.clone(),
+        selector: flags.watch_selector.clone(),
+        times: dependencies.config.leader_election,
+    };
+    let lease = candidate.selector.lease();
+    let mut leadership = Leadership::seek(move || kube::Client::try_from(kubernetes), candidate).await?;
+    dependencies.sharding.others = leadership.others();
     dependencies.readiness.ready();
-    tracing::info!(namespace = flags.namespace, "waits for the Lease");
+    tracing::info!(namespace = flags.namespace, lease, selector = %flags.watch_selector, "waits for the Lease");
     tokio::select! {
         () = leadership.gained() => tracing::info!("leads"),
         _ = told.wait_for(|stop| *stop) => return Ok(()),
@@ -145,20 +162,25 @@ async fn drained(work: impl Future<Output = ()>, stop: &watch::Sender<bool>) -> 
     }
 }
 
-/// What the operator is started with, and the address of the API server.
-async fn dependencies(
-    flags: &Flags,
-    config: Config,
-    metrics: Metrics,
-    readiness: Readiness,
-) -> Result<(Dependencies, String), AnyError> {
-    let clock = Clock::wall();
+/// How the Kubernetes API is reached.
+async fn kubernetes() -> Result<kube::Config, AnyError> {
     let mut kubernetes = kube::Config::infer().await?;
     kubernetes.default_retry = false;
     kubernetes.read_timeout = Some(KUBERNETES_READ_TIMEOUT);
     // A proxy taken from the environment would be used for the API server whatever NO_PROXY says.
     kubernetes.proxy_url = None;
-    let server = kubernetes.cluster_url.to_string();
+    Ok(kubernetes)
+}
+
+/// What the operator is started with.
+async fn dependencies(
+    flags: &Flags,
+    config: Config,
+    kubernetes: kube::Config,
+    metrics: Metrics,
+    readiness: Readiness,
+) -> Result<Dependencies, AnyError> {
+    let clock = Clock::wall();
     let client = kube::Client::try_from(kubernetes)?;
     let aws = aws_config::defaults(aws_config::BehaviorVersion::latest())
         .time_source(SharedTimeSource::new(clock))
@@ -166,7 +188,7 @@ async fn dependencies(
         .await;
     let instance = flags.instance.clone().unwrap_or_else(|| format!("mlops-operator-{:08x}", rand::random::<u32>()));
     let budgets = Budgets::new(clock, metrics.clone(), config.concurrency);
-    let dependencies = Dependencies {
+    Ok(Dependencies {
         client,
         clock,
         config,
@@ -175,9 +197,9 @@ async fn dependencies(
         readiness,
         namespace: flags.namespace.clone(),
         instance,
+        sharding: Sharding { selector: flags.watch_selector.clone(), ..Sharding::default() },
         chance: Arc::new(rand::random::<f64>),
-    };
-    Ok((dependencies, server))
+    })
 }
 
 async fn until(mut stop: watch::Receiver<bool>) {

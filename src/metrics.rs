@@ -91,6 +91,7 @@ pub struct Metrics {
     waiting: Family<WaitingLabels, Gauge>,
     writes: Counter,
     released: Counter,
+    overlaps: Gauge,
     budgets: BudgetFamilies,
     registry: std::sync::Arc<Registry>,
 }
@@ -101,6 +102,7 @@ impl Default for Metrics {
         let duration = Histogram::new(exponential_buckets(0.01, 4.0, 8));
         let (calls, objects, active) = (Family::default(), Family::default(), Gauge::default());
         let (waiting, writes, released) = (Family::default(), Counter::default(), Counter::default());
+        let overlaps = Gauge::default();
         let mut registry = Registry::with_prefix("mlops_operator");
         registry.register("reconcile", "Reconciles of objects", Family::clone(&reconciles));
         registry.register_with_unit("reconcile_duration", "How long reconciles take", Unit::Seconds, duration.clone());
@@ -111,9 +113,11 @@ impl Default for Metrics {
         registry.register("reconcile_waiting", help, Family::clone(&waiting));
         registry.register("status_writes", "Writes of an object's status", writes.clone());
         registry.register("released", "Objects let go without proof that their resources are gone", released.clone());
+        let help = "Platforms and projects with one of their own that another operator's selector matches, too";
+        registry.register("shard_overlaps", help, overlaps.clone());
         let budgets = BudgetFamilies::register(&mut registry);
         let registry = std::sync::Arc::new(registry);
-        Self { reconciles, duration, calls, objects, active, waiting, writes, released, budgets, registry }
+        Self { reconciles, duration, calls, objects, active, waiting, writes, released, overlaps, budgets, registry }
     }
 }
 
@@ -187,6 +191,11 @@ impl Metrics {
     /// An object was let go by annotation.
     pub fn released(&self) {
         self.released.inc();
+    }
+
+    /// So many objects match the selectors of two operators.
+    pub fn overlap(&self, objects: usize) {
+        self.overlaps.set(i64::try_from(objects).unwrap_or(i64::MAX));
     }
 
     /// An object's condition Ready was one status and is another; `None`: it did not or does not exist.

@@ -17,11 +17,13 @@ use crate::controller::converge::ObjectMemory;
 use crate::controller::object::{self, Key, Kind};
 use crate::controller::platforms::{Platforms, Watched};
 use crate::controller::reference_watch::{Named, ReferenceWatch};
+use crate::controller::shard::{Other, Owner, Shard, Sharding};
 use crate::controller::startup::{Installation, Kinds};
 use crate::controller::template_judge::TemplateJudge;
 use crate::crd::status::Placement;
 use crate::domain::seal::{self, Seals};
 use crate::domain::secret::FingerprintKey;
+use crate::domain::watch_selector::Labels;
 use crate::metrics::Metrics;
 use crate::server::Readiness;
 
@@ -40,6 +42,8 @@ pub struct Dependencies {
     pub namespace: String,
     /// The operator's name among its replicas.
     pub instance: String,
+    /// Which objects are this operator's, and who else works in the cluster.
+    pub sharding: Sharding,
     /// Random numbers in 0..1, which spread what would otherwise happen at once.
     pub chance: Arc<dyn Fn() -> f64 + Send + Sync>,
 }
@@ -61,6 +65,8 @@ pub struct Context {
     pub templates: TemplateJudge,
     /// What is known of platforms.
     pub platforms: Platforms,
+    /// Whose each object is.
+    pub shard: Shard,
     /// The kinds, as the API has them.
     kinds: Kinds,
     /// True once the operator is stopping.
@@ -78,11 +84,14 @@ impl Context {
         stopping: watch::Receiver<bool>,
     ) -> Self {
         let Installation { cluster, fingerprints, kinds } = installation;
+        let Sharding { selector, others } = &dependencies.sharding;
+        let shard = Shard::new(selector.clone(), others.borrow().clone());
         let reporter = Reporter { controller: MANAGER.to_owned(), instance: Some(dependencies.instance.clone()) };
         Self {
             recorder: Recorder::new(dependencies.client.clone(), reporter),
             references: ReferenceWatch::new(dependencies.client.clone(), changed.clone()),
             platforms: Platforms::new(watched, changed),
+            shard,
             cluster,
             seals: Seals::new(fingerprints.clone(), dependencies.config.accept_unsealed),
             fingerprints,
@@ -113,6 +122,36 @@ impl Context {
         match key.kind() {
             Kind::Project if placement.platform.is_none() => &key.namespace,
             _ => &self.dependencies.namespace,
+        }
+    }
+
+    /// Takes note of an object as the watch brings it, with its labels. Where that makes it or projects on it somebody else's
+    /// than before, they are reconciled, which begins with whose they are.
+    pub fn see(&self, object: &DynamicObject) {
+        if self.shard.see(object, self.platforms.listed()) {
+            self.platforms.turned(&Key::of(object));
+        }
+    }
+
+    /// Whose an object is.
+    pub fn owner(&self, object: &DynamicObject) -> Owner {
+        self.shard.owner(object, self.platforms.listed())
+    }
+
+    /// Whose an object with these labels is, a project that names this platform, if it names any.
+    pub fn owns(&self, labels: &Labels, platform: Option<&str>) -> Owner {
+        self.shard.owns_project(labels, platform, self.platforms.listed())
+    }
+
+    /// The other operators are these now: what that makes somebody else's is reconciled.
+    pub fn meet(&self, others: Vec<Other>) {
+        let objects = self.platforms.objects();
+        let before: Vec<Owner> = objects.iter().map(|object| self.owner(object)).collect();
+        self.shard.meet(others);
+        for (object, before) in objects.iter().zip(before) {
+            if self.owner(object) != before {
+                self.platforms.turned(&Key::of(object));
+            }
         }
     }
 

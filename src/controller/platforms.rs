@@ -14,7 +14,7 @@ use kube::{ResourceExt, core::ApiResource};
 use serde_json::Value;
 
 use crate::controller::dereference::JenkinsAccess;
-use crate::controller::object::{self, Key};
+use crate::controller::object::{self, Key, Kind};
 use crate::controller::scheduler::Places;
 use crate::crd::mlops_platform::AllowedNamespaces;
 use crate::crd::platform::{ConfigMapRef, FolderPolicy};
@@ -224,6 +224,31 @@ impl Platforms {
     pub fn project_gone(&self, namespace: &str) {
         self.namespace_changed(namespace);
         self.wake_of(&self.watched.platforms, |platform| platform.metadata.deletion_timestamp.is_some());
+    }
+
+    /// Whether all platforms are known that there are.
+    pub fn listed(&self) -> bool {
+        is_complete(&self.watched.platforms)
+    }
+
+    /// Waits until they are.
+    pub async fn until_listed(&self) {
+        // An error means that nobody watches them any more.
+        let _ = self.watched.platforms.wait_until_ready().await;
+    }
+
+    /// All platforms and projects, as they are watched.
+    pub fn objects(&self) -> Vec<Arc<DynamicObject>> {
+        self.watched.platforms.state().into_iter().chain(self.watched.projects.state()).collect()
+    }
+
+    /// An object is somebody else's now than before: it is reconciled, and so are the projects on it.
+    pub fn turned(&self, key: &Key) {
+        // The receiver goes only when the controller does.
+        let _ = self.changed.unbounded_send(key.clone());
+        if key.kind() == Kind::Platform {
+            self.wake(|project| stands_on(project, &key.name));
+        }
     }
 
     fn wake(&self, concerns: impl Fn(&DynamicObject) -> bool) {

@@ -11,6 +11,7 @@ use kube::core::DynamicObject;
 use crate::controller::context::Context;
 use crate::controller::object::{self, Key, Kind};
 use crate::controller::reference_watch::Named;
+use crate::controller::shard::Owner;
 use crate::controller::{dereference, platforms};
 use crate::domain::requeue::DEEP_CHECK;
 use crate::domain::seal;
@@ -22,7 +23,7 @@ const QUIET: Duration = Duration::from_mins(1);
 /// After how long an object that was there at the start is looked at first; `None`: at once. One that is left alone is counted
 /// as its status says, and what it names is watched, so that a Secret that changes brings it back as always.
 pub(super) fn first_look(context: &Context, object: &DynamicObject) -> Option<Duration> {
-    if !is_as_it_was(context, object) {
+    if context.owner(object) != Owner::Ours || !is_as_it_was(context, object) {
         return None;
     }
     let named = named(context, object)?;

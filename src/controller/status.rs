@@ -12,6 +12,8 @@ use crate::controller::api::{ApiError, MANAGER, call, version_of};
 use crate::controller::context::Context;
 use crate::controller::converge::{IntentJournal, ObjectMemory};
 use crate::controller::object::{self, Key};
+use crate::controller::platforms::platform_of;
+use crate::controller::shard::Owner;
 use crate::crd::status::{MlopsProjectStatus, Placement};
 use crate::domain::fault::{Fault, FaultKind};
 use crate::domain::identity::OwnerKey;
@@ -24,7 +26,10 @@ const TRIES: u32 = 5;
 
 /// Writes one object's status during one reconcile.
 pub struct StatusWriter<'a> {
+    context: &'a Context,
     api: Api<DynamicObject>,
+    /// The platform that it names, if it is a project that names one.
+    platform: Option<String>,
     name: String,
     namespace: String,
     api_version: String,
@@ -70,7 +75,9 @@ impl<'a> StatusWriter<'a> {
         let told = status.placement.is_some() || !status.intents.is_empty();
         let sealed = seal::holds(&context.fingerprints, &owner, uid.as_deref().unwrap_or_default(), status);
         Self {
+            context,
             api: context.api(key),
+            platform: platform_of(object).map(str::to_owned),
             name: object.name_any(),
             namespace: object.namespace().unwrap_or_default(),
             api_version: object.types.as_ref().map_or_else(String::new, |types| types.api_version.clone()),
@@ -217,7 +224,11 @@ impl IntentJournal for StatusWriter<'_> {
 
     async fn stands(&self) -> Result<bool, Fault> {
         match call(self.api.get_metadata(&self.name)).await {
-            Ok(now) => Ok(now.metadata.uid == self.uid && now.metadata.deletion_timestamp.is_some() == self.deleting),
+            Ok(now) => {
+                let same = now.metadata.uid == self.uid && now.metadata.deletion_timestamp.is_some() == self.deleting;
+                let labels = now.metadata.labels.unwrap_or_default();
+                Ok(same && self.context.owns(&labels, self.platform.as_deref()) == Owner::Ours)
+            }
             Err(error) if error.is_gone() => Ok(false),
             Err(error) => {
                 let text = format!("could not see whether the object still stands: {error}");

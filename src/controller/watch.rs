@@ -17,6 +17,7 @@ use tokio::sync::watch;
 
 use crate::controller::context::{Context, Dependencies};
 use crate::controller::object::{self, Key, Kind};
+use crate::controller::others;
 use crate::controller::platforms::Watched;
 use crate::controller::predicate::{EventFilter, Relevance};
 use crate::controller::startup::Installation;
@@ -60,14 +61,20 @@ pub async fn run(dependencies: Dependencies, stop: watch::Receiver<bool>) {
     let platforms = Kept { kind: Kind::Platform, writer: platforms, changes: of_platforms, lists: lists.clone() };
     let projects = Kept { kind: Kind::Project, writer: projects, changes: of_projects, lists };
     let both = async {
-        futures::join!(
-            platforms.run(&context, concurrency.min(PLATFORMS_AT_ONCE), stop.clone()),
-            projects.run(&context, concurrency, stop.clone())
-        );
+        futures::join!(platforms.run(&context, concurrency.min(PLATFORMS_AT_ONCE), stop.clone()), async {
+            // Whose a project is, its platform says.
+            if context.shard.is_divided() {
+                tokio::select! {
+                    () = context.platforms.until_listed() => {}
+                    () = stopped(stop.clone()) => return,
+                }
+            }
+            projects.run(&context, concurrency, stop.clone()).await;
+        });
     };
     tokio::select! {
         () = Box::pin(both) => {}
-        () = async { futures::join!(sorted, follow_namespaces(&context, namespaces)); } => {}
+        () = async { futures::join!(sorted, follow_namespaces(&context, namespaces), others::follow(&context)); } => {}
     }
 }
 
@@ -113,10 +120,14 @@ fn objects(
 ) -> impl Stream<Item = Seen> + Send + 'static {
     let api: Api<DynamicObject> = Api::all_with(context.dependencies.client.clone(), context.resource(kind));
     let mut filter = EventFilter::default();
-    let mut listed = false;
+    let (mut listed, seeing) = (false, context.clone());
     watcher(api, watcher::Config::default().page_size(PAGE))
         .default_backoff()
-        .modify(object::lean)
+        .modify(move |object| {
+            // Whose it is, its labels say.
+            seeing.see(object);
+            object::lean(object);
+        })
         .reflect(writer)
         .flat_map(move |event| {
             if matches!(event, Ok(Event::InitDone)) && !std::mem::replace(&mut listed, true) {
@@ -180,6 +191,7 @@ fn sift(context: &Context, filter: &mut EventFilter, event: Result<Event<Dynamic
     match (relevance, event) {
         (Relevance::Gone(keys), _) => {
             for key in &keys {
+                context.shard.gone(key);
                 context.forget(key);
                 if key.kind() == Kind::Project {
                     context.platforms.project_gone(&key.namespace);

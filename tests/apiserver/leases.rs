@@ -8,20 +8,33 @@ use std::time::{Duration, Instant};
 use k8s_openapi::api::coordination::v1::Lease;
 use kube::config::{Config, KubeConfigOptions, Kubeconfig};
 use kube::{Api, Client};
-use mlops_operator::leader_election::{LEASE, Leadership};
+use mlops_operator::config::LeaderElection;
+use mlops_operator::controller::others::SELECTOR;
+use mlops_operator::domain::watch_selector::LEASE;
+use mlops_operator::leader_election::{Candidate, Leadership};
 use tokio::time::timeout;
 
 const NAMESPACE: &str = "default";
 /// What a change takes beside the Lease's own time: the calls, and a wait by chance of at most a second.
 const SLACK: Duration = Duration::from_secs(5);
 
-async fn client(kubeconfig: &Path) -> Client {
+async fn config(kubeconfig: &Path) -> Config {
     let kubeconfig = Kubeconfig::read_from(kubeconfig).unwrap();
-    Client::try_from(Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await.unwrap()).unwrap()
+    Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await.unwrap()
+}
+
+fn candidate(instance: &str, selector: &str) -> Candidate {
+    let times = LeaderElection::default();
+    Candidate { namespace: NAMESPACE.into(), instance: instance.into(), selector: selector.parse().unwrap(), times }
 }
 
 async fn seek(kubeconfig: &Path, instance: &str) -> Leadership {
-    Leadership::seek(client(kubeconfig).await, NAMESPACE, instance).await.unwrap()
+    seek_with(kubeconfig, candidate(instance, "")).await
+}
+
+async fn seek_with(kubeconfig: &Path, candidate: Candidate) -> Leadership {
+    let config = config(kubeconfig).await;
+    Leadership::seek(move || Client::try_from(config), candidate).await.unwrap()
 }
 
 async fn leads(replica: &mut Leadership, within: Duration) -> bool {
@@ -36,9 +49,9 @@ async fn holder(leases: &Api<Lease>) -> Option<String> {
 async fn one_replica_leads_and_another_takes_over_when_it_goes() {
     let cluster = crate::harness::cluster::Cluster::start("leases");
     let kubeconfig = cluster.kubeconfig.clone();
-    let leases: Api<Lease> = Api::namespaced(client(&kubeconfig).await, NAMESPACE);
+    let leases: Api<Lease> = Api::namespaced(Client::try_from(config(&kubeconfig).await).unwrap(), NAMESPACE);
 
-    // A process of its own, as far as its tasks and connections go: it can be killed without having a last word.
+    // A runtime of its own, which stands still from time to time: the Lease is held on a thread beside it.
     let process = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     let first = process.spawn({
         let kubeconfig = kubeconfig.clone();
@@ -49,6 +62,7 @@ async fn one_replica_leads_and_another_takes_over_when_it_goes() {
         }
     });
     let mut first = first.await.unwrap();
+    process.spawn(async { std::thread::sleep(2 * SLACK) });
     let mut second = seek(&kubeconfig, "second").await;
     assert!(!leads(&mut second, SLACK).await, "there is a leader already");
     assert!(timeout(SLACK, first.lost()).await.is_err(), "the leader stays it");
@@ -56,18 +70,40 @@ async fn one_replica_leads_and_another_takes_over_when_it_goes() {
     let term = leases.get(LEASE).await.unwrap().spec.unwrap().lease_duration_seconds.unwrap();
     let term = Duration::from_secs(u64::try_from(term).unwrap());
 
+    // As by a process that is killed: without a last word.
+    drop(first);
     process.shutdown_background();
     let killed = Instant::now();
     assert!(leads(&mut second, term + SLACK).await, "the Lease runs out");
     assert_eq!(holder(&leases).await.as_deref(), Some("second"));
     assert!(killed.elapsed() > SLACK, "not before it has run out: its leader may still be alive");
-    // Its end would have been a last word.
-    drop(first);
 
     second.release().await;
     let mut third = seek(&kubeconfig, "third").await;
     assert!(leads(&mut third, SLACK).await, "a Lease that was given back is free at once");
     assert_eq!(holder(&leases).await.as_deref(), Some("third"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_selector_has_a_lease_of_its_own_that_says_for_what_it_is() {
+    let cluster = crate::harness::cluster::Cluster::start("leases-of-selectors");
+    let leases: Api<Lease> = Api::namespaced(Client::try_from(config(&cluster.kubeconfig).await).unwrap(), NAMESPACE);
+    let times = LeaderElection { lease_duration: 7, renew_grace: 5 };
+    let blue = Candidate { times, ..candidate("first", "shard = blue") };
+    let name = blue.selector.lease();
+    let mut blue = seek_with(&cluster.kubeconfig, blue).await;
+    let mut rest = seek_with(&cluster.kubeconfig, candidate("second", "")).await;
+    assert!(leads(&mut blue, SLACK).await && leads(&mut rest, SLACK).await, "neither waits for the other");
+    let lease = leases.get(&name).await.unwrap();
+    assert_eq!(lease.metadata.annotations.unwrap()[SELECTOR], "shard=blue");
+    let spec = lease.spec.unwrap();
+    assert_eq!((spec.holder_identity.as_deref(), spec.lease_duration_seconds), (Some("first"), Some(7)));
+    let mut others = rest.others();
+    let found = others.wait_for(|others| !others.is_empty()).await.unwrap()[0].clone();
+    assert_eq!((found.lease, found.selector.to_string(), found.first), (name, "shard=blue".to_owned(), true));
+    // A selector means the same in another form.
+    let mut waiting = seek_with(&cluster.kubeconfig, candidate("third", "shard in (blue)")).await;
+    assert!(!leads(&mut waiting, Duration::from_secs(2)).await, "there is a leader already");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -93,7 +129,8 @@ async fn a_leader_that_is_cut_off_from_the_api_server_stops_leading() {
             }
         })
     };
-    let mut leader = Leadership::seek(Client::new(service, NAMESPACE), NAMESPACE, "first").await.unwrap();
+    let client = move || Ok(Client::new(service, NAMESPACE));
+    let mut leader = Leadership::seek(client, candidate("first", "")).await.unwrap();
     assert!(leads(&mut leader, SLACK).await);
     assert!(timeout(SLACK, leader.lost()).await.is_err(), "the leader stays it");
     cut.store(true, Ordering::Relaxed);

@@ -16,6 +16,7 @@ use mlops_operator::adapters::aws::clients::AwsFactory;
 use mlops_operator::adapters::budget::Budgets;
 use mlops_operator::clock::Clock;
 use mlops_operator::config::Config;
+use mlops_operator::controller::shard::Sharding;
 use mlops_operator::controller::{self, ClientFactory, Dependencies};
 use mlops_operator::crd::{MlopsPlatform, MlopsProject};
 use mlops_operator::domain::grants::InlinePlatform;
@@ -262,6 +263,7 @@ impl Harness {
             readiness: self.readiness.clone(),
             namespace: "mlops-operator".into(),
             instance: format!("operator-{}", self.operators.len()),
+            sharding: Sharding::default(),
             chance: self.chance.clone(),
         }
     }

@@ -30,5 +30,6 @@ mod remote_text;
 mod sandbox_transport;
 mod scheduling;
 mod secrets;
+mod sharding;
 mod tenants;
 mod trigger_user;

@@ -18,6 +18,7 @@ use crate::controller::converge::{ObjectMemory, Scope};
 use crate::controller::object::{self, Key, Kind};
 use crate::controller::platforms::{PlatformParts, platform_of};
 use crate::controller::scheduler::Again;
+use crate::controller::shard::Owner;
 use crate::controller::status::StatusWriter;
 use crate::domain::budget::Lane;
 use crate::domain::external_resource::ResourceKind;
@@ -157,6 +158,9 @@ pub(super) struct Next {
 /// # Errors
 /// The Kubernetes API's; everything else is part of the status.
 pub(super) async fn run(object: Arc<DynamicObject>, context: Arc<Context>) -> Result<Next, ApiError> {
+    if let Some(again) = of_another(&object, &context) {
+        return Ok(Next { again, lane: Lane::Routine });
+    }
     let (clock, metrics) = (&context.dependencies.clock, &context.dependencies.metrics);
     let started = clock.now();
     metrics.reconcile_begins();
@@ -171,6 +175,22 @@ pub(super) async fn run(object: Arc<DynamicObject>, context: Arc<Context>) -> Re
         Ok((again, settled)) => Ok(Next { again, lane: if settled { Lane::Routine } else { Lane::User } }),
         Err(error) if error.is_gone() => Ok(Next { again: Again::OnChange, lane: Lane::Routine }),
         Err(error) => Err(error),
+    }
+}
+
+/// What to do with an object that is not this operator's: nothing but to forget it. What was made of it stays, and so does its
+/// finalizer, for the operator that works on it.
+fn of_another(object: &DynamicObject, context: &Context) -> Option<Again> {
+    match context.owner(object) {
+        Owner::Ours => None,
+        Owner::Unknown => Some(Again::After(PLATFORM_RETRY)),
+        Owner::Others => {
+            let key = Key::of(object);
+            if context.known(&key).is_some() {
+                context.forget(&key);
+            }
+            Some(Again::OnChange)
+        }
     }
 }
 

@@ -12,6 +12,7 @@ use kube::config::{Config as ClientConfig, KubeConfigOptions, Kubeconfig};
 use mlops_operator::adapters::aws::clients::AwsFactory;
 use mlops_operator::clock::Clock;
 use mlops_operator::config::Config;
+use mlops_operator::controller::shard::Sharding;
 use mlops_operator::controller::{self, ClientFactory, Dependencies};
 use mlops_operator::domain::grants::InlinePlatform;
 use mlops_operator::metrics::Metrics;
@@ -233,6 +234,7 @@ fn setup(client: Client, sandbox: &Sandbox) -> Dependencies {
         readiness: Readiness::default(),
         namespace: "mlops-operator".into(),
         instance: "operator-0".into(),
+        sharding: Sharding::default(),
         chance: Arc::new(|| 0.0),
     }
 }

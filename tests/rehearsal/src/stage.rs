@@ -18,6 +18,7 @@ use mlops_operator::adapters::aws::clients::{Aws, AwsFactory};
 use mlops_operator::adapters::budget::Budgets;
 use mlops_operator::clock::Clock;
 use mlops_operator::config::Config;
+use mlops_operator::controller::shard::Sharding;
 use mlops_operator::controller::{self, ClientFactory, Dependencies};
 use mlops_operator::crd::status::Placement;
 use mlops_operator::crd::{MlopsPlatform, MlopsProject};
@@ -262,6 +263,7 @@ fn dependencies(
         readiness: Readiness::default(),
         namespace: SYSTEM.to_owned(),
         instance: "rehearsal".to_owned(),
+        sharding: Sharding::default(),
         chance: Arc::new(|| 0.0),
     }
 }
