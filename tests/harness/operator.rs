@@ -3,6 +3,7 @@
 #![allow(dead_code, clippy::unwrap_used, clippy::expect_used, clippy::panic, unreachable_pub)]
 
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -378,6 +379,12 @@ impl Harness {
         assert!(answer.status().as_u16() < 400, "{method} {path}: {}", answer.status());
         String::from_utf8_lossy(answer.body()).into_owned()
     }
+}
+
+/// Numbers that are spread evenly, and the same in every run.
+pub fn spread() -> Arc<dyn Fn() -> f64 + Send + Sync> {
+    let n = AtomicU32::new(0);
+    Arc::new(move || f64::from(n.fetch_add(1, Ordering::Relaxed)) * 0.618_033_988_7 % 1.0)
 }
 
 fn conditions(object: &Value) -> Vec<Value> {

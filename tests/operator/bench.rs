@@ -10,7 +10,7 @@ use mlops_sandbox::Settings;
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
-use crate::harness::operator::{ACCOUNT, Harness, NAMESPACE};
+use crate::harness::operator::{ACCOUNT, Harness, NAMESPACE, spread};
 
 /// Where they are.
 const REGIONS: [&str; 12] = [
@@ -88,6 +88,7 @@ pub(super) fn manifest(n: usize, region: &str) -> Value {
 impl Fleet {
     async fn apply(projects: usize, platforms: Platforms) -> Self {
         let mut harness = Harness::new(Settings::default()).await;
+        harness.chance = spread();
         if platforms == Platforms::Shared {
             harness.start();
             harness.apply_platform(Harness::platform_manifest());

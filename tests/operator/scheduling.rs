@@ -2,8 +2,6 @@
 //! own projects and no others.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use aws_credential_types::provider::SharedCredentialsProvider;
@@ -13,7 +11,7 @@ use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
 use crate::harness::aws;
-use crate::harness::operator::{Harness, NAMESPACE, REGION};
+use crate::harness::operator::{Harness, NAMESPACE, REGION, spread};
 
 const LONG: Duration = Duration::from_mins(10);
 const MINUTE: Duration = Duration::from_mins(1);
@@ -32,12 +30,6 @@ fn create(harness: &Harness, name: &str) {
 fn change(harness: &Harness, plural: &str, name: &str, change: &Value) {
     let namespace = if plural == "mlopsplatforms" || plural == "namespaces" { "" } else { NAMESPACE };
     harness.kubernetes.merge(plural, namespace, name, false, change).unwrap();
-}
-
-/// Numbers that are spread evenly, and the same in every run.
-fn spread() -> Arc<dyn Fn() -> f64 + Send + Sync> {
-    let n = AtomicU32::new(0);
-    Arc::new(move || f64::from(n.fetch_add(1, Ordering::Relaxed)) * 0.618_033_988_7 % 1.0)
 }
 
 /// A platform and projects on it that were all Ready when the operator stopped.
@@ -86,7 +78,8 @@ async fn a_restart_calls_nobody_at_first_and_looks_at_everything_within_the_hour
 
 #[tokio::test(start_paused = true)]
 async fn what_happens_while_no_operator_runs_is_seen_at_once_by_the_next() {
-    let rows: [(&str, fn(&Harness)); 7] = [
+    type Happening = fn(&Harness);
+    let rows: [(&str, Happening); 7] = [
         ("a project is edited", |harness| {
             change(harness, "mlopsprojects", "fares", &json!({"spec": {"description": "Other fares"}}));
         }),

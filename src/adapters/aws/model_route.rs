@@ -40,14 +40,15 @@ const REMEMBERED: usize = 20_000;
 type Version = (String, Option<aws_smithy_types::DateTime>);
 /// Versions by the keys of objects.
 type Listing = Arc<BTreeMap<String, Version>>;
+/// Objects as they were when they were looked at, with the version that a listing gave them then, by bucket and key.
+type Seen = Recent<(String, String), (Version, ObservedObject)>;
 
 /// What is known of the routes in the buckets of a place; clones share it.
 #[derive(Clone)]
 pub struct Routes {
     /// By the name of the bucket and what keys begin with.
     listings: Answers<(String, String), Listing>,
-    /// By the name of the bucket and the key.
-    objects: Arc<Mutex<Recent<(String, String), (Version, ObservedObject)>>>,
+    objects: Arc<Mutex<Seen>>,
 }
 
 impl Default for Routes {
@@ -57,7 +58,7 @@ impl Default for Routes {
 }
 
 impl Routes {
-    fn objects(&self) -> MutexGuard<'_, Recent<(String, String), (Version, ObservedObject)>> {
+    fn objects(&self) -> MutexGuard<'_, Seen> {
         self.objects.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
