@@ -163,6 +163,12 @@ bench: own ## what many projects cost, as a table, in virtual time; BENCH_PROJEC
 	$(INSTALL) tests
 	BENCH_PROJECTS="$(BENCH_PROJECTS)" cargo $(OPTIMISED) test --quiet --workspace --test operator bench:: -- --ignored --nocapture | grep -a '^|'
 
+BENCH_FLEET ?= 100
+.PHONY: bench-cluster
+bench-cluster: own ## the same in real time on a real API server, with the operator's memory; BENCH_FLEET=300 for another number
+	$(INSTALL) programs python cluster
+	FLEET=$(BENCH_FLEET) tests/cluster/demo/demo
+
 # Generated files
 
 .PHONY: crd

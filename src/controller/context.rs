@@ -146,11 +146,11 @@ impl Context {
     /// The other operators are these now: what that makes somebody else's is reconciled.
     pub fn meet(&self, others: Vec<Other>) {
         let objects = self.platforms.objects();
-        let before: Vec<Owner> = objects.iter().map(|object| self.owner(object)).collect();
+        let before: Vec<Owner> = objects.iter().map(|stored| self.owner(&stored.object())).collect();
         self.shard.meet(others);
-        for (object, before) in objects.iter().zip(before) {
-            if self.owner(object) != before {
-                self.platforms.turned(&Key::of(object));
+        for (stored, before) in objects.iter().zip(before) {
+            if self.owner(&stored.object()) != before {
+                self.platforms.turned(&stored.key());
             }
         }
     }

@@ -28,6 +28,7 @@ pub mod scheduler;
 pub mod shard;
 pub mod startup;
 pub mod status;
+pub mod stored;
 pub mod template_judge;
 pub mod watch;
 mod work;

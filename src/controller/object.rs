@@ -50,7 +50,12 @@ pub struct Key {
 
 impl Key {
     pub fn of(object: &DynamicObject) -> Self {
-        Self { namespace: object.namespace().unwrap_or_default(), name: object.name_any() }
+        Self::of_metadata(&object.metadata)
+    }
+
+    pub fn of_metadata(metadata: &ObjectMeta) -> Self {
+        let text = |text: &Option<String>| text.clone().unwrap_or_default();
+        Self { namespace: text(&metadata.namespace), name: text(&metadata.name) }
     }
 
     /// The kind of the object: what is in no namespace is a platform.

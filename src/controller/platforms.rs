@@ -8,14 +8,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 use futures::FutureExt;
 use futures::channel::mpsc::UnboundedSender;
 use k8s_openapi::api::core::v1::Namespace;
-use kube::core::{DynamicObject, PartialObjectMeta, Selector, SelectorExt};
+use kube::ResourceExt;
+use kube::core::{DynamicObject, ObjectMeta, PartialObjectMeta, Selector, SelectorExt};
 use kube::runtime::reflector::{ObjectRef, Store};
-use kube::{ResourceExt, core::ApiResource};
 use serde_json::Value;
 
 use crate::controller::dereference::JenkinsAccess;
 use crate::controller::object::{self, Key, Kind};
 use crate::controller::scheduler::Places;
+use crate::controller::stored::Stored;
 use crate::crd::mlops_platform::AllowedNamespaces;
 use crate::crd::platform::{ConfigMapRef, FolderPolicy};
 use crate::crd::project::DataPolicy;
@@ -96,17 +97,15 @@ pub struct Policies {
 /// All objects of the cluster that count here, as they are watched.
 #[derive(Clone)]
 pub struct Watched {
-    pub projects: Store<DynamicObject>,
-    pub platforms: Store<DynamicObject>,
+    pub projects: Store<Stored>,
+    pub platforms: Store<Stored>,
     pub namespaces: Store<PartialObjectMeta<Namespace>>,
-    /// `MlopsPlatform`, as the API has it.
-    pub platform_kind: ApiResource,
 }
 
 impl Watched {
     /// The platform of this name, if there is one; `None`: the platforms are not yet known.
-    fn platform(&self, name: &str) -> Option<Option<Arc<DynamicObject>>> {
-        let reference = ObjectRef::new_with(name, self.platform_kind.clone());
+    fn platform(&self, name: &str) -> Option<Option<Arc<Stored>>> {
+        let reference = ObjectRef::new_with(name, Kind::Platform);
         is_complete(&self.platforms).then(|| self.platforms.get(&reference))
     }
 }
@@ -168,7 +167,7 @@ impl Platforms {
         let news_to_all = before.is_some() || !was_ready || state.standing != Standing::Ready;
         self.known().insert(name.to_owned(), Arc::new(state));
         if concerns {
-            self.wake(|project| stands_on(project, name) && (news_to_all || !object::is_ready(project)));
+            self.wake(|project| project.stands_on(name) && (news_to_all || !project.is_ready));
         }
     }
 
@@ -192,7 +191,7 @@ impl Platforms {
         };
         match (platform_of(object), spec.get("platform")) {
             (Some(name), _) => match self.watched.platform(name).flatten() {
-                Some(platform) => of(object::spec(&platform)),
+                Some(platform) => of(object::spec(&platform.object())),
                 None => Places::from([]),
             },
             (None, Some(own)) => of(own),
@@ -203,21 +202,19 @@ impl Platforms {
     /// Forgets a platform that is gone.
     pub fn forget(&self, name: &str) {
         self.known().remove(name);
-        self.wake(|project| stands_on(project, name));
+        self.wake(|project| project.stands_on(name));
     }
 
     /// A namespace is known from now on: what waited for that is reconciled.
     pub fn namespace_found(&self, namespace: &str) {
         self.wake(|project| {
-            project.namespace().as_deref() == Some(namespace)
-                && platform_of(project).is_some()
-                && !object::is_ready(project)
+            project.metadata.namespace.as_deref() == Some(namespace) && project.names_a_platform() && !project.is_ready
         });
     }
 
     /// A namespace has changed: its projects on platforms are reconciled.
     pub fn namespace_changed(&self, namespace: &str) {
-        self.wake(|project| project.namespace().as_deref() == Some(namespace) && platform_of(project).is_some());
+        self.wake(|project| project.metadata.namespace.as_deref() == Some(namespace) && project.names_a_platform());
     }
 
     /// A project of this namespace is gone: another one may have its place, and a platform that is being deleted may go.
@@ -238,7 +235,7 @@ impl Platforms {
     }
 
     /// All platforms and projects, as they are watched.
-    pub fn objects(&self) -> Vec<Arc<DynamicObject>> {
+    pub fn objects(&self) -> Vec<Arc<Stored>> {
         self.watched.platforms.state().into_iter().chain(self.watched.projects.state()).collect()
     }
 
@@ -247,18 +244,18 @@ impl Platforms {
         // The receiver goes only when the controller does.
         let _ = self.changed.unbounded_send(key.clone());
         if key.kind() == Kind::Platform {
-            self.wake(|project| stands_on(project, &key.name));
+            self.wake(|project| project.stands_on(&key.name));
         }
     }
 
-    fn wake(&self, concerns: impl Fn(&DynamicObject) -> bool) {
+    fn wake(&self, concerns: impl Fn(&Stored) -> bool) {
         self.wake_of(&self.watched.projects, concerns);
     }
 
-    fn wake_of(&self, objects: &Store<DynamicObject>, concerns: impl Fn(&DynamicObject) -> bool) {
+    fn wake_of(&self, objects: &Store<Stored>, concerns: impl Fn(&Stored) -> bool) {
         for object in objects.state_filter(concerns) {
             // The receiver goes only when the controller does.
-            let _ = self.changed.unbounded_send(Key::of(&object));
+            let _ = self.changed.unbounded_send(object.key());
         }
     }
 
@@ -281,25 +278,31 @@ impl Platforms {
 
     /// How many projects of this one's namespace stand on the same platform and came before it.
     pub fn earlier(&self, project: &DynamicObject, platform: &str) -> usize {
-        let age = |object: &DynamicObject| (object.creation_timestamp().map(|time| time.0), object.name_any());
-        let mine = age(project);
-        // One that has begun has its place, whatever its age: times are whole seconds.
-        let before = |other: &&Arc<DynamicObject>| {
-            let begun = object::is_finalized(&other.metadata) && other.name_any() != mine.1;
-            other.namespace() == project.namespace() && stands_on(other, platform) && (begun || age(other) < mine)
+        let age = |metadata: &ObjectMeta| {
+            (metadata.creation_timestamp.as_ref().map(|time| time.0), metadata.name.clone().unwrap_or_default())
         };
-        self.watched.projects.state().iter().filter(before).count()
+        let mine = age(&project.metadata);
+        // One that has begun has its place, whatever its age: times are whole seconds.
+        let before = |other: &Stored| {
+            let theirs = age(&other.metadata);
+            let begun = object::is_finalized(&other.metadata) && theirs.1 != mine.1;
+            other.metadata.namespace == project.metadata.namespace
+                && other.stands_on(platform)
+                && (begun || theirs < mine)
+        };
+        self.watched.projects.state_filter(before).len()
     }
 
     /// The projects that name a platform or say that they were made on it, as they are watched.
-    pub fn projects_on(&self, platform: &str) -> Vec<Arc<DynamicObject>> {
-        self.watched.projects.state_filter(|project| stands_on(project, platform))
+    pub fn projects_on(&self, platform: &str) -> Vec<Arc<Stored>> {
+        self.watched.projects.state_filter(|project| project.stands_on(platform))
     }
 
     /// What a platform says of projects that are deleted, as its spec stands, be it one that cannot be used; without a
     /// platform everything is kept. `None`: the platforms are not yet known.
     pub fn policies(&self, name: &str) -> Option<Policies> {
         let Some(platform) = self.watched.platform(name)? else { return Some(Policies::default()) };
+        let platform = platform.object();
         Some(Policies {
             data: object::spec_field(&platform, "/projects/dataPolicy").unwrap_or_default(),
             folders: object::spec_field(&platform, "/jenkins/folderPolicy").unwrap_or_default(),
@@ -339,6 +342,10 @@ pub fn platform_of(project: &DynamicObject) -> Option<&str> {
 
 /// Whether a project says that it stands on a platform: it names it, or says that its resources were made on it.
 pub fn stands_on(project: &DynamicObject, platform: &str) -> bool {
-    let made_on = project.data.pointer("/status/placement/platform").and_then(Value::as_str);
-    platform_of(project) == Some(platform) || made_on == Some(platform)
+    platform_of(project) == Some(platform) || made_on(project) == Some(platform)
+}
+
+/// The platform that a project says its resources were made on.
+pub fn made_on(project: &DynamicObject) -> Option<&str> {
+    project.data.pointer("/status/placement/platform")?.as_str()
 }

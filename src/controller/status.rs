@@ -62,14 +62,9 @@ impl Served {
 }
 
 impl<'a> StatusWriter<'a> {
-    /// For an object as it was watched; what this process wrote after that counts instead.
+    /// For an object that has all that this process wrote.
     pub fn new(context: &'a Context, key: &Key, object: &DynamicObject, memory: &'a ObjectMemory) -> Self {
-        let mut server = Served::of(object);
-        if let Some((version, raw)) = memory.published(server.version) {
-            let mut known = object.clone();
-            known.data = json!({ "status": raw });
-            server = Served { version, ..Served::of(&known) };
-        }
+        let server = Served::of(object);
         let status = &server.status;
         let (owner, uid) = (key.owner(&context.cluster), object.uid());
         let told = status.placement.is_some() || !status.intents.is_empty();
@@ -195,7 +190,7 @@ impl<'a> StatusWriter<'a> {
         let parameters = PatchParams::apply(MANAGER).force();
         let written = call(self.api.patch_status(&self.name, &parameters, &Patch::Apply(&body))).await?;
         let served = Served::of(&written);
-        self.memory.publish(served.version, served.raw.clone());
+        self.memory.publish(served.version);
         self.memory.written(status.intents.clone());
         self.metrics.status_written();
         *self.served() = served;

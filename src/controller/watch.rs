@@ -21,6 +21,7 @@ use crate::controller::others;
 use crate::controller::platforms::Watched;
 use crate::controller::predicate::{EventFilter, Relevance};
 use crate::controller::startup::Installation;
+use crate::controller::stored::{Stored, stored};
 use crate::controller::work::{Seen, Work};
 
 /// How many objects one list call asks for: each may have a megabyte before [`object::lean`] has seen it.
@@ -37,15 +38,12 @@ pub async fn run(dependencies: Dependencies, stop: watch::Receiver<bool>) {
         installation = Installation::find(&dependencies) => installation,
         () = stopped(stop.clone()) => return,
     };
-    let kinds = installation.kinds.clone();
-    let platforms = Writer::new(kinds.of(Kind::Platform).clone());
-    let projects = Writer::new(kinds.of(Kind::Project).clone());
+    let (platforms, projects) = (Writer::new(Kind::Platform), Writer::new(Kind::Project));
     let namespaces: Writer<PartialObjectMeta<Namespace>> = Writer::new(());
     let watched = Watched {
         platforms: platforms.as_reader(),
         projects: projects.as_reader(),
         namespaces: namespaces.as_reader(),
-        platform_kind: kinds.of(Kind::Platform).clone(),
     };
     let concurrency = dependencies.config.concurrency;
     let context = Arc::new(Context::new(dependencies, installation, watched, changed, stop.clone()));
@@ -81,7 +79,7 @@ pub async fn run(dependencies: Dependencies, stop: watch::Receiver<bool>) {
 /// One kind of objects that are kept as declared.
 struct Kept {
     kind: Kind,
-    writer: Writer<DynamicObject>,
+    writer: Writer<Stored>,
     /// Objects to reconcile for another reason than a change of their own.
     changes: UnboundedReceiver<Key>,
     /// How many kinds have not been listed yet.
@@ -115,7 +113,7 @@ impl Kept {
 fn objects(
     context: Arc<Context>,
     kind: Kind,
-    writer: Writer<DynamicObject>,
+    mut writer: Writer<Stored>,
     lists: Arc<AtomicUsize>,
 ) -> impl Stream<Item = Seen> + Send + 'static {
     let api: Api<DynamicObject> = Api::all_with(context.dependencies.client.clone(), context.resource(kind));
@@ -128,8 +126,10 @@ fn objects(
             seeing.see(object);
             object::lean(object);
         })
-        .reflect(writer)
         .flat_map(move |event| {
+            if let Ok(event) = &event {
+                writer.apply_watcher_event(&stored(event));
+            }
             if matches!(event, Ok(Event::InitDone)) && !std::mem::replace(&mut listed, true) {
                 // The last kind to be listed makes the operator ready.
                 if lists.fetch_sub(1, Ordering::AcqRel) == 1 {

@@ -5,17 +5,18 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use kube::core::{ApiResource, DynamicObject};
+use kube::core::DynamicObject;
 use kube::runtime::reflector::{ObjectRef, Store};
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::Instant;
 
 use crate::controller::api::ApiError;
 use crate::controller::context::Context;
-use crate::controller::object::{self, Key, Kind};
+use crate::controller::object::{Key, Kind};
 use crate::controller::reconcile::{self, Next};
 use crate::controller::restart;
 use crate::controller::scheduler::{Again, Scheduler};
+use crate::controller::stored::Stored;
 use crate::domain::budget::Lane;
 use crate::domain::requeue::backoff;
 
@@ -40,8 +41,7 @@ pub(super) enum Seen {
 pub(super) struct Work {
     context: Arc<Context>,
     kind: Kind,
-    resource: ApiResource,
-    objects: Store<DynamicObject>,
+    objects: Store<Stored>,
     scheduler: Scheduler<Key>,
     tasks: JoinSet<Result<Next, ApiError>>,
     keys: HashMap<Id, Key>,
@@ -51,9 +51,8 @@ pub(super) struct Work {
 
 impl Work {
     /// On so many of them at once.
-    pub(super) fn new(context: Arc<Context>, kind: Kind, objects: Store<DynamicObject>, concurrency: u16) -> Self {
+    pub(super) fn new(context: Arc<Context>, kind: Kind, objects: Store<Stored>, concurrency: u16) -> Self {
         Self {
-            resource: context.resource(kind).clone(),
             context,
             kind,
             objects,
@@ -70,11 +69,11 @@ impl Work {
             return;
         }
         while let Some(key) = self.scheduler.next(Instant::now()) {
-            let Some(object) = self.object(&key) else {
+            let Some(stored) = self.stored(&key) else {
                 self.scheduler.ended(&key, Again::OnChange, Lane::Routine, Instant::now());
                 continue;
             };
-            let task = self.tasks.spawn(reconcile::run(object, self.context.clone()));
+            let task = self.tasks.spawn(reconcile::run(stored, self.context.clone()));
             self.keys.insert(task.id(), key);
         }
         for lane in [Lane::User, Lane::Routine] {
@@ -104,15 +103,17 @@ impl Work {
                     let places = self.context.platforms.places(&object);
                     self.scheduler.ask_at(Key::of(&object), Instant::now() + delay, places);
                 }
-                None => self.ask(&object, lane(&object)),
+                None if is_reached(&Stored::of(&object)) => self.ask(&object, Lane::Routine),
+                None => self.ask(&object, Lane::User),
             },
         }
     }
 
     /// Something that an object depends on has changed.
     pub(super) fn changed(&mut self, key: &Key) {
-        if let Some(object) = self.object(key) {
-            self.ask(&object, lane(&object));
+        if let Some(stored) = self.stored(key) {
+            let lane = if is_reached(&stored) { Lane::Routine } else { Lane::User };
+            self.ask(&stored.object(), lane);
         }
     }
 
@@ -138,8 +139,8 @@ impl Work {
         self.scheduler.ask(Key::of(object), lane, self.context.platforms.places(object));
     }
 
-    fn object(&self, Key { namespace, name }: &Key) -> Option<Arc<DynamicObject>> {
-        let reference = ObjectRef::new_with(name, self.resource.clone());
+    fn stored(&self, Key { namespace, name }: &Key) -> Option<Arc<Stored>> {
+        let reference = ObjectRef::new_with(name, self.kind);
         self.objects.get(&if namespace.is_empty() { reference } else { reference.within(namespace) })
     }
 
@@ -156,15 +157,15 @@ impl Work {
         }
         let failures = memory.map_or(1, |memory| memory.broken_off());
         let again = Again::After(backoff(failures, (self.context.dependencies.chance)()));
-        Next { again, lane: self.object(key).map_or(Lane::Routine, |object| lane(&object)) }
+        let reached = self.stored(key).is_none_or(|stored| is_reached(&stored));
+        Next { again, lane: if reached { Lane::Routine } else { Lane::User } }
     }
 }
 
 /// A reconcile that has ended, and how.
 pub(super) type Ended = Result<(Id, Result<Next, ApiError>), JoinError>;
 
-/// Whether a user waits for it, as far as the object tells.
-fn lane(object: &DynamicObject) -> Lane {
-    let settled = object.metadata.deletion_timestamp.is_none() && object::is_ready(object);
-    if settled { Lane::Routine } else { Lane::User }
+/// Whether nobody waits for it, as far as the object tells.
+fn is_reached(stored: &Stored) -> bool {
+    stored.metadata.deletion_timestamp.is_none() && stored.is_ready
 }

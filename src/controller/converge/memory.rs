@@ -8,7 +8,6 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use serde_json::Value;
 
 use crate::crd::status::{Intent, Reason};
 use crate::domain::external_resource::{Amount, Attempts, RecordedIds, ResourceKind, StepKey};
@@ -52,7 +51,8 @@ struct State {
     /// How many calls of the Kubernetes API in a row have failed.
     failures: u32,
     ready: Option<String>,
-    published: Option<(u64, Value)>,
+    /// The version that the object has had since this process last wrote its status.
+    published: Option<u64>,
     doubted: bool,
     /// The secrets of the object, the former ones last.
     secrets: Vec<Secret>,
@@ -298,15 +298,10 @@ impl ObjectMemory {
         self.state().kinds.values().filter_map(|state| state.left.clone()).collect()
     }
 
-    /// The status that this process wrote last with its version, if the server's answer is newer than version `seen`.
-    pub fn published(&self, seen: u64) -> Option<(u64, Value)> {
-        self.state().published.clone().filter(|(version, _)| *version > seen)
-    }
-
     /// Whether the object is known to have changed since version `seen`: what is cached of it is then behind.
     pub fn behind(&self, seen: u64) -> bool {
         let mut state = self.state();
-        std::mem::take(&mut state.doubted) || state.published.as_ref().is_some_and(|(version, _)| *version > seen)
+        std::mem::take(&mut state.doubted) || state.published.is_some_and(|version| version > seen)
     }
 
     /// Notes that the server refused a write for being made from an old version of the object.
@@ -314,9 +309,9 @@ impl ObjectMemory {
         self.state().doubted = true;
     }
 
-    /// Notes the status that this process wrote, as the server has it since.
-    pub fn publish(&self, version: u64, status: Value) {
-        self.state().published = Some((version, status));
+    /// Notes the version that the object has since this process wrote its status.
+    pub fn publish(&self, version: u64) {
+        self.state().published = Some(version);
     }
 
     /// Whether the object's deletion is known to be meant for it alone.
@@ -413,7 +408,7 @@ mod tests {
     fn a_cache_is_behind_what_this_process_wrote_and_after_a_conflict_once() {
         let memory = ObjectMemory::default();
         assert!(!memory.behind(7));
-        memory.publish(8, Value::Null);
+        memory.publish(8);
         assert_eq!([7, 8, 9].map(|seen| memory.behind(seen)), [true, false, false]);
         memory.outdated();
         assert_eq!([8, 8].map(|seen| memory.behind(seen)), [true, false]);

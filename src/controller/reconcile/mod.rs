@@ -20,6 +20,7 @@ use crate::controller::platforms::{PlatformParts, platform_of};
 use crate::controller::scheduler::Again;
 use crate::controller::shard::Owner;
 use crate::controller::status::StatusWriter;
+use crate::controller::stored::Stored;
 use crate::domain::budget::Lane;
 use crate::domain::external_resource::ResourceKind;
 use crate::domain::outcome::{AppliedStep, Outcome, Phase, ReconcileResult};
@@ -157,7 +158,8 @@ pub(super) struct Next {
 ///
 /// # Errors
 /// The Kubernetes API's; everything else is part of the status.
-pub(super) async fn run(object: Arc<DynamicObject>, context: Arc<Context>) -> Result<Next, ApiError> {
+pub(super) async fn run(stored: Arc<Stored>, context: Arc<Context>) -> Result<Next, ApiError> {
+    let object = stored.object();
     if let Some(again) = of_another(&object, &context) {
         return Ok(Next { again, lane: Lane::Routine });
     }

@@ -184,7 +184,7 @@ async fn in_use(subject: &Subject<'_>) -> Result<Option<Problem>, ApiError> {
     let Subject { key, context, .. } = subject;
     let watched = context.platforms.projects_on(&key.name);
     let mut projects: Vec<Key> =
-        watched.iter().filter(|project| keeps(subject, project)).map(|project| Key::of(project)).collect();
+        watched.iter().filter(|project| keeps(subject, &project.object())).map(|project| project.key()).collect();
     if projects.is_empty() {
         let api: Api<DynamicObject> =
             Api::all_with(context.dependencies.client.clone(), context.resource(Kind::Project));
