@@ -93,6 +93,35 @@ async fn one_platform_and_three_projects_from_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn folders_that_projects_share_go_with_the_last_of_them_whichever_was_the_first() {
+    let harness = with_platform(|platform| platform["spec"]["namespaces"] = json!({"names": ["*"]})).await;
+    harness.kubernetes.create("namespaces", "", json!({"metadata": {"name": "other-team"}})).unwrap();
+    let projects = [(NAMESPACE, "first"), (NAMESPACE, "second"), ("other-team", "third")];
+    for (namespace, name) in projects {
+        harness.kubernetes.create("mlopsprojects", namespace, Harness::project_on_platform(name)).unwrap();
+        let ready = |harness: &Harness| {
+            harness.conditions_of("mlopsprojects", namespace, name).iter().any(|condition| condition == READY)
+        };
+        harness.until(name, LONG, ready).await;
+    }
+    let folders = |harness: &Harness| {
+        let names = harness.sandbox.world(|world| mlops_sandbox::jenkins::item_names(&world.jenkins));
+        names.into_iter().filter(|name| name.ends_with('/')).collect::<Vec<_>>()
+    };
+    let rows: [(&str, &str, &[&str]); 3] = [
+        (NAMESPACE, "first", &["ml/", "ml/ml-team/", "ml/ml-team/second/", "ml/other-team/", "ml/other-team/third/"]),
+        (NAMESPACE, "second", &["ml/", "ml/other-team/", "ml/other-team/third/"]),
+        ("other-team", "third", &[]),
+    ];
+    for (namespace, name, left) in rows {
+        harness.kubernetes.delete("mlopsprojects", namespace, name).unwrap();
+        let gone = |harness: &Harness| harness.kubernetes.object("mlopsprojects", namespace, name).is_none();
+        harness.until("gone", LONG, gone).await;
+        assert_eq!(folders(&harness), left, "after {name} went");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn labelling_a_namespace_is_all_the_onboarding_there_is() {
     let mut story = Story::begin("A namespace is let onto a platform by a label", Settings::default()).await;
     story.follow("mlopsplatforms", "", "main");

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use super::declared::settle;
 use super::first_build::{Finding, due, due_anew, judge, source_of};
 use super::job::{ParameterKind, PipelineJob};
-use super::marker::{Marker, PROOF, ownership};
+use super::marker::{Marker, PROOF, is_shared, ownership};
 use super::{
     Action, Desired, JenkinsJobs, Jobs, Observed, ObservedFolder, ObservedItem, UPDATE, compare, looked_up,
     may_be_a_job, xml,
@@ -270,7 +270,7 @@ pub(super) fn absent(id: &Identity, observed: &Observed, attempts: &Attempts) ->
     }
 }
 
-/// Whether the folder at this path was made for this object.
+/// Whether the folder at this path was made for this object, or for all of its platform.
 fn made(id: &Identity, path: &[String], folder: &ObservedFolder) -> bool {
     folder.is_folder && ownership(id, path, &folder.marker) == Ownership::Ours
 }
@@ -288,7 +288,9 @@ fn looks_empty(folder: &ObservedFolder) -> bool {
 /// Our jobs are gone; of the folders that were made for them, those that are left are named.
 fn left_in_place(id: &Identity, observed: &Observed) -> Decision<Action, Jobs> {
     let Placement { jenkins_folder: path, jenkins_url, .. } = &id.placement;
-    let ours = observed.folders.iter().enumerate().filter(|(at, folder)| made(id, &path[..=*at], folder));
+    // What projects share goes with the last of them.
+    let own = observed.folders.iter().enumerate().filter(|(at, _)| !is_shared(id, &path[..=*at]));
+    let ours = own.filter(|(at, folder)| made(id, &path[..=*at], folder));
     let names: Vec<String> = ours.map(|(at, _)| format!("\"{}\"", path[..=at].join("/"))).collect();
     if names.is_empty() {
         return Decision::Gone;

@@ -1,7 +1,9 @@
 //! The line at the end of a description that says whose an item is and what was last applied to it. Descriptions are
 //! the only text that Jenkins keeps, exports and lets others read (unknown XML is dropped, comments are not kept).
 
-use crate::domain::identity::{Identity, Ownership};
+use std::borrow::Cow;
+
+use crate::domain::identity::{Identity, OwnerKey, Ownership};
 
 /// What the marker of a folder says in the place of a fingerprint that was made only to prove that there is none.
 pub const PROOF: &str = "proof";
@@ -18,7 +20,7 @@ const START: &str = "[mlops-operator.io/v1 ";
 pub struct Marker {
     /// The owner's hash and the installation's seal on the folder that the item is in: 40 hex digits, a dot, 32 hex digits.
     pub owner: String,
-    /// The owner as people know it: `namespace/name`.
+    /// The owner as people know it: `namespace/name`, or the name of a platform.
     pub object: String,
     /// Fingerprint of what was last applied; empty for folders, or [`PROOF`].
     pub hash: String,
@@ -27,7 +29,9 @@ pub struct Marker {
 impl Marker {
     /// The marker of the item at this path: folder parts and then its name.
     pub fn new(id: &Identity, path: &[String], hash: &str) -> Self {
-        let object = format!("{}/{}", id.owner.namespace, id.owner.name);
+        let id = holder(id, path);
+        let OwnerKey { namespace, name, .. } = &id.owner;
+        let object = if namespace.is_empty() { name.clone() } else { format!("{namespace}/{name}") };
         Self { owner: id.jenkins_mark(folder_of(path)), object, hash: hash.to_owned() }
     }
 
@@ -39,7 +43,24 @@ impl Marker {
 
     /// Whose the item at this path is.
     pub fn ownership(&self, id: &Identity, path: &[String]) -> Ownership {
-        id.jenkins_ownership(folder_of(path), &self.owner)
+        holder(id, path).jenkins_ownership(folder_of(path), &self.owner)
+    }
+}
+
+/// Whether the folder at this path is one that all projects of a platform go through.
+pub fn is_shared(id: &Identity, path: &[String]) -> bool {
+    id.placement.platform.is_some()
+        && usize::try_from(id.placement.jenkins_shared_folders).is_ok_and(|shared| path.len() <= shared)
+}
+
+/// In whose name the item at this path is made: what projects share is their platform's, so that it goes with the last of
+/// them, whichever was the first.
+fn holder<'a>(id: &'a Identity, path: &[String]) -> Cow<'a, Identity> {
+    match &id.placement.platform {
+        Some(platform) if is_shared(id, path) => {
+            Cow::Owned(Identity { owner: OwnerKey::of_platform(&id.owner.cluster, platform), ..id.clone() })
+        }
+        _ => Cow::Borrowed(id),
     }
 }
 
@@ -80,7 +101,6 @@ fn parse(line: &str) -> Option<Marker> {
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
     use super::*;
-    use crate::domain::identity::OwnerKey;
     use crate::fixture::{bare, elsewhere, place};
 
     fn identity(name: &str) -> Identity {

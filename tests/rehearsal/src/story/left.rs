@@ -57,9 +57,7 @@ pub(super) fn judged(platform: Option<&Value>, projects: &[Value], left: &[Secti
     if let Some(lost) = meant.difference(&names).next() {
         return Err(format!("{lost} is gone, which should have stayed"));
     }
-    let shared = shared_folders(projects);
-    let others: Vec<&str> =
-        names.difference(&meant).copied().filter(|name| !shared.iter().any(|folder| folder == name)).collect();
+    let others: Vec<&str> = names.difference(&meant).copied().collect();
     if !others.is_empty() {
         return Err(format!("this should be gone and is not: {}", others.join(", ")));
     }
@@ -67,10 +65,6 @@ pub(super) fn judged(platform: Option<&Value>, projects: &[Value], left: &[Secti
         (!kept.is_empty(), "dataPolicy is Keep"),
         (!bucket.is_empty(), "the bucket in artifacts.bucket was there before"),
         (!folders.is_empty(), "the platform's jenkins.folderPolicy is Keep"),
-        (
-            !keeps_folders && shared.iter().any(|folder| names.contains(folder.as_str())),
-            "a folder is not deleted with the project that it was made for while others are in it",
-        ),
     ];
     let reasons: Vec<&str> = reasons.iter().filter(|(holds, _)| *holds).map(|(_, reason)| *reason).collect();
     Ok(match names.is_empty() {
@@ -84,14 +78,6 @@ fn folders_of(object: &Value) -> Vec<String> {
     let parts = object.pointer("/status/placement/jenkinsFolder").and_then(Value::as_array);
     let parts: Vec<&str> = parts.into_iter().flatten().filter_map(Value::as_str).collect();
     (1..=parts.len()).map(|depth| parts[..depth].join("/")).collect()
-}
-
-/// Folders that several projects were in, but for those that the first project has made: it came first, and went last.
-fn shared_folders(projects: &[Value]) -> Vec<String> {
-    let each: Vec<Vec<String>> = projects.iter().map(folders_of).collect();
-    let first: &[String] = each.first().map_or(&[], Vec::as_slice);
-    let several = |folder: &&String| each.iter().filter(|folders| folders.contains(folder)).count() > 1;
-    each.iter().flatten().filter(|folder| !first.contains(folder)).filter(several).cloned().collect()
 }
 
 #[cfg(test)]
@@ -151,27 +137,6 @@ mod tests {
         ];
         for (case, object, names, expected) in rows {
             hold(case, None, &object, names, expected);
-        }
-    }
-
-    #[test]
-    fn a_folder_of_several_projects_stays_where_its_maker_went_before_the_others() {
-        let in_folders = |folders: &[&str]| {
-            let mut one = object("Delete", "Delete", Value::Null);
-            one["status"]["placement"]["jenkinsFolder"] = json!(folders);
-            one
-        };
-        let projects = [in_folders(&["ml", "a", "x"]), in_folders(&["ml", "b", "y"]), in_folders(&["ml", "b", "z"])];
-        let platform = json!({"spec": {"jenkins": {"folderPolicy": "Delete"}}});
-        let rows: [(&str, &[&str], bool); 3] = [
-            ("that of the second and the third", &["ml/b"], true),
-            ("one that the first has made", &["ml"], false),
-            ("one of the third alone", &["ml/b/z"], false),
-        ];
-        for (case, names, fine) in rows {
-            let items = names.iter().map(|name| Item { name: (*name).to_owned(), details: String::new() });
-            let result = judged(Some(&platform), &projects, &[("all", items.collect())]);
-            assert_eq!(result.is_ok(), fine, "{case}: {result:?}");
         }
     }
 
