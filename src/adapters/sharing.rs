@@ -67,10 +67,18 @@ impl<K: Eq + Hash, V: Clone> Answers<K, V> {
             return Ok(answer);
         }
         let known = self.known(key);
-        let mut held = known.lock().await;
+        let (mut held, waited) = match known.try_lock() {
+            Ok(held) => (held, false),
+            Err(_) => (known.lock().await, true),
+        };
         if let Some((_, answer)) = held.as_ref().filter(|(asked, _)| asked.elapsed() < AGE) {
             note();
             return Ok(answer.clone());
+        }
+        if waited {
+            // The one before has failed: those that waited for it do not fail one after the other.
+            drop(held);
+            return ask.await;
         }
         let asked = Instant::now();
         let answer = ask.await?;

@@ -80,10 +80,18 @@ impl ModelRouteActuator {
     /// What may be routes of the project; none where there is no such bucket of the account.
     async fn listed(&self, id: &Identity) -> Result<Vec<(String, Version)>, Fault> {
         let bucket = Bucket::of(id);
-        let prefix = if may_share() { all_routes(id) } else { folder(id) };
-        let question = (bucket.name.to_owned(), prefix.clone());
-        let most = if may_share() { usize::MAX } else { MOST };
-        let listing = self.routes.listings.get(question, Box::pin(self.list(id, &prefix, most))).await?;
+        let mut listing = None;
+        if may_share() {
+            let prefix = all_routes(id);
+            let question = (bucket.name.to_owned(), prefix.clone());
+            let shared = self.routes.listings.get(question, Box::pin(self.list(id, &prefix, REMEMBERED))).await?;
+            // One that is not complete says nothing of what it lacks.
+            listing = Some(shared).filter(|shared| shared.len() < REMEMBERED);
+        }
+        let listing = match listing {
+            Some(listing) => listing,
+            None => Box::pin(self.list(id, &folder(id), MOST)).await?,
+        };
         let own = listing.range(folder(id)..).take_while(|(key, _)| key.starts_with(&folder(id)));
         let own = own.filter(|(key, _)| group_of(id, key).is_some()).take(MOST);
         Ok(own.map(|(key, version)| (key.clone(), version.clone())).collect())

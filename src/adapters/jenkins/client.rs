@@ -15,7 +15,7 @@ use tower::ServiceExt;
 use tower::util::BoxCloneSyncService;
 
 use super::errors;
-use super::outage::{Outage, Silence};
+use super::outage::{Outage, Passage, Silence};
 use super::transport::{self, BaseUrl};
 use crate::adapters::budget::{Budgets, JENKINS, Place, Sent};
 use crate::adapters::sharing::Answers;
@@ -236,8 +236,10 @@ impl JenkinsClient {
             request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/xml; charset=utf-8"));
         }
         request.headers_mut().extend(more.unwrap_or_default());
-        self.outage.may_send(limit).map_err(|silence| silence.fault(attempt))?;
         let sent = self.turn(attempt).await?;
+        if self.outage.may_send(READ_TIMEOUT).map_err(|silence| silence.fault(attempt))? == Passage::Try {
+            self.try_whether_it_answers(attempt).await?;
+        }
         match tokio::time::timeout(limit, self.transport.clone().oneshot(request)).await {
             Ok(Ok(response)) => {
                 self.answered();
@@ -255,6 +257,27 @@ impl JenkinsClient {
         }
     }
 
+    /// After an outage: asks for next to nothing, as anybody's call may be slow by itself. Whatever comes is an answer.
+    async fn try_whether_it_answers(&self, attempt: &str) -> Result<(), Fault> {
+        let request = Request::builder()
+            .uri(format!("{}/api/json?tree=mode", self.base.text()))
+            .header(HOST, self.base.authority())
+            .header(AUTHORIZATION, self.authorization.clone())
+            .body(Bytes::new())
+            .map_err(|_| errors::no_connection(attempt))?;
+        let silence = match tokio::time::timeout(READ_TIMEOUT, self.transport.clone().oneshot(request)).await {
+            Ok(Err(error)) => errors::no_answer(attempt, error.as_ref()).ok(),
+            Ok(Ok(_)) => None,
+            Err(_) => Some(Silence::TooSlow),
+        };
+        let Some(silence) = silence else {
+            self.answered();
+            return Ok(());
+        };
+        self.outage.goes_on(silence);
+        Err(silence.fault(attempt))
+    }
+
     fn answered(&self) {
         if self.outage.answered() {
             tracing::info!(jenkins = self.base.text(), "answers again");
@@ -265,7 +288,7 @@ impl JenkinsClient {
         let fault = how.fault(attempt);
         if self.outage.silent(how) {
             let jenkins = self.base.text();
-            tracing::warn!(jenkins, last = fault.message, "does not answer: it is asked by one call now and then");
+            tracing::warn!(jenkins, last = fault.message, "does not answer: it is tried by one call now and then");
         }
         fault
     }
