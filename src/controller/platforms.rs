@@ -2,8 +2,8 @@
 //! tells it, those of its projects read it; a change brings the projects back at once. It asks no remote side and writes
 //! nothing: after a restart it is empty until the platforms were reconciled once.
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures::FutureExt;
 use futures::channel::mpsc::UnboundedSender;
@@ -114,6 +114,8 @@ pub struct Platforms {
     watched: Watched,
     changed: UnboundedSender<Key>,
     known: Mutex<BTreeMap<String, Arc<PlatformState>>>,
+    /// Platforms of which their projects did not hear, since they were not yet known.
+    news: Mutex<BTreeSet<String>>,
 }
 
 impl PlatformState {
@@ -127,7 +129,7 @@ impl PlatformState {
 impl Platforms {
     /// Knows of no platform yet; `changed` gets the projects to reconcile.
     pub fn new(watched: Watched, changed: UnboundedSender<Key>) -> Self {
-        Self { watched, changed, known: Mutex::default() }
+        Self { watched, changed, known: Mutex::default(), news: Mutex::default() }
     }
 
     /// What is known of the platform of this name.
@@ -166,9 +168,22 @@ impl Platforms {
         let concerns = before.as_ref().is_none_or(|before| differs(before, &state));
         let news_to_all = before.is_some() || !was_ready || state.standing != Standing::Ready;
         self.known().insert(name.to_owned(), Arc::new(state));
+        if concerns && news_to_all && !is_complete(&self.watched.projects) {
+            // Those that are not yet known learn of it when they are.
+            self.news().insert(name.to_owned());
+        }
         if concerns {
             self.wake(|project| project.stands_on(name) && (news_to_all || !project.is_ready));
         }
+    }
+
+    /// Whether something was told of a platform that its projects must know before all projects were known.
+    pub fn has_news(&self, name: &str) -> bool {
+        self.news().contains(name)
+    }
+
+    fn news(&self) -> MutexGuard<'_, BTreeSet<String>> {
+        self.news.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A project cannot go on until its platform was reconciled, which may have been put off.

@@ -16,9 +16,9 @@ use crate::controller::object::Key;
 pub enum Relevance {
     Ignored,
     /// It was not known, and has been there before.
-    Found,
+    Found(Key),
     /// It is new, or was changed.
-    Changed,
+    Changed(Key),
     /// These objects are gone.
     Gone(Vec<Key>),
 }
@@ -48,7 +48,7 @@ impl EventFilter {
                 let is_known = self.known.contains_key(&Key::of(object));
                 self.listed.insert(Key::of(object));
                 match self.changed(object) {
-                    Relevance::Changed if !is_known => Relevance::Found,
+                    Relevance::Changed(key) if !is_known => Relevance::Found(key),
                     relevance => relevance,
                 }
             }
@@ -75,9 +75,10 @@ impl EventFilter {
         let has_status =
             object.data.get("status").and_then(|status| status.as_object()).is_some_and(|status| !status.is_empty());
         let now = Known { print: hasher.finish(), has_status };
-        match self.known.insert(Key::of(object), now) {
+        let key = Key::of(object);
+        match self.known.insert(key.clone(), now) {
             Some(before) if before.print == now.print && (now.has_status || !before.has_status) => Relevance::Ignored,
-            _ => Relevance::Changed,
+            _ => Relevance::Changed(key),
         }
     }
 }
@@ -105,22 +106,30 @@ mod tests {
         serde_json::from_value(raw).unwrap()
     }
 
+    fn x() -> Key {
+        Key { namespace: "team-a".into(), name: "x".into() }
+    }
+
+    fn changed() -> Relevance {
+        Relevance::Changed(x())
+    }
+
     #[test]
     fn only_our_own_echo_is_dropped() {
         let cases = [
             ("the same again", json!({}), Relevance::Ignored),
             ("a status", json!({"status": {"observedGeneration": 1}}), Relevance::Ignored),
             ("a resourceVersion", json!({"metadata": {"resourceVersion": "7"}}), Relevance::Ignored),
-            ("a new spec", json!({"metadata": {"generation": 2}}), Relevance::Changed),
-            ("a finalizer", json!({"metadata": {"finalizers": ["x"]}}), Relevance::Changed),
-            ("a label", json!({"metadata": {"labels": {"a": "b"}}}), Relevance::Changed),
-            ("a request", json!({"metadata": {"annotations": {"a": "b"}}}), Relevance::Changed),
-            ("a deletion", json!({"metadata": {"deletionTimestamp": "2026-03-01T00:00:00Z"}}), Relevance::Changed),
-            ("another object of that name", json!({"metadata": {"uid": "u2"}}), Relevance::Changed),
+            ("a new spec", json!({"metadata": {"generation": 2}}), changed()),
+            ("a finalizer", json!({"metadata": {"finalizers": ["x"]}}), changed()),
+            ("a label", json!({"metadata": {"labels": {"a": "b"}}}), changed()),
+            ("a request", json!({"metadata": {"annotations": {"a": "b"}}}), changed()),
+            ("a deletion", json!({"metadata": {"deletionTimestamp": "2026-03-01T00:00:00Z"}}), changed()),
+            ("another object of that name", json!({"metadata": {"uid": "u2"}}), changed()),
         ];
         for (name, change, worth) in cases {
             let mut filter = EventFilter::default();
-            assert_eq!(filter.evaluate(&Event::Apply(object("x", &json!({})))), Relevance::Changed);
+            assert_eq!(filter.evaluate(&Event::Apply(object("x", &json!({})))), changed());
             assert_eq!(filter.evaluate(&Event::Apply(object("x", &change))), worth, "{name}");
         }
     }
@@ -130,7 +139,7 @@ mod tests {
         let mut filter = EventFilter::default();
         let status = json!({"status": {"observedGeneration": 1}});
         filter.evaluate(&Event::Apply(object("x", &status)));
-        assert_eq!(filter.evaluate(&Event::Apply(object("x", &json!({"status": {}})))), Relevance::Changed);
+        assert_eq!(filter.evaluate(&Event::Apply(object("x", &json!({"status": {}})))), changed());
         assert_eq!(filter.evaluate(&Event::Apply(object("x", &json!({})))), Relevance::Ignored, "once");
         assert_eq!(filter.evaluate(&Event::Apply(object("x", &status))), Relevance::Ignored, "our own");
     }
@@ -138,11 +147,12 @@ mod tests {
     #[test]
     fn what_a_list_brings_for_the_first_time_was_there_before() {
         let mut filter = EventFilter::default();
-        assert_eq!(filter.evaluate(&Event::InitApply(object("x", &json!({})))), Relevance::Found);
+        assert_eq!(filter.evaluate(&Event::InitApply(object("x", &json!({})))), Relevance::Found(x()));
         filter.evaluate(&Event::InitDone);
         let edited = object("x", &json!({"metadata": {"generation": 2}}));
-        assert_eq!(filter.evaluate(&Event::InitApply(edited)), Relevance::Changed, "a later list has news of it");
-        assert_eq!(filter.evaluate(&Event::Apply(object("y", &json!({})))), Relevance::Changed, "it is new");
+        assert_eq!(filter.evaluate(&Event::InitApply(edited)), changed(), "a later list has news of it");
+        let new = Relevance::Changed(Key { name: "y".into(), ..x() });
+        assert_eq!(filter.evaluate(&Event::Apply(object("y", &json!({})))), new, "it is new");
     }
 
     #[test]

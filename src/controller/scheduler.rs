@@ -38,8 +38,8 @@ pub struct Scheduler<K> {
     due: BTreeSet<(Instant, K)>,
     users: Queue<K>,
     routine: Queue<K>,
-    /// How many are worked on in each place.
-    busy: BTreeMap<String, usize>,
+    /// How many are worked on in each place, in all and as routine looks.
+    busy: BTreeMap<String, Busy>,
     /// How many are worked on, and how many of them as routine looks.
     running: usize,
     running_routine: usize,
@@ -47,6 +47,12 @@ pub struct Scheduler<K> {
     in_a_row: usize,
     /// Grows with each key that begins to wait.
     arrivals: u64,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Busy {
+    all: usize,
+    routine: usize,
 }
 
 struct Entry {
@@ -114,7 +120,11 @@ impl<K: Ord + Clone> Scheduler<K> {
                 let urgent = lane == Lane::User || *asked == Some(Lane::User);
                 *asked = Some(if urgent { Lane::User } else { Lane::Routine });
             }
-            Some(State::Waiting { lane: before, .. }) if *before == lane || lane == Lane::Routine => {}
+            Some(State::Waiting { lane: before, arrival }) if *before == lane || lane == Lane::Routine => {
+                let (lane, arrival) = (*before, *arrival);
+                self.take_out(&key);
+                self.wait_since(key, lane, arrival, places);
+            }
             _ => {
                 self.take_out(&key);
                 self.wait(key, lane, places);
@@ -136,7 +146,7 @@ impl<K: Ord + Clone> Scheduler<K> {
             return None;
         }
         let lane = self.next_lane()?;
-        let free = |places: &Places| self.has_room(places);
+        let free = |places: &Places| self.has_room(lane, places);
         let queue = if lane == Lane::User { &self.users } else { &self.routine };
         let key = queue.first(free)?.clone();
         let (_, routine_waits) = (self.take_out(&key), !self.routine.0.is_empty());
@@ -146,24 +156,29 @@ impl<K: Ord + Clone> Scheduler<K> {
         let entry = self.entries.get_mut(&key)?;
         entry.state = State::Running { lane, asked: None };
         for place in entry.places.iter() {
-            *self.busy.entry(place.clone()).or_default() += 1;
+            let busy = self.busy.entry(place.clone()).or_default();
+            busy.all += 1;
+            busy.routine += usize::from(lane == Lane::Routine);
         }
         Some(key)
     }
 
-    /// A key is no longer worked on. `lane`: the one in which it goes on. Nothing is kept of one that only a change brings.
-    pub fn ended(&mut self, key: &K, again: Again, lane: Lane, now: Instant) {
-        let Some(Entry { places, state }) = self.entries.remove(key) else { return };
-        let State::Running { lane: went, asked } = state else {
-            self.entries.insert(key.clone(), Entry { places, state });
+    /// A key is no longer worked on. `lane` and `places`: those in which it goes on. Nothing is kept of one that only a change
+    /// brings.
+    pub fn ended(&mut self, key: &K, again: Again, lane: Lane, places: Places, now: Instant) {
+        let Some(entry) = self.entries.remove(key) else { return };
+        let State::Running { lane: went, asked } = entry.state else {
+            self.entries.insert(key.clone(), entry);
             return;
         };
+        let routine = usize::from(went == Lane::Routine);
         self.running -= 1;
-        self.running_routine -= usize::from(went == Lane::Routine);
-        for place in places.iter() {
+        self.running_routine -= routine;
+        for place in entry.places.iter() {
             if let Some(busy) = self.busy.get_mut(place) {
-                *busy -= 1;
-                if *busy == 0 {
+                busy.all -= 1;
+                busy.routine -= routine;
+                if busy.all == 0 {
                     self.busy.remove(place);
                 }
             }
@@ -199,9 +214,9 @@ impl<K: Ord + Clone> Scheduler<K> {
 
     /// The lane whose turn it is, of those in which something may be begun.
     fn next_lane(&self) -> Option<Lane> {
-        let may = |queue: &Queue<K>| queue.first(|places| self.has_room(places)).is_some();
-        let routine = self.running_routine < self.most(0) && may(&self.routine);
-        match (may(&self.users), routine) {
+        let may = |lane: Lane, queue: &Queue<K>| queue.first(|places| self.has_room(lane, places)).is_some();
+        let routine = self.running_routine < self.most(0) && may(Lane::Routine, &self.routine);
+        match (may(Lane::User, &self.users), routine) {
             (true, true) if self.in_a_row >= FOR_USERS_IN_A_ROW => Some(Lane::Routine),
             (true, _) => Some(Lane::User),
             (false, true) => Some(Lane::Routine),
@@ -214,8 +229,12 @@ impl<K: Ord + Clone> Scheduler<K> {
         self.slots.saturating_sub(self.slots.div_ceil(LEFT) * (narrower + 1)).max(1)
     }
 
-    fn has_room(&self, places: &Places) -> bool {
-        let room = |(narrower, place)| self.busy.get(place).is_none_or(|busy| *busy < self.most(narrower));
+    /// Whether the objects of these places may hold one slot more. In each place, too, routine looks leave a part to users.
+    fn has_room(&self, lane: Lane, places: &Places) -> bool {
+        let room = |(narrower, place): (usize, &String)| {
+            let Busy { all, routine } = self.busy.get(place).copied().unwrap_or_default();
+            all < self.most(narrower) && (lane == Lane::User || routine < self.most(narrower + 1))
+        };
         places.iter().enumerate().all(room)
     }
 
@@ -233,7 +252,10 @@ impl<K: Ord + Clone> Scheduler<K> {
 
     fn wait(&mut self, key: K, lane: Lane, places: Places) {
         self.arrivals += 1;
-        let arrival = self.arrivals;
+        self.wait_since(key, lane, self.arrivals, places);
+    }
+
+    fn wait_since(&mut self, key: K, lane: Lane, arrival: u64, places: Places) {
         let queue = if lane == Lane::User { &mut self.users } else { &mut self.routine };
         queue.add(&places, arrival, key.clone());
         self.entries.insert(key, Entry { places, state: State::Waiting { lane, arrival } });

@@ -33,7 +33,7 @@ fn what_a_user_waits_for_goes_before_routine_looks_that_came_earlier() {
     let mut order = Vec::new();
     while let Some(key) = scheduler.next(now) {
         order.push(key);
-        scheduler.ended(&key, Again::OnChange, Lane::Routine, now);
+        scheduler.ended(&key, Again::OnChange, Lane::Routine, nowhere(), now);
     }
     assert_eq!(order, ["first", "second", "routine"]);
 }
@@ -46,7 +46,7 @@ fn a_routine_look_has_its_turn_among_users_without_end() {
     scheduler.ask("user", Lane::User, nowhere());
     let turns = std::iter::from_fn(|| {
         let key = scheduler.next(now)?;
-        scheduler.ended(&key, Again::OnChange, Lane::User, now);
+        scheduler.ended(&key, Again::OnChange, Lane::User, nowhere(), now);
         scheduler.ask("user", Lane::User, nowhere());
         Some(key)
     });
@@ -69,7 +69,7 @@ fn a_quarter_of_the_slots_is_left_to_users_and_to_other_places() {
         assert_eq!(begin(&mut scheduler, now).len(), expected, "{name}");
         scheduler.ask("user elsewhere", Lane::User, nowhere());
         assert_eq!(begin(&mut scheduler, now).contains(&"user elsewhere"), expected < 8, "{name}");
-        scheduler.ended(&"a", Again::OnChange, lane, now);
+        scheduler.ended(&"a", Again::OnChange, lane, places.clone(), now);
         assert!(scheduler.next(now).is_some(), "{name}: a slot that is free again is used");
     }
 }
@@ -84,6 +84,32 @@ fn what_is_stuck_in_a_narrow_place_leaves_room_in_the_wide_one_around_it() {
 }
 
 #[test]
+fn routine_looks_leave_a_part_of_each_place_to_its_own_users() {
+    let now = Instant::now();
+    let mut scheduler = Scheduler::new(16);
+    for key in ["a", "b", "c", "d", "e", "f", "g", "h"] {
+        scheduler.ask(key, Lane::Routine, places(&["account", "jenkins"]));
+    }
+    assert_eq!(begin(&mut scheduler, now).len(), 4);
+    scheduler.ask("user", Lane::User, places(&["account", "jenkins"]));
+    assert_eq!(begin(&mut scheduler, now), ["user"]);
+}
+
+#[test]
+fn one_whose_places_change_counts_where_it_is_now() {
+    let now = Instant::now();
+    let mut scheduler = Scheduler::new(4);
+    scheduler.ask("a", Lane::User, places(&["account", "dead"]));
+    scheduler.ask("b", Lane::User, places(&["account", "dead"]));
+    scheduler.ask("c", Lane::User, places(&["account", "dead"]));
+    assert_eq!(begin(&mut scheduler, now), ["a", "b"]);
+    scheduler.ask("c", Lane::User, places(&["account", "jenkins"]));
+    assert_eq!(begin(&mut scheduler, now), ["c"]);
+    scheduler.ended(&"a", Again::After(SECOND), Lane::User, places(&["account", "jenkins"]), now);
+    assert_eq!(begin(&mut scheduler, now + SECOND), ["a"]);
+}
+
+#[test]
 fn one_that_is_asked_for_while_it_is_worked_on_has_one_more_turn() {
     let now = Instant::now();
     let mut scheduler = Scheduler::new(2);
@@ -92,10 +118,10 @@ fn one_that_is_asked_for_while_it_is_worked_on_has_one_more_turn() {
     scheduler.ask("a", Lane::User, nowhere());
     scheduler.ask("a", Lane::Routine, nowhere());
     assert_eq!(begin(&mut scheduler, now), [""; 0], "never twice at once");
-    scheduler.ended(&"a", Again::After(SECOND * 3600), Lane::Routine, now);
+    scheduler.ended(&"a", Again::After(SECOND * 3600), Lane::Routine, nowhere(), now);
     assert_eq!(scheduler.waiting(Lane::User), 1);
     assert_eq!(begin(&mut scheduler, now), ["a"]);
-    scheduler.ended(&"a", Again::OnChange, Lane::Routine, now);
+    scheduler.ended(&"a", Again::OnChange, Lane::Routine, nowhere(), now);
     assert_eq!((begin(&mut scheduler, now).len(), scheduler.wakes_at()), (0, None));
 }
 
@@ -110,8 +136,8 @@ fn one_goes_at_its_moment_or_sooner_when_it_is_asked_for() {
     assert_eq!(begin(&mut scheduler, now + SECOND * 9), [""; 0]);
     scheduler.ask("b", Lane::User, nowhere());
     assert_eq!(begin(&mut scheduler, now + SECOND * 10), ["b", "a"]);
-    scheduler.ended(&"b", Again::OnChange, Lane::Routine, now);
-    scheduler.ended(&"a", Again::OnChange, Lane::Routine, now);
+    scheduler.ended(&"b", Again::OnChange, Lane::Routine, nowhere(), now);
+    scheduler.ended(&"a", Again::OnChange, Lane::Routine, nowhere(), now);
     assert_eq!(scheduler.wakes_at(), None, "it has no second turn at the old moment");
 }
 
@@ -127,7 +153,7 @@ fn what_is_gone_has_no_turn() {
     for key in ["running", "waiting", "due", "unknown"] {
         scheduler.forget(&key);
     }
-    scheduler.ended(&"running", Again::OnChange, Lane::Routine, now);
+    scheduler.ended(&"running", Again::OnChange, Lane::Routine, nowhere(), now);
     assert_eq!((begin(&mut scheduler, now + SECOND * 2).len(), scheduler.wakes_at()), (0, None));
     assert_eq!(scheduler.entries.len(), 0, "and nothing is kept of it");
 }
@@ -190,7 +216,7 @@ proptest! {
                 Happens::Ended { again } if !running.is_empty() => {
                     let key = running.remove(0);
                     let again = again.map_or(Again::OnChange, |seconds| Again::After(SECOND * seconds.into()));
-                    scheduler.ended(&key, again, Lane::Routine, now);
+                    scheduler.ended(&key, again, Lane::Routine, places_of(key), now);
                 }
                 Happens::Ended { .. } => {}
                 Happens::TimePasses { seconds } => now += SECOND * seconds.into(),
@@ -209,7 +235,7 @@ proptest! {
         let mut turns = 0;
         while !running.is_empty() {
             let key = running.remove(0);
-            scheduler.ended(&key, Again::OnChange, Lane::Routine, now);
+            scheduler.ended(&key, Again::OnChange, Lane::Routine, nowhere(), now);
             while let Some(key) = scheduler.next(now) {
                 asked.remove(&key);
                 running.push(key);

@@ -28,6 +28,8 @@ use crate::controller::work::{Seen, Work};
 const PAGE: u32 = 50;
 /// How many namespaces one list call asks for.
 const NAMESPACES: u32 = 500;
+/// The labels of a namespace.
+type Labels = Option<BTreeMap<String, String>>;
 /// How many platforms are worked on at once.
 const PLATFORMS_AT_ONCE: u16 = 4;
 
@@ -117,7 +119,7 @@ fn objects(
     lists: Arc<AtomicUsize>,
 ) -> impl Stream<Item = Seen> + Send + 'static {
     let api: Api<DynamicObject> = Api::all_with(context.dependencies.client.clone(), context.resource(kind));
-    let mut filter = EventFilter::default();
+    let (mut filter, mut held) = (EventFilter::default(), Vec::new());
     let (mut listed, seeing) = (false, context.clone());
     watcher(api, watcher::Config::default().page_size(PAGE))
         .default_backoff()
@@ -136,7 +138,7 @@ fn objects(
                     context.dependencies.readiness.ready();
                 }
             }
-            futures::stream::iter(sift(&context, &mut filter, event))
+            futures::stream::iter(sift(&context, &mut filter, &mut held, event))
         })
 }
 
@@ -152,22 +154,38 @@ async fn follow_namespaces(context: &Context, writer: Writer<PartialObjectMeta<N
         .reflect(writer)
         .boxed();
     let mut known = BTreeMap::new();
+    // What a list brings is at hand once the list is complete.
+    let mut listed: Option<BTreeMap<String, Labels>> = None;
     while let Some(event) = namespaces.next().await {
-        match event {
-            Ok(Event::Apply(namespace) | Event::InitApply(namespace)) => {
-                let name = namespace.name_any();
-                let labels = namespace.metadata.labels;
-                match known.insert(name.clone(), labels.clone()) {
-                    None => context.platforms.namespace_found(&name),
-                    Some(before) if before != labels => context.platforms.namespace_changed(&name),
-                    Some(_) => {}
-                }
+        let (now, is_all) = match event {
+            Ok(Event::Init) => {
+                listed = Some(BTreeMap::new());
+                continue;
             }
+            Ok(Event::InitApply(namespace)) => {
+                listed.get_or_insert_default().insert(namespace.name_any(), namespace.metadata.labels);
+                continue;
+            }
+            Ok(Event::InitDone) => (listed.take().unwrap_or_default(), true),
+            Ok(Event::Apply(namespace)) => ([(namespace.name_any(), namespace.metadata.labels)].into(), false),
             Ok(Event::Delete(namespace)) => {
                 known.remove(&namespace.name_any());
+                continue;
             }
-            Ok(Event::Init | Event::InitDone) => {}
-            Err(error) => tracing::warn!(%error, "the watch of namespaces broke off and is begun again"),
+            Err(error) => {
+                tracing::warn!(%error, "the watch of namespaces broke off and is begun again");
+                continue;
+            }
+        };
+        if is_all {
+            known.retain(|name, _| now.contains_key(name));
+        }
+        for (name, labels) in now {
+            match known.insert(name.clone(), labels.clone()) {
+                None => context.platforms.namespace_found(&name),
+                Some(before) if before != labels => context.platforms.namespace_changed(&name),
+                Some(_) => {}
+            }
         }
     }
 }
@@ -177,8 +195,14 @@ async fn stopped(mut stop: watch::Receiver<bool>) {
     let _ = stop.wait_for(|stop| *stop).await;
 }
 
-/// Lets through what is worth a reconcile, and forgets what is gone.
-fn sift(context: &Context, filter: &mut EventFilter, event: Result<Event<DynamicObject>, watcher::Error>) -> Vec<Seen> {
+/// Lets through what is worth a reconcile, and forgets what is gone. What a list brings is `held` until the list is complete:
+/// only then is it where the objects are looked up, and the list may be begun anew before that.
+fn sift(
+    context: &Context,
+    filter: &mut EventFilter,
+    held: &mut Vec<Seen>,
+    event: Result<Event<DynamicObject>, watcher::Error>,
+) -> Vec<Seen> {
     let event = match event {
         Ok(event) => event,
         Err(error) => {
@@ -186,10 +210,12 @@ fn sift(context: &Context, filter: &mut EventFilter, event: Result<Event<Dynamic
             return Vec::new();
         }
     };
-    let (relevance, is_complete) = (filter.evaluate(&event), matches!(event, Event::InitDone));
     let mut seen = Vec::new();
-    match (relevance, event) {
-        (Relevance::Gone(keys), _) => {
+    match filter.evaluate(&event) {
+        Relevance::Ignored => {}
+        Relevance::Found(key) => seen.push(Seen::Found(key)),
+        Relevance::Changed(key) => seen.push(Seen::Changed(key)),
+        Relevance::Gone(keys) => {
             for key in &keys {
                 context.shard.gone(key);
                 context.forget(key);
@@ -199,12 +225,18 @@ fn sift(context: &Context, filter: &mut EventFilter, event: Result<Event<Dynamic
             }
             seen.push(Seen::Gone(keys));
         }
-        (Relevance::Found, Event::Apply(object) | Event::InitApply(object)) => seen.push(Seen::Found(object)),
-        (Relevance::Changed, Event::Apply(object) | Event::InitApply(object)) => seen.push(Seen::Changed(object)),
-        _ => {}
     }
-    if is_complete {
-        seen.push(Seen::Complete);
+    match event {
+        Event::InitApply(_) => {
+            held.append(&mut seen);
+            Vec::new()
+        }
+        Event::InitDone => {
+            let mut all = std::mem::take(held);
+            all.append(&mut seen);
+            all.push(Seen::Complete);
+            all
+        }
+        Event::Init | Event::Apply(_) | Event::Delete(_) => seen,
     }
-    seen
 }

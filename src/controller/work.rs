@@ -1,11 +1,10 @@
 //! The objects of one kind that are worked on: who is asked for goes to the scheduler, and who has his turn gets a task. It
 //! stands between the watch, which says what happened, and `reconcile`, which does the work; it decides neither.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
-use kube::core::DynamicObject;
 use kube::runtime::reflector::{ObjectRef, Store};
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::Instant;
@@ -15,7 +14,7 @@ use crate::controller::context::Context;
 use crate::controller::object::{Key, Kind};
 use crate::controller::reconcile::{self, Next};
 use crate::controller::restart;
-use crate::controller::scheduler::{Again, Scheduler};
+use crate::controller::scheduler::{Again, Places, Scheduler};
 use crate::controller::stored::Stored;
 use crate::domain::budget::Lane;
 use crate::domain::requeue::backoff;
@@ -28,9 +27,9 @@ const BROKEN: Duration = Duration::from_mins(10);
 /// What a watch tells of the objects of a kind.
 pub(super) enum Seen {
     /// It was there when the operator began to watch, or has come while it did not.
-    Found(DynamicObject),
+    Found(Key),
     /// It is new, or was changed by somebody else.
-    Changed(DynamicObject),
+    Changed(Key),
     /// These are gone.
     Gone(Vec<Key>),
     /// All that there are have been told.
@@ -45,6 +44,8 @@ pub(super) struct Work {
     scheduler: Scheduler<Key>,
     tasks: JoinSet<Result<Next, ApiError>>,
     keys: HashMap<Id, Key>,
+    /// Objects that were asked for before all were known.
+    early: BTreeSet<Key>,
     /// Whether all objects are known. Before that, what is counted among them would be wrong.
     is_complete: bool,
 }
@@ -59,6 +60,7 @@ impl Work {
             scheduler: Scheduler::new(concurrency.into()),
             tasks: JoinSet::new(),
             keys: HashMap::new(),
+            early: BTreeSet::new(),
             is_complete: false,
         }
     }
@@ -70,7 +72,7 @@ impl Work {
         }
         while let Some(key) = self.scheduler.next(Instant::now()) {
             let Some(stored) = self.stored(&key) else {
-                self.scheduler.ended(&key, Again::OnChange, Lane::Routine, Instant::now());
+                self.scheduler.ended(&key, Again::OnChange, Lane::Routine, Places::from([]), Instant::now());
                 continue;
             };
             let task = self.tasks.spawn(reconcile::run(stored, self.context.clone()));
@@ -95,17 +97,33 @@ impl Work {
     /// What the watch has told.
     pub(super) fn take(&mut self, seen: Seen) {
         match seen {
-            Seen::Complete => self.is_complete = true,
-            Seen::Gone(keys) => keys.iter().for_each(|key| self.scheduler.forget(key)),
-            Seen::Changed(object) => self.ask(&object, Lane::User),
-            Seen::Found(object) => match restart::first_look(&self.context, &object) {
-                Some(delay) => {
-                    let places = self.context.platforms.places(&object);
-                    self.scheduler.ask_at(Key::of(&object), Instant::now() + delay, places);
+            Seen::Complete => {
+                self.is_complete = true;
+                for key in std::mem::take(&mut self.early) {
+                    self.changed(&key);
                 }
-                None if is_reached(&Stored::of(&object)) => self.ask(&object, Lane::Routine),
-                None => self.ask(&object, Lane::User),
-            },
+            }
+            Seen::Gone(keys) => keys.iter().for_each(|key| self.scheduler.forget(key)),
+            Seen::Changed(key) => {
+                let places = self.places(&key);
+                self.scheduler.ask(key, Lane::User, places);
+            }
+            Seen::Found(key) => self.found(key),
+        }
+    }
+
+    /// An object that was there before: it may be left alone for a while, unless something that it depends on has changed.
+    fn found(&mut self, key: Key) {
+        let Some(stored) = self.stored(&key) else { return };
+        if self.early.contains(&key) {
+            return self.changed(&key);
+        }
+        match restart::first_look(&self.context, &stored.object()) {
+            Some(delay) => {
+                let places = self.places(&key);
+                self.scheduler.ask_at(key, Instant::now() + delay, places);
+            }
+            None => self.changed(&key),
         }
     }
 
@@ -113,7 +131,10 @@ impl Work {
     pub(super) fn changed(&mut self, key: &Key) {
         if let Some(stored) = self.stored(key) {
             let lane = if is_reached(&stored) { Lane::Routine } else { Lane::User };
-            self.ask(&stored.object(), lane);
+            let places = self.places(key);
+            self.scheduler.ask(key.clone(), lane, places);
+        } else if !self.is_complete {
+            self.early.insert(key.clone());
         }
     }
 
@@ -132,11 +153,18 @@ impl Work {
                 Next { again: Again::After(BROKEN), lane: Lane::Routine }
             }
         };
-        self.scheduler.ended(&key, again, lane, Instant::now());
+        let places = self.places(&key);
+        self.scheduler.ended(&key, again, lane, places, Instant::now());
+        // It may have gone while it was worked on, and been remembered after that.
+        if self.is_complete && self.stored(&key).is_none() {
+            self.scheduler.forget(&key);
+            self.context.forget(&key);
+        }
     }
 
-    fn ask(&mut self, object: &DynamicObject, lane: Lane) {
-        self.scheduler.ask(Key::of(object), lane, self.context.platforms.places(object));
+    /// The remote sides that an object shares with others, as far as they are known.
+    fn places(&self, key: &Key) -> Places {
+        self.stored(key).map_or_else(|| Places::from([]), |stored| self.context.platforms.places(&stored.object()))
     }
 
     fn stored(&self, Key { namespace, name }: &Key) -> Option<Arc<Stored>> {

@@ -136,6 +136,33 @@ async fn a_secret_that_changes_after_a_restart_brings_its_objects_back_at_once()
     assert!(took < Duration::from_secs(5), "after {took:?}");
 }
 
+#[tokio::test(start_paused = true)]
+async fn what_happens_while_a_watch_is_begun_anew_is_not_lost() {
+    let mut harness = Harness::new(Settings::default()).await;
+    harness.apply_platform(Harness::platform_manifest());
+    harness.start();
+    for name in ["edited", "deleted"] {
+        create(&harness, name);
+        harness.until(name, LONG, |harness| ready(harness, "mlopsprojects", NAMESPACE, name)).await;
+    }
+    sleep(MINUTE).await;
+    let watches = |harness: &Harness| {
+        harness.kubernetes.calls().iter().filter(|call| call.starts_with("WATCH mlopsprojects")).count()
+    };
+    let before = watches(&harness);
+    create(&harness, "new");
+    change(&harness, "mlopsprojects", "edited", &json!({"spec": {"description": "Other fares"}}));
+    harness.kubernetes.delete("mlopsprojects", NAMESPACE, "deleted").unwrap();
+    // The watch has told nothing of that yet, and cannot any more.
+    harness.kubernetes.compact();
+    for name in ["new", "edited"] {
+        harness.until(name, MINUTE, |harness| ready(harness, "mlopsprojects", NAMESPACE, name)).await;
+    }
+    let gone = |harness: &Harness| harness.kubernetes.object("mlopsprojects", NAMESPACE, "deleted").is_none();
+    harness.until("gone", MINUTE, gone).await;
+    assert!(watches(&harness) > before, "the watch was not begun anew");
+}
+
 /// Platforms beside `main`, each with a folder of its own on the Jenkins of that host, and projects on them.
 async fn two_servers(projects: usize) -> Harness {
     let mut harness = Harness::new(Settings::default()).await;

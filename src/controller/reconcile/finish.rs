@@ -20,6 +20,9 @@ use crate::domain::outcome::Report;
 use crate::domain::requeue::requeue_after;
 use crate::domain::text;
 
+/// How soon an object is looked at again whose reconcile was broken off.
+const INTERRUPTED: Duration = Duration::from_secs(5);
+
 /// Writes what came of the reconcile. Answers when to reconcile again, and whether everything has settled.
 pub(super) async fn finish(subject: &Subject<'_>, reconciled: Reconciled) -> Result<(Again, bool), ApiError> {
     let Subject { object, key, context, memory, writer } = subject;
@@ -58,7 +61,8 @@ pub(super) async fn finish(subject: &Subject<'_>, reconciled: Reconciled) -> Res
     let metrics = &context.dependencies.metrics;
     metrics.ready_turned(memory.turn_ready(ready.clone()).as_deref(), ready.as_deref());
     if report.interrupted() {
-        return Ok((Again::OnChange, false));
+        // What has happened to it brings it back, or the operator stops; if neither, it is looked at anew.
+        return Ok((Again::After(INTERRUPTED), false));
     }
     platform::tell(subject, parts, &report.result, &status);
     Ok((Again::After(again), report.settled()))

@@ -41,6 +41,8 @@ mod walk;
 
 use summary::ReconcileSummary;
 
+/// Who rests for longer is not waited for.
+const LONG: Duration = Duration::from_mins(1);
 /// How soon a project looks again for a platform that nothing is known of yet.
 const PLATFORM_RETRY: Duration = Duration::from_secs(5);
 
@@ -174,7 +176,7 @@ pub(super) async fn run(stored: Arc<Stored>, context: Arc<Context>) -> Result<Ne
     };
     metrics.reconcile_ends(outcome, elapsed(started, clock.now()));
     match result {
-        Ok((again, settled)) => Ok(Next { again, lane: if settled { Lane::Routine } else { Lane::User } }),
+        Ok((again, _)) => Ok(Next { again, lane: waiting(&object, again, &context) }),
         Err(error) if error.is_gone() => Ok(Next { again: Again::OnChange, lane: Lane::Routine }),
         Err(error) => Err(error),
     }
@@ -193,6 +195,15 @@ fn of_another(object: &DynamicObject, context: &Context) -> Option<Again> {
             }
             Some(Again::OnChange)
         }
+    }
+}
+
+/// The lane in which an object goes on after a reconcile. Nobody waits for one that rests for long, such as one that a person
+/// must mend first.
+fn waiting(object: &DynamicObject, again: Again, context: &Context) -> Lane {
+    match (again, context.known(&Key::of(object))) {
+        (Again::After(delay), Some(memory)) if delay <= LONG => lane(object, &memory),
+        _ => Lane::Routine,
     }
 }
 
