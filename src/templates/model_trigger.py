@@ -367,6 +367,13 @@ class Hold:
         hold = cls.groups.get(event.group)
         return hold if hold and hold.event.name < event.name and event.status in hold.route.statuses else None
 
+    @classmethod
+    def end(cls, event):
+        """An event that was started holds no other."""
+        hold = cls.groups.get(event.group)
+        if hold and hold.event.name == event.name:
+            del cls.groups[event.group]
+
 
 class Run:
     """One run of the function, for the group of one event."""
@@ -393,6 +400,7 @@ class Run:
             return "no job waits for it"
         if self.finished(event, route):
             self.bucket.remove(event.key)
+            Hold.end(event)
             return "its jobs were started before"
         self.bucket.write(event.key, event.document(), IfNoneMatch="*")
         served = False
@@ -415,9 +423,9 @@ class Run:
         hold = Hold.before(self.event)
         if hold is None or self.finished(self.event, hold.route):
             return
-        # By S3's clock: that of a process stands still between two runs.
-        if self.bucket.now >= hold.until:
-            Hold.groups.pop(self.event.group, None)
+        # By S3's clock: that of a process stands still between two runs. And another process may have started it meanwhile.
+        if self.bucket.now >= hold.until or self.finished(hold.event, hold.route):
+            Hold.end(hold.event)
             return
         self.bucket.write(self.event.key, self.event.document(), IfNoneMatch="*")
         error = hold.kind(f"it waits behind event {hold.event.id} of its group: {hold.text}")

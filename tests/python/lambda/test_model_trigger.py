@@ -99,15 +99,20 @@ class Bench(unittest.TestCase):
         self.secrets, self.s3, self.queue = SecretsManager(), FakeS3(lambda: self.clock), Queue()
         self.keep(user="robot", token=TOKEN)
         self.enterContext(mock.patch.dict(sys.modules, {"boto3": types.SimpleNamespace(client=self.client)}))
-        spec = importlib.util.spec_from_file_location("model_trigger", SOURCE)
-        self.function = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(self.function)
+        self.function = self.process()
         self.context = Context()
+        self.route(deploy=DEPLOY)
+
+    def process(self):
+        """The function in a process of its own, which remembers what no other knows."""
+        spec = importlib.util.spec_from_file_location("model_trigger", SOURCE)
+        function = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(function)
         clock = types.SimpleNamespace(
             monotonic=lambda: self.clock, sleep=self.sleep, gmtime=time.gmtime, strftime=time.strftime
         )
-        self.enterContext(mock.patch.object(self.function, "time", clock))
-        self.route(deploy=DEPLOY)
+        self.enterContext(mock.patch.object(function, "time", clock))
+        return function
 
     def client(self, service, config):
         self.configs[service] = config
@@ -472,11 +477,12 @@ class HeldBack(Bench):
         self.jenkins.calls.clear()
         self.s3.calls.clear()
 
-    def test_for_a_minute_they_ask_nothing_of_jenkins_and_list_once(self):
+    def test_for_a_minute_they_ask_nothing_of_jenkins_and_list_only_claims(self):
         for number in range(30):
             self.fails("Refused", event(f"b{number}", minute=2))
         self.assertEqual((self.jenkins.calls, self.secrets.reads), ([], 1))
-        self.assertEqual([operation for operation, _ in self.s3.calls], ["ListObjectsV2", "PutObject"] * 30)
+        self.assertEqual([operation for operation, _ in self.s3.calls], ["ListObjectsV2", "ListObjectsV2", "PutObject"] * 30)
+        self.assertEqual({told["prefix"] for _, told in self.s3.calls if "prefix" in told and "starting/" not in told["prefix"]}, set())
         self.later(59)
         self.fails("Refused", event("b0", minute=2))
         self.assertEqual(self.jenkins.calls, [])
@@ -512,6 +518,37 @@ class HeldBack(Bench):
         self.route(statuses=["Approved", "Rejected"], deploy=DEPLOY)
         self.jenkins.start.clear()
         self.assertEqual(self.started(event("b", minute=2, status="Rejected")), [True, True])
+
+    def at(self, second, function):
+        """It is that many seconds after the beginning, and the next message goes to this process."""
+        self.clock, self.function = NOON + second, function
+
+    def test_one_that_another_process_has_started_holds_nothing_here(self):
+        self.fresh()
+        one, other, self.jenkins.start[DEPLOY] = self.process(), self.process(), 503
+        self.at(0, one)
+        self.fails("Unavailable", event("a", minute=1))
+        self.at(50, other)
+        self.fails("Unavailable", event("b", minute=2))
+        self.jenkins.start.clear()
+        self.at(61, one)
+        self.assertEqual(self.started(event("a", minute=1)), [True, True])
+        self.at(80, other)
+        self.assertEqual(self.started(event("c", minute=3)), [True])
+        self.assertEqual(self.builds(), ["a", "b", "c"])
+
+    def test_a_message_of_one_that_another_process_has_started_ends_the_hold(self):
+        self.fresh()
+        one, other, self.jenkins.start[DEPLOY] = self.process(), self.process(), 503
+        for function in (one, other):
+            self.at(0, function)
+            self.fails("Unavailable", event("a", minute=1))
+        self.jenkins.start.clear()
+        self.at(20, one)
+        self.assertEqual(self.started(event("a", minute=1)), [True])
+        self.at(30, other)
+        self.assertEqual(self.run_it(event("a", minute=1))["outcome"], "its jobs were started before")
+        self.assertEqual(other.Hold.groups, {})
 
     def test_other_groups_are_not(self):
         self.route("others", deploy=ENDPOINT)

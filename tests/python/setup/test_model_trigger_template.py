@@ -111,14 +111,27 @@ class ModelTriggerTemplate(unittest.TestCase):
     def test_there_are_alarms_only_where_a_topic_is_given(self):
         self.assertEqual(list(stack().resources("AWS::CloudWatch::Alarm")), [])
         alarms = dict(stack(AlarmTopicArn=TOPIC).resources("AWS::CloudWatch::Alarm"))
-        self.assertEqual(
-            {(one["Namespace"], one["MetricName"], *one["AlarmActions"]) for one in alarms.values()},
-            {("AWS/SQS", "ApproximateNumberOfMessagesNotVisible", TOPIC), ("AWS/SQS", "ApproximateNumberOfMessagesVisible", TOPIC)},
-        )
-        # A message that waits is hidden all the time; one that is served goes after less than the function's own time.
-        waiting = alarms["WaitingEventsAlarm"]
-        self.assertEqual((waiting["Statistic"], waiting["Threshold"]), ("Minimum", 0))
-        self.assertEqual(waiting["Period"] * waiting["EvaluationPeriods"], 20 * 60)
+        self.assertEqual({name: one["AlarmActions"] for name, one in alarms.items()}, dict.fromkeys(alarms, [TOPIC]))
+        self.assertEqual(set(alarms), {"WaitingEventsAlarm", "FailedEventsAlarm"})
+        failed = alarms["FailedEventsAlarm"]
+        self.assertEqual((failed["Namespace"], failed["MetricName"]), ("AWS/SQS", "ApproximateNumberOfMessagesVisible"))
+        self.assertEqual(failed["Dimensions"], [{"Name": "QueueName", "Value": "<FailedEvents.QueueName>"}])
+
+    def test_the_first_alarm_counts_what_waits_visible_or_hidden_for_twenty_minutes_without_a_break(self):
+        waiting = dict(stack(AlarmTopicArn=TOPIC).resources("AWS::CloudWatch::Alarm"))["WaitingEventsAlarm"]
+        *parts, total = waiting["Metrics"]
+        queue = [{"Name": "QueueName", "Value": "<WaitingEvents.QueueName>"}]
+        for part, name in zip(parts, ("Visible", "NotVisible"), strict=True):
+            metric = {"Namespace": "AWS/SQS", "MetricName": f"ApproximateNumberOfMessages{name}", "Dimensions": queue}
+            # The maximum of each minute: the moment in which a message passes from one number to the other is no break.
+            self.assertEqual(part["MetricStat"], {"Metric": metric, "Period": 60, "Stat": "Maximum"})
+            self.assertFalse(part["ReturnData"])
+        self.assertEqual(total["Expression"], " + ".join(part["Id"] for part in parts))
+        self.assertTrue(total["ReturnData"])
+        self.assertEqual((waiting["ComparisonOperator"], waiting["Threshold"]), ("GreaterThanThreshold", 0))
+        self.assertEqual((waiting["EvaluationPeriods"], waiting["DatapointsToAlarm"]), (20, 20))
+        self.assertEqual(set(waiting) & {"Namespace", "MetricName", "Dimensions", "Statistic", "Period"}, set())
+        # What is served is out of the queue after less than the function's own time.
         self.assertGreater(20 * 60, 5 * only("AWS::Lambda::Function")["Timeout"])
 
     def test_it_is_in_a_vpc_only_where_subnets_are_given(self):

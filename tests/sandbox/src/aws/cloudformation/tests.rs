@@ -428,6 +428,34 @@ fn a_property_that_is_not_known_and_a_name_that_is_too_long_fail_their_resource(
 }
 
 #[test]
+fn an_alarm_watches_one_metric_or_what_is_computed_of_several() {
+    let stat = "ReturnData: false, MetricStat: {Metric: {Namespace: N, MetricName: M}, Period: 60, Stat: Maximum}";
+    let sum = "{Id: sum, Expression: a + 1}";
+    let rows = [
+        ("one metric", "Namespace: N, MetricName: M, Period: 60, Statistic: Maximum".to_owned(), ""),
+        ("a sum", format!("Metrics: [{{Id: a, {stat}}}, {sum}]"), ""),
+        ("neither", "Threshold: 0".to_owned(), "An alarm needs MetricName or Metrics"),
+        ("both", format!("Period: 60, Metrics: [{sum}]"), "Period must not be set if Metrics is"),
+        ("two that are given back", format!("Metrics: [{sum}, {{Id: b, Expression: a + 2}}]"), "Exactly one element"),
+        ("none that is given back", format!("Metrics: [{{Id: a, {stat}}}]"), "Exactly one element"),
+        ("one name twice", format!("Metrics: [{{Id: sum, {stat}}}, {sum}]"), "the Id 'sum' must"),
+        ("a name in capitals", format!("Metrics: [{{Id: A, {stat}}}, {sum}]"), "the Id 'A' must"),
+        ("a metric of nothing", "Metrics: [{Id: a}]".to_owned(), "a must have either Expression or MetricStat"),
+    ];
+    for (case, properties, sentence) in rows {
+        let mut scene = Scene::new();
+        let common = "ComparisonOperator: GreaterThanThreshold, EvaluationPeriods: 20";
+        scene.create(&format!(
+            "Resources:\n  A:\n    Type: AWS::CloudWatch::Alarm\n    Properties: {{{common}, {properties}}}\n"
+        ));
+        scene.pass(24);
+        let wanted = if sentence.is_empty() { "CREATE_COMPLETE" } else { "ROLLBACK_COMPLETE" };
+        assert_eq!(scene.status("s"), wanted, "{case}: {:?}", scene.history("s"));
+        assert!(format!("{:?}", scene.history("s")).contains(sentence), "{case}: {:?}", scene.history("s"));
+    }
+}
+
+#[test]
 fn a_role_is_made_as_the_stacks_own_role_and_goes_with_the_stack() {
     let template = r#"
 Resources:

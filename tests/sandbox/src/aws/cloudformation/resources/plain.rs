@@ -1,7 +1,7 @@
 //! Things whose services have no module here: log groups, alarms and wait handles are plain
 //! records of CloudFormation's own. Their names are checked as their services would.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
@@ -42,6 +42,7 @@ pub(super) const KINDS: &[Kind] = &[
             "AlarmDescription",
             "Namespace",
             "MetricName",
+            "Metrics",
             "Dimensions",
             "Statistic",
             "Period",
@@ -59,11 +60,13 @@ pub(super) const KINDS: &[Kind] = &[
         attributes: &["Arn"],
         tagged: true,
         create: |world, place, properties| {
+            judge_alarm(properties)?;
             let name = named(world, place, properties, "AlarmName", 255);
             record(world, place, ALARM, &name, properties, 255, "_-/.# ")?;
             Ok(alarm(place, &name))
         },
         update: |world, place, name, _, new| {
+            judge_alarm(new)?;
             replace(world, place, ALARM, name, new);
             Ok(alarm(place, name))
         },
@@ -137,6 +140,41 @@ pub(super) fn arn(place: &Place<'_>, service: &str, rest: &str) -> Value {
 
 fn log_group(place: &Place<'_>, name: &str) -> Made {
     made(name, &[("Arn", arn(place, "logs", &format!("log-group:{name}:*")))])
+}
+
+/// An alarm watches one metric, or what is computed of several: of those exactly one is given back, and only one that is not
+/// says so. What an expression means is not known here.
+fn judge_alarm(properties: &Value) -> Result<(), String> {
+    let refused =
+        |why: &str| Err(format!("Resource handler returned message: \"{why}\" (HandlerErrorCode: InvalidRequest)"));
+    let Some(metrics) = properties.get("Metrics") else {
+        return match properties.get("MetricName") {
+            Some(_) => Ok(()),
+            None => refused("An alarm needs MetricName or Metrics"),
+        };
+    };
+    let of_one = ["MetricName", "Namespace", "Dimensions", "Statistic", "Period"];
+    if let Some(name) = of_one.into_iter().find(|name| properties.get(name).is_some()) {
+        return refused(&format!("{name} must not be set if Metrics is"));
+    }
+    let metrics = metrics.as_array().map(Vec::as_slice).unwrap_or_default();
+    let mut ids = BTreeSet::new();
+    for metric in metrics {
+        let id = metric["Id"].as_str().unwrap_or_default();
+        let of_id = |sign: char| sign.is_ascii_alphanumeric() || sign == '_';
+        if !id.starts_with(|sign: char| sign.is_ascii_lowercase()) || !id.chars().all(of_id) || !ids.insert(id) {
+            return refused(&format!("the Id '{id}' must begin with a lower-case letter, and be there once"));
+        }
+        if metric.get("Expression").is_some() == metric.get("MetricStat").is_some() {
+            return refused(&format!("{id} must have either Expression or MetricStat"));
+        }
+    }
+    let hidden =
+        |metric: &&Value| matches!(&metric["ReturnData"], Value::Bool(false)) || metric["ReturnData"] == "false";
+    if metrics.len() != metrics.iter().filter(hidden).count() + 1 {
+        return refused("Exactly one element of the metrics list should return data");
+    }
+    Ok(())
 }
 
 fn alarm(place: &Place<'_>, name: &str) -> Made {
