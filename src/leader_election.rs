@@ -196,7 +196,7 @@ impl Seat {
         }
     }
 
-    /// Ends once the Lease could not be confirmed for as long as it lasts, or is another's.
+    /// Ends once the Lease could not be confirmed for as long as it lasts, is another's, or is not there.
     async fn unconfirmed(&self) {
         let term = Duration::from_secs(self.candidate.times.lease_duration);
         let pause = CONFIRMATION.min(term / 5);
@@ -206,6 +206,8 @@ impl Seat {
             sleep(pause).await;
             let holder = match timeout(pause, self.leases.get(&name)).await {
                 Ok(Ok(lease)) => lease.spec.and_then(|spec| spec.holder_identity),
+                // It was deleted: any replica may make it anew and lead.
+                Ok(Err(kube::Error::Api(status))) if status.code == 404 => return,
                 Ok(Err(_)) | Err(_) => continue,
             };
             if holder.as_deref() != Some(&self.candidate.instance) {

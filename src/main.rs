@@ -131,7 +131,11 @@ async fn lead(
     tracing::info!(namespace = flags.namespace, lease, selector = %flags.watch_selector, "waits for the Lease");
     tokio::select! {
         () = leadership.gained() => tracing::info!("leads"),
-        _ = told.wait_for(|stop| *stop) => return Ok(()),
+        _ = told.wait_for(|stop| *stop) => {
+            // The Lease may have been taken just now.
+            leadership.release().await;
+            return Ok(());
+        }
     }
     let mut working = tokio::spawn({
         let (stop, dependencies) = (stop.clone(), dependencies);

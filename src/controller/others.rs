@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::future::pending;
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::coordination::v1::Lease;
 use kube::ResourceExt;
 
@@ -21,6 +21,9 @@ pub const SELECTOR: &str = "mlops-operator.io/watch-selector";
 pub const LOOK: Duration = Duration::from_mins(1);
 /// How long a Lease must have stood still before its operator counts as gone: much longer than a restart takes.
 const GONE: Duration = Duration::from_mins(5);
+/// How far behind the own Lease's time that of a Lease must be for its operator to count as gone at the first look: much
+/// further than clocks differ.
+const LONG_GONE: SignedDuration = SignedDuration::from_hours(1);
 /// For how long a leader that has just begun leaves what others watch, too, to them: until they have seen that it is there.
 const SETTLE: Duration = Duration::from_secs(150);
 
@@ -35,8 +38,8 @@ pub struct Neighbours {
 struct Stamp {
     holder: Option<String>,
     renewed: Option<Timestamp>,
-    /// When that was seen first.
-    since: Duration,
+    /// When that was seen first; `None`: its operator was gone by then.
+    since: Option<Duration>,
 }
 
 impl Neighbours {
@@ -45,17 +48,18 @@ impl Neighbours {
         Self { own, seen: BTreeMap::new() }
     }
 
-    /// Who else is there, by the Leases of the namespace; `now` is how long this operator has led. No clock but its own counts:
-    /// whoever renews the Lease is there, whatever the time on it.
+    /// Who else is there, by the Leases of the namespace; `now` is how long this operator has led. Whoever is seen to renew a
+    /// Lease is there, whatever the time on it. Only of a Lease that is seen for the first time the time counts, too.
     pub fn judge(&mut self, leases: &[Lease], now: Duration) -> Vec<Other> {
         let age = |lease: &Lease| (lease.creation_timestamp().map_or(Timestamp::MAX, |time| time.0), lease.name_any());
         let own = leases.iter().find(|lease| lease.name_any() == self.own);
+        let renewed = own.and_then(renewal);
         let own = own.map_or_else(|| (Timestamp::MAX, self.own.clone()), age);
         self.seen.retain(|name, _| leases.iter().any(|lease| lease.name_any() == *name));
         let mut others = Vec::new();
         for lease in leases {
             let Some(selector) = selector_of(lease).filter(|_| lease.name_any() != self.own) else { continue };
-            if self.is_there(lease, now) {
+            if self.is_there(lease, now, renewed) {
                 let first = now < SETTLE || age(lease) < own;
                 others.push(Other { lease: lease.name_any(), selector, first });
             }
@@ -63,16 +67,27 @@ impl Neighbours {
         others
     }
 
-    fn is_there(&mut self, lease: &Lease, now: Duration) -> bool {
-        let spec = lease.spec.as_ref();
-        let holder = spec.and_then(|spec| spec.holder_identity.clone());
-        let renewed = spec.and_then(|spec| spec.renew_time.as_ref()).map(|time| time.0);
-        let known =
-            self.seen.get(&lease.name_any()).filter(|known| (&known.holder, known.renewed) == (&holder, renewed));
-        let since = known.map_or(now, |known| known.since);
+    /// `own`: when this operator's own Lease was renewed.
+    fn is_there(&mut self, lease: &Lease, now: Duration, own: Option<Timestamp>) -> bool {
+        let holder = lease.spec.as_ref().and_then(|spec| spec.holder_identity.clone()).filter(|name| !name.is_empty());
+        let renewed = renewal(lease);
+        let since = match self.seen.get(&lease.name_any()) {
+            Some(known) if (&known.holder, known.renewed) == (&holder, renewed) => known.since,
+            Some(_) => Some(now),
+            None => {
+                let behind = own.zip(renewed).map(|(own, renewed)| own.duration_since(renewed));
+                let gone = holder.is_none() || behind.is_some_and(|behind| behind >= LONG_GONE);
+                (!gone).then_some(now)
+            }
+        };
         self.seen.insert(lease.name_any(), Stamp { holder, renewed, since });
-        now.saturating_sub(since) < GONE
+        since.is_some_and(|since| now.saturating_sub(since) < GONE)
     }
+}
+
+/// When a Lease was renewed, by its holder's clock.
+fn renewal(lease: &Lease) -> Option<Timestamp> {
+    lease.spec.as_ref()?.renew_time.as_ref().map(|time| time.0)
 }
 
 /// The selector of the operators that a Lease is for; `None`: it is for none.
@@ -202,6 +217,40 @@ mod tests {
     }
 
     #[test]
+    fn an_operator_that_was_gone_before_the_first_look_is_not_there_until_its_lease_changes() {
+        const HOUR: i64 = 3600;
+        let free = |renewed, holder: Option<&str>| {
+            let mut lease = lease("c", 1, renewed);
+            lease.spec.as_mut().unwrap().holder_identity = holder.map(str::to_owned);
+            lease
+        };
+        let own = lease("a=b", 1, 2 * HOUR);
+        let rows = [
+            ("a Lease that was given back", free(2 * HOUR, None), true, false),
+            ("one whose holder is an empty name", free(2 * HOUR, Some("")), true, false),
+            ("one whose holder ended an hour ago", lease("c", 1, HOUR), true, false),
+            ("one that was renewed a second later than that", lease("c", 1, HOUR + 1), true, true),
+            ("one by a clock that is ahead", lease("c", 1, 4 * HOUR), true, true),
+            ("an old one, where the own Lease is not there", lease("c", 1, HOUR), false, true),
+        ];
+        for (case, first, with_own, there) in rows {
+            let mut looking = neighbours();
+            let with = |lease: &Lease| [vec![lease.clone()], vec![own.clone(); usize::from(with_own)]].concat();
+            for second in [0, MINUTE] {
+                assert_eq!(judged(&mut looking, &with(&first), second).len(), usize::from(there), "{case}");
+            }
+            let renewed = with(&lease("c", 1, 5 * HOUR));
+            assert_eq!(judged(&mut looking, &renewed, 2 * MINUTE).len(), 1, "{case}: its operator comes");
+            let given_back = with(&free(5 * HOUR, None));
+            assert_eq!(
+                judged(&mut looking, &given_back, 3 * MINUTE).len(),
+                1,
+                "{case}: it may be about to start again"
+            );
+        }
+    }
+
+    #[test]
     fn what_is_no_operators_lease_is_left_out() {
         let named = |name: &str| {
             let mut lease = lease("c", 1, 10);
@@ -214,7 +263,7 @@ mod tests {
         };
         let rows = [
             ("another selector's", lease("c", 1, 10), vec!["c"]),
-            ("that of an operator without a selector", plain(LEASE), vec![""]),
+            ("that of an operator without a selector", lease("", 1, 10), vec![""]),
             ("its own", lease("a=b", 1, 10), vec![]),
             ("one whose name does not fit the selector", named("mlops-operator-0000000000"), vec![]),
             ("the claim of the installation", plain("mlops-operator-installation"), vec![]),

@@ -6,6 +6,7 @@
 //! selector matches an object without labels. What matches the selectors of two operators is worked on by one of them:
 //! [`Other::first`] says which.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -16,7 +17,7 @@ use crate::controller::object::{Key, Kind};
 use crate::controller::platforms::platform_of;
 use crate::domain::watch_selector::{Labels, WatchSelector};
 
-/// Labels of one object that are kept, the first by name: whoever may write an object can hang any number on it.
+/// Labels of one object that count, the first by name: whoever may write an object can hang any number on it, and they are kept.
 const MOST_LABELS: usize = 128;
 
 /// Another operator of the same namespace, with another selector.
@@ -117,7 +118,7 @@ impl Shard {
 
     /// Whose a platform with these labels is.
     pub fn owns_platform(&self, labels: &Labels) -> Owner {
-        self.found(&self.state().others, labels).owner()
+        self.found(&self.state().others, &counted(labels)).owner()
     }
 
     /// Whose a project is: by its own labels where it names no platform, otherwise by the platform that it names. `listed`:
@@ -146,15 +147,17 @@ impl Shard {
             return false;
         }
         let (key, empty) = (Key::of(object), Labels::new());
-        let labels = object.metadata.labels.as_ref().unwrap_or(&empty);
+        let labels = counted(object.metadata.labels.as_ref().unwrap_or(&empty));
         let mut state = self.state();
-        let found = self.found(&state.others, labels);
+        let found = self.found(&state.others, &labels);
         let before = match key.kind() {
             Kind::Platform => self.of_platform(&state, &key.name, listed),
             Kind::Project => state.seen.get(&key).map(|seen| seen.found.owner()),
         };
-        let kept = if found == Match::None { 0 } else { MOST_LABELS };
-        let labels = labels.iter().take(kept).map(|(key, value)| (key.clone(), value.clone())).collect();
+        let labels = match found {
+            Match::None => Box::default(),
+            Match::Alone | Match::Shared { .. } => labels.into_owned().into_iter().collect(),
+        };
         state.seen.insert(key, Seen { found, labels });
         before.is_some_and(|before| before != found.owner())
     }
@@ -215,6 +218,14 @@ impl Shard {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The labels that count, at the first look as at all later ones: all operators judge an object by the same ones.
+fn counted(labels: &Labels) -> Cow<'_, Labels> {
+    if labels.len() <= MOST_LABELS {
+        return Cow::Borrowed(labels);
+    }
+    Cow::Owned(labels.iter().take(MOST_LABELS).map(|(key, value)| (key.clone(), value.clone())).collect())
 }
 
 /// What the labels of an object say that matches this operator's selector.
@@ -296,6 +307,42 @@ mod tests {
             assert_eq!(shard.owner(&object, true), wanted, "{case}");
             let labels = object.metadata.labels.clone().unwrap();
             assert_eq!(shard.owns_project(&labels, platform_of(&object), true), wanted, "{case}: by its labels now");
+        }
+    }
+
+    #[test]
+    fn labels_beyond_the_first_128_count_for_nobody_whenever_they_are_judged() {
+        let many = |count: usize| (0..count).map(|one| (format!("l{one:03}"), String::new()));
+        let with = |labels: Labels, mut object: DynamicObject| {
+            object.metadata.labels = Some(labels);
+            object
+        };
+        let rows = [
+            ("the last that counts", "z", 127, Ours),
+            ("one too many", "z", 128, Others),
+            ("one too many that must be absent", "!z", 128, Ours),
+        ];
+        for (case, selector, before, wanted) in rows {
+            let labels: Labels = many(before).chain([("z".to_owned(), String::new())]).collect();
+            for object in [platform("x", ""), project("p", "", None)] {
+                let (shard, object) = (shard(selector), with(labels.clone(), object));
+                shard.see(&object, true);
+                assert_eq!(shard.owner(&object, true), wanted, "{case}: as it was seen");
+                assert_eq!(shard.owns_platform(&labels), wanted, "{case}: a platform by its labels now");
+                assert_eq!(shard.owns_project(&labels, None, true), wanted, "{case}: a project by its labels now");
+            }
+            let (early, late) = (Shard::new(WatchSelector::default(), vec![other(selector, true)]), shard(""));
+            let object = with(labels, platform("x", ""));
+            for shard in [&early, &late] {
+                shard.see(&object, true);
+            }
+            late.meet(vec![other(selector, true)]);
+            let theirs = if wanted == Ours { Others } else { Ours };
+            assert_eq!(
+                (early.owner(&object, true), late.owner(&object, true)),
+                (theirs, theirs),
+                "{case}: by another's selector"
+            );
         }
     }
 

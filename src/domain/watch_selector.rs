@@ -64,7 +64,14 @@ impl FromStr for WatchSelector {
         let parsed: Vec<Expression> = parts(text)?.into_iter().map(expression).collect::<Result<_, _>>()?;
         let sorted: BTreeMap<String, Expression> =
             parsed.into_iter().map(|expression| (expression.to_string(), expression)).collect();
-        Ok(Self(sorted.into_values().collect()))
+        let selector = Self(sorted.into_values().collect());
+        // As it stands on its Lease, where others must be able to read it.
+        match selector.to_string().len() {
+            length if length > LONGEST => Err(format!(
+                "the selector has {length} characters in the form that is written on its Lease, but must have at most {LONGEST}"
+            )),
+            _ => Ok(selector),
+        }
     }
 }
 
@@ -236,6 +243,8 @@ mod tests {
     fn what_is_wrong_is_said_in_a_sentence() {
         let long = format!("a={}", "b".repeat(64));
         let longest = "a,".repeat(600);
+        let spread = (100..178).map(|one| format!("a{one} in(b,c)")).collect::<Vec<_>>().join(",");
+        assert!(spread.len() <= LONGEST, "it is short enough as it is written");
         let rows = [
             ("nothing between commas", "a,,b", "\"\" is no requirement"),
             ("a comma at the end", "a,", "\"\" is no requirement"),
@@ -255,6 +264,7 @@ mod tests {
             ("a value of wrong signs", "a=b/c", "cannot be the value of a label"),
             ("a value that is too long", &long, "cannot be the value of a label"),
             ("too long", &longest, "must have at most 1024"),
+            ("too long once it is in the one form", &spread, "on its Lease, but must have at most 1024"),
         ];
         for (case, text, sentence) in rows {
             let said = text.parse::<WatchSelector>().unwrap_err();

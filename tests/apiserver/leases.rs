@@ -6,6 +6,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use k8s_openapi::api::coordination::v1::Lease;
+use kube::api::DeleteParams;
 use kube::config::{Config, KubeConfigOptions, Kubeconfig};
 use kube::{Api, Client};
 use mlops_operator::config::LeaderElection;
@@ -135,4 +136,42 @@ async fn a_leader_that_is_cut_off_from_the_api_server_stops_leading() {
     assert!(timeout(SLACK, leader.lost()).await.is_err(), "the leader stays it");
     cut.store(true, Ordering::Relaxed);
     assert!(timeout(Duration::from_secs(15) + 2 * SLACK, leader.lost()).await.is_ok(), "it goes on leading");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_leader_whose_lease_is_deleted_stops_leading_before_it_would_have_run_out() {
+    let kubernetes = mlops_sandbox::kubernetes::Kubernetes::new(mlops_sandbox::Clock::wall(), &[]);
+    let service = kubernetes.service();
+    let leases: Api<Lease> = Api::namespaced(Client::new(kubernetes.service(), NAMESPACE), NAMESPACE);
+    // It is renewed once in forty seconds only.
+    let times = LeaderElection { lease_duration: 60, renew_grace: 20 };
+    let candidate = Candidate { times, ..candidate("first", "") };
+    let mut leader = Leadership::seek(move || Ok(Client::new(service, NAMESPACE)), candidate).await.unwrap();
+    assert!(leads(&mut leader, SLACK).await);
+    leases.delete(LEASE, &DeleteParams::default()).await.unwrap();
+    assert!(timeout(2 * SLACK, leader.lost()).await.is_ok(), "it goes on leading");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replica_that_is_told_to_stop_while_it_waits_gives_back_what_it_has_just_got() {
+    use tower::ServiceExt;
+
+    let kubernetes = mlops_sandbox::kubernetes::Kubernetes::new(mlops_sandbox::Clock::wall(), &[]);
+    let leases: Api<Lease> = Api::namespaced(Client::new(kubernetes.service(), NAMESPACE), NAMESPACE);
+    // It cannot see the Leases of others, and so does not lead yet when it has its own.
+    let service = tower::service_fn(move |request: http::Request<kube::client::Body>| {
+        let service = kubernetes.service();
+        async move {
+            if request.method() == http::Method::GET && request.uri().path().ends_with("/leases") {
+                return Err(std::io::Error::from(std::io::ErrorKind::ConnectionReset));
+            }
+            Ok(service.oneshot(request).await.unwrap())
+        }
+    });
+    let client = move || Ok(Client::new(service, NAMESPACE));
+    let mut waiting = Leadership::seek(client, candidate("first", "")).await.unwrap();
+    assert!(!leads(&mut waiting, SLACK).await, "it does not know of the others");
+    assert_eq!(holder(&leases).await.as_deref(), Some("first"));
+    waiting.release().await;
+    assert_eq!(holder(&leases).await.filter(|name| !name.is_empty()), None, "it keeps the next one waiting");
 }
