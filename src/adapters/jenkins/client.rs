@@ -224,13 +224,7 @@ impl JenkinsClient {
         limit: Duration,
     ) -> Result<Answer, Fault> {
         let impossible = || Fault::new(FaultKind::Rejected, format!("could not {attempt}: its name makes no URL"));
-        let mut request = Request::builder()
-            .method(&call.method)
-            .uri(format!("{}{}", self.base.text(), call.target))
-            .header(HOST, self.base.authority())
-            .header(AUTHORIZATION, self.authorization.clone())
-            .body(Bytes::from(call.body.clone().unwrap_or_default()))
-            .map_err(|_| impossible())?;
+        let mut request = self.request(call).map_err(|_| impossible())?;
         if call.body.is_some() {
             // Jenkins reads a posted config.xml in the charset that this header names.
             request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/xml; charset=utf-8"));
@@ -257,14 +251,20 @@ impl JenkinsClient {
         }
     }
 
-    /// After an outage: asks for next to nothing, as anybody's call may be slow by itself. Whatever comes is an answer.
-    async fn try_whether_it_answers(&self, attempt: &str) -> Result<(), Fault> {
-        let request = Request::builder()
-            .uri(format!("{}/api/json?tree=mode", self.base.text()))
+    /// A call as a request to this server, as this user.
+    fn request(&self, call: &Call) -> http::Result<Request<Bytes>> {
+        Request::builder()
+            .method(&call.method)
+            .uri(format!("{}{}", self.base.text(), call.target))
             .header(HOST, self.base.authority())
             .header(AUTHORIZATION, self.authorization.clone())
-            .body(Bytes::new())
-            .map_err(|_| errors::no_connection(attempt))?;
+            .body(Bytes::from(call.body.clone().unwrap_or_default()))
+    }
+
+    /// After an outage: asks for next to nothing, as anybody's call may be slow by itself. Whatever comes is an answer.
+    async fn try_whether_it_answers(&self, attempt: &str) -> Result<(), Fault> {
+        let call = Call { method: Method::GET, target: "/api/json?tree=mode".to_owned(), body: None };
+        let request = self.request(&call).map_err(|_| errors::no_connection(attempt))?;
         let silence = match tokio::time::timeout(READ_TIMEOUT, self.transport.clone().oneshot(request)).await {
             Ok(Err(error)) => errors::no_answer(attempt, error.as_ref()).ok(),
             Ok(Ok(_)) => None,
