@@ -189,8 +189,7 @@ impl Platforms {
     /// A project cannot go on until its platform was reconciled, which may have been put off.
     pub fn asked_for(&self, name: &str) {
         if matches!(self.find(name), Found::Unknown) {
-            // The receiver goes only when the controller does.
-            let _ = self.changed.unbounded_send(Key { namespace: String::new(), name: name.to_owned() });
+            self.bring_back(Key { namespace: String::new(), name: name.to_owned() });
         }
     }
 
@@ -256,8 +255,7 @@ impl Platforms {
 
     /// An object is somebody else's now than before: it is reconciled, and so are the projects on it.
     pub fn turned(&self, key: &Key) {
-        // The receiver goes only when the controller does.
-        let _ = self.changed.unbounded_send(key.clone());
+        self.bring_back(key.clone());
         if key.kind() == Kind::Platform {
             self.wake(|project| project.stands_on(&key.name));
         }
@@ -269,9 +267,14 @@ impl Platforms {
 
     fn wake_of(&self, objects: &Store<Stored>, concerns: impl Fn(&Stored) -> bool) {
         for object in objects.state_filter(concerns) {
-            // The receiver goes only when the controller does.
-            let _ = self.changed.unbounded_send(object.key());
+            self.bring_back(object.key());
         }
+    }
+
+    /// An object is to be reconciled.
+    fn bring_back(&self, key: Key) {
+        // The receiver goes only when the controller does.
+        let _ = self.changed.unbounded_send(key);
     }
 
     /// Whether projects of this namespace may stand on a platform that allows these.

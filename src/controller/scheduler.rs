@@ -149,8 +149,8 @@ impl<K: Ord + Clone> Scheduler<K> {
         let free = |places: &Places| self.has_room(lane, places);
         let queue = if lane == Lane::User { &self.users } else { &self.routine };
         let key = queue.first(free)?.clone();
-        let (_, routine_waits) = (self.take_out(&key), !self.routine.0.is_empty());
-        self.in_a_row = if lane == Lane::User && routine_waits { self.in_a_row + 1 } else { 0 };
+        self.take_out(&key);
+        self.in_a_row = if lane == Lane::User && !self.routine.0.is_empty() { self.in_a_row + 1 } else { 0 };
         self.running += 1;
         self.running_routine += usize::from(lane == Lane::Routine);
         let entry = self.entries.get_mut(&key)?;
