@@ -225,6 +225,15 @@ where
             return outcome;
         }
     }
+    more_to_do::<R, J>(scope)
+}
+
+/// There is more to do than one reconcile may.
+fn more_to_do<R, J>(scope: &Scope<'_, J>) -> Outcome<R::Output>
+where
+    R: ExternalResource,
+    J: IntentJournal,
+{
     let message = match scope.memory.removed(R::KIND, Amount::default()) {
         Amount { objects: 0, .. } => "it takes more steps than one reconcile may have".to_owned(),
         Amount { objects, size } => {
