@@ -15,13 +15,27 @@ use tokio::time::Instant;
 pub const AGE: Duration = Duration::from_mins(10);
 
 tokio::task_local! {
-    static LOOK: Arc<AtomicBool>;
+    static LOOK: Look;
+}
+
+/// A look that may take answers of others.
+#[derive(Clone)]
+struct Look {
+    /// How old they may be.
+    within: Duration,
+    /// Whether it took one.
+    used: Arc<AtomicBool>,
 }
 
 /// Looks at something with answers that others may have got. Answers whether there was such a one.
 pub async fn sharing<T>(look: impl Future<Output = T>) -> (T, bool) {
+    sharing_within(AGE, look).await
+}
+
+/// The same with answers that are younger than so, and than [`AGE`] in any case.
+pub async fn sharing_within<T>(age: Duration, look: impl Future<Output = T>) -> (T, bool) {
     let used = Arc::new(AtomicBool::new(false));
-    let found = LOOK.scope(used.clone(), look).await;
+    let found = LOOK.scope(Look { within: age.min(AGE), used: used.clone() }, look).await;
     (found, used.load(Ordering::Acquire))
 }
 
@@ -32,7 +46,12 @@ pub fn may_share() -> bool {
 
 /// Notes that something is said which was not asked for just now.
 fn note() {
-    let _ = LOOK.try_with(|used| used.store(true, Ordering::Release));
+    let _ = LOOK.try_with(|look| look.used.store(true, Ordering::Release));
+}
+
+/// How old an answer may be here.
+fn oldest() -> Duration {
+    LOOK.try_with(|look| look.within).unwrap_or_default()
 }
 
 /// Answers by what was asked for; clones share them.
@@ -71,7 +90,7 @@ impl<K: Eq + Hash, V: Clone> Answers<K, V> {
             Ok(held) => (held, false),
             Err(_) => (known.lock().await, true),
         };
-        if let Some((_, answer)) = held.as_ref().filter(|(asked, _)| asked.elapsed() < AGE) {
+        if let Some((_, answer)) = held.as_ref().filter(|(asked, _)| asked.elapsed() < oldest()) {
             note();
             return Ok(answer.clone());
         }
@@ -157,6 +176,10 @@ mod tests {
         assert_eq!(look(&answers, &asked, true).await, (3, false), "it is too old");
         answers.forget(&"folder");
         assert_eq!(look(&answers, &asked, true).await, (4, false), "it is known to have changed");
+        tokio::time::sleep(AGE / 2).await;
+        let younger = |age| sharing_within(age, answers.get("folder", async { Ok::<_, ()>(0) }));
+        assert_eq!(younger(AGE).await, (Ok(4), true));
+        assert_eq!(younger(AGE / 2).await, (Ok(0), false), "who needs a younger one asks anew");
     }
 
     #[tokio::test(start_paused = true)]

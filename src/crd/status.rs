@@ -359,6 +359,9 @@ pub struct ProjectStatus {
     pub id: String,
     /// ARN.
     pub arn: String,
+    /// What Service Catalog provisioned for it, such as `pp-3w6lq2d5kz7fu`; absent where the operator may not ask.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub provisioned_product_id: Option<String>,
     /// The project's own bucket.
     pub bucket: String,
     /// The group that models are registered in.

@@ -58,6 +58,11 @@ impl ResourceKind {
         }
     }
 
+    /// Whether lists show how it stands ([`Actuator::glance`]), so that one glance for many is cheap.
+    pub fn is_listed(self) -> bool {
+        matches!(self, Self::SagemakerProject | Self::JenkinsJobs)
+    }
+
     /// What users call it, as it stands in messages.
     pub fn noun(self) -> &'static str {
         match self {
@@ -287,10 +292,42 @@ pub trait ExternalResource: 'static {
     fn whereabouts(placement: &Placement, status: &MlopsProjectStatus) -> Option<String>;
 }
 
+/// What lists of the remote side show of a resource: enough to see that nothing has happened to it, and too little to act on.
+/// Digests hold within one process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Glance {
+    /// Digest of how it stands.
+    pub standing: u64,
+    /// Whether it stands as what is in sync does: it is there, it rests, and it has not failed.
+    pub well: bool,
+    /// Digest of all that an observation compares; `None` where the lists do not show all of it.
+    pub whole: Option<u64>,
+}
+
+/// How much a glance is to show.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Depth {
+    /// How the resource stands.
+    Standing,
+    /// All that an observation compares, where lists show it.
+    Whole,
+}
+
 /// The I/O of a resource, without decisions. Identity and hints alone find the resource.
 pub trait Actuator<R: ExternalResource>: Send + Sync {
     /// Observes the resource, changing nothing.
     fn observe(&self, id: &Identity, attempts: &Attempts) -> impl Future<Output = Result<R::Observed, Fault>> + Send;
+
+    /// What lists show of the resource that should be like this; `None` where there are none, or they may not be read.
+    /// Lists are shared: a glance may be as old as `sharing` lets it be.
+    fn glance(
+        &self,
+        _id: &Identity,
+        _desired: &R::Desired,
+        _depth: Depth,
+    ) -> impl Future<Output = Result<Option<Glance>, Fault>> + Send {
+        std::future::ready(Ok(None))
+    }
 
     /// Does one action, and returns the ids that it learned.
     fn act(&self, id: &Identity, action: &R::Action) -> impl Future<Output = Result<RecordedIds, Fault>> + Send;

@@ -12,6 +12,8 @@ use crate::domain::time::elapsed;
 
 /// How often resources in sync are observed although nothing has changed.
 pub const DEEP_CHECK: Duration = Duration::from_hours(1);
+/// How often those of them that lists show are looked for there: what has vanished or failed is found so soon.
+pub const SHALLOW_CHECK: Duration = Duration::from_mins(10);
 /// How often it is tried again where a person must change something outside.
 pub const SLOW_RETRY: Duration = Duration::from_mins(10);
 /// The shortest and the longest time between two tries of what has failed.
@@ -31,14 +33,22 @@ pub struct Pace {
     pub rests_until: Option<Timestamp>,
 }
 
-/// When to reconcile again if nothing happens before: when the first of the resources is due. `chance` is a random number
-/// in 0..1 that only ever shortens.
-pub fn requeue_after(report: &Report, pace: impl Fn(ResourceKind) -> Pace, chance: f64) -> Duration {
+/// When to reconcile again if nothing happens before: when the first of the resources is due. `deep` is the time until the
+/// next deep check; `chance` is a random number in 0..1 that only ever shortens.
+pub fn requeue_after(report: &Report, pace: impl Fn(ResourceKind) -> Pace, deep: Duration, chance: f64) -> Duration {
+    let is_listed =
+        |(kind, outcome): &(ResourceKind, Outcome)| kind.is_listed() && matches!(outcome, Outcome::InSync { .. });
     let fallback = match report.result {
         // Such a remark must go soon after its cause has gone.
-        ReconcileResult::Observed { .. } if report.remarks.iter().any(|(_, remark)| remark.passing) => SLOW_RETRY,
-        ReconcileResult::Observed { .. } | ReconcileResult::Suspended { .. } => DEEP_CHECK,
-        ReconcileResult::Refused(_) => SLOW_RETRY,
+        ReconcileResult::Observed { .. } if report.remarks.iter().any(|(_, remark)| remark.passing) => {
+            deep.min(shortened(SLOW_RETRY, chance))
+        }
+        ReconcileResult::Observed { .. } if report.outcomes().iter().any(is_listed) => {
+            deep.min(shortened(SHALLOW_CHECK, chance))
+        }
+        ReconcileResult::Observed { .. } => deep,
+        ReconcileResult::Suspended { .. } => shortened(DEEP_CHECK, chance),
+        ReconcileResult::Refused(_) => shortened(SLOW_RETRY, chance),
     };
     let wishes = report.outcomes().iter().filter_map(|(kind, outcome)| {
         let pace = pace(*kind);
@@ -46,7 +56,7 @@ pub fn requeue_after(report: &Report, pace: impl Fn(ResourceKind) -> Pace, chanc
         // One whose rest has ended in the meantime is due.
         Some(pace.rests_until.map_or(wish, |until| at(until, report.now)))
     });
-    wishes.fold(shortened(fallback, chance), Duration::min)
+    wishes.fold(fallback, Duration::min)
 }
 
 /// When a resource with this outcome is to be looked at again; `None`: with the others.
@@ -112,7 +122,7 @@ pub fn backoff(failures: u32, chance: f64) -> Duration {
 }
 
 /// Up to a quarter less.
-fn shortened(delay: Duration, chance: f64) -> Duration {
+pub fn shortened(delay: Duration, chance: f64) -> Duration {
     delay.mul_f64(1.0 - 0.25 * chance.clamp(0.0, 1.0))
 }
 
@@ -177,7 +187,7 @@ mod tests {
                 ResourceKind::Prerequisites => Pace::default(),
                 _ => Pace { failures: 4, rests_until: rests.map(|seconds| ago(-seconds)) },
             };
-            requeue_after(&report(outcomes.clone()), pace, 0.0).as_secs()
+            requeue_after(&report(outcomes.clone()), pace, DEEP_CHECK, 0.0).as_secs()
         };
         assert_eq!(after(None), 4, "the wait of 40 s");
         assert_eq!(after(Some(3)), 3, "the throttled one is due before");
@@ -195,6 +205,11 @@ mod tests {
     fn unsent(turn: u64, since: i64) -> Outcome {
         let (retry_after, fault) = (Some(Duration::from_secs(turn)), Fault::new(FaultKind::Throttled, "no more calls"));
         Outcome::Faulted { fault: Fault { retry_after, unsent: true, ..fault }, since: ago(since) }
+    }
+
+    /// When to look again at what a deep check an hour later, or so much sooner, looks at anyway.
+    fn again(report: &Report, failures: u32, chance: f64) -> Duration {
+        requeue_after(report, |_| Pace { failures, rests_until: None }, shortened(DEEP_CHECK, chance), chance)
     }
 
     const IN_SYNC: Outcome = Outcome::InSync { output: (), changed: false };
@@ -235,8 +250,7 @@ mod tests {
             ("stopping: not a wish", vec![Outcome::Interrupted], 0, 0.0),
         ];
         for (name, outcomes, failures, seconds) in cases {
-            let after = requeue_after(&report(outcomes), |_| Pace { failures, rests_until: None }, 0.0);
-            assert_eq!(after, Duration::from_secs_f64(seconds), "{name}");
+            assert_eq!(again(&report(outcomes), failures, 0.0), Duration::from_secs_f64(seconds), "{name}");
         }
     }
 
@@ -244,19 +258,24 @@ mod tests {
     fn jitter_only_shortens_and_never_below_the_floor() {
         assert_eq!(recheck(Duration::from_secs(100), 1.0), Duration::from_secs_f64(7.5));
         assert_eq!(recheck(Duration::ZERO, 1.0), Duration::from_millis(200));
-        assert_eq!(requeue_after(&report(vec![IN_SYNC]), |_| Pace::default(), 1.0), DEEP_CHECK.mul_f64(0.75));
+        assert_eq!(again(&report(vec![IN_SYNC]), 0, 1.0), DEEP_CHECK.mul_f64(0.75));
+    }
+
+    #[test]
+    fn what_lists_show_is_looked_for_there_between_deep_checks() {
+        let all = report(vec![IN_SYNC; ResourceKind::ALL.len() - 1]);
+        assert_eq!(again(&all, 0, 0.0), SHALLOW_CHECK);
+        assert_eq!(again(&all, 0, 1.0), SHALLOW_CHECK.mul_f64(0.75));
+        let soon = Duration::from_mins(3);
+        assert_eq!(requeue_after(&all, |_| Pace::default(), soon, 0.0), soon, "the deep check comes first");
     }
 
     #[test]
     fn only_a_remark_that_may_go_by_itself_is_looked_at_again_soon() {
-        for (passing, again) in [(true, SLOW_RETRY), (false, DEEP_CHECK)] {
+        for (passing, after) in [(true, SLOW_RETRY), (false, DEEP_CHECK)] {
             let remark = Remark { reason: Reason::JenkinsQuietDown, message: "x".into(), passing };
             let remarks = vec![(ResourceKind::JenkinsServer, remark)];
-            assert_eq!(
-                requeue_after(&Report { remarks, ..report(vec![IN_SYNC]) }, |_| Pace::default(), 0.0),
-                again,
-                "{passing}"
-            );
+            assert_eq!(again(&Report { remarks, ..report(vec![IN_SYNC]) }, 0, 0.0), after, "{passing}");
         }
     }
 
@@ -264,10 +283,7 @@ mod tests {
     fn a_refused_object_is_looked_at_slowly_and_a_suspended_one_hardly() {
         let with = |result| Report { generation: 1, now: now(), result, remarks: Vec::new(), applied: Vec::new() };
         let refused = ReconcileResult::Refused(Problem::new(Reason::InvalidSpec, "x", "y"));
-        assert_eq!(requeue_after(&with(refused), |_| Pace::default(), 0.0), SLOW_RETRY);
-        assert_eq!(
-            requeue_after(&with(ReconcileResult::Suspended { platform: None }), |_| Pace::default(), 0.0),
-            DEEP_CHECK
-        );
+        assert_eq!(again(&with(refused), 0, 0.0), SLOW_RETRY);
+        assert_eq!(again(&with(ReconcileResult::Suspended { platform: None }), 0, 0.0), DEEP_CHECK);
     }
 }

@@ -41,6 +41,7 @@ fn needed(call: &str) -> Vec<String> {
         ("s3", "PutPublicAccessBlock") => &["PutBucketPublicAccessBlock"],
         // CloudFormation asks for these of whoever tags a stack that he makes or changes.
         ("cloudformation", "CreateStack" | "UpdateStack") => &[operation, "TagResource"],
+        ("tagging", _) => return vec![format!("tag:{operation}")],
         _ => &[operation],
     };
     named.iter().map(|action| format!("{service}:{action}")).collect()
@@ -82,6 +83,8 @@ async fn life(data_policy: &str) -> BTreeSet<(&'static str, String)> {
     manifest["spec"]["repositories"]["build"]["seedCode"] = json!({"source": "BuiltIn"});
     harness.apply(manifest);
     harness.until_condition("Ready=True/Succeeded", Duration::from_mins(2)).await;
+    // Two routine looks at everything, and those at lists between them.
+    tokio::time::sleep(Duration::from_hours(2)).await;
     let change = json!({"spec": {
         "description": "Predicts fares", "tags": {"team": "b", "cost": null},
         "repositories": {"build": {"branch": "develop"}},

@@ -15,6 +15,7 @@ mod crash;
 mod deletion;
 mod environment_faults;
 mod explorer;
+mod glances;
 mod grants;
 mod installations;
 mod least_privilege;

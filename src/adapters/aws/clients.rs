@@ -16,6 +16,7 @@ use aws_smithy_runtime_api::client::interceptors::{Intercept, SharedInterceptor}
 
 use super::budgeted::{self, Budgeted};
 use super::model_route::Routes;
+use super::sagemaker_project::Index;
 use crate::adapters::budget::{Budgets, LONGEST_WAIT, OPERATOR, Place};
 use crate::crd::identifiers::{Region, RoleArn};
 use crate::crd::status::Placement;
@@ -70,8 +71,11 @@ pub struct Aws {
     pub cloudformation: aws_sdk_cloudformation::Client,
     pub connections: aws_sdk_codeconnections::Client,
     pub sqs: aws_sdk_sqs::Client,
+    pub tagging: aws_sdk_resourcegroupstagging::Client,
     /// Listings of routes that many projects may share.
     pub routes: Routes,
+    /// Lists of SageMaker projects that many projects may share.
+    pub index: Index,
 }
 
 impl AwsFactory {
@@ -170,7 +174,9 @@ impl AwsFactory {
             cloudformation: client!(aws_sdk_cloudformation, "CloudFormation"),
             connections: client!(aws_sdk_codeconnections, "CodeConnections"),
             sqs: client!(aws_sdk_sqs, "SQS"),
+            tagging: client!(aws_sdk_resourcegroupstagging, "Resource Groups Tagging API"),
             routes: Routes::default(),
+            index: Index::default(),
         }
     }
 }

@@ -15,6 +15,7 @@ use tower::ServiceExt;
 use tower::util::BoxCloneSyncService;
 
 use super::errors;
+use super::glance::Names;
 use super::outage::{Outage, Passage, Silence};
 use super::transport::{self, BaseUrl};
 use crate::adapters::budget::{Budgets, JENKINS, Place, Sent};
@@ -49,6 +50,8 @@ pub struct JenkinsClient {
     outage: Outage,
     /// Folders that many projects go through, and the root.
     pub(super) outer_folders: Answers<Vec<String>, Option<ObservedFolder>>,
+    /// The names of items in folders, by the path of the folder around them or of the folder itself.
+    pub(super) names: Answers<Vec<String>, Names>,
 }
 
 /// An answer that came, whatever its status.
@@ -142,8 +145,8 @@ impl JenkinsClient {
             .map_err(|_| Fault::new(FaultKind::Denied, "the Jenkins credentials make no HTTP header"))?;
         authorization.set_sensitive(true);
         let writes = Arc::new(Semaphore::new(WRITES_AT_ONCE));
-        let (outage, outer_folders) = (Outage::default(), Answers::default());
-        Ok(Self { transport, base, authorization, writes, budgets: None, outage, outer_folders })
+        let (outage, outer_folders, names) = (Outage::default(), Answers::default(), Answers::default());
+        Ok(Self { transport, base, authorization, writes, budgets: None, outage, outer_folders, names })
     }
 
     /// Reads anything; every status is an answer here. `path` starts with a slash and is already encoded.

@@ -10,14 +10,14 @@ use super::errors;
 use super::folders::is_folder;
 use super::listing::visible_items;
 use crate::crd::status::Reason;
-use crate::domain::external_resource::{Actuator, Attempts, RecordedIds};
+use crate::domain::external_resource::{Actuator, Attempts, Depth, Glance, RecordedIds};
 use crate::domain::fault::{Fault, FaultKind};
 use crate::domain::identity::{Identity, Ownership};
 use crate::domain::text::one_line;
 use crate::resources::jenkins_jobs::document::{self, Element};
 use crate::resources::jenkins_jobs::first_build::intent_of;
 use crate::resources::jenkins_jobs::marker::{self, ownership};
-use crate::resources::jenkins_jobs::{Action, JenkinsJobs, Observed, item_path, xml};
+use crate::resources::jenkins_jobs::{Action, Desired, JenkinsJobs, Observed, item_path, xml};
 
 /// Class of a pipeline job in `api/json`.
 pub(super) const PIPELINE_CLASS: &str = "org.jenkinsci.plugins.workflow.job.WorkflowJob";
@@ -53,6 +53,14 @@ impl Actuator<JenkinsJobs> for JenkinsJobsActuator<'_> {
     async fn observe(&self, id: &Identity, _: &Attempts) -> Result<Observed, Fault> {
         let (folders, items) = self.client.folders_and_items(id, self.delete_folders, self.builds).await?;
         Ok(Observed { folders, items, delete_folders: self.delete_folders })
+    }
+
+    async fn glance(&self, _: &Identity, desired: &Desired, depth: Depth) -> Result<Option<Glance>, Fault> {
+        match depth {
+            Depth::Standing => self.client.glance(desired).await.map(Some),
+            // Lists show no config.xml.
+            Depth::Whole => Ok(None),
+        }
     }
 
     async fn act(&self, id: &Identity, action: &Action) -> Result<RecordedIds, Fault> {

@@ -6,6 +6,7 @@ mod builds;
 mod client;
 mod errors;
 mod folders;
+mod glance;
 mod jobs;
 mod listing;
 mod outage;

@@ -8,12 +8,12 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use crate::adapters::sharing::sharing;
+use crate::adapters::sharing::{AGE, sharing, sharing_within};
 use crate::clock::Clock;
 use crate::controller::converge::memory::{After, ObjectMemory};
 use crate::crd::status::Reason;
 use crate::domain::external_resource::{
-    Actuator, Amount, Attempts, Decision, ExternalResource, Goal, Step, StepKey, Wait,
+    Actuator, Amount, Attempts, Decision, Depth, ExternalResource, Glance, Goal, Step, StepKey, Wait,
 };
 use crate::domain::fault::{Fault, FaultKind, IN_USE, PROPAGATION};
 use crate::domain::identity::Identity;
@@ -164,7 +164,10 @@ where
     J: IntentJournal,
 {
     match (goal, scope.memory.kept::<R::Output>(R::KIND, scope.clock.now())) {
-        (Goal::Present(_), Some(Some(output))) => return Outcome::InSync { output, changed: false },
+        (Goal::Present(desired), Some(Some(output))) => {
+            glance_between::<R, A, J>(scope, id, desired, actuator).await;
+            return Outcome::InSync { output, changed: false };
+        }
         (Goal::Absent, Some(None)) => return Outcome::Gone,
         _ => {}
     }
@@ -175,6 +178,33 @@ where
     let outcome = look_and_act::<R, A, J>(scope, id, goal, actuator).await;
     scope.rest::<R>(wanted, &outcome);
     outcome
+}
+
+/// Looks whether lists still show, standing well, what is taken for granted. Where they do not, everything is looked at soon:
+/// that is for a deep check, which knows whose account it is before it acts.
+async fn glance_between<R, A, J>(scope: &Scope<'_, J>, id: &Identity, desired: &R::Desired, actuator: &A)
+where
+    R: ExternalResource,
+    A: Actuator<R>,
+    J: IntentJournal,
+{
+    let age = scope.memory.glance_due(R::KIND, scope.clock.now());
+    let Some(age) = age.filter(|_| scope.may_share && R::KIND.is_listed()) else { return };
+    let glance = glance::<R, A>(id, desired, actuator, Depth::Standing, age).await;
+    let now = scope.clock.now();
+    if scope.memory.glanced(R::KIND, glance, now) {
+        scope.memory.look_anew(now);
+    }
+}
+
+/// What lists show that are younger than so. One that cannot be had says nothing: the observation tells what is wrong.
+async fn glance<R, A>(id: &Identity, desired: &R::Desired, actuator: &A, depth: Depth, age: Duration) -> Option<Glance>
+where
+    R: ExternalResource,
+    A: Actuator<R>,
+{
+    let glance = Box::pin(limited("glance at", R::KIND.noun(), actuator.glance(id, desired, depth)));
+    sharing_within(age, glance).await.0.ok().flatten()
 }
 
 async fn look_and_act<R, A, J>(
@@ -191,6 +221,12 @@ where
     let mut done = BTreeSet::new();
     let begun = scope.clock.now();
     let mut may_share = scope.may_share;
+    if let (true, true, Goal::Present(desired)) = (may_share, R::KIND.is_listed(), goal) {
+        let glance = glance::<R, A>(id, desired, actuator, Depth::Whole, AGE).await;
+        if let Some(output) = scope.memory.confirmed(R::KIND, glance, scope.clock.now()) {
+            return Outcome::InSync { output, changed: false };
+        }
+    }
     for _ in 0..ROUNDS {
         if elapsed(begun, scope.clock.now()) >= TURN {
             break;

@@ -10,22 +10,22 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::crd::status::{Intent, Reason};
-use crate::domain::external_resource::{Amount, Attempts, RecordedIds, ResourceKind, StepKey};
+use crate::domain::external_resource::{Amount, Attempts, Glance, RecordedIds, ResourceKind, StepKey};
 use crate::domain::requeue::{DEEP_CHECK, SLOW_RETRY};
 use crate::domain::scrubber::Scrubber;
 use crate::domain::secret::Secret;
 use crate::domain::time::elapsed;
 
 mod acts;
+mod glances;
 mod trouble;
 
 pub use acts::{Act, After};
+use glances::Glances;
 use trouble::Trouble;
 
-/// For how long something seen in sync is taken for granted, whatever the rest of the object is doing: less than the time
-/// between two deep checks, which look at everything.
-const KEEP: Duration = Duration::from_mins(40);
-/// The same for what has something about it that may pass, and for the account.
+/// For how long something seen in sync that has something about it that may pass is taken for granted, and the account.
+/// Everything else is until the deep check, whatever the rest of the object is doing.
 const KEEP_PASSING: Duration = Duration::from_mins(7);
 
 /// How many resources that were left behind are told of, at most.
@@ -57,6 +57,10 @@ struct State {
     /// The secrets of the object, the former ones last.
     secrets: Vec<Secret>,
     deletion_is_meant: bool,
+    /// When everything is looked at, whatever is taken for granted.
+    deep_check: Option<Timestamp>,
+    /// Whether this is a routine look between two deep checks.
+    between: bool,
     kinds: BTreeMap<ResourceKind, ResourceState>,
 }
 
@@ -68,6 +72,7 @@ struct ResourceState {
     waiting: Option<(Reason, &'static str, Timestamp)>,
     acts: BTreeMap<StepKey, Act>,
     kept: Option<Kept>,
+    glances: Glances,
     /// What it was made from when it was last observed.
     inputs: Option<u64>,
     /// Whether it was ever observed to exist.
@@ -81,7 +86,13 @@ struct ResourceState {
 struct Kept {
     /// `None`: it is gone, as wanted.
     output: Option<Box<dyn Any + Send>>,
+    /// When it was seen to be so.
+    at: Timestamp,
     until: Timestamp,
+    /// Whether there is something about it that may pass.
+    passing: bool,
+    /// What lists showed right before it was observed.
+    glance: Option<Glance>,
 }
 
 /// What was found, and until when nothing else is to be expected.
@@ -116,6 +127,7 @@ impl ObjectMemory {
             revision.clone_into(&mut state.revision);
             for kind in state.kinds.values_mut() {
                 kind.kept = None;
+                kind.glances = Glances::default();
                 kind.rest = None;
                 kind.acts.clear();
                 kind.trouble = Trouble::default();
@@ -272,14 +284,25 @@ impl ObjectMemory {
         let output = output.cloned().map(|output| Box::new(output) as Box<dyn Any + Send>);
         // Whose account this is, everything else stands on.
         let soon = passing || kind == ResourceKind::Prerequisites;
-        let until = now.saturating_add(if soon { KEEP_PASSING } else { KEEP }).unwrap_or(now);
-        self.of(kind, |state| state.kept = Some(Kept { output, until }));
+        let mut state = self.state();
+        let deep_check = state.deep_check;
+        let of_kind = state.kinds.entry(kind).or_default();
+        let until = match deep_check {
+            Some(deep_check) if !soon => deep_check,
+            _ => now.saturating_add(KEEP_PASSING).unwrap_or(now),
+        };
+        let glance = of_kind.glances.before.take();
+        of_kind.kept = Some(Kept { output, at: now, until, passing, glance });
     }
 
     /// What a resource that was as wanted a moment ago hands on; `Some(None)`: it was gone.
     pub fn kept<O: Clone + 'static>(&self, kind: ResourceKind, now: Timestamp) -> Option<Option<O>> {
+        let between = self.state().between;
         self.of(kind, |state| {
-            let kept = state.kept.as_ref().filter(|kept| now < kept.until && elapsed(now, kept.until) <= DEEP_CHECK)?;
+            let holds = |kept: &&Kept| now < kept.until && elapsed(now, kept.until) <= DEEP_CHECK;
+            // Between deep checks nothing is acted on, so that it need not be known anew whose account this is.
+            let account = |kept: &&Kept| between && kind == ResourceKind::Prerequisites && !kept.passing;
+            let kept = state.kept.as_ref().filter(|kept| holds(kept) || account(kept))?;
             state.trouble.forget_fault();
             match &kept.output {
                 None => Some(None),
@@ -362,8 +385,7 @@ impl ObjectMemory {
     }
 }
 
-// The jitter shortens delays by up to a quarter: a deep check must find nothing that is taken for granted.
-const _: () = assert!(KEEP.as_secs() < DEEP_CHECK.as_secs() * 3 / 4);
+// The jitter shortens delays by up to a quarter: a slow retry must find nothing of this that is taken for granted.
 const _: () = assert!(KEEP_PASSING.as_secs() < SLOW_RETRY.as_secs() * 3 / 4);
 
 #[cfg(test)]

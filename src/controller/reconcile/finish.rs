@@ -54,7 +54,8 @@ pub(super) async fn finish(subject: &Subject<'_>, reconciled: Reconciled) -> Res
     }
     let (status, notes) = writer.update(said).await?;
     memory.end();
-    let again = requeue_after(&report, |kind| memory.pace(kind), (context.dependencies.chance)());
+    let chance = (context.dependencies.chance)();
+    let again = requeue_after(&report, |kind| memory.pace(kind), memory.until_deep_check(now), chance);
     log(object, &report, &notes, again);
     publish_events(&context.recorder, &object.object_ref(context.resource(key.kind())), notes).await;
     let ready = status.conditions.first().map(|condition| condition.status.clone());

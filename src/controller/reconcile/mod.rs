@@ -61,7 +61,9 @@ impl<'a> Subject<'a> {
         let dependencies = &self.context.dependencies;
         let scope = Scope::new(self.memory, dependencies.clock, self.writer, self.context.stopping.clone());
         let is_routine = lane(self.object, self.memory) == Lane::Routine;
-        scope.with_chance((dependencies.chance)()).sharing(is_routine)
+        let chance = (dependencies.chance)();
+        self.memory.begin_look(is_routine, dependencies.clock.now(), chance);
+        scope.with_chance(chance).sharing(is_routine)
     }
 }
 

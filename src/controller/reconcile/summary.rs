@@ -131,7 +131,8 @@ mod tests {
             let repositories = |said: &str| [("build".to_owned(), said.to_owned())].into();
             let seeded = said.map(|said| Seeded { as_of: format!("after {said}"), repositories: repositories(said) });
             let mut summary = ReconcileSummary::default();
-            let output = Provisioned { project_ref: project_ref("taxi", id, "arn"), seeded };
+            let output =
+                Provisioned { project_ref: project_ref("taxi", id, "arn"), provisioned_product_id: None, seeded };
             summary.note::<SagemakerProject>(&Outcome::InSync { output, changed: false });
             summary
         };

@@ -256,6 +256,8 @@ pub struct ProjectRef {
 pub struct Provisioned {
     /// For jobs and trigger.
     pub project_ref: ProjectRef,
+    /// What Service Catalog provisioned for it: `pp-…`; `None` while AWS is working on the project, or where that was not asked.
+    pub provisioned_product_id: Option<String>,
     /// What became of it; `None` while AWS is working on the project.
     pub seeded: Option<Seeded>,
 }
@@ -361,17 +363,19 @@ impl ExternalResource for SagemakerProject {
 
 /// What the status shows: where AWS is working on the same project, what an earlier observation said of its seed code.
 fn shown(output: &Provisioned, before: Option<&ProjectStatus>) -> ProjectStatus {
-    let Provisioned { project_ref, seeded } = output;
+    let Provisioned { project_ref, provisioned_product_id, seeded } = output;
+    let before = before.filter(|before| before.id == project_ref.project_id);
     let (last_modified, repositories) = match (seeded, before) {
         (Some(seeded), _) => (Some(seeded.as_of.clone()), seeded.statuses()),
-        (None, Some(before)) if before.id == project_ref.project_id => {
-            (before.last_modified.clone(), before.repositories.clone())
-        }
+        (None, Some(before)) => (before.last_modified.clone(), before.repositories.clone()),
         (None, _) => (None, Vec::new()),
     };
     ProjectStatus {
         id: project_ref.project_id.clone(),
         arn: project_ref.project_arn.clone(),
+        provisioned_product_id: provisioned_product_id
+            .clone()
+            .or_else(|| before.and_then(|before| before.provisioned_product_id.clone())),
         bucket: project_ref.bucket.clone(),
         model_package_group: project_ref.model_package_group.clone(),
         last_modified,

@@ -52,7 +52,11 @@ pub(super) fn decide(
             );
         }
     }
-    let early = Some(Provisioned { project_ref: project_ref(&desired.name, &project.id, &project.arn), seeded: None });
+    let early = Some(Provisioned {
+        project_ref: project_ref(&desired.name, &project.id, &project.arn),
+        provisioned_product_id: None,
+        seeded: None,
+    });
     match &project.status {
         Status::Pending | Status::CreateInProgress => wait("SageMaker is creating the project", project.created, early),
         Status::UpdateInProgress => wait("SageMaker is updating the project", project.modified, early),
@@ -174,7 +178,8 @@ fn settled(desired: &Desired, project: &ObservedProject, attempts: &Attempts) ->
     steps.extend(retag(desired, project));
     if steps.is_empty() {
         let project_ref = project_ref(&desired.name, &project.id, &project.arn);
-        return Decision::InSync(Provisioned { project_ref, seeded: project.seeded.clone() });
+        let provisioned_product_id = project.provisioned.as_ref().map(|provisioned| provisioned.id.clone());
+        return Decision::InSync(Provisioned { project_ref, provisioned_product_id, seeded: project.seeded.clone() });
     }
     Decision::Act(steps)
 }

@@ -17,7 +17,7 @@ use crate::adapters::aws::clients::Aws;
 use crate::adapters::aws::errors::fault;
 use crate::crd::identifiers::ProductId;
 use crate::crd::status::{ProjectStatus, Reason};
-use crate::domain::external_resource::{Actuator, Attempts, RecordedIds};
+use crate::domain::external_resource::{Actuator, Attempts, Depth, Glance, RecordedIds};
 use crate::domain::fault::{Fault, FaultKind};
 use crate::domain::identity::{Identity, Owned, Ownership};
 use crate::domain::project::ParameterValue;
@@ -27,9 +27,11 @@ use crate::resources::sagemaker_project::{
 
 mod cause;
 mod data;
+mod index;
 mod outputs;
 
 use cause::Cause;
+pub use index::Index;
 
 type Sdk<E> = SdkError<E, Response>;
 
@@ -40,6 +42,8 @@ pub struct SagemakerProjectActuator {
     purpose: Purpose,
     /// What is known already: the project's id, and what became of its seed code.
     known: Option<(String, Seeded)>,
+    /// What Service Catalog provisioned for the project, as far as that is known.
+    provisioned: Option<String>,
     /// Whose product the project was launched from; absent: the project's own.
     product_of: Option<Identity>,
 }
@@ -58,7 +62,7 @@ pub enum Purpose {
 impl SagemakerProjectActuator {
     /// For that purpose.
     pub fn new(aws: &Aws, purpose: Purpose) -> Self {
-        Self { aws: aws.clone(), purpose, known: None, product_of: None }
+        Self { aws: aws.clone(), purpose, known: None, provisioned: None, product_of: None }
     }
 
     /// With the owner of the product that the project was launched from, where that is not the project's.
@@ -71,6 +75,7 @@ impl SagemakerProjectActuator {
     /// With what the status says about the project: it is asked for anew only where AWS has changed the project since.
     #[must_use]
     pub fn knowing(mut self, status: Option<&ProjectStatus>) -> Self {
+        self.provisioned = status.and_then(|status| status.provisioned_product_id.clone());
         self.known = status.and_then(|status| {
             let repositories = status.repositories.iter();
             let repositories = repositories.map(|one| (one.name.clone(), one.seed_code.clone())).collect();
@@ -220,6 +225,10 @@ impl Actuator<SagemakerProject> for SagemakerProjectActuator {
             None
         };
         Ok(Observed { project: Some(project), data })
+    }
+
+    async fn glance(&self, id: &Identity, _: &Desired, depth: Depth) -> Result<Option<Glance>, Fault> {
+        index::glance(&self.aws, &id.placement.project_name, self.provisioned.as_deref(), depth).await
     }
 
     async fn act(&self, id: &Identity, action: &Action) -> Result<RecordedIds, Fault> {

@@ -109,6 +109,9 @@ pub fn allowed(world: &World, caller: &Caller, service: Service, operation: &str
         Service::Lambda if operation == "Invoke" => "lambda:InvokeFunction".to_owned(),
         // A batch needs the permission of its single call ("Amazon SQS API permissions" in the developer guide).
         Service::Sqs => format!("sqs:{}", operation.strip_suffix("Batch").unwrap_or(operation)),
+        // The prefix of its actions is not the name that its calls are signed with ("Actions, resources, and condition keys for
+        // Amazon Resource Group Tagging API").
+        Service::Tagging => format!("tag:{operation}"),
         _ => format!("{}:{operation}", service.name()),
     };
     match world.iam.denied(&caller.principal, &action) {

@@ -1,0 +1,172 @@
+//! What lists show of all SageMaker projects of an account and region: the projects, what Service Catalog provisioned for
+//! them, and their tags. It stands alone since one picture serves many projects: a routine look at a thousand of them is a
+//! few pages, and not three calls for each. Nothing is decided or changed on the strength of it.
+//!
+//! Together the lists show all that an observation compares: product version and parameters change only through an operation
+//! on the provisioned product, each of which has a record of its own (`LastRecordId`).
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use aws_sdk_resourcegroupstagging::types::TagFilter;
+use aws_sdk_servicecatalog::types::{AccessLevelFilter, AccessLevelFilterKey};
+
+use super::Status;
+use crate::adapters::aws::clients::Aws;
+use crate::adapters::aws::errors::fault;
+use crate::adapters::sharing::Answers;
+use crate::crd::status::Reason;
+use crate::domain::external_resource::{Depth, Glance, digest_of};
+use crate::domain::fault::Fault;
+use crate::domain::identity::CLUSTER_TAG;
+use crate::resources::sagemaker_project::ProductStatus;
+
+/// Items of one page: the most that all three lists give.
+const PAGE: i32 = 100;
+/// Pages that are read of one list. An account with more in it is looked at project by project.
+const MOST_PAGES: usize = 200;
+
+/// The lists of one place; clones share them.
+#[derive(Clone, Default)]
+pub struct Index {
+    /// Projects by name.
+    projects: Answers<(), List<Listed>>,
+    /// What Service Catalog provisioned, by id.
+    provisioned: Answers<(), List<Listed>>,
+    /// Digests of tags by the ARN of the project, in lower case.
+    tags: Answers<(), List<u64>>,
+}
+
+/// `None`: the operator may not read the list, or it is too long.
+type List<T> = Option<Arc<BTreeMap<String, T>>>;
+
+/// What a list shows of one item.
+#[derive(Clone, Debug)]
+struct Listed {
+    /// Whether nothing is being done to it, and nothing has failed.
+    well: bool,
+    /// Digest of how it stands.
+    standing: u64,
+    /// Digest of everything that the list shows of it.
+    all: u64,
+    /// Empty but for projects.
+    arn: String,
+}
+
+/// What the lists show of the project of that name, of which Service Catalog provisioned that. `None`: the projects may not
+/// be listed.
+pub(super) async fn glance(
+    aws: &Aws,
+    name: &str,
+    provisioned: Option<&str>,
+    depth: Depth,
+) -> Result<Option<Glance>, Fault> {
+    let Some(projects) = aws.index.projects.get((), Box::pin(projects(aws))).await? else { return Ok(None) };
+    let Some(project) = projects.get(name) else {
+        return Ok(Some(Glance { standing: digest_of(&"absent"), well: false, whole: None }));
+    };
+    let products = aws.index.provisioned.get((), Box::pin(products(aws))).await?;
+    let product = match (&products, provisioned) {
+        (Some(products), Some(id)) => Some(products.get(id)),
+        // What is not known cannot be said to be wrong.
+        _ => None,
+    };
+    let standing = digest_of(&(project.standing, product.map(|product| product.map(|product| product.standing))));
+    let well = project.well && product.is_none_or(|product| product.is_some_and(|product| product.well));
+    let whole = match (product.flatten(), depth) {
+        (Some(product), Depth::Whole) => {
+            let tags = aws.index.tags.get((), Box::pin(tags(aws))).await?;
+            let tags = tags.as_ref().and_then(|tags| tags.get(&project.arn).copied());
+            tags.map(|tags| digest_of(&(project.all, product.all, tags)))
+        }
+        _ => None,
+    };
+    Ok(Some(Glance { standing, well, whole }))
+}
+
+/// A list as it is shared: one that may not be read is none, and is asked for again when the answer is too old.
+fn permitted<T>(list: Result<List<T>, Fault>) -> Result<List<T>, Fault> {
+    match list {
+        Err(fault) if fault.reason == Reason::AccessDenied => Ok(None),
+        other => other,
+    }
+}
+
+async fn projects(aws: &Aws) -> Result<List<Listed>, Fault> {
+    let (mut all, mut token) = (BTreeMap::new(), None);
+    for _ in 0..MOST_PAGES {
+        let asked = aws.sagemaker.list_projects().max_results(PAGE).set_next_token(token).send().await;
+        let page = match asked.map_err(|error| fault("list the SageMaker projects", &error)) {
+            Ok(page) => page,
+            Err(fault) => return permitted(Err(fault)),
+        };
+        all.extend(page.project_summary_list().iter().filter_map(|project| {
+            let status = project.project_status().map_or("", |status| status.as_str());
+            let standing = digest_of(&(project.project_id(), project.project_arn(), status));
+            let listed = Listed {
+                well: matches!(Status::parse(status), Status::CreateCompleted | Status::UpdateCompleted),
+                standing,
+                all: digest_of(&(standing, project.project_description())),
+                arn: project.project_arn()?.to_lowercase(),
+            };
+            Some((project.project_name()?.to_owned(), listed))
+        }));
+        token = page.next_token().map(str::to_owned);
+        if token.is_none() {
+            return Ok(Some(Arc::new(all)));
+        }
+    }
+    Ok(None)
+}
+
+async fn products(aws: &Aws) -> Result<List<Listed>, Fault> {
+    let everybodys = AccessLevelFilter::builder().key(AccessLevelFilterKey::Account).value("self").build();
+    let (mut all, mut token) = (BTreeMap::new(), None);
+    for _ in 0..MOST_PAGES {
+        let request = aws.catalog.search_provisioned_products().access_level_filter(everybodys.clone());
+        let asked = request.page_size(PAGE).set_page_token(token).send().await;
+        let page = match asked.map_err(|error| fault("list the provisioned products", &error)) {
+            Ok(page) => page,
+            Err(fault) => return permitted(Err(fault)),
+        };
+        all.extend(page.provisioned_products().iter().filter_map(|product| {
+            let status = product.status().map_or("", |status| status.as_str());
+            let version = (product.product_id(), product.provisioning_artifact_id());
+            let listed = Listed {
+                well: ProductStatus::parse(status) == ProductStatus::Available,
+                standing: digest_of(&(status, product.status_message())),
+                all: digest_of(&(status, product.status_message(), version, product.last_record_id())),
+                arn: String::new(),
+            };
+            Some((product.id()?.to_owned(), listed))
+        }));
+        token = page.next_page_token().map(str::to_owned);
+        if token.is_none() {
+            return Ok(Some(Arc::new(all)));
+        }
+    }
+    Ok(None)
+}
+
+/// Of the projects that bear the tag of an owner: all of ours do.
+async fn tags(aws: &Aws) -> Result<List<u64>, Fault> {
+    let (mut all, mut token) = (BTreeMap::new(), None);
+    for _ in 0..MOST_PAGES {
+        let request = aws.tagging.get_resources().resource_type_filters("sagemaker:project").resources_per_page(PAGE);
+        let owned = TagFilter::builder().key(CLUSTER_TAG).build();
+        let asked = request.tag_filters(owned).set_pagination_token(token).send().await;
+        let page = match asked.map_err(|error| fault("list the tags of SageMaker projects", &error)) {
+            Ok(page) => page,
+            Err(fault) => return permitted(Err(fault)),
+        };
+        all.extend(page.resource_tag_mapping_list().iter().filter_map(|resource| {
+            let tags: BTreeMap<&str, &str> = resource.tags().iter().map(|tag| (tag.key(), tag.value())).collect();
+            Some((resource.resource_arn()?.to_lowercase(), digest_of(&tags)))
+        }));
+        token = page.pagination_token().filter(|token| !token.is_empty()).map(str::to_owned);
+        if token.is_none() {
+            return Ok(Some(Arc::new(all)));
+        }
+    }
+    Ok(None)
+}

@@ -1,0 +1,205 @@
+//! What one process remembers of the glances at an object's resources, and when everything of the object is looked at next.
+//! It stands alone since it alone decides what may be confirmed without an observation. It asks nobody.
+
+use std::any::Any;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::ObjectMemory;
+use crate::domain::external_resource::{Glance, ResourceKind};
+use crate::domain::requeue::{DEEP_CHECK, SHALLOW_CHECK, TOLERANCE, shortened};
+use crate::domain::time::elapsed;
+
+/// The glances at one resource.
+#[derive(Default)]
+pub(super) struct Glances {
+    /// The one right before the observation that is under way.
+    pub(super) before: Option<Glance>,
+    /// When the last one was.
+    last: Option<Timestamp>,
+    /// How it stood when it was last seen not to stand well: an observation has judged that already.
+    unwell: Option<u64>,
+}
+
+impl ObjectMemory {
+    /// Begins a look at all resources of the object. Once the deep check is due, nothing is taken for granted any more, and the
+    /// next one is after an hour that `chance`, a random number in 0..1, shortens.
+    pub fn begin_look(&self, is_routine: bool, now: Timestamp, chance: f64) {
+        let mut state = self.state();
+        // The second half is a clock that was set back.
+        let is_ahead = |at: Timestamp| elapsed(now, at) > TOLERANCE && elapsed(now, at) <= DEEP_CHECK;
+        let is_due = !state.deep_check.is_some_and(is_ahead);
+        state.between = is_routine && !is_due;
+        if is_due {
+            state.deep_check = now.saturating_add(shortened(DEEP_CHECK, chance)).ok();
+            for kept in state.kinds.values_mut().filter_map(|kind| kind.kept.as_mut()) {
+                kept.until = now;
+            }
+        }
+    }
+
+    /// How long it is until everything is looked at.
+    pub fn until_deep_check(&self, now: Timestamp) -> Duration {
+        self.state().deep_check.map_or(DEEP_CHECK, |at| elapsed(now, at).min(DEEP_CHECK))
+    }
+
+    /// Everything is to be looked at soon: something has happened to the object.
+    pub fn look_anew(&self, now: Timestamp) {
+        self.state().deep_check = Some(now);
+    }
+
+    /// For how long a resource that is taken for granted has been so, where it is time for a glance at it.
+    pub fn glance_due(&self, kind: ResourceKind, now: Timestamp) -> Option<Duration> {
+        self.of(kind, |state| {
+            let seen = state.kept.as_ref()?.at;
+            let last = state.glances.last.map_or(seen, |last| last.max(seen));
+            (elapsed(last, now) >= SHALLOW_CHECK / 2).then(|| elapsed(seen, now))
+        })
+    }
+
+    /// Notes a glance at a resource that is taken for granted. Answers whether it must be observed.
+    pub fn glanced(&self, kind: ResourceKind, glance: Option<Glance>, now: Timestamp) -> bool {
+        self.of(kind, |state| {
+            state.glances.last = Some(now);
+            let Some(glance) = glance else { return false };
+            let before = std::mem::replace(&mut state.glances.unwell, (!glance.well).then_some(glance.standing));
+            !glance.well && before != Some(glance.standing)
+        })
+    }
+
+    /// What a resource hands on of which lists show all, and nothing else than right before it was last observed to be as it
+    /// should be: it is taken for granted until the next deep check. Otherwise the glance is kept with what the observation
+    /// finds.
+    pub fn confirmed<O: Clone + 'static>(
+        &self,
+        kind: ResourceKind,
+        glance: Option<Glance>,
+        now: Timestamp,
+    ) -> Option<O> {
+        let mut state = self.state();
+        let deep_check = state.deep_check;
+        let of_kind = state.kinds.entry(kind).or_default();
+        of_kind.glances.before = glance;
+        let glance = glance.filter(|glance| glance.well && glance.whole.is_some())?;
+        let kept = of_kind.kept.as_mut().filter(|kept| !kept.passing && kept.glance == Some(glance))?;
+        let output = kept.output.as_ref().and_then(|output| <dyn Any>::downcast_ref::<O>(output.as_ref()).cloned())?;
+        (kept.at, kept.until) = (now, deep_check?);
+        of_kind.trouble.forget_fault();
+        Some(output)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    const KIND: ResourceKind = ResourceKind::SagemakerProject;
+
+    fn at(minute: i64) -> Timestamp {
+        Timestamp::from_second(1_800_000_000 + minute * 60).unwrap()
+    }
+
+    fn glance(standing: u64, well: bool, whole: Option<u64>) -> Option<Glance> {
+        Some(Glance { standing, well, whole })
+    }
+
+    /// A memory of a resource that was observed in sync in minute 0, right after that glance.
+    fn observed(glance: Option<Glance>) -> ObjectMemory {
+        let memory = ObjectMemory::default();
+        memory.begin("1");
+        memory.begin_look(true, at(0), 0.0);
+        assert_eq!(memory.confirmed::<i32>(KIND, glance, at(0)), None, "nothing was observed yet");
+        memory.keep(KIND, Some(&7), false, at(0));
+        memory
+    }
+
+    #[test]
+    fn what_is_taken_for_granted_is_so_until_the_deep_check() {
+        let memory = observed(None);
+        for (minute, known) in [(10, true), (59, true), (60, false)] {
+            memory.begin_look(true, at(minute), 0.0);
+            assert_eq!(memory.kept::<i32>(KIND, at(minute)).is_some(), known, "minute {minute}");
+        }
+        assert_eq!(memory.until_deep_check(at(70)), Duration::from_mins(50));
+        memory.look_anew(at(70));
+        assert_eq!(memory.until_deep_check(at(70)), Duration::ZERO);
+        memory.begin_look(true, at(71), 1.0);
+        assert_eq!(memory.until_deep_check(at(71)), Duration::from_mins(45), "chance shortens by a quarter at most");
+        memory.begin_look(true, at(-500), 0.0);
+        assert_eq!(memory.until_deep_check(at(-500)), DEEP_CHECK, "a clock that was set back");
+    }
+
+    #[test]
+    fn a_glance_confirms_what_lists_show_unchanged_and_whole() {
+        let all = glance(1, true, Some(2));
+        let rows = [
+            ("nothing has happened", all, all, true),
+            ("a field is different", all, glance(1, true, Some(3)), false),
+            ("it stands differently", all, glance(4, true, Some(2)), false),
+            ("lists do not show everything", glance(1, true, None), glance(1, true, None), false),
+            ("it does not stand well", glance(1, false, Some(2)), glance(1, false, Some(2)), false),
+            ("the lists could not be read before", None, all, false),
+            ("the lists cannot be read now", all, None, false),
+        ];
+        for (name, before, now, confirmed) in rows {
+            let memory = observed(before);
+            memory.begin_look(true, at(60), 0.0);
+            assert_eq!(memory.confirmed(KIND, now, at(60)), confirmed.then_some(7), "{name}");
+            assert_eq!(memory.kept::<i32>(KIND, at(61)).is_some(), confirmed, "{name}");
+        }
+    }
+
+    #[test]
+    fn what_has_changed_in_kubernetes_is_confirmed_by_no_glance() {
+        let all = glance(1, true, Some(2));
+        let changes: [(&str, fn(&ObjectMemory)); 4] = [
+            ("the spec", |memory| memory.begin("2")),
+            ("what it is made from", |memory| {
+                memory.made_from(KIND, 1);
+                memory.keep(KIND, Some(&7), false, at(0));
+                memory.made_from(KIND, 2);
+            }),
+            ("it is doubted", |memory| memory.doubt(KIND)),
+            ("something about it may pass", |memory| memory.keep(KIND, Some(&7), true, at(1))),
+        ];
+        for (name, change) in changes {
+            let memory = observed(all);
+            change(&memory);
+            memory.begin_look(true, at(60), 0.0);
+            assert_eq!(memory.confirmed::<i32>(KIND, all, at(60)), None, "{name}");
+        }
+    }
+
+    #[test]
+    fn between_deep_checks_a_resource_that_does_not_stand_well_is_observed_once() {
+        let memory = observed(None);
+        let due = |minute| memory.glance_due(KIND, at(minute)).map(|age| age.as_secs() / 60);
+        assert_eq!([due(4), due(10)], [None, Some(10)]);
+        let steps = [
+            ("well", glance(1, true, None), false),
+            ("it has vanished", glance(2, false, None), true),
+            ("it was observed, and lists still say so", glance(2, false, None), false),
+            ("the lists cannot be read", None, false),
+            ("something else is wrong", glance(3, false, None), true),
+            ("well again", glance(1, true, None), false),
+            ("it has vanished again", glance(3, false, None), true),
+        ];
+        for (name, glance, observe) in steps {
+            assert_eq!(memory.glanced(KIND, glance, at(10)), observe, "{name}");
+        }
+        assert_eq!([due(14), due(15)], [None, Some(15)]);
+    }
+
+    #[test]
+    fn between_deep_checks_the_account_is_taken_for_granted() {
+        let (memory, kind) = (ObjectMemory::default(), ResourceKind::Prerequisites);
+        memory.begin_look(false, at(0), 0.0);
+        memory.keep(kind, Some(&7), false, at(0));
+        for (name, is_routine, known) in [("a routine look", true, true), ("a user waits", false, false)] {
+            memory.begin_look(is_routine, at(10), 0.0);
+            assert_eq!(memory.kept::<i32>(kind, at(10)).is_some(), known, "{name}");
+        }
+    }
+}

@@ -1,0 +1,160 @@
+//! What lists show of idle projects: they spare calls for each of them, and what has vanished or failed is found in them
+//! within ten minutes.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use std::time::Duration;
+
+use aws_credential_types::provider::SharedCredentialsProvider;
+use mlops_sandbox::Settings;
+use serde_json::Value;
+use tokio::time::sleep;
+
+use crate::harness::aws;
+use crate::harness::operator::{ACCOUNT, Harness, NAMESPACE, REGION, spread};
+
+const LONG: Duration = Duration::from_mins(10);
+/// Ten minutes until lists are looked at, in which it may take a moment until it is seen.
+const SHALLOW: Duration = Duration::from_mins(12);
+/// An hour until everything is looked at, and ten minutes that a list may be old.
+const DEEP: Duration = Duration::from_mins(75);
+const PROJECTS: usize = 5;
+
+fn status(harness: &Harness, name: &str) -> Value {
+    harness.kubernetes.object("mlopsprojects", NAMESPACE, name).unwrap()["status"].clone()
+}
+
+fn ready(harness: &Harness, name: &str) -> bool {
+    harness.conditions_of("mlopsprojects", NAMESPACE, name).iter().any(|condition| condition == "Ready=True/Succeeded")
+}
+
+/// Idle projects on one platform, of an operator that may not do these actions.
+async fn idle_without(denied: &[&str]) -> Harness {
+    let mut harness = Harness::new(Settings::default()).await;
+    harness.chance = spread();
+    for action in denied {
+        harness.sandbox.world(|world| world.iam.deny("*", action));
+    }
+    harness.apply_platform(Harness::platform_manifest());
+    harness.start();
+    for n in 0..PROJECTS {
+        harness.kubernetes.create("mlopsprojects", NAMESPACE, Harness::project_on_platform(&format!("p{n}"))).unwrap();
+    }
+    for n in 0..PROJECTS {
+        harness.until("Ready", LONG, |harness| ready(harness, &format!("p{n}"))).await;
+    }
+    // The first hour shows what there is, and the second what it is compared with.
+    sleep(Duration::from_hours(3)).await;
+    harness
+}
+
+/// How often the operator did each of these in two idle hours.
+async fn calls<const N: usize>(harness: &Harness, operations: [&str; N]) -> [usize; N] {
+    let before = harness.sandbox.requests();
+    sleep(Duration::from_hours(2)).await;
+    let journal = harness.sandbox.journal_after(before);
+    operations.map(|operation| journal.iter().filter(|entry| entry.operation == operation).count())
+}
+
+/// SageMaker, as a person of the account calls it.
+fn sagemaker(harness: &Harness) -> aws_sdk_sagemaker::Client {
+    let keys = SharedCredentialsProvider::new(aws_sdk_sagemaker::config::Credentials::for_tests());
+    let config = aws::config(&harness.sandbox, harness.clock).into_builder().credentials_provider(keys);
+    aws_sdk_sagemaker::Client::new(&config.region(aws_config::Region::new(REGION)).build())
+}
+
+fn tags_of(harness: &Harness, arn: &str) -> std::collections::BTreeMap<String, String> {
+    harness.sandbox.world(|world| world.region(ACCOUNT, REGION).sagemaker.tags.get(arn).cloned().unwrap_or_default())
+}
+
+const EACH: [&str; 3] = ["DescribeProject", "ListTags", "DescribeProvisionedProduct"];
+
+#[tokio::test(start_paused = true)]
+async fn lists_confirm_idle_projects_and_nobody_asks_for_each() {
+    let harness = idle_without(&[]).await;
+    let lists = ["ListProjects", "SearchProvisionedProducts", "GetResources"];
+    let [describe, tags, product, projects, products, all_tags] =
+        calls(&harness, [EACH[0], EACH[1], EACH[2], lists[0], lists[1], lists[2]]).await;
+    assert_eq!([describe, tags, product], [0, 0, 0]);
+    // Two hours have twelve times ten minutes; who needs a younger list asks somewhat sooner.
+    for (name, asked) in lists.iter().zip([projects, products, all_tags]) {
+        assert!((1..=20).contains(&asked), "{name}: {asked}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_the_permission_to_list_each_project_is_asked_for() {
+    let denied = ["sagemaker:ListProjects", "servicecatalog:SearchProvisionedProducts", "tag:GetResources"];
+    for action in denied {
+        let harness = idle_without(&[action]).await;
+        let asked = calls(&harness, EACH).await;
+        let looks = PROJECTS * 2..=PROJECTS * 3;
+        assert!(asked.iter().all(|asked| looks.contains(asked)), "{action}: {asked:?}");
+        assert!((0..PROJECTS).all(|n| ready(&harness, &format!("p{n}"))), "{action}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_project_that_somebody_deletes_is_made_again_within_ten_minutes() {
+    let harness = idle_without(&[]).await;
+    let before = status(&harness, "p3")["project"]["id"].clone();
+    let name = status(&harness, "p3")["placement"]["projectName"].as_str().unwrap().to_owned();
+    sagemaker(&harness).delete_project().project_name(&name).send().await.unwrap();
+    harness.until("it is noticed", SHALLOW, |harness| !ready(harness, "p3")).await;
+    harness.until("another one", LONG, |harness| ready(harness, "p3")).await;
+    assert_ne!(status(&harness, "p3")["project"]["id"], before);
+}
+
+#[tokio::test(start_paused = true)]
+async fn jobs_that_somebody_deletes_are_back_within_ten_minutes() {
+    let harness = idle_without(&[]).await;
+    let jobs = |harness: &Harness| {
+        let names = harness.sandbox.world(|world| mlops_sandbox::jenkins::item_names(&world.jenkins));
+        names.iter().filter(|name| name.starts_with("ml/ml-team/p1/sagemaker-")).count()
+    };
+    let url = status(&harness, "p1")["jobs"]["urls"][0].as_str().unwrap().to_owned();
+    for gone in [url.trim_start_matches("https://ci.example"), "/job/ml/job/ml-team/job/p1/"] {
+        harness.jenkins("POST", &format!("{gone}doDelete"), "").await;
+        assert!(jobs(&harness) < 3);
+        harness.until("the jobs are back", SHALLOW, |harness| jobs(harness) == 3).await;
+        sleep(Duration::from_hours(2)).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_somebody_changes_of_a_project_is_mended_within_the_hour() {
+    let harness = idle_without(&[]).await;
+    let project = status(&harness, "p2")["project"].clone();
+    let arn = project["arn"].as_str().unwrap().to_owned();
+    let name = status(&harness, "p2")["placement"]["projectName"].as_str().unwrap().to_owned();
+    let wanted = tags_of(&harness, &arn);
+    let key = "mlops-operator.io/fingerprint";
+    sagemaker(&harness).delete_tags().resource_arn(&arn).tag_keys(key).send().await.unwrap();
+    assert_ne!(tags_of(&harness, &arn), wanted);
+    harness.until("the tag is back", DEEP, |harness| tags_of(harness, &arn) == wanted).await;
+    sleep(Duration::from_hours(2)).await;
+    let described = |harness: &Harness| {
+        harness.sandbox.world(|world| {
+            let projects = &world.region(ACCOUNT, REGION).sagemaker.projects;
+            projects.get(&name).unwrap().truth().unwrap().description.clone()
+        })
+    };
+    let before = described(&harness);
+    sagemaker(&harness).update_project().project_name(&name).project_description("mine").send().await.unwrap();
+    harness.until("the description is back", DEEP, |harness| described(harness) == before).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_product_that_fails_behind_its_project_is_noticed_within_ten_minutes() {
+    let harness = idle_without(&[]).await;
+    let id = status(&harness, "p4")["project"]["provisionedProductId"].as_str().unwrap().to_owned();
+    harness.sandbox.world(|world| {
+        let now = world.now;
+        let provisioned = &mut world.region(ACCOUNT, REGION).catalog.provisioned;
+        provisioned.get_mut(&id).unwrap().change(now, Duration::ZERO, |product| {
+            product.status = "ERROR".to_owned();
+            product.message = "somebody broke it".to_owned();
+        });
+    });
+    harness.until("it is noticed", SHALLOW, |harness| !ready(harness, "p4")).await;
+    assert!((0..4).all(|n| ready(&harness, &format!("p{n}"))), "the others are as they were");
+}
