@@ -173,7 +173,7 @@ bench-cluster: own ## the same in real time on a real API server, with the opera
 
 .PHONY: crd
 crd: own ## writes the CustomResourceDefinitions from the types
-	$(ALIVE) "compiling the operator" cargo run --quiet -- crd
+	$(ALIVE) "compiling the operator" cargo run --quiet -- crd --output-dir crds --output-dir charts/mlops-operator/files/crds
 
 .PHONY: golden
 golden: own ## writes the golden files anew; read the difference before you commit it

@@ -10,6 +10,9 @@ use crate::crd::project::DeletionPolicy;
 use crate::domain::grants::InlinePlatform;
 use crate::domain::watch_selector::WatchSelector;
 
+/// The operator's own namespace where nothing else is said: that of the documents, the examples and the roles in AWS.
+pub const NAMESPACE: &str = "mlops-system";
+
 /// How log lines look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum LogFormat {
@@ -25,8 +28,11 @@ pub struct Flags {
     /// Configuration file (YAML), as the chart mounts it. Without one, inline platforms are allowed nowhere.
     #[arg(long, env = "MLOPS_OPERATOR_CONFIG")]
     pub config: Option<PathBuf>,
+    /// The context of the kubeconfig to work with. Without one: the cluster that the operator runs in, or the kubeconfig's own.
+    #[arg(long, value_name = "NAME")]
+    pub context: Option<String>,
     /// The operator's own namespace: its Lease and the key of the fingerprints are kept there.
-    #[arg(long, env = "POD_NAMESPACE", default_value = "mlops-operator")]
+    #[arg(long, env = "POD_NAMESPACE", default_value = NAMESPACE)]
     pub namespace: String,
     /// The operator's name among its replicas.
     #[arg(long, env = "POD_NAME")]

@@ -1,17 +1,17 @@
 //! The command line: builds the live world, starts controller and server, and stops them; nothing else.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
 use aws_smithy_async::time::SharedTimeSource;
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 use jiff::Zoned;
+use kube::config::KubeConfigOptions;
 use mlops_operator::adapters::aws::clients::AwsFactory;
 use mlops_operator::adapters::budget::Budgets;
-use mlops_operator::cli::lint_template;
+use mlops_operator::cli::{crd, lint_template};
 use mlops_operator::clock::Clock;
 use mlops_operator::config::{Config, Flags};
 use mlops_operator::controller::shard::Sharding;
@@ -20,7 +20,7 @@ use mlops_operator::controller::{self, ClientFactory, Dependencies};
 use mlops_operator::leader_election::{Candidate, Leadership};
 use mlops_operator::metrics::Metrics;
 use mlops_operator::server::{self, Readiness};
-use mlops_operator::{crd, telemetry};
+use mlops_operator::telemetry;
 use tokio::sync::watch;
 
 /// How long reconciles may take to end once the operator is told to stop.
@@ -42,14 +42,12 @@ struct Arguments {
 enum Command {
     /// Runs the operator, with ordinary AWS credentials and kubeconfig, or in a cluster.
     Run(Box<Flags>),
-    /// Writes the CustomResourceDefinitions into the folders that hold them.
-    Crd {
-        /// Compares instead of writing, and fails where a file differs.
-        #[arg(long)]
-        check: bool,
-        /// Folder to write to instead of those of the repository.
-        #[arg(long)]
-        dir: Option<PathBuf>,
+    /// Prints the CustomResourceDefinitions, for `kubectl apply -f -`.
+    Crd(crd::Flags),
+    /// Prints the script by which a shell completes this command: `source <(mlops-operator completions bash)`.
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
     },
     /// Judges a project template of one's own as the operator and AWS would: exit code 1 on errors.
     LintTemplate(lint_template::Flags),
@@ -58,7 +56,12 @@ enum Command {
 fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Run(flags) => run(*flags),
-        Command::Crd { check, dir } => generate(check, dir),
+        Command::Crd(flags) => crd::run(&flags, &mut std::io::stdout().lock()),
+        Command::Completions { shell } => {
+            let mut command = Arguments::command();
+            clap_complete::generate(shell, &mut command, "mlops-operator", &mut std::io::stdout().lock());
+            Ok(())
+        }
         Command::LintTemplate(flags) => {
             let today = Zoned::now().date();
             return lint_template::run(&flags, today, &mut std::io::stdout().lock());
@@ -93,7 +96,7 @@ async fn operate(flags: Flags, config: Config) -> Result<(), AnyError> {
         tracing::info!("stops: passes end after their current call");
         signals.send_replace(true);
     });
-    let kubernetes = kubernetes().await?;
+    let kubernetes = kubernetes(flags.context.clone()).await?;
     let server = kubernetes.cluster_url.to_string();
     let dependencies = dependencies(&flags, config, kubernetes.clone(), metrics, readiness).await?;
     let result = tokio::select! {
@@ -166,9 +169,16 @@ async fn drained(work: impl Future<Output = ()>, stop: &watch::Sender<bool>) -> 
     }
 }
 
-/// How the Kubernetes API is reached.
-async fn kubernetes() -> Result<kube::Config, AnyError> {
-    let mut kubernetes = kube::Config::infer().await?;
+/// How the Kubernetes API is reached: as a context of the kubeconfig says, or as a cluster or the kubeconfig has it by default.
+async fn kubernetes(context: Option<String>) -> Result<kube::Config, AnyError> {
+    let mut kubernetes = match context {
+        None => kube::Config::infer().await?,
+        Some(name) => {
+            let options = KubeConfigOptions { context: Some(name.clone()), ..KubeConfigOptions::default() };
+            let found = kube::Config::from_kubeconfig(&options).await;
+            found.map_err(|error| format!("the context {name} of the kubeconfig cannot be used: {error}"))?
+        }
+    };
     kubernetes.default_retry = false;
     kubernetes.read_timeout = Some(KUBERNETES_READ_TIMEOUT);
     // A proxy taken from the environment would be used for the API server whatever NO_PROXY says.
@@ -224,26 +234,4 @@ async fn terminated() {
         // Without handlers the signals end the process by themselves.
         _ => std::future::pending().await,
     }
-}
-
-fn generate(check: bool, dir: Option<PathBuf>) -> Result<(), AnyError> {
-    let folders = match dir {
-        Some(dir) => vec![dir],
-        None => crd::generate::FOLDERS.iter().map(PathBuf::from).collect(),
-    };
-    for folder in folders {
-        for (name, text) in crd::generate::files()? {
-            let path = folder.join(name);
-            if check {
-                if std::fs::read_to_string(&path).unwrap_or_default() != text {
-                    return Err(format!("{} is not as `mlops-operator crd` writes it", path.display()).into());
-                }
-            } else {
-                std::fs::create_dir_all(&folder)?;
-                std::fs::write(&path, text)?;
-                println!("{}", path.display());
-            }
-        }
-    }
-    Ok(())
 }

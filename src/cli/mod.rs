@@ -3,4 +3,5 @@
 // A name that says all needs no sentence; what is not obvious has one.
 #![allow(missing_docs)]
 
+pub mod crd;
 pub mod lint_template;

@@ -10,6 +10,7 @@ mod bench;
 mod bounds;
 mod bucket_owner;
 mod budget;
+mod command_line;
 mod controller;
 mod crash;
 mod deletion;

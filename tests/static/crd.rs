@@ -21,7 +21,7 @@ fn the_files_match_the_types() {
                 std::fs::write(&path, &text).unwrap();
             }
             let found = std::fs::read_to_string(&path).unwrap_or_default();
-            assert!(found == text, "{folder}/{name} does not match the types: run `mlops-operator crd`");
+            assert!(found == text, "{folder}/{name} does not match the types: run `make crd`");
         }
     }
 }
