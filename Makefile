@@ -169,6 +169,13 @@ bench-cluster: own ## the same in real time on a real API server, with the opera
 	$(INSTALL) programs python cluster
 	FLEET=$(BENCH_FLEET) tests/cluster/demo/demo
 
+# The image, and what a release needs
+
+PARTS += lint-release
+.PHONY: lint-release
+lint-release: ## the workflows through actionlint, the packer's own tests
+	tests/tools/image/selftest
+
 # Generated files
 
 .PHONY: crd
