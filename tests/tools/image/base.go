@@ -44,7 +44,7 @@ type entry struct {
 	content []byte
 }
 
-func base() ([]entry, error) {
+func base(license []byte) ([]entry, error) {
 	roots, err := rootCertificates()
 	if err != nil {
 		return nil, err
@@ -58,6 +58,8 @@ func base() ([]entry, error) {
 		{name: certificates, mode: 0o644, content: roots},
 		{name: "home/", mode: 0o755},
 		{name: "home/nonroot/", mode: 0o700, owner: 65532},
+		{name: "licenses/", mode: 0o755},
+		{name: "licenses/LICENSE", mode: 0o644, content: license},
 		{name: "tmp/", mode: 0o1777},
 		{name: "usr/", mode: 0o755},
 		{name: "usr/local/", mode: 0o755},

@@ -14,7 +14,8 @@ import (
 )
 
 const usage = `usage:
-  image pack --to FOLDER --version V --revision COMMIT --created SECONDS [--source URL] OS/ARCHITECTURE=BINARY...
+  image pack --to FOLDER --version V --revision COMMIT --created SECONDS --license FILE
+             [--source URL] OS/ARCHITECTURE=BINARY...
       writes an OCI image layout, and prints the index' digest, then a line for each platform: name, digest, bytes
       compressed, bytes of the binary
   image rootfs --from FOLDER --platform OS/ARCHITECTURE
@@ -55,13 +56,19 @@ func packCommand(arguments []string) error {
 	var release release
 	flags.StringVar(&release.version, "version", "", "version of the operator")
 	flags.StringVar(&release.revision, "revision", "", "commit")
+	license := flags.String("license", "", "licence that the image carries")
 	flags.StringVar(&release.source, "source", "", "where the sources are")
 	if err := flags.Parse(arguments); err != nil {
 		return err
 	}
-	if *to == "" || release.version == "" || release.revision == "" || *created <= 0 || flags.NArg() == 0 {
-		return errors.New("pack needs --to, --version, --revision, --created and a binary\n" + usage)
+	if *to == "" || release.version == "" || release.revision == "" || *created <= 0 || *license == "" || flags.NArg() == 0 {
+		return errors.New("pack needs --to, --version, --revision, --created, --license and a binary\n" + usage)
 	}
+	text, err := os.ReadFile(*license)
+	if err != nil {
+		return err
+	}
+	release.license = text
 	release.created = time.Unix(*created, 0).UTC()
 	var executables []executable
 	for _, argument := range flags.Args() {

@@ -21,7 +21,7 @@ import (
 	"golang.org/x/net/dns/dnsmessage"
 )
 
-var july = release{version: "1.2.3", revision: "0123abc", created: time.Unix(1783000000, 0).UTC()}
+var july = release{version: "1.2.3", revision: "0123abc", created: time.Unix(1783000000, 0).UTC(), license: []byte("terms\n")}
 
 // elfFile is a program of one segment, of the kind given.
 func elfFile(t *testing.T, machine elf.Machine, segment elf.ProgType) string {
@@ -173,7 +173,7 @@ func TestThereIsNothingInItBesideTheProgramAndWhatItNeeds(t *testing.T) {
 			t.Fatalf("%s can be written by everybody", header.Name)
 		}
 	}
-	wanted := map[string]bool{"etc/group": true, "etc/passwd": true, certificates: true, program[1:]: true}
+	wanted := map[string]bool{"etc/group": true, "etc/passwd": true, "licenses/LICENSE": true, certificates: true, program[1:]: true}
 	if len(names) != len(wanted) {
 		t.Fatalf("files: %v", names)
 	}

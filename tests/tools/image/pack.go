@@ -21,6 +21,7 @@ import (
 type release struct {
 	version, revision, source string
 	created                   time.Time
+	license                   []byte
 }
 
 func (r release) labels() map[string]string {
@@ -79,7 +80,7 @@ func pack(folder string, release release, executables []executable) (string, err
 }
 
 func imageOf(release release, each executable) (v1.Image, error) {
-	entries, err := base()
+	entries, err := base(release.license)
 	if err != nil {
 		return nil, err
 	}
