@@ -182,6 +182,11 @@ lint-release: ## the workflows through actionlint, the packer's own tests
 crd: own ## writes the CustomResourceDefinitions from the types
 	$(ALIVE) "compiling the operator" cargo run --quiet -- crd --output-dir crds --output-dir charts/mlops-operator/files/crds
 
+.PHONY: chart
+chart: ## writes the chart's table of values from the comments of values.yaml
+	$(INSTALL) cluster
+	cd charts/mlops-operator && "$$(../../tests/cluster/cluster bin)/helm-docs" --log-level error --sort-values-order file
+
 .PHONY: golden
 golden: own ## writes the golden files anew; read the difference before you commit it
 	$(INSTALL) tests

@@ -42,7 +42,7 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- if .Values.image.digest }}
 {{- printf "%s@%s" .Values.image.repository .Values.image.digest }}
 {{- else }}
-{{- printf "%s:%s" .Values.image.repository (default .Chart.AppVersion .Values.image.tag) }}
+{{- printf "%s:%s" .Values.image.repository .Values.image.tag }}
 {{- end }}
 {{- end }}
 
@@ -68,4 +68,40 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 - apiGroups: [""]
   resources: [secrets, configmaps]
   verbs: [get, list, watch]
+{{- end }}
+
+{{- /* Name, namespace and labels of an object that has labels of its own: root, labels, and name for what is appended. */}}
+{{- define "mlops-operator.labelled" -}}
+name: {{ include "mlops-operator.fullname" .root }}{{ with .name }}-{{ . }}{{ end }}
+namespace: {{ .root.Release.Namespace }}
+labels:
+  {{- mergeOverwrite (deepCopy .labels) (include "mlops-operator.labels" .root | fromYaml) | toYaml | nindent 2 }}
+{{- end }}
+
+{{- /* How a monitor reads. */}}
+{{- define "mlops-operator.scrape" -}}
+path: /metrics
+{{- with .interval }}
+interval: {{ . }}
+{{- end }}
+{{- with .scrapeTimeout }}
+scrapeTimeout: {{ . }}
+{{- end }}
+{{- with .relabelings }}
+relabelings:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .metricRelabelings }}
+metricRelabelings:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end }}
+
+{{- /* What a monitor reads. */}}
+{{- define "mlops-operator.monitored" -}}
+namespaceSelector:
+  matchNames: [{{ .Release.Namespace }}]
+selector:
+  matchLabels:
+    {{- include "mlops-operator.selectorLabels" . | nindent 4 }}
 {{- end }}
