@@ -15,14 +15,15 @@ use crate::crd::project::{DataPolicy, DeletionPolicy, SeedCodeSource};
 use crate::crd::schema;
 use crate::crd::status::{ArtifactStatus, CatalogStatus, Intent, Placement, TriggerStatus, conditions, intents};
 
-/// What MLOps projects stand on: an AWS account and region with an artifact bucket, a Service Catalog product and a model
-/// trigger, and a Jenkins. Whoever may write one decides which account, roles, Git hosts and templates its projects use.
+/// What the projects stand on, who may stand on it, and what they may do there. Where its resources are (account,
+/// region, role, bucket, Jenkins URL and folder) cannot change.
 #[derive(CustomResource, KubeSchema, Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[kube(
     group = "mlops-operator.io",
     version = "v1alpha1",
     kind = "MlopsPlatform",
     status = "MlopsPlatformStatus",
+    doc = "What many MLOps projects stand on: an AWS account and region with an artifact bucket, a Service Catalog product and a model trigger, and a Jenkins. Whoever may write one decides which account, roles, Git hosts and templates its projects use, and which namespaces may have projects on it. Secrets and ConfigMaps that it names are in the operator's own namespace.",
     derive = "PartialEq",
     shortname = "mlpf",
     category = "mlops",
@@ -48,19 +49,21 @@ pub struct MlopsPlatformSpec {
     #[serde(flatten)]
     #[allow(missing_docs)]
     pub settings: PlatformSettings,
-    /// Which namespaces' projects may stand on it. Absent: none.
+    /// Which namespaces' projects may stand on it: those that `names` or `selector` names. Absent: none.
     #[serde(default)]
     pub namespaces: AllowedNamespaces,
-    /// Where its projects' repositories are.
+    /// Where the projects' repositories are, the connection that reaches them, and which of them may be used.
     pub git: GitSettings,
-    /// Defaults and limits for its projects.
+    /// What projects get where they do not say, and what they may say.
     #[serde(default)]
     pub projects: ProjectLimits,
-    /// Stops all looking and changing, for its projects too; deletion still works.
+    /// True: the operator looks at nothing and changes nothing of the platform and of all its projects until it is
+    /// false again. What exists goes on as it is, and deletion still works.
     #[serde(default)]
     pub suspend: bool,
-    /// What happens to the resources when this object is deleted: `Delete` removes them, `Retain` leaves them. Absent: the
-    /// operator's default, which `status.deletionPolicy` shows. It cannot be deleted while projects stand on it.
+    /// What happens to the resources in AWS when this object is deleted. `Delete`: they are removed, in reverse order.
+    /// `Retain`: they stay as they are, and nobody looks after them. Absent: the operator's default, which
+    /// `status.deletionPolicy` shows. It cannot be deleted while projects stand on it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::deletion_policy")]
     pub deletion_policy: Option<DeletionPolicy>,
@@ -70,11 +73,11 @@ pub struct MlopsPlatformSpec {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct AllowedNamespaces {
-    /// Names; `*` stands for any characters.
+    /// Names of namespaces, or patterns of them in which `*` stands for any characters. Absent: none by name.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "namespace_patterns")]
     pub names: Vec<String>,
-    /// Labels of the namespaces. An empty selector matches none.
+    /// Namespaces by their labels, in Kubernetes' form of a selector. An empty one matches none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "selector")]
     pub selector: Option<LabelSelector>,
@@ -88,7 +91,8 @@ pub struct GitSettings {
     /// What the clone URLs begin with, such as `https://github.com/our-organization`.
     #[schemars(schema_with = "base_url")]
     pub base_url: String,
-    /// ARN of the connection (CodeConnections) that reaches them, in the platform's own account. Its handshake must be complete.
+    /// ARN of the connection (CodeConnections) that reaches them, in the platform's own account. Its handshake must be
+    /// complete.
     #[schemars(schema_with = "schema::connection_arn")]
     pub connection_arn: String,
     /// Full names that projects may use, such as `our-organization/{namespace}-*`; `*` stands for any characters, a slash
@@ -101,8 +105,9 @@ pub struct GitSettings {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ProjectLimits {
-    /// Names that their SageMaker projects may have, such as `{namespace}-*`: a name is taken once in an account and region,
-    /// for all namespaces. `*` stands for any characters, `{namespace}` for the project's namespace. Absent: any.
+    /// Names that their SageMaker projects may have, such as `{namespace}-*`: a name is taken once in an account and
+    /// region, for all namespaces. `*` stands for any characters, `{namespace}` for the project's namespace. Absent:
+    /// any.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "name_patterns")]
     pub names: Vec<String>,
@@ -114,8 +119,8 @@ pub struct ProjectLimits {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::poll_schedule")]
     pub poll_schedule: Option<String>,
-    /// What repositories hold at first where a project does not say. `None`: no project gets the operator's code. Absent:
-    /// `BuiltIn`.
+    /// What repositories hold at first where a project does not say. `BuiltIn`: the code that the operator bundles,
+    /// which predicts taxi fares. `None`: nothing, and no project gets the operator's code. Absent: `BuiltIn`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "seed_code")]
     pub seed_code: Option<SeedCodeSource>,
@@ -124,14 +129,15 @@ pub struct ProjectLimits {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "archive_patterns")]
     pub seed_code_archives: Vec<String>,
-    /// What happens to what users put into a project when it is deleted and does not say. Absent: `Keep`.
+    /// What happens to what users put into a project when it is deleted and does not say. `Keep`: its bucket and model
+    /// package group stay with all they hold. `Delete`: both are emptied and removed, for good. Absent: `Keep`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "super::project::data_policy")]
     pub data_policy: Option<DataPolicy>,
-    /// The Jenkins credentials that jobs use.
+    /// Ids of the Jenkins credentials that the jobs of all projects use; a project can name no others.
     #[serde(default)]
     pub jenkins: ProjectCredentials,
-    /// Parameters of the project template that projects may set. Absent: none.
+    /// Names of the template's parameters that projects may set in `spec.parameters`. Absent: none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "parameter_names")]
     pub parameters: Vec<String>,
@@ -160,7 +166,7 @@ pub struct ProjectCredentials {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, rename_all = "camelCase")]
 pub struct MlopsPlatformStatus {
-    /// The generation of the spec that the conditions speak of.
+    /// The metadata.generation of the spec that the conditions speak of.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
     /// `Ready` always; `Reconciling` and `Stalled` only while True; then one per resource.
@@ -177,17 +183,18 @@ pub struct MlopsPlatformStatus {
     /// The operator's seal on placement and intents: with another one, or none, they count no more than a spec.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub seal: Option<String>,
-    /// What happens to the resources when the object is deleted: what the spec says, or the operator's default.
+    /// What happens to the resources when the object is deleted: as the spec says, else the operator's default.
+    /// `Delete`: they are removed. `Retain`: they stay.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::deletion_policy")]
     pub deletion_policy: Option<DeletionPolicy>,
-    /// The artifacts.
+    /// The artifact bucket and the project template in it, as last seen.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub artifacts: Option<ArtifactStatus>,
-    /// The catalog product.
+    /// The Service Catalog product that projects are launched from, as last seen.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub catalog: Option<CatalogStatus>,
-    /// The model trigger.
+    /// What starts jobs when a model's approval changes, as last seen.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub trigger: Option<TriggerStatus>,
 }
@@ -281,14 +288,17 @@ fn selector(_: &mut SchemaGenerator) -> Schema {
                 "items": {
                     "type": "object", "required": ["key", "operator"],
                     "properties": {
-                        "key": {"type": "string", "minLength": 1, "maxLength": 317, "description": "The label's key."},
+                        "key": {
+                            "type": "string", "minLength": 1, "maxLength": 317,
+                            "description": "Key of the label that the rule is about."
+                        },
                         "operator": {
                             "type": "string", "enum": ["In", "NotIn", "Exists", "DoesNotExist"],
-                            "description": "How the label is compared."
+                            "description": "How the label is compared. `In`: its value is one of values. `NotIn`: it is none of them, or there is no such label. `Exists`: there is such a label. `DoesNotExist`: there is none."
                         },
                         "values": {
                             "type": "array", "maxItems": 64, "x-kubernetes-list-type": "atomic", "items": value,
-                            "description": "Values for In and NotIn."
+                            "description": "The values that `In` and `NotIn` compare with; empty for the others."
                         }
                     }
                 }

@@ -6,6 +6,7 @@
 
 pub mod generate;
 pub mod identifiers;
+mod intent;
 pub mod mlops_platform;
 pub mod partitions;
 pub mod placement;

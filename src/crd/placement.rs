@@ -14,32 +14,32 @@ pub struct Placement {
     /// The `MlopsPlatform` that the project stands on; absent: its platform is its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub platform: Option<String>,
-    /// AWS partition: `aws`, `aws-cn`, `aws-eusc` or `aws-us-gov`.
+    /// AWS partition of the region, the second part of every ARN: `aws`, `aws-cn`, `aws-eusc` or `aws-us-gov`.
     #[serde(default)]
     pub partition: String,
-    /// AWS account, 12 digits.
+    /// The AWS account that the resources are in: 12 digits.
     #[schemars(with = "String")]
     pub account_id: AccountId,
-    /// AWS region.
+    /// Code of the AWS region that the resources are in.
     #[schemars(with = "String")]
     pub region: Region,
-    /// Role that the operator assumes, if any.
+    /// ARN of the role that the operator assumes to reach the account. Absent: it works with its own credentials.
     #[schemars(with = "Option<String>")]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub role_arn: Option<RoleArn>,
-    /// External id that goes with it.
+    /// The external id with which the operator assumes that role; the role's trust policy may ask for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub external_id: Option<String>,
-    /// Name of the SageMaker project.
+    /// What the SageMaker project is called in AWS; empty in the status of an `MlopsPlatform`.
     #[serde(default)]
     pub project_name: String,
-    /// Artifact bucket.
+    /// Name of the S3 bucket that holds the project template, the archives for seed code and the routes.
     #[serde(default)]
     pub bucket: String,
     /// Whether the bucket is the operator's own: made and deleted by it.
     #[serde(default)]
     pub bucket_owned: bool,
-    /// Base URL of Jenkins, without a trailing slash.
+    /// Address of the Jenkins that the jobs are on, without a slash at its end.
     #[serde(default)]
     pub jenkins_url: String,
     /// Folder path of the jobs, outermost first; empty: the root.
@@ -48,19 +48,20 @@ pub struct Placement {
     /// How many of the folder's outer parts belong to the platform.
     #[serde(default)]
     pub jenkins_shared_folders: i32,
-    /// Whether plain HTTP to Jenkins is allowed.
+    /// Whether the operator may talk to Jenkins over `http://`, where the token travels in the clear.
     #[serde(default)]
     pub allow_plain_http: bool,
-    /// Secret with the Jenkins credentials: in the object's own namespace, or the operator's where `platform` is set.
+    /// Name of the Secret with the Jenkins user and API token: in the object's own namespace, or the operator's where
+    /// `platform` is set.
     #[serde(default)]
     pub secret_name: String,
-    /// Key of the user name in it.
+    /// Key of that Secret's data that holds the Jenkins user's name.
     #[serde(default)]
     pub username_key: String,
-    /// Key of the API token in it.
+    /// Key of that Secret's data that holds the Jenkins user's API token.
     #[serde(default)]
     pub token_key: String,
-    /// Where the CA bundle stands, if one is named.
+    /// Where the certificates stand that Jenkins' own is checked against. Absent: the public ones count.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ca_bundle: Option<CaBundleReference>,
 }
@@ -94,20 +95,21 @@ impl Placement {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct CaBundleReference {
-    /// `Secret` or `ConfigMap`.
+    /// What kind of object holds the certificates. `Secret`: a Secret of that name. `ConfigMap`: a ConfigMap of that name.
     pub kind: CaBundleKind,
-    /// Its name, in the namespace of the Secret with the Jenkins credentials.
+    /// Name of the Secret or ConfigMap, in the namespace of the Secret with the Jenkins credentials.
     #[schemars(length(min = 1, max = 253))]
     pub name: String,
-    /// The key in it.
+    /// The key of its data that holds the certificates.
     #[schemars(length(min = 1, max = 253))]
     pub key: String,
 }
 
 /// What kind of object holds a CA bundle.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[allow(missing_docs)]
 pub enum CaBundleKind {
+    /// A key of a Secret.
     Secret,
+    /// A key of a ConfigMap.
     ConfigMap,
 }

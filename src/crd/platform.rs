@@ -15,20 +15,24 @@ use crate::crd::status::CaBundleKind;
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = Rule::new("!has(self.modelTrigger.alarmTopicArn) || self.modelTrigger.alarmTopicArn.split(':')[3] == self.aws.region").message("modelTrigger.alarmTopicArn must be a topic in aws.region: an alarm reaches no other"))]
 pub struct PlatformSettings {
-    /// The AWS account and region, and the roles in it.
+    /// Which AWS account and region the resources are in, how the operator gets there, and which roles they use.
     pub aws: AwsSettings,
     /// Where the project template and other artifacts are kept. Absent: in a bucket that the operator makes.
     #[serde(default)]
     pub artifacts: ArtifactSettings,
-    /// What the Service Catalog portfolio and product look like. Absent: named after the project or platform.
+    /// The Service Catalog portfolio and product that SageMaker projects are launched from: their texts, the project
+    /// template, and who may launch them. Absent: named after the project or platform, with the operator's own
+    /// template.
     #[serde(default)]
     pub catalog: CatalogSettings,
-    /// How the model trigger's Lambda runs and reaches Jenkins. Absent: outside any VPC, with a role of its own, by `jenkins.url`.
+    /// How the model trigger's Lambda runs and reaches Jenkins. Absent: outside any VPC, with a role of its own, by
+    /// `jenkins.url`.
     #[serde(default)]
     pub model_trigger: TriggerSettings,
-    /// The Jenkins that runs the jobs.
+    /// The Jenkins server that runs the jobs: its address, the operator's user there, and the folder above all jobs.
     pub jenkins: JenkinsServerSettings,
-    /// Tags of everything that is made and takes tags. At most 15 together with the project's own.
+    /// AWS tags, key and value, of every resource that is made and takes tags. At most 15 keys together with the
+    /// project's own.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(schema_with = "schema::tags")]
     pub tags: BTreeMap<String, String>,
@@ -45,25 +49,29 @@ pub struct PlatformSettings {
 #[x_kube(validation = Rule::new("!has(self.roles.checkIn) || self.roles.checkIn.split(':')[4] == self.accountId").message("roles.checkIn must be a role of the account in aws.accountId"))]
 #[x_kube(validation = Rule::new("!has(self.roles.stack) || self.roles.stack.split(':')[4] == self.accountId").message("roles.stack must be a role of the account in aws.accountId"))]
 pub struct AwsSettings {
-    /// Region code, such as `eu-central-1`. Immutable.
+    /// Code of the AWS region that the resources are in, such as `eu-central-1`. Immutable.
     #[schemars(schema_with = "schema::region")]
     pub region: String,
-    /// Account id, 12 digits, quoted. Credentials of any other account are refused before anything is read or changed. Immutable.
+    /// Account id, 12 digits, quoted. Credentials of any other account are refused before anything is read or changed.
+    /// Immutable.
     #[schemars(schema_with = "schema::account_id")]
     pub account_id: String,
     /// A role that the operator assumes to reach the account. Absent: its own credentials. Immutable.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub assume_role: Option<AssumeRole>,
-    /// Roles that the resources use. Absent: the roles that SageMaker makes by convention.
+    /// IAM roles in the account that Service Catalog, pipelines, the check-in of seed code and CloudFormation run as.
+    /// Absent: the two that SageMaker's console makes for projects.
     #[serde(default)]
     pub roles: RoleSettings,
 }
 
-/// A role to assume. The external id is always `<cluster id>/<namespace>`, so that its trust policy can tell tenants apart.
+/// A role to assume. The external id says who asks, so that its trust policy can tell tenants apart: `<cluster
+/// id>/<namespace>`, of an `MlopsPlatform` `<cluster id>/platforms/<name>`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct AssumeRole {
-    /// ARN of the role. Its trust policy must allow the operator, with external id `<cluster id>/<namespace>`.
+    /// ARN of the role, in any account. Its trust policy must allow the operator, with external id `<cluster
+    /// id>/<namespace>`, of an `MlopsPlatform` `<cluster id>/platforms/<name>`.
     #[schemars(schema_with = "schema::role_arn")]
     pub role_arn: String,
 }
@@ -104,7 +112,7 @@ pub struct ArtifactSettings {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::bucket")]
     pub bucket: Option<String>,
-    /// KMS key of the operator's bucket. Absent: keys that S3 manages.
+    /// Id, alias or ARN of the KMS key that encrypts the bucket that the operator makes. Absent: keys that S3 manages.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::kms_key_id")]
     pub kms_key_id: Option<String>,
@@ -115,16 +123,18 @@ pub struct ArtifactSettings {
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = Rule::new("!has(self.principals) || self.principals.filter(p, p.type == 'IAM_PATTERN').size() <= 10").message("a portfolio takes at most 10 principals of type IAM_PATTERN"))]
 pub struct CatalogSettings {
-    /// The portfolio that holds the product.
+    /// Texts of the Service Catalog portfolio that holds the product.
     #[serde(default)]
     pub portfolio: PortfolioSettings,
-    /// The product that projects are launched from.
+    /// Texts of the Service Catalog product that SageMaker projects are launched from, as Studio's users see them.
     #[serde(default)]
     pub product: ProductSettings,
-    /// The project template.
+    /// The CloudFormation template that a SageMaker project is made from. Absent: the newest that the operator bundles,
+    /// `jenkins-git-v1`.
     #[serde(default)]
     pub template: TemplateSettings,
-    /// Who may launch the product besides the operator.
+    /// Roles, users and groups that may launch the product besides the operator, such as those of Studio's users.
+    /// Absent: none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 50))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["arn".into()]))]
@@ -135,15 +145,16 @@ pub struct CatalogSettings {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PortfolioSettings {
-    /// Display name. Absent: `MLOps <projectName>`, of a platform `MLOps <name>`.
+    /// Display name of the portfolio, at most 100 characters. Absent: `MLOps <projectName>`, of a platform `MLOps <name>`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::portfolio_name")]
     pub name: Option<String>,
-    /// Provider. Absent: the namespace, of a platform its name.
+    /// Who offers the portfolio, as Service Catalog shows it, at most 50 characters. Absent: the namespace, of a
+    /// platform its name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::provider_name")]
     pub provider_name: Option<String>,
-    /// Description.
+    /// What the portfolio is for, as Service Catalog shows it, at most 2000 characters on one line. Absent: nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::catalog_text")]
     pub description: Option<String>,
@@ -153,27 +164,28 @@ pub struct PortfolioSettings {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ProductSettings {
-    /// Name, as Studio shows it under organization templates. Absent: `MLOps <projectName>`, of a platform `MLOps <name>`.
+    /// Name of the product, at most 100 characters, as Studio shows it under organization templates. Absent: `MLOps
+    /// <projectName>`, of a platform `MLOps <name>`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::product_text")]
     pub name: Option<String>,
-    /// Owner. Absent: the namespace, of a platform its name.
+    /// Team or person who answers for the product, at most 100 characters. Absent: the namespace, of a platform its name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::product_text")]
     pub owner: Option<String>,
-    /// Description.
+    /// What the product makes, as users see it before they launch it, at most 2000 characters on one line. Absent: nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::catalog_text")]
     pub description: Option<String>,
-    /// How users get help.
+    /// How users of the product get help, in a sentence of at most 2000 characters. Absent: nothing is said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::catalog_text")]
     pub support_description: Option<String>,
-    /// Where users write to.
+    /// E-mail address that users of the product write to for help. Absent: none is shown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::support_email")]
     pub support_email: Option<String>,
-    /// Where users look.
+    /// Web page, http or https, that users of the product find help on. Absent: none is shown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::support_url")]
     pub support_url: Option<String>,
@@ -184,7 +196,8 @@ pub struct ProductSettings {
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = Rule::new("!(has(self.builtIn) && has(self.configMapRef))").message("template takes builtIn or configMapRef, not both"))]
 pub struct TemplateSettings {
-    /// A template that the operator bundles. Its name holds its version; its content never changes. Absent, without
+    /// A template that the operator bundles; its name holds its version, and its content never changes. `jenkins-git-v1`: a
+    /// project whose repositories are at a Git provider behind a connection and whose code Jenkins builds. Absent, without
     /// `configMapRef`: `jenkins-git-v1`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::built_in_template")]
@@ -199,10 +212,10 @@ pub struct TemplateSettings {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ConfigMapRef {
-    /// Its name, in the namespace of the project, of a platform in the operator's own.
+    /// Name of the ConfigMap, in the namespace of the project, of an `MlopsPlatform` in the operator's own.
     #[schemars(schema_with = "schema::object_name")]
     pub name: String,
-    /// The key in it.
+    /// The key of the ConfigMap's data that holds the template, such as `template.yaml`.
     #[schemars(schema_with = "schema::data_key")]
     pub key: String,
 }
@@ -210,7 +223,7 @@ pub struct ConfigMapRef {
 /// Templates that the operator bundles.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum BuiltInTemplate {
-    /// Jenkins with Git repositories, first version.
+    /// A project whose repositories are at a Git provider behind a connection and whose code Jenkins builds.
     #[default]
     #[serde(rename = "jenkins-git-v1")]
     JenkinsGitV1,
@@ -233,18 +246,20 @@ pub struct PrincipalSettings {
     /// ARN of a role, user or group; for `IAM_PATTERN` with an empty account and `*` or `?` in the name.
     #[schemars(schema_with = "schema::principal_arn")]
     pub arn: String,
-    /// `IAM`: this principal. `IAM_PATTERN`: all that match.
+    /// How `arn` is read. `IAM`: as the full ARN of one principal. `IAM_PATTERN`: as a pattern, and every principal of
+    /// the account that matches it may launch the product; a portfolio takes ten of these.
     #[serde(rename = "type", default)]
     pub kind: PrincipalType,
 }
 
 /// How a principal is named.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[allow(missing_docs)]
 pub enum PrincipalType {
+    /// By its full ARN.
     #[default]
     #[serde(rename = "IAM")]
     Iam,
+    /// By a pattern of ARNs.
     #[serde(rename = "IAM_PATTERN")]
     IamPattern,
 }
@@ -257,20 +272,21 @@ pub struct TriggerSettings {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::role_arn")]
     pub runtime_role_arn: Option<String>,
-    /// Managed policy beyond which the role that the stack makes for the Lambda can do nothing, for a `roles.stack` that may
-    /// make no other roles. Absent: none. Of no effect with `runtimeRoleArn`.
+    /// Managed policy beyond which the role that the stack makes for the Lambda can do nothing, for a `roles.stack`
+    /// that may make no other roles. Absent: none. Of no effect with `runtimeRoleArn`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::managed_policy_arn")]
     pub permissions_boundary_arn: Option<String>,
-    /// Jenkins as the Lambda reaches it. Absent: `jenkins.url`.
+    /// Base URL under which the Lambda reaches Jenkins, where that differs from the operator's way. Absent: `jenkins.url`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::jenkins_url")]
     pub jenkins_url: Option<String>,
-    /// Secret with the user name and API token that the Lambda starts jobs with, in the namespace of the project, of a platform in the operator's own: a user
-    /// with Overall/Read, Item/Read and Item/Build alone. Absent: `jenkins.credentialsSecretRef`, whose user may do more.
+    /// Secret with the user name and API token that the Lambda starts jobs with, in the namespace of the project, of a
+    /// platform in the operator's own: a user with Overall/Read, Item/Read and Item/Build alone. Absent:
+    /// `jenkins.credentialsSecretRef`, whose user may do more.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub credentials_secret_ref: Option<CredentialsSecretRef>,
-    /// Where the Lambda runs, for a Jenkins that only a VPC reaches. Absent: outside any VPC.
+    /// Subnets and security groups that the Lambda runs in, for a Jenkins that only a VPC reaches. Absent: outside any VPC.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub vpc: Option<Vpc>,
     /// PEM certificates that the Lambda trusts besides the public ones, at most 4096 characters. Absent: none.
@@ -290,10 +306,10 @@ pub struct TriggerSettings {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Vpc {
-    /// Subnets, such as `subnet-0a1b2c3d`. 1 to 16.
+    /// Ids of the subnets that the Lambda has an address in, such as `subnet-0a1b2c3d`: 1 to 16 of one VPC.
     #[schemars(schema_with = "schema::subnet_ids")]
     pub subnet_ids: Vec<String>,
-    /// Security groups, such as `sg-0a1b2c3d`. 1 to 5.
+    /// Ids of the security groups that decide what the Lambda may reach, such as `sg-0a1b2c3d`: 1 to 5 of the same VPC.
     #[schemars(schema_with = "schema::security_group_ids")]
     pub security_group_ids: Vec<String>,
 }
@@ -305,7 +321,8 @@ pub struct Vpc {
 #[x_kube(validation = Rule::new("has(self.folder) == has(oldSelf.folder) && (!has(self.folder) || self.folder == oldSelf.folder)").message("jenkins.folder is immutable: jobs cannot be moved without losing their history"))]
 #[x_kube(validation = Rule::new("self.url.startsWith('https://') || self.allowPlainHttp").message("jenkins.url must start with https://; set jenkins.allowPlainHttp if the token may travel in the clear"))]
 pub struct JenkinsServerSettings {
-    /// Base URL, with its context path if it has one. Immutable.
+    /// Address of Jenkins as users and the operator open it, with its context path if it has one: https, or http with
+    /// `allowPlainHttp`. Immutable.
     #[schemars(schema_with = "schema::jenkins_url")]
     pub url: String,
     /// Secret with the user name and API token, in the namespace of the project, of a platform in the operator's own.
@@ -317,12 +334,13 @@ pub struct JenkinsServerSettings {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::jenkins_folder")]
     pub folder: Option<String>,
-    /// Allows a `http://` URL: the API token then travels in the clear.
+    /// Whether `url` may begin with `http://`. True: the API token then travels in the clear, so only for a Jenkins on
+    /// a network that nobody else reads.
     #[serde(default)]
     pub allow_plain_http: bool,
-    /// What happens to folders that the operator made when the project is deleted: `Keep` leaves them, `Delete` removes
-    /// those in which its user sees nothing. An item with permissions of its own may hide from that user, and goes with its
-    /// folder.
+    /// What happens to the Jenkins folders that the operator made when the project is deleted. `Keep`: they stay, empty
+    /// or not. `Delete`: those in which its user sees nothing go; an item with permissions of its own may hide from
+    /// that user, and goes with its folder.
     #[serde(default)]
     pub folder_policy: FolderPolicy,
 }
@@ -341,14 +359,14 @@ pub enum FolderPolicy {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct CredentialsSecretRef {
-    /// Its name.
+    /// Name of the Secret, in the namespace of the project, of an `MlopsPlatform` in the operator's own.
     #[schemars(schema_with = "schema::object_name")]
     pub name: String,
-    /// Key of the user name.
+    /// Key of the Secret's data that holds the Jenkins user's name.
     #[serde(default = "username_key")]
     #[schemars(schema_with = "schema::data_key")]
     pub username_key: String,
-    /// Key of the API token (a token, not a password).
+    /// Key of the Secret's data that holds that user's API token. A password does not do.
     #[serde(default = "token_key")]
     #[schemars(schema_with = "schema::data_key")]
     pub token_key: String,
@@ -366,12 +384,12 @@ fn token_key() -> String {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct CaBundleRef {
-    /// `Secret` or `ConfigMap`.
+    /// What kind of object holds the certificates. `Secret`: a Secret of that name. `ConfigMap`: a ConfigMap of that name.
     pub kind: CaBundleKind,
-    /// Its name, in the namespace of the project, of a platform in the operator's own.
+    /// Name of the Secret or ConfigMap, in the namespace of the project, of an `MlopsPlatform` in the operator's own.
     #[schemars(schema_with = "schema::object_name")]
     pub name: String,
-    /// The key in it.
+    /// The key of its data that holds the certificates, such as `ca.crt`.
     #[schemars(schema_with = "schema::data_key")]
     pub key: String,
 }

@@ -10,8 +10,8 @@ use crate::crd::platform::PlatformSettings;
 use crate::crd::schema;
 use crate::crd::status::MlopsProjectStatus;
 
-/// One ML project: its Git repositories in SageMaker, the Jenkins jobs that build them, and the chain from an
-/// approved model to its deployment.
+/// What the project is called, which repositories it has, how its jobs run, and what becomes of it when it is deleted.
+/// Where it lives (platform, names, folder) cannot change.
 #[derive(CustomResource, KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[kube(
     group = "mlops-operator.io",
@@ -19,6 +19,7 @@ use crate::crd::status::MlopsProjectStatus;
     kind = "MlopsProject",
     namespaced,
     status = "MlopsProjectStatus",
+    doc = "One ML project: Git repositories in SageMaker, the Jenkins jobs that build them, and the chain from an approved model to its deployment. The operator makes what spec asks for in AWS and Jenkins, keeps it so, and says in status how it stands. It stands on an MlopsPlatform that it shares with others (spec.platformRef), or has a platform of its own (spec.platform).",
     derive = "PartialEq",
     shortname = "mlp",
     category = "mlops",
@@ -42,7 +43,8 @@ use crate::crd::status::MlopsProjectStatus;
 #[x_kube(validation = Rule::new("!self.modelTrigger.enabled || has(self.repositories.endpoint) || self.modelTrigger.jobs.all(job, job != 'Endpoint')").message("modelTrigger.jobs names Endpoint, which needs repositories.endpoint"))]
 #[x_kube(validation = Rule::new("!has(self.platform) || !has(self.repositories.preprocess.connectionArn) || !has(self.repositories.build.connectionArn) || !has(self.repositories.deploy.connectionArn) || [self.repositories.preprocess.connectionArn, self.repositories.build.connectionArn, self.repositories.deploy.connectionArn].all(arn, arn.split(':')[4] == self.platform.aws.accountId) && (!has(self.repositories.endpoint) || !has(self.repositories.endpoint.connectionArn) || self.repositories.endpoint.connectionArn.split(':')[4] == self.platform.aws.accountId)").message("repositories: each connectionArn must be a connection of the account in platform.aws.accountId"))]
 pub struct MlopsProjectSpec {
-    /// The platform that the project stands on, with others. Immutable.
+    /// The `MlopsPlatform` that the project stands on, with others: account, roles, bucket, Jenkins and Git host are
+    /// the platform's. Exactly one of this and `platform`. Immutable.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub platform_ref: Option<PlatformRef>,
     /// A platform of the project's own: everything that it needs there is made for it and belongs to it. Which namespaces
@@ -53,40 +55,45 @@ pub struct MlopsProjectSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::project_name")]
     pub project_name: Option<String>,
-    /// Description of the SageMaker project, at most 1024 characters.
+    /// What the project is for, as SageMaker Studio shows it: at most 1024 characters on one line. Absent: nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::project_description")]
     pub description: Option<String>,
-    /// Tags of everything that is made and takes tags; they win over the platform's.
+    /// AWS tags, key and value, of every resource that is made and takes tags. Where a platform of the project's own
+    /// has the same key, this value counts; what an `MlopsPlatform` sets stays the platform's.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(schema_with = "schema::tags")]
     pub tags: BTreeMap<String, String>,
-    /// The project's Git repositories.
+    /// The Git repositories that hold the project's code, one for each step; none may be named twice.
     pub repositories: RepositoriesSpec,
-    /// Further parameters of the project template; those that the operator fills itself are refused.
+    /// Values of further parameters that the project template declares, at most 60. Those that the operator fills
+    /// itself are refused; on an `MlopsPlatform` only those in its `projects.parameters` may be set.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 60))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
     pub parameters: Vec<Parameter>,
-    /// How the Jenkins jobs run.
+    /// Where the Jenkins jobs lie, how often they look for commits, which credentials they use, and what parameters
+    /// they have.
     #[serde(default)]
     pub jenkins: JobSettings,
-    /// An approved model starts the deploy jobs, unless `enabled` is false. Absent, null and `{}` mean the same: enabled, with
-    /// every default.
+    /// An approved model starts the deploy jobs, unless `enabled` is false. Absent, null and `{}` mean the same:
+    /// enabled, with every default.
     #[serde(default, deserialize_with = "absent_or_null")]
     pub model_trigger: ModelTriggerSpec,
-    /// Stops all looking and changing; deletion still works.
+    /// True: the operator looks at nothing and changes nothing of this project until it is false again. What exists in
+    /// AWS and Jenkins goes on as it is, and deletion still works.
     #[serde(default)]
     pub suspend: bool,
-    /// What happens to the resources when this object is deleted, by itself or with its namespace: `Delete` removes them,
-    /// `Retain` leaves them. Absent: the operator's default, which `status.deletionPolicy` shows; `Delete` unless its
-    /// configuration says otherwise.
+    /// What happens to the resources in AWS and Jenkins when this object is deleted, by itself or with its namespace.
+    /// `Delete`: they are removed, in reverse order. `Retain`: they stay as they are, and nobody looks after them.
+    /// Absent: the operator's default, which `status.deletionPolicy` shows; `Delete` unless its configuration says
+    /// otherwise.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::deletion_policy")]
     pub deletion_policy: Option<DeletionPolicy>,
-    /// What happens to what users put into them (the project bucket's contents, registered models) when the resources
-    /// are deleted: `Keep` leaves bucket and model package group, `Delete` removes them with all they hold.
-    /// Absent: the platform's default, else `Keep`.
+    /// What happens to what users put into the project when its resources are deleted. `Keep`: the project's bucket and
+    /// model package group stay with all they hold. `Delete`: both are emptied and removed, for good. Absent: the
+    /// platform's default, else `Keep`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "data_policy")]
     pub data_policy: Option<DataPolicy>,
@@ -96,7 +103,7 @@ pub struct MlopsProjectSpec {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PlatformRef {
-    /// Name of the `MlopsPlatform`.
+    /// Name of the `MlopsPlatform`, which is cluster-scoped; `kubectl get mlpf` lists them.
     #[schemars(schema_with = "schema::object_name")]
     pub name: String,
 }
@@ -106,14 +113,14 @@ pub struct PlatformRef {
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = Rule::new("[has(self.preprocess.url) ? self.preprocess.url : has(self.preprocess.name) ? self.preprocess.name : 'preprocess', has(self.build.url) ? self.build.url : has(self.build.name) ? self.build.name : 'build', has(self.deploy.url) ? self.deploy.url : has(self.deploy.name) ? self.deploy.name : 'deploy'].all(one, [has(self.preprocess.url) ? self.preprocess.url : has(self.preprocess.name) ? self.preprocess.name : 'preprocess', has(self.build.url) ? self.build.url : has(self.build.name) ? self.build.name : 'build', has(self.deploy.url) ? self.deploy.url : has(self.deploy.name) ? self.deploy.name : 'deploy'].exists_one(other, other == one)) && (!has(self.endpoint) || !((has(self.endpoint.url) ? self.endpoint.url : has(self.endpoint.name) ? self.endpoint.name : 'endpoint') in [has(self.preprocess.url) ? self.preprocess.url : has(self.preprocess.name) ? self.preprocess.name : 'preprocess', has(self.build.url) ? self.build.url : has(self.build.name) ? self.build.name : 'build', has(self.deploy.url) ? self.deploy.url : has(self.deploy.name) ? self.deploy.name : 'deploy']))").message("repositories: each role needs a repository of its own, with another url or name"))]
 pub struct RepositoriesSpec {
-    /// Prepares the data.
+    /// Repository of the data preparation; its job is `preprocess`.
     pub preprocess: RepositorySpec,
-    /// Trains, evaluates and registers the model.
+    /// Repository of the pipeline that trains, evaluates and registers the model; its job is `modelbuild`.
     pub build: RepositorySpec,
-    /// Deploys an approved model.
+    /// Repository that deploys an approved model; its job is `modeldeploy`.
     pub deploy: RepositorySpec,
-    /// Deploys an approved model to endpoints that answer in real time. Absent: there are none; one that is taken out
-    /// keeps its commits, and its job goes.
+    /// Repository that deploys an approved model to endpoints that answer in real time; its job is
+    /// `modeldeploy-endpoint`. Absent: there are none; one that is taken out keeps its commits, and its job goes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub endpoint: Option<RepositorySpec>,
 }
@@ -123,15 +130,17 @@ pub struct RepositoriesSpec {
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = Rule::new("has(self.name) ? !has(self.url) && !has(self.fullName) && !has(self.connectionArn) : has(self.url) && has(self.fullName) && has(self.connectionArn)").message("a repository takes either name (on a platform) or url, fullName and connectionArn"))]
 pub struct RepositorySpec {
-    /// Name below the platform's `git.baseUrl`, from which URL, full name and connection follow.
+    /// On an `MlopsPlatform`: the repository's name below the platform's `git.baseUrl`, from which URL, full name and
+    /// connection follow.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::repository_name")]
     pub name: Option<String>,
-    /// HTTPS clone URL.
+    /// With a platform of the project's own: the HTTPS URL that Jenkins and the check-in clone from, such as
+    /// `https://github.com/team/model-build.git`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::repository_url")]
     pub url: Option<String>,
-    /// Branch that is built. Absent: the platform's default, else `main`.
+    /// Branch that Jenkins builds and that seed code is committed to. Absent: the platform's default, else `main`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::branch")]
     pub branch: Option<String>,
@@ -140,7 +149,8 @@ pub struct RepositorySpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::full_name")]
     pub full_name: Option<String>,
-    /// ARN of the connection (CodeConnections) that reaches it, in the project's own account. Its handshake must be complete.
+    /// ARN of the connection (CodeConnections) that reaches it, in the project's own account. Its handshake must be
+    /// complete.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::connection_arn")]
     pub connection_arn: Option<String>,
@@ -155,18 +165,18 @@ pub struct RepositorySpec {
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = Rule::new("has(self.archive) == (has(self.source) && self.source == 'Archive')").message("seedCode.archive goes with source Archive, and source Archive needs it"))]
 pub struct SeedCodeSettings {
-    /// Where it comes from. `BuiltIn`: the code that the operator bundles, which predicts taxi fares; a newer operator brings
-    /// newer code to new projects only. `None`: nothing, the repository is not touched. `Archive`: an archive of the user's
-    /// own. Absent: the platform's default, else `BuiltIn`.
+    /// Where the code comes from. `BuiltIn`: the code that the operator bundles, which predicts taxi fares; a newer
+    /// operator brings newer code to new projects only. `None`: nothing, the repository is not touched. `Archive`: an
+    /// archive of the user's own. Absent: the platform's default, else `BuiltIn`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "seed_code_source")]
     pub source: Option<SeedCodeSource>,
-    /// The archive of source Archive.
+    /// The archive to take the code from; goes with the source `Archive` alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub archive: Option<SeedCodeArchive>,
 }
 
-/// Where seed code comes from.
+/// Where the code that a repository begins with comes from.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum SeedCodeSource {
     /// The code that the operator bundles: it predicts taxi fares. A newer operator brings newer code to new projects
@@ -183,11 +193,11 @@ pub enum SeedCodeSource {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SeedCodeArchive {
-    /// A zip file: `https://...`, or `s3://bucket/key` that the check-in role may read
+    /// Address of a zip file: `https://...`, or `s3://bucket/key` that the check-in role may read
     /// (`aws.roles.checkIn`; left out, the use role).
     #[schemars(schema_with = "schema::archive_url")]
     pub url: String,
-    /// Its SHA-256, 64 hex digits in lower case: an archive with another one is refused.
+    /// SHA-256 of the zip file, 64 hex digits in lower case as `sha256sum` prints them: a file with another one is refused.
     #[schemars(schema_with = "schema::sha256")]
     pub sha256: String,
 }
@@ -197,14 +207,15 @@ pub struct SeedCodeArchive {
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = Rule::new("has(self.value) != has(self.valueFrom)").message("a parameter takes exactly one of value and valueFrom"))]
 pub struct Parameter {
-    /// Its name in the template.
+    /// What the parameter is called in the template's `Parameters`.
     #[schemars(schema_with = "schema::parameter_name")]
     pub name: String,
-    /// Its value, at most 4096 characters on one line.
+    /// The value as plain text, at most 4096 characters on one line. Exactly one of this and `valueFrom`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::parameter_value")]
     pub value: Option<String>,
-    /// Where its value stands, for one that must not be read here; the template declares the parameter with NoEcho.
+    /// Where the value stands, for one that must not be read in this object. The template must declare the parameter with
+    /// `NoEcho: true`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub value_from: Option<ValueFrom>,
 }
@@ -213,7 +224,8 @@ pub struct Parameter {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ValueFrom {
-    /// A key of a Secret in the object's own namespace with the label mlops-operator.io/allowed-use=parameters.
+    /// A key of a Secret in the project's namespace. The Secret must bear the label
+    /// `mlops-operator.io/allowed-use=parameters`.
     pub secret_key_ref: SecretKeyRef,
 }
 
@@ -221,10 +233,10 @@ pub struct ValueFrom {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SecretKeyRef {
-    /// Name of the Secret.
+    /// Name of the Secret, in the project's namespace.
     #[schemars(schema_with = "schema::object_name")]
     pub name: String,
-    /// The key in it.
+    /// The key of the Secret's data that holds the value: one line of 4 to 4096 characters.
     #[schemars(schema_with = "schema::data_key")]
     pub key: String,
 }
@@ -238,12 +250,13 @@ pub struct JobSettings {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::jenkins_folder")]
     pub folder: Option<String>,
-    /// How often Jenkins looks for new commits: a Jenkins cron line. Absent: the platform's default, else every minute.
+    /// How often Jenkins looks for new commits: a Jenkins cron line, such as `H/5 * * * *`. Absent: the platform's
+    /// default, else every minute.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::poll_schedule")]
     pub poll_schedule: Option<String>,
-    /// Id of the Jenkins credential with AWS keys that the builds use. Absent: the platform's, else the agents' own role. On
-    /// a platform no other than the platform's.
+    /// Id of the Jenkins credential with AWS keys that the builds use. Absent: the platform's, else the agents' own
+    /// role. On a platform no other than the platform's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::credentials_id")]
     pub aws_credentials_id: Option<String>,
@@ -252,7 +265,8 @@ pub struct JobSettings {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::credentials_id")]
     pub git_credentials_id: Option<String>,
-    /// Further string parameters of all jobs, with their defaults.
+    /// Further string parameters of all jobs, name and default, at most 20. Names that the operator sets itself are
+    /// refused.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(schema_with = "schema::extra_parameters")]
     pub extra_parameters: BTreeMap<String, String>,
@@ -262,14 +276,17 @@ pub struct JobSettings {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ModelTriggerSpec {
-    /// Whether an approved model starts anything. False: nothing does, and a trigger made before is removed.
+    /// Whether a change of a model's approval starts any job. False: nothing does, and a trigger made before is removed.
     #[serde(default = "enabled")]
     pub enabled: bool,
-    /// Approval statuses of a model package that start the jobs.
+    /// Approval statuses of a model package of the project's group that start the jobs, each time that one is given.
+    /// `Approved`: the model may go to production. `Rejected`: it may not. `PendingManualApproval`: it waits for a
+    /// decision, as every model does when it is registered.
     #[serde(default = "approved")]
     #[schemars(schema_with = "schema::approval_statuses")]
     pub approval_statuses: Vec<String>,
-    /// Jobs that it starts: `Deploy`, and `Endpoint` where there is `repositories.endpoint`.
+    /// The Jenkins jobs that are started. `Deploy`: the job of `repositories.deploy`. `Endpoint`: the job of
+    /// `repositories.endpoint`, which there must be.
     #[serde(default = "deploy_job")]
     #[schemars(schema_with = "schema::trigger_jobs")]
     pub jobs: Vec<TriggeredJob>,
@@ -300,9 +317,10 @@ fn enabled() -> bool {
 
 /// A job that an approved model starts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
-#[allow(missing_docs)]
 pub enum TriggeredJob {
+    /// That of `repositories.deploy`.
     Deploy,
+    /// That of `repositories.endpoint`.
     Endpoint,
 }
 
@@ -317,10 +335,10 @@ fn approved() -> Vec<String> {
 /// What happens to the resources.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum DeletionPolicy {
-    /// They are deleted.
+    /// They are removed, in reverse order.
     #[default]
     Delete,
-    /// They stay.
+    /// They stay as they are.
     Retain,
 }
 

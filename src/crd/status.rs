@@ -7,6 +7,8 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
+pub use super::intent::Intent;
+pub(crate) use super::intent::intents;
 pub use super::placement::{CaBundleKind, CaBundleReference, Placement};
 use super::project::DeletionPolicy;
 pub use super::trigger_status::TriggerStatus;
@@ -61,10 +63,10 @@ impl ConditionType {
 }
 
 macro_rules! reasons {
-    ($($(#[$doc:meta])* $name:ident,)*) => {
+    ($($(#[doc = $doc:literal])+ $name:ident,)*) => {
         /// Why a condition is as it is.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-        pub enum Reason { $($(#[$doc])* $name,)* }
+        pub enum Reason { $($(#[doc = $doc])+ $name,)* }
 
         impl Reason {
             /// Every reason, in the order of the documentation.
@@ -73,6 +75,11 @@ macro_rules! reasons {
             /// As it stands in `status.conditions[].reason`.
             pub fn as_str(self) -> &'static str {
                 match self { $(Self::$name => stringify!($name),)* }
+            }
+
+            /// What it means, in one sentence.
+            pub fn meaning(self) -> &'static str {
+                match self { $(Self::$name => concat!($($doc),+).trim_start(),)* }
             }
         }
     };
@@ -221,9 +228,11 @@ reasons! {
     /// Events whose jobs could not be started for days wait in the model trigger's dead-letter queue; the message has the
     /// command that starts them after all.
     MessagesDead,
-    /// Events have waited in the model trigger's queue for more than half an hour; the message has the command that tells why.
+    /// Events have waited in the model trigger's queue for more than half an hour; the message has the command that
+    /// tells why.
     MessagesWaiting,
-    /// The operator may not read the attributes of the model trigger's queues, so it does not say whether events wait there.
+    /// The operator may not read the attributes of the model trigger's queues, so it does not say whether events wait
+    /// there.
     QueuesUnchecked,
     /// Jenkins lacks a plugin that the jobs need; the message names it.
     PluginMissing,
@@ -241,27 +250,11 @@ impl fmt::Display for Reason {
     }
 }
 
-/// The create of a resource that AWS does not key by name, written down before it is made: whoever finds an intent
-/// without its resource repeats the same create, with the same client token, to learn the id.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct Intent {
-    /// Which resource, such as `Portfolio`.
-    pub resource: String,
-    /// Sequence number, part of the client token: one higher after each resource of that name that is gone.
-    // A property called `n` would be read as false by parsers of YAML 1.1.
-    #[serde(rename = "number")]
-    pub n: i32,
-    /// Its id, once known.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub id: Option<String>,
-}
-
 /// What the operator last saw and did. Nothing in it changes while nothing happens.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, rename_all = "camelCase")]
 pub struct MlopsProjectStatus {
-    /// The generation of the spec that the conditions speak of.
+    /// The metadata.generation of the spec that the conditions speak of.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
     /// `Ready` always; `Reconciling` and `Stalled` only while True; then one per resource.
@@ -278,23 +271,24 @@ pub struct MlopsProjectStatus {
     /// The operator's seal on placement and intents: with another one, or none, they count no more than a spec.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub seal: Option<String>,
-    /// What happens to the resources when the object is deleted: what the spec says, or the operator's default.
+    /// What happens to the resources when the object is deleted: as the spec says, else the operator's default.
+    /// `Delete`: they are removed. `Retain`: they stay.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "super::schema::deletion_policy")]
     pub deletion_policy: Option<DeletionPolicy>,
-    /// The artifacts.
+    /// The artifact bucket and the project template in it, as last seen.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub artifacts: Option<ArtifactStatus>,
-    /// The catalog product.
+    /// The Service Catalog product that the project is launched from, as last seen.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub catalog: Option<CatalogStatus>,
-    /// The SageMaker project.
+    /// What SageMaker calls the project, what it holds, and what became of its seed code, as last seen.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub project: Option<ProjectStatus>,
-    /// The Jenkins jobs.
+    /// Where the project's Jenkins jobs are, as last seen.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub jobs: Option<JobsStatus>,
-    /// The model trigger.
+    /// What starts jobs when a model's approval changes, as last seen.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub trigger: Option<TriggerStatus>,
 }
@@ -306,22 +300,14 @@ pub(crate) fn conditions(_: &mut SchemaGenerator) -> Schema {
         "items": {
             "type": "object", "required": ["type", "status", "reason", "message", "lastTransitionTime"],
             "properties": {
-                "type": {"type": "string", "maxLength": 64, "description": "What the condition speaks of."},
-                "status": {"type": "string", "enum": ["True", "False", "Unknown"], "description": "Whether it holds."},
-                "reason": {"type": "string", "maxLength": 64, "description": "Why, in one word."},
-                "message": {"type": "string", "maxLength": 32768, "description": "Why, in sentences; with a hint where a person must act."},
-                "lastTransitionTime": {"type": "string", "format": "date-time", "description": "When the status flipped last."},
-                "observedGeneration": {"type": "integer", "format": "int64", "description": "The generation of the spec that it speaks of."}
+                "type": {"type": "string", "maxLength": 64, "description": "What the condition speaks of: Ready of the object as a whole, Reconciling and Stalled of what goes on, the others of one resource each."},
+                "status": {"type": "string", "enum": ["True", "False", "Unknown"], "description": "Whether it holds. `True`: it was seen to. `False`: it does not, and the message says what to do. `Unknown`: work goes on, or a remote side does not answer."},
+                "reason": {"type": "string", "maxLength": 64, "description": "Why it is so, in one word that never changes its meaning; each has a page in the documentation."},
+                "message": {"type": "string", "maxLength": 32768, "description": "Why it is so, in sentences, with what to do where a person must act."},
+                "lastTransitionTime": {"type": "string", "format": "date-time", "description": "When status changed last; a new reason or message alone does not count."},
+                "observedGeneration": {"type": "integer", "format": "int64", "description": "The metadata.generation of the spec that it speaks of."}
             }
         }
-    })
-}
-
-/// The intents.
-pub(crate) fn intents(generator: &mut SchemaGenerator) -> Schema {
-    let intent = Intent::json_schema(generator);
-    json_schema!({
-        "type": "array", "maxItems": 64, "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["resource"], "items": intent
     })
 }
 
@@ -329,11 +315,11 @@ pub(crate) fn intents(generator: &mut SchemaGenerator) -> Schema {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, rename_all = "camelCase")]
 pub struct ArtifactStatus {
-    /// Bucket that holds them.
+    /// Name of the S3 bucket that holds the project template, the archives for seed code and the routes.
     pub bucket: String,
-    /// URL of the project template.
+    /// Address in S3 of the project template that the product is made from.
     pub template_url: String,
-    /// Hex SHA-256 of the project template.
+    /// SHA-256 of the project template's text, in hex: two objects with one value use the same template.
     pub template_sha256: String,
 }
 
@@ -341,13 +327,13 @@ pub struct ArtifactStatus {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, rename_all = "camelCase")]
 pub struct CatalogStatus {
-    /// Id of the portfolio.
+    /// Service Catalog's id of the portfolio that holds the product: `port-...`.
     pub portfolio_id: String,
-    /// Id of the product.
+    /// Service Catalog's id of the product: `prod-...`.
     pub product_id: String,
-    /// Id of the provisioning artifact that the project uses.
+    /// Service Catalog's id of the product's version that the project is made from: `pa-...`.
     pub artifact_id: String,
-    /// Name of that version.
+    /// Name of that version: `v-` and the first twelve digits of the template's SHA-256.
     pub version: String,
 }
 
@@ -355,18 +341,18 @@ pub struct CatalogStatus {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, rename_all = "camelCase")]
 pub struct ProjectStatus {
-    /// Id, such as `p-idy6c3e1fiqj`.
+    /// SageMaker's id of the project, such as `p-idy6c3e1fiqj`; names of what it made hold it.
     pub id: String,
-    /// ARN.
+    /// ARN of the SageMaker project, as policies and the AWS CLI name it.
     pub arn: String,
     /// What Service Catalog provisioned for it, such as `pp-3w6lq2d5kz7fu`; absent where the operator may not ask.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub provisioned_product_id: Option<String>,
-    /// The project's own bucket.
+    /// Name of the S3 bucket that the project's pipelines work in.
     pub bucket: String,
-    /// The group that models are registered in.
+    /// Name of the model package group that pipelines register models in; an approval there starts jobs.
     pub model_package_group: String,
-    /// When AWS last began or finished changing it.
+    /// When AWS last began or finished changing the project; what `repositories` says is as of then.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_modified: Option<String>,
     /// What became of the seed code of each repository that was to get some.
@@ -379,7 +365,7 @@ pub struct ProjectStatus {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RepositoryStatus {
-    /// Its name in `spec.repositories`.
+    /// Which of `spec.repositories` it is: `preprocess`, `build`, `deploy` or `endpoint`.
     pub name: String,
     /// What the check-in did: seeded the branch, or left it alone and why.
     pub seed_code: String,
@@ -396,8 +382,9 @@ fn repositories(generator: &mut SchemaGenerator) -> Schema {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, rename_all = "camelCase")]
 pub struct JobsStatus {
-    /// Folder path; empty: the root.
+    /// Path of the Jenkins folder that holds the jobs; empty: they lie at the root.
     pub folder: String,
-    /// URLs of the jobs: preprocess, modelbuild, modeldeploy, and modeldeploy-endpoint where there is one.
+    /// Addresses of the jobs in Jenkins, in this order: preprocess, modelbuild, modeldeploy, and modeldeploy-endpoint
+    /// where there is one.
     pub urls: Vec<String>,
 }

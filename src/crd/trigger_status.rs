@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, rename_all = "camelCase")]
 pub struct TriggerStatus {
-    /// ARN of its stack.
+    /// ARN of the CloudFormation stack that holds the rule, the queues and the Lambda.
     pub stack_id: String,
     /// True while events have waited in its queue for more than half an hour, since jobs cannot be started.
     #[serde(skip_serializing_if = "is_false")]

@@ -144,10 +144,16 @@ fn portfolios(sandbox: &Sandbox) -> usize {
     sandbox.calls().iter().filter(|call| *call == "servicecatalog CreatePortfolio").count()
 }
 
-/// The example, with the sandbox's Jenkins, and without seed code: commits and builds stay when a project goes.
+/// The example, with the sandbox's Jenkins, without seed code (commits and builds stay when a project goes), and so that nothing
+/// else stays.
 fn manifest(jenkins: &str) -> DynamicObject {
     let text = std::fs::read_to_string(crate::harness::cluster::root().join("examples/quickstart.yaml")).unwrap();
-    let mut object: DynamicObject = serde_yaml::from_str(&text.replace("http://127.0.0.1:18080", jenkins)).unwrap();
+    let mut object: DynamicObject = serde_yaml::from_str(&text).unwrap();
+    let server = &mut object.data["spec"]["platform"]["jenkins"];
+    server["url"] = json!(jenkins);
+    server["allowPlainHttp"] = json!(true);
+    server["folderPolicy"] = json!("Delete");
+    object.data["spec"]["dataPolicy"] = json!("Delete");
     for repository in ["preprocess", "build", "deploy"] {
         object.data["spec"]["repositories"][repository]["seedCode"] = json!({"source": "None"});
     }

@@ -3,5 +3,6 @@
 
 mod border;
 mod crd;
+mod explain;
 mod sources;
 mod words;

@@ -35,7 +35,10 @@ async fn the_quickstart_plays_to_its_end_with_what_this_machine_has() {
 async fn manifests_of_every_kind_play_to_their_end() {
     let rows: [(&str, Change); 7] = [
         ("as it is", |_| {}),
-        ("data stay", |spec| spec["dataPolicy"] = json!("Keep")),
+        ("data and folders go", |spec| {
+            spec["dataPolicy"] = json!("Delete");
+            spec["platform"]["jenkins"]["folderPolicy"] = json!("Delete");
+        }),
         ("nothing is said of data", |spec| spec["dataPolicy"] = Value::Null),
         ("all stays", |spec| spec["deletionPolicy"] = json!("Retain")),
         ("no trigger", |spec| spec["modelTrigger"] = json!({"enabled": false})),
