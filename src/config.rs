@@ -7,6 +7,7 @@ use clap::{Args, ValueEnum};
 use serde::Deserialize;
 
 use crate::crd::project::DeletionPolicy;
+use crate::domain::docs_url::DocsUrl;
 use crate::domain::grants::InlinePlatform;
 use crate::domain::watch_selector::WatchSelector;
 
@@ -68,6 +69,9 @@ pub struct Config {
     pub accept_unsealed: bool,
     /// What happens to the resources of an object that is deleted and whose spec does not say: `Delete` or `Retain`.
     pub default_deletion_policy: DeletionPolicy,
+    /// Where the documentation is published: an https URL with which conditions that need a person end, as the page of their reason.
+    /// Empty: they end without.
+    pub docs_url: DocsUrl,
     /// How long the Lease is held, and when it is renewed.
     pub leader_election: LeaderElection,
     /// Who may describe a platform in the project itself, and with what.
@@ -81,6 +85,7 @@ impl Default for Config {
             concurrency: 16,
             accept_unsealed: false,
             default_deletion_policy: DeletionPolicy::default(),
+            docs_url: DocsUrl::default(),
             leader_election: LeaderElection::default(),
             inline_platforms: Vec::new(),
         }
@@ -188,6 +193,8 @@ mod tests {
         assert!(Config::parse("concurrency: 0").unwrap_err().contains("from 1 to 256"));
         let policy = Config::parse("defaultDeletionPolicy: Keep").unwrap_err();
         assert!(policy.contains("defaultDeletionPolicy") && policy.contains("`Retain`"), "{policy}");
+        let docs = Config::parse("docsUrl: http://docs.example.com").unwrap_err();
+        assert!(docs.contains("docsUrl") && docs.contains("does not begin with https://"), "{docs}");
         let times = |text: &str| Config::parse(&format!("leaderElection: {text}")).map(|config| config.leader_election);
         let kept = LeaderElection { lease_duration: 30, renew_grace: 20 };
         assert_eq!(times("{leaseDuration: 30, renewGrace: 20}"), Ok(kept));

@@ -11,7 +11,7 @@ use jiff::Zoned;
 use kube::config::KubeConfigOptions;
 use mlops_operator::adapters::aws::clients::AwsFactory;
 use mlops_operator::adapters::budget::Budgets;
-use mlops_operator::cli::{crd, lint_template};
+use mlops_operator::cli::{crd, docs, lint_template};
 use mlops_operator::clock::Clock;
 use mlops_operator::config::{Config, Flags};
 use mlops_operator::controller::shard::Sharding;
@@ -49,6 +49,8 @@ enum Command {
         /// The shell.
         shell: clap_complete::Shell,
     },
+    /// Writes the pages of the documentation that follow from the types: the API reference and a page for each reason.
+    Docs(docs::Flags),
     /// Judges a project template of one's own as the operator and AWS would: exit code 1 on errors.
     LintTemplate(lint_template::Flags),
 }
@@ -62,6 +64,7 @@ fn main() -> ExitCode {
             clap_complete::generate(shell, &mut command, "mlops-operator", &mut std::io::stdout().lock());
             Ok(())
         }
+        Command::Docs(flags) => docs::run(&flags).map_err(Into::into),
         Command::LintTemplate(flags) => {
             let today = Zoned::now().date();
             return lint_template::run(&flags, today, &mut std::io::stdout().lock());

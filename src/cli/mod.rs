@@ -4,4 +4,5 @@
 #![allow(missing_docs)]
 
 pub mod crd;
+pub mod docs;
 pub mod lint_template;

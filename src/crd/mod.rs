@@ -12,9 +12,11 @@ pub mod partitions;
 pub mod placement;
 pub mod platform;
 pub mod project;
+pub mod reference;
 pub mod schema;
 pub mod status;
 mod trigger_status;
+pub mod troubleshooting;
 
 pub use mlops_platform::{MlopsPlatform, MlopsPlatformSpec};
 pub use project::{MlopsProject, MlopsProjectSpec};

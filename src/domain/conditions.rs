@@ -165,8 +165,19 @@ fn with_hint(message: &str, hint: &str) -> String {
     text.chars().take(LONGEST_MESSAGE).collect()
 }
 
+/// The page of the reason, where a person must act.
+fn page(report: &Report, type_: ConditionType, statement: &Statement) -> Option<String> {
+    let usual = matches!(statement.reason, Reason::Disabled | Reason::Deleted | Reason::Deleting);
+    let needed = type_ == ConditionType::Stalled || (statement.status == "False" && !usual);
+    report.docs.page(statement.reason).filter(|_| needed)
+}
+
 /// The condition that says this, with the moment of its last flip.
 fn stated(report: &Report, before: &[Condition], type_: ConditionType, statement: Statement) -> Condition {
+    let message = match page(report, type_, &statement) {
+        Some(page) => format!("{}; see {page}", statement.message),
+        None => statement.message,
+    };
     let since = find(before, type_)
         .filter(|old| old.status == statement.status)
         .map_or(Time(report.now), |old| old.last_transition_time.clone());
@@ -174,7 +185,7 @@ fn stated(report: &Report, before: &[Condition], type_: ConditionType, statement
         type_: type_.as_str().to_owned(),
         status: statement.status.to_owned(),
         reason: statement.reason.as_str().to_owned(),
-        message: statement.message,
+        message,
         observed_generation: Some(report.generation),
         last_transition_time: since,
     }
@@ -190,6 +201,7 @@ mod tests {
     use jiff::{SignedDuration, Timestamp};
 
     use super::*;
+    use crate::domain::docs_url::DocsUrl;
     use crate::domain::fault::FaultKind;
 
     fn now() -> Timestamp {
@@ -207,6 +219,7 @@ mod tests {
             result: ReconcileResult::Observed { phase, outcomes },
             remarks: Vec::new(),
             applied: Vec::new(),
+            docs: DocsUrl::default(),
         }
     }
 
@@ -412,13 +425,45 @@ mod tests {
     #[test]
     fn a_refused_or_suspended_object_keeps_what_was_known_of_its_resources() {
         let before = conditions(&observed(Phase::Apply, vec![(ResourceKind::CatalogProduct, IN_SYNC)]), &[]);
-        let with = |result| Report { generation: 4, now: now(), result, remarks: Vec::new(), applied: Vec::new() };
+        let with = |result| Report { generation: 4, result, ..observed(Phase::Apply, Vec::new()) };
         let refused = ReconcileResult::Refused(Problem::new(Reason::InvalidSpec, "spec.x is odd", "set it"));
         let after = conditions(&with(refused), &before);
         assert_eq!(short(&after), ["Ready=False/InvalidSpec", "Stalled=True/InvalidSpec", "CatalogReady=True/InSync"]);
         assert_eq!(after[0].message, "spec.x is odd; set it");
         let after = conditions(&with(ReconcileResult::Suspended { platform: None }), &before);
         assert_eq!(short(&after), ["Ready=Unknown/Suspended", "CatalogReady=True/InSync"]);
+    }
+
+    #[test]
+    fn what_needs_a_person_ends_with_the_page_of_its_reason_where_the_pages_are_published() {
+        let told = |outcome, phase| {
+            let docs = DocsUrl::try_from("https://docs.example.com/mlops".to_owned()).unwrap();
+            let report = Report { docs, ..observed(phase, vec![(ResourceKind::CatalogProduct, outcome)]) };
+            let with_page = |one: &Condition| {
+                one.message.ends_with(&format!("; see https://docs.example.com/mlops/reasons/{}.html", one.reason))
+            };
+            let all = conditions(&report, &[]);
+            all.into_iter()
+                .map(|one| (with_page(&one), one.type_))
+                .filter(|one| one.0)
+                .map(|one| one.1)
+                .collect::<Vec<_>>()
+        };
+        let rows = [
+            ("a person must act", stuck(), Phase::Apply, vec!["Ready", "Stalled", "CatalogReady"]),
+            ("a call is denied", fault(FaultKind::Denied, 30), Phase::Apply, vec!["Ready", "CatalogReady"]),
+            ("it cannot be deleted", stuck(), Phase::Delete, vec!["Ready", "Stalled", "CatalogReady"]),
+            ("AWS works", waiting(Reason::Progressing), Phase::Apply, vec![]),
+            ("all is well", IN_SYNC, Phase::Apply, vec![]),
+            ("not wanted", Outcome::Gone, Phase::Apply, vec![]),
+            ("being deleted", waiting(Reason::Progressing), Phase::Delete, vec![]),
+            ("deleted", Outcome::Gone, Phase::Delete, vec![]),
+        ];
+        for (case, outcome, phase, wanted) in rows {
+            assert_eq!(told(outcome, phase), wanted, "{case}");
+        }
+        let long = Outcome::Stuck(Problem::new(Reason::ForeignOwner, "x".repeat(3000), "rename it"));
+        assert!(!told(long, Phase::Apply).is_empty(), "a long message is cut off before the page");
     }
 
     #[test]

@@ -3,6 +3,7 @@
 pub mod address;
 pub mod budget;
 pub mod conditions;
+pub mod docs_url;
 pub mod events;
 pub mod external_resource;
 pub mod fault;

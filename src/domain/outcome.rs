@@ -4,6 +4,7 @@
 use jiff::Timestamp;
 
 use crate::crd::status::Reason;
+use crate::domain::docs_url::DocsUrl;
 use crate::domain::external_resource::{Change, Remark, ResourceKind, Wait};
 use crate::domain::fault::{Fault, Impact, PATIENCE};
 use crate::domain::problem::Problem;
@@ -246,6 +247,8 @@ pub struct Report {
     pub remarks: Vec<(ResourceKind, Remark)>,
     /// The steps that were done, in order.
     pub applied: Vec<AppliedStep>,
+    /// Where the pages of the reasons are.
+    pub docs: DocsUrl,
 }
 
 impl Report {

@@ -131,6 +131,7 @@ mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
     use super::*;
     use crate::crd::status::Reason;
+    use crate::domain::docs_url::DocsUrl;
     use crate::domain::external_resource::{Remark, Wait};
     use crate::domain::fault::{Fault, FaultKind};
     use crate::domain::outcome::Phase;
@@ -149,7 +150,7 @@ mod tests {
     fn report(outcomes: Vec<Outcome>) -> Report {
         let outcomes = ResourceKind::ALL.iter().copied().skip(1).zip(outcomes).collect();
         let result = ReconcileResult::Observed { phase: Phase::Apply, outcomes };
-        Report { generation: 1, now: now(), result, remarks: Vec::new(), applied: Vec::new() }
+        Report { generation: 1, now: now(), result, remarks: Vec::new(), applied: Vec::new(), docs: DocsUrl::default() }
     }
 
     fn faulted(kind: FaultKind, since: i64) -> Outcome {
@@ -281,7 +282,14 @@ mod tests {
 
     #[test]
     fn a_refused_object_is_looked_at_slowly_and_a_suspended_one_hardly() {
-        let with = |result| Report { generation: 1, now: now(), result, remarks: Vec::new(), applied: Vec::new() };
+        let with = |result| Report {
+            generation: 1,
+            now: now(),
+            result,
+            remarks: Vec::new(),
+            applied: Vec::new(),
+            docs: DocsUrl::default(),
+        };
         let refused = ReconcileResult::Refused(Problem::new(Reason::InvalidSpec, "x", "y"));
         assert_eq!(again(&with(refused), 0, 0.0), SLOW_RETRY);
         assert_eq!(again(&with(ReconcileResult::Suspended { platform: None }), 0, 0.0), DEEP_CHECK);

@@ -3,6 +3,7 @@
 
 mod border;
 mod crd;
+mod docs;
 mod explain;
 mod sources;
 mod words;

@@ -30,7 +30,8 @@ pub(super) async fn finish(subject: &Subject<'_>, reconciled: Reconciled) -> Res
     let Reconciled { result, summary, applied, ending, local, parts } = reconciled.cleaned(&scrubber);
     let generation = object.metadata.generation.unwrap_or(0);
     let now = context.dependencies.clock.now();
-    let report = Report { generation, now, result, remarks: summary.remarks(), applied };
+    let docs = context.dependencies.config.docs_url.clone();
+    let report = Report { generation, now, result, remarks: summary.remarks(), applied, docs };
     let said = |before: &MlopsProjectStatus| {
         let mut status = MlopsProjectStatus { intents: memory.intents(), ..before.clone() };
         if !report.interrupted() {
