@@ -53,7 +53,7 @@ check: own ## the inner loop: format, clippy, unit and static tests; needs cargo
 	tests/tools/selftest
 	echo "check: all passed in $$((SECONDS - began)) s"
 
-PARTS := tools lint deny test-tools test-templates test-seed test-rust test-demo test-chart test-e2e contract
+PARTS := tools lint deny docs test-tools test-templates test-seed test-rust test-demo test-chart test-e2e contract
 .PHONY: test
 test: ## everything that CI runs, part by part, with a table of times; a part that fails does not stop the others
 	tests/tools/parts $(PARTS)
@@ -176,6 +176,17 @@ PARTS += lint-release
 lint-release: ## the workflows through actionlint, the packer's own tests
 	tests/tools/image/selftest
 
+# Documentation
+
+.PHONY: docs
+docs: ## the documentation as a site in the cache; fails on a warning and on a link that leads nowhere
+	$(INSTALL) book
+	tests/tools/docs "$(CACHE)/docs"
+
+.PHONY: docs-pages
+docs-pages: own ## writes the pages that follow from the types: the API reference and a page for each reason
+	$(ALIVE) "compiling the operator" cargo run --quiet --package mlops-operator -- docs
+
 # Generated files
 
 .PHONY: crd
@@ -202,4 +213,4 @@ cluster: ## builds the test API server, kubectl and helm into the cache
 
 .PHONY: tools
 tools: own ## installs and compiles all that the tests need, side by side
-	$(INSTALL) tests cargo-deny python seed cluster
+	$(INSTALL) tests cargo-deny book python seed cluster

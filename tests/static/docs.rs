@@ -25,3 +25,11 @@ fn the_generated_pages_match_the_types() {
         "pages of reasons that there are no more"
     );
 }
+
+#[test]
+fn the_table_of_contents_has_each_page_of_a_reason() {
+    let summary = std::fs::read_to_string(root().join("docs/SUMMARY.md")).unwrap();
+    for reason in Reason::ALL {
+        assert!(summary.contains(&format!("[{reason}](reasons/{reason}.md)")), "docs/SUMMARY.md lacks {reason}");
+    }
+}
