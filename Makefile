@@ -194,8 +194,9 @@ crd: own ## writes the CustomResourceDefinitions from the types
 	$(ALIVE) "compiling the operator" cargo run --quiet -- crd --output-dir crds --output-dir charts/mlops-operator/files/crds
 
 .PHONY: chart
-chart: ## writes the chart's table of values from the comments of values.yaml
+chart: own ## writes the chart's table of values from the comments of values.yaml, and the schema of its config from the type
 	$(INSTALL) cluster
+	UPDATE_GOLDEN=1 $(ALIVE) "compiling the operator" cargo test --quiet --package mlops-operator --test static chart::
 	cd charts/mlops-operator && "$$(../../tests/cluster/cluster bin)/helm-docs" --log-level error --sort-values-order file
 
 .PHONY: golden

@@ -4,10 +4,14 @@
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
+use regex::Regex;
+use schemars::generate::SchemaSettings;
+use schemars::transform::RecursiveTransform;
+use schemars::{JsonSchema, Schema};
 use serde::Deserialize;
 
 use crate::crd::project::DeletionPolicy;
-use crate::domain::docs_url::DocsUrl;
+use crate::domain::docs_url::{DOCS_URL, DocsUrl};
 use crate::domain::grants::InlinePlatform;
 use crate::domain::watch_selector::WatchSelector;
 
@@ -56,13 +60,18 @@ pub struct Flags {
     pub no_leader_election: bool,
 }
 
+/// What a cluster may be called: it becomes a part of tags.
+const CLUSTER_ID: &str = r"^[A-Za-z0-9._-]{0,63}$";
+
 /// The configuration file.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(default, rename_all = "camelCase", deny_unknown_fields)]
 pub struct Config {
     /// Names this cluster in ownership tags; empty: the uid of the namespace `kube-system`.
+    #[schemars(regex(pattern = CLUSTER_ID))]
     pub cluster_id: String,
     /// How many objects are worked on at once, 1-256.
+    #[schemars(range(min = 1, max = 256))]
     pub concurrency: u16,
     /// Whether resources that name an object as their owner count as its own whatever their seal: for the time after the
     /// installation's key was lost.
@@ -71,6 +80,7 @@ pub struct Config {
     pub default_deletion_policy: DeletionPolicy,
     /// Where the documentation is published: an https URL with which conditions that need a person end, as the page of their reason.
     /// Empty: they end without.
+    #[schemars(regex(pattern = DOCS_URL), length(max = 200))]
     pub docs_url: DocsUrl,
     /// How long the Lease is held, and when it is renewed.
     pub leader_election: LeaderElection,
@@ -93,13 +103,15 @@ impl Default for Config {
 }
 
 /// Times of the Lease, in seconds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(default, rename_all = "camelCase", deny_unknown_fields)]
 pub struct LeaderElection {
     /// For how long the Lease is held without being renewed: how long another replica waits after the leader has died, 5-600.
+    #[schemars(range(min = 5, max = 600))]
     pub lease_duration: u64,
     /// How long before its end it is renewed: by so much a replica's clock may be ahead of the leader's before it takes a Lease
     /// that is held for one that has ended.
+    #[schemars(range(min = 1, max = 599))]
     pub renew_grace: u64,
 }
 
@@ -159,15 +171,49 @@ impl Config {
         Self::parse(&text).map_err(|message| ConfigError::Invalid { path: shown, message })
     }
 
-    fn parse(text: &str) -> Result<Self, String> {
+    /// The JSON schema of the file, as the chart's values have it. What it cannot say is that times go together.
+    pub fn schema() -> Schema {
+        let settings = SchemaSettings::draft2020_12().with(|settings| {
+            settings.inline_subschemas = true;
+            settings.meta_schema = None;
+        });
+        let mut schema =
+            settings.with_transform(RecursiveTransform(plain)).into_generator().into_root_schema_for::<Self>();
+        schema.remove("title");
+        schema
+    }
+
+    /// Reads the text of the file.
+    ///
+    /// # Errors
+    /// A sentence that begins with the path of what is wrong.
+    pub fn parse(text: &str) -> Result<Self, String> {
         let config: Option<Self> = serde_yaml::from_str(text).map_err(|error| error.to_string())?;
         let config = config.unwrap_or_default();
+        if !Regex::new(CLUSTER_ID).is_ok_and(|form| form.is_match(&config.cluster_id)) {
+            return Err(format!(
+                "clusterId is {:?}, but must have at most 63 letters, digits, dots, hyphens and underscores, and nothing else",
+                config.cluster_id
+            ));
+        }
         if !(1..=256).contains(&config.concurrency) {
             return Err(format!("concurrency is {}, but must be from 1 to 256", config.concurrency));
         }
         config.leader_election.validate()?;
-        config.inline_platforms.iter().try_for_each(InlinePlatform::validate)?;
+        config.inline_platforms.iter().enumerate().try_for_each(|(at, platform)| platform.validate(at))?;
         Ok(config)
+    }
+}
+
+/// An enum with documented variants is one of those listed, and the width of a number in Rust says nothing.
+fn plain(schema: &mut Schema) {
+    schema.remove("format");
+    let variants = schema.get("oneOf").and_then(|variants| variants.as_array()).cloned().unwrap_or_default();
+    let values: Vec<_> = variants.iter().filter_map(|variant| variant.get("const").cloned()).collect();
+    if !values.is_empty() && values.len() == variants.len() {
+        schema.remove("oneOf");
+        schema.insert("type".to_owned(), "string".into());
+        schema.insert("enum".to_owned(), values.into());
     }
 }
 
@@ -214,6 +260,6 @@ mod tests {
             assert!(said.contains(sentence), "{text}: {said}");
         }
         let host = Config::parse("inlinePlatforms: [{namespaces: [a], jenkinsUrls: [ci.example]}]").unwrap_err();
-        assert!(host.contains("inlinePlatforms[].jenkinsUrls: \"ci.example\""), "{host}");
+        assert!(host.contains("inlinePlatforms[0].jenkinsUrls[0]: \"ci.example\""), "{host}");
     }
 }

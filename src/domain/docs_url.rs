@@ -9,6 +9,9 @@ use crate::crd::status::Reason;
 /// Longest address: what is left of a condition's message must hold a sentence.
 const LONGEST: usize = 200;
 
+/// What a schema can say of such an address; the whole rule is the type's.
+pub const DOCS_URL: &str = r"^(https://[^/:@?#\s][^@?#\s]*)?$";
+
 /// The documentation's address, without a slash at its end; empty: it is not published.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(try_from = "String")]

@@ -2,50 +2,76 @@
 //! the operator's identity in AWS and its place in the network. What is checked is what would be used, after every
 //! default; where it is used, and how, is no matter of this file.
 
+use regex::Regex;
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::address;
 use crate::crd::status::Placement;
 
+/// Forms of what a grant lists, for [`InlinePlatform::validate`] and for the schema of the chart's values.
+const NAMESPACE: &str = r"^[-a-z0-9*]{1,63}$";
+const ARN: &str = r"^(arn:|\*$)";
+const SERVER: &str = r"^(\*|https?://[^/]+)$";
+const FOLDER: &str = r"^[^/](.*[^/])?$";
+const ANYTHING: &str = r"^.";
+
 /// One grant of the operator's configuration. Nothing is granted but what stands here; one grant alone must cover all that
 /// a project uses, so that two grants never give what neither of them gives. In lists, `*` stands for any characters.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(default, rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(extend("required" = ["namespaces"]))]
 pub struct InlinePlatform {
     /// Namespaces that it is for.
+    #[schemars(length(min = 1), inner(regex(pattern = NAMESPACE)))]
     pub namespaces: Vec<String>,
     /// Whether their projects may leave out `aws.assumeRole`: the operator then acts under its own identity.
     pub operator_identity: bool,
     /// AWS accounts.
+    #[schemars(inner(regex(pattern = ANYTHING)))]
     pub accounts: Vec<String>,
     /// AWS regions.
+    #[schemars(inner(regex(pattern = ANYTHING)))]
     pub regions: Vec<String>,
     /// ARNs of roles: to assume, for launch, use and stacks, and for the trigger's Lambda. The roles that stand for absent
     /// ones need a grant too.
+    #[schemars(inner(regex(pattern = ARN)))]
     pub roles: Vec<String>,
     /// Existing buckets. A bucket that the operator makes needs no grant.
+    #[schemars(inner(regex(pattern = ANYTHING)))]
     pub buckets: Vec<String>,
     /// KMS keys, as the spec names them.
+    #[schemars(inner(regex(pattern = ANYTHING)))]
     pub kms_keys: Vec<String>,
     /// ARNs of Git connections.
+    #[schemars(inner(regex(pattern = ARN)))]
     pub connections: Vec<String>,
     /// Repositories, as `host/full-name`: both the clone URL's and `fullName`'s.
+    #[schemars(inner(regex(pattern = ANYTHING)))]
     pub repositories: Vec<String>,
     /// Archives with seed code of one's own, as URLs.
+    #[schemars(inner(regex(pattern = ANYTHING)))]
     pub archives: Vec<String>,
     /// ARNs of those who may launch the product.
+    #[schemars(inner(regex(pattern = ARN)))]
     pub principals: Vec<String>,
     /// SNS topics of alarms.
+    #[schemars(inner(regex(pattern = ARN)))]
     pub alarm_topics: Vec<String>,
     /// Subnets of the trigger's Lambda.
+    #[schemars(inner(regex(pattern = ANYTHING)))]
     pub subnets: Vec<String>,
     /// Security groups of the trigger's Lambda.
+    #[schemars(inner(regex(pattern = ANYTHING)))]
     pub security_groups: Vec<String>,
     /// Jenkins servers, as `scheme://host` or `scheme://host:port`. Plain HTTP needs a pattern that says `http://`.
+    #[schemars(inner(regex(pattern = SERVER)))]
     pub jenkins_urls: Vec<String>,
     /// Jenkins folders: each with everything below it; `*` with the root.
+    #[schemars(inner(regex(pattern = FOLDER)))]
     pub jenkins_folders: Vec<String>,
     /// Ids of Jenkins credentials that jobs may name.
+    #[schemars(inner(regex(pattern = ANYTHING)))]
     pub jenkins_credentials: Vec<String>,
     /// Whether their projects may bring a project template of their own: it can do what the launch role can do.
     pub own_templates: bool,
@@ -204,30 +230,46 @@ impl InlinePlatform {
         format!("{field}: namespace {namespace} may not use the {noun} {shown}; its {key} {allowed}")
     }
 
-    /// Whether it is written as it must be.
+    /// Whether it is written as it must be; it stands at this place among the others.
     ///
     /// # Errors
-    /// The key, the value and what is allowed.
-    pub fn validate(&self) -> Result<(), String> {
+    /// The path of the value, the value and what it must be.
+    pub fn validate(&self, at: usize) -> Result<(), String> {
         if self.namespaces.is_empty() {
-            return Err("inlinePlatforms: an entry names no namespaces".to_owned());
+            return Err(format!("inlinePlatforms[{at}].namespaces: must name at least one namespace"));
         }
-        let form = |key: &str, values: &[String], right: fn(&str) -> bool, wanted: &str| {
-            let wrong = values.iter().find(|value| !right(value));
-            wrong.map_or(Ok(()), |value| Err(format!("inlinePlatforms[].{key}: \"{value}\" is not {wanted}")))
-        };
-        let arn = |text: &str| text.starts_with("arn:") || text == "*";
-        form("roles", &self.roles, arn, "a pattern of role ARNs, such as arn:aws:iam::111122223333:role/team-a-use")?;
-        form("connections", &self.connections, arn, "a pattern of connection ARNs")?;
-        form("principals", &self.principals, arn, "a pattern of IAM ARNs")?;
-        form("alarmTopics", &self.alarm_topics, arn, "a pattern of topic ARNs")?;
-        let url = |text: &str| {
-            let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
-            text == "*" || rest.is_some_and(|rest| !rest.is_empty() && !rest.contains('/'))
-        };
-        form("jenkinsUrls", &self.jenkins_urls, url, "a scheme and a host, such as https://jenkins.example.com:8443")?;
-        let folder = |text: &str| !text.starts_with('/') && !text.ends_with('/');
-        form("jenkinsFolders", &self.jenkins_folders, folder, "a folder path without a slash at its ends")
+        let role = "a pattern of role ARNs, such as arn:aws:iam::111122223333:role/team-a-use";
+        let lists = [
+            ("namespaces", &self.namespaces, NAMESPACE, "the name of a namespace, or a pattern of such names"),
+            ("roles", &self.roles, ARN, role),
+            ("connections", &self.connections, ARN, "a pattern of connection ARNs"),
+            ("principals", &self.principals, ARN, "a pattern of IAM ARNs"),
+            ("alarmTopics", &self.alarm_topics, ARN, "a pattern of topic ARNs"),
+            (
+                "jenkinsUrls",
+                &self.jenkins_urls,
+                SERVER,
+                "a scheme and a host, such as https://jenkins.example.com:8443",
+            ),
+            ("jenkinsFolders", &self.jenkins_folders, FOLDER, "a folder path without a slash at its ends"),
+            ("accounts", &self.accounts, ANYTHING, "an account"),
+            ("regions", &self.regions, ANYTHING, "a region"),
+            ("buckets", &self.buckets, ANYTHING, "a bucket"),
+            ("kmsKeys", &self.kms_keys, ANYTHING, "a KMS key"),
+            ("repositories", &self.repositories, ANYTHING, "a repository"),
+            ("archives", &self.archives, ANYTHING, "an archive"),
+            ("subnets", &self.subnets, ANYTHING, "a subnet"),
+            ("securityGroups", &self.security_groups, ANYTHING, "a security group"),
+            ("jenkinsCredentials", &self.jenkins_credentials, ANYTHING, "the id of credentials"),
+        ];
+        for (key, values, form, wanted) in lists {
+            let wrong = |value: &String| !Regex::new(form).is_ok_and(|form| form.is_match(value));
+            if let Some(place) = values.iter().position(wrong) {
+                let value = &values[place];
+                return Err(format!("inlinePlatforms[{at}].{key}[{place}]: \"{value}\" is not {wanted}"));
+            }
+        }
+        Ok(())
     }
 }
 
@@ -466,7 +508,7 @@ mod tests {
             Use::new(UseKind::OwnTemplate, "f", "ours"),
         ];
         let grant = InlinePlatform::covering("team-a", &uses);
-        assert_eq!((grant.validate(), check(std::slice::from_ref(&grant), "team-a", &uses)), (Ok(()), Ok(())));
+        assert_eq!((grant.validate(2), check(std::slice::from_ref(&grant), "team-a", &uses)), (Ok(()), Ok(())));
         assert_eq!((grant.roles.len(), grant.jenkins_urls.as_slice()), (1, &["http://127.0.0.1:8080".to_owned()][..]));
         assert!(check(&[grant], "team-b", &uses).is_err());
     }
@@ -496,18 +538,18 @@ mod tests {
     fn a_grant_that_cannot_mean_anything_is_refused() {
         type Change = fn(&mut InlinePlatform);
         let rows: [(&str, Change); 6] = [
-            ("names no namespaces", |grant| grant.namespaces.clear()),
-            ("inlinePlatforms[].roles: \"team-a\"", |grant| grant.roles.push("team-a".into())),
-            ("inlinePlatforms[].connections: \"1\"", |grant| grant.connections.push("1".into())),
-            ("inlinePlatforms[].jenkinsUrls: \"ci.example\"", |grant| grant.jenkins_urls.push("ci.example".into())),
+            ("inlinePlatforms[2].namespaces: must name", |grant| grant.namespaces.clear()),
+            ("inlinePlatforms[2].roles[1]: \"team-a\"", |grant| grant.roles.push("team-a".into())),
+            ("inlinePlatforms[2].connections[1]: \"1\"", |grant| grant.connections.push("1".into())),
+            ("inlinePlatforms[2].jenkinsUrls[2]: \"ci.example\"", |grant| grant.jenkins_urls.push("ci.example".into())),
             ("https://ci.example/jenkins", |grant| grant.jenkins_urls.push("https://ci.example/jenkins".into())),
-            ("inlinePlatforms[].jenkinsFolders: \"/ml\"", |grant| grant.jenkins_folders.push("/ml".into())),
+            ("inlinePlatforms[2].jenkinsFolders[1]: \"/ml\"", |grant| grant.jenkins_folders.push("/ml".into())),
         ];
-        assert_eq!(grant().validate(), Ok(()));
+        assert_eq!(grant().validate(2), Ok(()));
         for (part, change) in rows {
             let mut grant = grant();
             change(&mut grant);
-            let told = grant.validate().unwrap_err();
+            let told = grant.validate(2).unwrap_err();
             assert!(told.contains(part), "{part}: {told}");
         }
     }

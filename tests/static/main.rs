@@ -1,7 +1,9 @@
-//! What holds for the sources themselves: borders between folders, words, and the generated CRD. No operator runs.
+//! What holds for the sources themselves: borders between folders, words, the generated CRD, and the chart's values. No
+//! operator runs.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod border;
+mod chart;
 mod crd;
 mod docs;
 mod explain;

@@ -266,7 +266,7 @@ mod tests {
             "apiVersion: mlops-operator.io/v1alpha1\nkind: MlopsProject\nmetadata: {{name: taxi}}\nspec:\n{spec}"
         ));
         let grant = grants(&full.unwrap()).remove(0);
-        assert_eq!((grant.validate(), grant.namespaces.as_slice()), (Ok(()), &["default".to_owned()][..]));
+        assert_eq!((grant.validate(0), grant.namespaces.as_slice()), (Ok(()), &["default".to_owned()][..]));
         assert!(
             !grant.operator_identity && grant.roles.contains(&"arn:aws:iam::111122223333:role/mlops/use".to_owned())
         );
