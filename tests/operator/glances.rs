@@ -158,3 +158,24 @@ async fn a_product_that_fails_behind_its_project_is_noticed_within_ten_minutes()
     harness.until("it is noticed", SHALLOW, |harness| !ready(harness, "p4")).await;
     assert!((0..4).all(|n| ready(&harness, &format!("p{n}"))), "the others are as they were");
 }
+
+/// How many reconciles there were.
+fn reconciles(harness: &Harness) -> f64 {
+    let text = harness.metrics.text();
+    let counts = text.lines().filter(|line| line.starts_with("mlops_operator_reconcile_total"));
+    counts.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_project_that_cannot_be_looked_at_is_not_tried_all_the_time() {
+    let mut harness = Harness::new(Settings::default()).await;
+    harness.start();
+    harness.apply(Harness::manifest());
+    harness.until_condition("Ready=True/Succeeded", LONG).await;
+    harness.kubernetes.delete("secrets", NAMESPACE, "jenkins").unwrap();
+    sleep(Duration::from_hours(1)).await;
+    let before = reconciles(&harness);
+    sleep(Duration::from_hours(3)).await;
+    let tried = reconciles(&harness) - before;
+    assert!(tried <= 40.0, "a slow retry is each ten minutes: {tried}");
+}

@@ -61,9 +61,7 @@ impl<'a> Subject<'a> {
         let dependencies = &self.context.dependencies;
         let scope = Scope::new(self.memory, dependencies.clock, self.writer, self.context.stopping.clone());
         let is_routine = lane(self.object, self.memory) == Lane::Routine;
-        let chance = (dependencies.chance)();
-        self.memory.begin_look(is_routine, dependencies.clock.now(), chance);
-        scope.with_chance(chance).sharing(is_routine)
+        scope.with_chance((dependencies.chance)()).sharing(is_routine)
     }
 }
 
@@ -236,7 +234,9 @@ async fn reconcile(object: &DynamicObject, context: &Context) -> Result<(Again, 
     }
     let writer = StatusWriter::new(context, &key, object, &memory);
     let subject = Subject { object, key, context, memory: &memory, writer: &writer };
-    let reconciled = in_lane(lane(object, &memory), context.stopping.clone(), work(&subject, deleting)).await?;
+    let (lane, dependencies) = (lane(object, &memory), &context.dependencies);
+    memory.begin_look(lane == Lane::Routine, dependencies.clock.now(), (dependencies.chance)());
+    let reconciled = in_lane(lane, context.stopping.clone(), work(&subject, deleting)).await?;
     let Some(reconciled) = reconciled else {
         // Of a platform that nothing is known of yet, nothing is said: its first reconcile brings its projects back.
         if let Some(platform) = platform_of(object) {

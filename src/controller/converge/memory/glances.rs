@@ -11,6 +11,9 @@ use crate::domain::external_resource::{Glance, ResourceKind};
 use crate::domain::requeue::{DEEP_CHECK, SHALLOW_CHECK, TOLERANCE, shortened};
 use crate::domain::time::elapsed;
 
+/// How soon everything is looked at where a glance has shown something.
+const SOON: Duration = Duration::from_secs(1);
+
 /// The glances at one resource.
 #[derive(Default)]
 pub(super) struct Glances {
@@ -39,9 +42,9 @@ impl ObjectMemory {
         }
     }
 
-    /// How long it is until everything is looked at.
+    /// How long it is until everything is looked at: a second at least, whatever has happened.
     pub fn until_deep_check(&self, now: Timestamp) -> Duration {
-        self.state().deep_check.map_or(DEEP_CHECK, |at| elapsed(now, at).min(DEEP_CHECK))
+        self.state().deep_check.map_or(DEEP_CHECK, |at| elapsed(now, at).clamp(SOON, DEEP_CHECK))
     }
 
     /// Everything is to be looked at soon: something has happened to the object.
@@ -124,7 +127,7 @@ mod tests {
         }
         assert_eq!(memory.until_deep_check(at(70)), Duration::from_mins(50));
         memory.look_anew(at(70));
-        assert_eq!(memory.until_deep_check(at(70)), Duration::ZERO);
+        assert_eq!(memory.until_deep_check(at(70)), SOON);
         memory.begin_look(true, at(71), 1.0);
         assert_eq!(memory.until_deep_check(at(71)), Duration::from_mins(45), "chance shortens by a quarter at most");
         memory.begin_look(true, at(-500), 0.0);
