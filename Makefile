@@ -204,7 +204,7 @@ golden: own ## writes the golden files anew; read the difference before you comm
 	$(INSTALL) tests
 	export UPDATE_GOLDEN=1
 	cargo test --workspace --test operator -- lifecycles:: recovery:: environment_faults::
-	cargo test --workspace --test static crd
+	cargo test --workspace --test static -- crd:: metrics::
 
 # Installations, once per machine
 

@@ -55,6 +55,9 @@ pub struct Flags {
     /// How log lines look.
     #[arg(long, value_enum, default_value = "text")]
     pub log_format: LogFormat,
+    /// Leaves out the metrics that have a series for each object.
+    #[arg(long)]
+    pub no_object_metrics: bool,
     /// Works without a Lease: for local runs of a single operator.
     #[arg(long)]
     pub no_leader_election: bool,

@@ -90,6 +90,7 @@ fn run(flags: Flags) -> Result<(), AnyError> {
 async fn operate(flags: Flags, config: Config) -> Result<(), AnyError> {
     let (stop, stopping) = watch::channel(false);
     let (metrics, readiness) = (Metrics::default(), Readiness::default());
+    metrics.tell_of_each_object(!flags.no_object_metrics);
     let listener = server::listen(SocketAddr::new(flags.health_address, flags.health_port)).await?;
     tracing::info!(address = %listener.local_addr()?, "answers /healthz, /readyz and /metrics");
     let served = tokio::spawn(server::serve(listener, metrics.clone(), readiness.clone(), until(stopping.clone())));
@@ -121,7 +122,9 @@ async fn lead(
     stop: &watch::Sender<bool>,
 ) -> Result<(), AnyError> {
     let mut told = stop.subscribe();
+    let metrics = dependencies.metrics.clone();
     if flags.no_leader_election {
+        metrics.leads(true);
         return drained(controller::run(dependencies, stop.subscribe()), stop).await;
     }
     let candidate = Candidate {
@@ -136,7 +139,10 @@ async fn lead(
     dependencies.readiness.ready();
     tracing::info!(namespace = flags.namespace, lease, selector = %flags.watch_selector, "waits for the Lease");
     tokio::select! {
-        () = leadership.gained() => tracing::info!("leads"),
+        () = leadership.gained() => {
+            metrics.leads(true);
+            tracing::info!("leads");
+        }
         _ = told.wait_for(|stop| *stop) => {
             // The Lease may have been taken just now.
             leadership.release().await;
@@ -153,6 +159,7 @@ async fn lead(
             result?
         }
         () = leadership.lost() => {
+            metrics.leads(false);
             stop.send_replace(true);
             let _ = working.await;
             Err("the Lease was lost to another replica".into())

@@ -8,10 +8,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 use axum::Router;
 use axum::extract::State;
 use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::IntoResponse;
 use axum::routing::get;
 use tokio::net::TcpListener;
 
 use crate::metrics::Metrics;
+
+/// The type of the text in which metrics are told: a scraper refuses one without a version.
+const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// Whether the operator can work, and if not, why.
 #[derive(Clone)]
@@ -67,9 +72,13 @@ pub async fn serve(
     let app = Router::new()
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(readyz))
-        .route("/metrics", get(|State((metrics, _)): State<(Metrics, Readiness)>| async move { metrics.text() }))
+        .route("/metrics", get(telemetry))
         .with_state((metrics, readiness));
     axum::serve(listener, app).with_graceful_shutdown(stop).await
+}
+
+async fn telemetry(State((metrics, _)): State<(Metrics, Readiness)>) -> impl IntoResponse {
+    ([(CONTENT_TYPE, OPENMETRICS)], metrics.text())
 }
 
 async fn readyz(State((_, readiness)): State<(Metrics, Readiness)>) -> (StatusCode, String) {

@@ -16,7 +16,7 @@ use crate::domain::budget::{Bucket, Lane, Limits, Ticket, Turn};
 use crate::domain::fault::{Fault, FaultKind};
 use crate::domain::recent::Recent;
 use crate::domain::time::elapsed;
-use crate::metrics::{BudgetLabels, BudgetMeters, Metrics};
+use crate::metrics::{BudgetLabels, BudgetMeters, Class, Metrics};
 
 /// For how long a call waits for its turn, at most.
 pub const LONGEST_WAIT: Duration = Duration::from_secs(30);
@@ -221,6 +221,11 @@ impl Sent {
         self.budget.bucket().hold(self.clock.now(), retry_after);
     }
 
+    /// It was answered, or given up.
+    pub fn ended(&self, class: Class) {
+        self.budget.meters.took(class, elapsed(self.at, self.clock.now()));
+    }
+
     /// How long an answer asks to wait by its header `Retry-After`.
     pub fn retry_after(&self, header: Option<&str>) -> Option<Duration> {
         crate::domain::budget::retry_after(header?, self.clock.now())
@@ -326,7 +331,7 @@ mod tests {
         let text = metrics.text();
         assert!(
             text.contains(
-                "budget_waits_seconds_total{service=\"SageMaker\",account=\"1111\",region=\"eu-west-1\"} 20."
+                "budget_waits_seconds_total{service=\"sagemaker\",account=\"1111\",region=\"eu-west-1\"} 20."
             ),
             "{text}"
         );

@@ -13,6 +13,7 @@ use bytes::Bytes;
 use http::{Request, Response};
 use tower::util::BoxCloneSyncService;
 
+use crate::adapters::aws::budgeted;
 use crate::adapters::aws::clients::{Aws, AwsFactory};
 use crate::adapters::budget::Budgets;
 use crate::adapters::jenkins::JenkinsClient;
@@ -22,7 +23,7 @@ use crate::domain::fault::Fault;
 use crate::domain::identity::digest;
 use crate::domain::platform::JenkinsCredentials;
 use crate::domain::recent::Recent;
-use crate::metrics::Metrics;
+use crate::metrics::{CallOutcome, Metrics};
 
 /// How many Jenkins servers, users and CA bundles have a client: more than the teams of one operator, and few enough that
 /// nobody fills the memory by naming ever new ones. Beyond it the one that was not used for longest costs new connections.
@@ -90,7 +91,10 @@ impl ClientFactory {
             None => JenkinsClient::connect(placement, credentials, ca_bundle)?,
         };
         let metrics = self.metrics.clone();
-        let made = made.observed(move |method, answered| metrics.called("jenkins", method.as_str(), answered));
+        let made = made.observed(move |method, status| {
+            let outcome = status.map_or(CallOutcome::Unanswered, |status| CallOutcome::of(status.as_u16()));
+            metrics.called("jenkins", method.as_str(), outcome);
+        });
         let made = match &self.budgets {
             Some(budgets) => made.in_budgets(budgets.clone()),
             None => made,
@@ -117,7 +121,9 @@ impl Intercept for CountCalls {
     ) -> Result<(), BoxError> {
         if let Some(call) = config.load::<Metadata>() {
             let answered = matches!(context.output_or_error(), Some(Ok(_)));
-            self.0.called(call.service(), call.name(), answered);
+            let outcome =
+                if answered { CallOutcome::Ok } else { budgeted::outcome(call.service(), context.response()) };
+            self.0.called(call.service(), call.name(), outcome);
         }
         Ok(())
     }

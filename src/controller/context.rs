@@ -176,10 +176,8 @@ impl Context {
 
     /// Forgets an object that is gone.
     pub fn forget(&self, key: &Key) {
-        let memory = self.memories.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
-        if let Some(memory) = memory {
-            self.dependencies.metrics.ready_turned(memory.turn_ready(None).as_deref(), None);
-        }
+        self.memories.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
+        self.dependencies.metrics.gone(&key.metric_name());
         self.references.refer(key, &Named::new());
         if key.kind() == Kind::Platform {
             self.platforms.forget(&key.name);

@@ -1,6 +1,7 @@
 //! An `MlopsProject` or `MlopsPlatform` as it was watched: raw, so that one that does not parse spoils no list. This reads the few
 //! fields that the loop needs in any case, each by itself.
 
+use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::ResourceExt;
 use kube::core::{DynamicObject, ObjectMeta};
@@ -11,6 +12,7 @@ use crate::crd::platform::FolderPolicy;
 use crate::crd::project::{DataPolicy, DeletionPolicy};
 use crate::crd::status::{MlopsProjectStatus, Placement};
 use crate::domain::identity::{OwnerKey, digest};
+use crate::metrics::ObjectName;
 
 pub const FINALIZER: &str = "mlops-operator.io/finalizer";
 /// Annotation whose change asks for a reconcile at once.
@@ -39,6 +41,14 @@ impl Kind {
             Self::Project => "MlopsProject",
         }
     }
+
+    /// As metrics have it.
+    pub fn id(self) -> &'static str {
+        match self {
+            Self::Platform => "platform",
+            Self::Project => "project",
+        }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -61,6 +71,11 @@ impl Key {
     /// The kind of the object: what is in no namespace is a platform.
     pub fn kind(&self) -> Kind {
         if self.namespace.is_empty() { Kind::Platform } else { Kind::Project }
+    }
+
+    /// As metrics have it.
+    pub fn metric_name(&self) -> ObjectName {
+        ObjectName { kind: self.kind().id(), namespace: self.namespace.clone(), name: self.name.clone() }
     }
 
     /// As the owner of resources in a cluster of this id.
@@ -86,6 +101,11 @@ pub fn lean(object: &mut DynamicObject) {
         // It still changes where the value does.
         *value = digest(&[value.as_str()]);
     }
+}
+
+/// When it was made.
+pub fn created(object: &DynamicObject) -> Timestamp {
+    object.metadata.creation_timestamp.as_ref().map_or(Timestamp::UNIX_EPOCH, |time| time.0)
 }
 
 /// The spec as it stands; null where there is none.

@@ -30,10 +30,10 @@ pub(super) fn first_look(context: &Context, object: &DynamicObject) -> Option<Du
     }
     let named = named(context, object)?;
     context.references.refer(&Key::of(object), &named);
-    let memory = context.memory(object);
-    let ready = || Some("True".to_owned());
-    context.dependencies.metrics.ready_turned(memory.turn_ready(ready()).as_deref(), ready().as_deref());
-    Some(until_turn(&object.uid().unwrap_or_default(), context.dependencies.clock.now()))
+    context.memory(object);
+    let (name, now) = (Key::of(object).metric_name(), context.dependencies.clock.now());
+    context.dependencies.metrics.stands(name, object::created(object), &object::status(object).conditions, now);
+    Some(until_turn(&object.uid().unwrap_or_default(), now))
 }
 
 /// How long it is until an object's own moment within the hour: the same after each restart, so that none is put off again and

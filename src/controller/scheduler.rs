@@ -62,8 +62,8 @@ struct Entry {
 
 enum State {
     Due { at: Instant, lane: Lane },
-    Waiting { lane: Lane, arrival: u64 },
-    Running { lane: Lane, asked: Option<Lane> },
+    Waiting { lane: Lane, arrival: u64, since: Instant },
+    Running { lane: Lane, asked: Option<Lane>, waited: Duration },
 }
 
 /// The keys of one lane in the order in which they came, by the places that they need: of those that need the same, only the
@@ -114,20 +114,20 @@ impl<K: Ord + Clone> Scheduler<K> {
 
     /// A key is to be worked on as soon as it is its turn. One that is worked on already has another turn afterwards; one that
     /// waits in a lane keeps its place there, unless a user waits for it from now on.
-    pub fn ask(&mut self, key: K, lane: Lane, places: Places) {
+    pub fn ask(&mut self, key: K, lane: Lane, places: Places, now: Instant) {
         match self.entries.get_mut(&key).map(|entry| &mut entry.state) {
             Some(State::Running { asked, .. }) => {
                 let urgent = lane == Lane::User || *asked == Some(Lane::User);
                 *asked = Some(if urgent { Lane::User } else { Lane::Routine });
             }
-            Some(State::Waiting { lane: before, arrival }) if *before == lane || lane == Lane::Routine => {
-                let (lane, arrival) = (*before, *arrival);
+            Some(State::Waiting { lane: before, arrival, since }) if *before == lane || lane == Lane::Routine => {
+                let (lane, arrival, since) = (*before, *arrival, *since);
                 self.take_out(&key);
-                self.wait_since(key, lane, arrival, places);
+                self.wait_as(key, places, State::Waiting { lane, arrival, since });
             }
             _ => {
                 self.take_out(&key);
-                self.wait(key, lane, places);
+                self.wait(key, lane, places, now);
             }
         }
     }
@@ -154,7 +154,11 @@ impl<K: Ord + Clone> Scheduler<K> {
         self.running += 1;
         self.running_routine += usize::from(lane == Lane::Routine);
         let entry = self.entries.get_mut(&key)?;
-        entry.state = State::Running { lane, asked: None };
+        let waited = match entry.state {
+            State::Waiting { since, .. } => now.saturating_duration_since(since),
+            _ => Duration::ZERO,
+        };
+        entry.state = State::Running { lane, asked: None, waited };
         for place in entry.places.iter() {
             let busy = self.busy.entry(place.clone()).or_default();
             busy.all += 1;
@@ -167,7 +171,7 @@ impl<K: Ord + Clone> Scheduler<K> {
     /// brings.
     pub fn ended(&mut self, key: &K, again: Again, lane: Lane, places: Places, now: Instant) {
         let Some(entry) = self.entries.remove(key) else { return };
-        let State::Running { lane: went, asked } = entry.state else {
+        let State::Running { lane: went, asked, .. } = entry.state else {
             self.entries.insert(key.clone(), entry);
             return;
         };
@@ -184,7 +188,7 @@ impl<K: Ord + Clone> Scheduler<K> {
             }
         }
         match (asked, again) {
-            (Some(lane), _) => self.wait(key.clone(), lane, places),
+            (Some(lane), _) => self.wait(key.clone(), lane, places, now),
             (None, Again::After(delay)) => self.put_off(key.clone(), now + delay, lane, places),
             (None, Again::OnChange) => {}
         }
@@ -210,6 +214,23 @@ impl<K: Ord + Clone> Scheduler<K> {
     /// How many keys wait for a slot in a lane.
     pub fn waiting(&self, lane: Lane) -> usize {
         if lane == Lane::User { self.users.len() } else { self.routine.len() }
+    }
+
+    /// Since when the key waits in a lane that has waited there for longest.
+    pub fn waiting_since(&self, lane: Lane) -> Option<Instant> {
+        let key = if lane == Lane::User { self.users.first(|_| true) } else { self.routine.first(|_| true) };
+        match self.entries.get(key?)?.state {
+            State::Waiting { since, .. } => Some(since),
+            _ => None,
+        }
+    }
+
+    /// In which lane a key that is worked on has waited for its turn, and for how long.
+    pub fn waited(&self, key: &K) -> Option<(Lane, Duration)> {
+        match self.entries.get(key)?.state {
+            State::Running { lane, waited, .. } => Some((lane, waited)),
+            _ => None,
+        }
     }
 
     /// The lane whose turn it is, of those in which something may be begun.
@@ -245,20 +266,22 @@ impl<K: Ord + Clone> Scheduler<K> {
         {
             self.due.remove(&(at, key.clone()));
             if let Some(Entry { places, state: State::Due { lane, .. } }) = self.entries.remove(&key) {
-                self.wait(key, lane, places);
+                self.wait(key, lane, places, at);
             }
         }
     }
 
-    fn wait(&mut self, key: K, lane: Lane, places: Places) {
+    fn wait(&mut self, key: K, lane: Lane, places: Places, since: Instant) {
         self.arrivals += 1;
-        self.wait_since(key, lane, self.arrivals, places);
+        self.wait_as(key, places, State::Waiting { lane, arrival: self.arrivals, since });
     }
 
-    fn wait_since(&mut self, key: K, lane: Lane, arrival: u64, places: Places) {
-        let queue = if lane == Lane::User { &mut self.users } else { &mut self.routine };
-        queue.add(&places, arrival, key.clone());
-        self.entries.insert(key, Entry { places, state: State::Waiting { lane, arrival } });
+    fn wait_as(&mut self, key: K, places: Places, state: State) {
+        if let State::Waiting { lane, arrival, .. } = state {
+            let queue = if lane == Lane::User { &mut self.users } else { &mut self.routine };
+            queue.add(&places, arrival, key.clone());
+        }
+        self.entries.insert(key, Entry { places, state });
     }
 
     fn put_off(&mut self, key: K, at: Instant, lane: Lane, places: Places) {
@@ -271,8 +294,8 @@ impl<K: Ord + Clone> Scheduler<K> {
         let Some(Entry { places, state }) = self.entries.get(key) else { return };
         match state {
             State::Due { at, .. } => drop(self.due.remove(&(*at, key.clone()))),
-            State::Waiting { lane: Lane::User, arrival } => self.users.remove(places, *arrival, key),
-            State::Waiting { lane: Lane::Routine, arrival } => self.routine.remove(places, *arrival, key),
+            State::Waiting { lane: Lane::User, arrival, .. } => self.users.remove(places, *arrival, key),
+            State::Waiting { lane: Lane::Routine, arrival, .. } => self.routine.remove(places, *arrival, key),
             State::Running { .. } => {}
         }
     }

@@ -27,9 +27,9 @@ fn begin(scheduler: &mut Scheduler<&'static str>, now: Instant) -> Vec<&'static 
 fn what_a_user_waits_for_goes_before_routine_looks_that_came_earlier() {
     let now = Instant::now();
     let mut scheduler = Scheduler::new(1);
-    scheduler.ask("routine", Lane::Routine, nowhere());
-    scheduler.ask("first", Lane::User, nowhere());
-    scheduler.ask("second", Lane::User, nowhere());
+    scheduler.ask("routine", Lane::Routine, nowhere(), now);
+    scheduler.ask("first", Lane::User, nowhere(), now);
+    scheduler.ask("second", Lane::User, nowhere(), now);
     let mut order = Vec::new();
     while let Some(key) = scheduler.next(now) {
         order.push(key);
@@ -39,15 +39,38 @@ fn what_a_user_waits_for_goes_before_routine_looks_that_came_earlier() {
 }
 
 #[test]
+fn it_is_known_how_long_a_key_waits_and_has_waited() {
+    let now = Instant::now();
+    let mut scheduler = Scheduler::new(1);
+    scheduler.ask("first", Lane::User, nowhere(), now);
+    scheduler.ask("second", Lane::User, nowhere(), now + SECOND);
+    scheduler.ask_at("due", now + SECOND * 3, nowhere());
+    assert_eq!((scheduler.waiting_since(Lane::User), scheduler.waiting_since(Lane::Routine)), (Some(now), None));
+    assert_eq!(scheduler.next(now + SECOND * 2), Some("first"));
+    assert_eq!(scheduler.waited(&"first"), Some((Lane::User, SECOND * 2)));
+    assert_eq!(scheduler.waited(&"second"), None, "it has not begun");
+    scheduler.ask("second", Lane::User, nowhere(), now + SECOND * 4);
+    assert_eq!(scheduler.waiting_since(Lane::User), Some(now + SECOND), "asked for again, it waits as it did");
+    scheduler.ended(&"first", Again::OnChange, Lane::Routine, nowhere(), now + SECOND * 5);
+    assert_eq!(scheduler.next(now + SECOND * 5), Some("second"));
+    assert_eq!(
+        scheduler.waiting_since(Lane::Routine),
+        Some(now + SECOND * 3),
+        "one whose moment came waits since then"
+    );
+    assert_eq!(scheduler.waiting_since(Lane::User), None);
+}
+
+#[test]
 fn a_routine_look_has_its_turn_among_users_without_end() {
     let now = Instant::now();
     let mut scheduler = Scheduler::new(1);
-    scheduler.ask("routine", Lane::Routine, nowhere());
-    scheduler.ask("user", Lane::User, nowhere());
+    scheduler.ask("routine", Lane::Routine, nowhere(), now);
+    scheduler.ask("user", Lane::User, nowhere(), now);
     let turns = std::iter::from_fn(|| {
         let key = scheduler.next(now)?;
         scheduler.ended(&key, Again::OnChange, Lane::User, nowhere(), now);
-        scheduler.ask("user", Lane::User, nowhere());
+        scheduler.ask("user", Lane::User, nowhere(), now);
         Some(key)
     });
     assert_eq!(turns.take(20).position(|key| key == "routine"), Some(FOR_USERS_IN_A_ROW));
@@ -65,9 +88,9 @@ fn a_quarter_of_the_slots_is_left_to_users_and_to_other_places() {
     for (name, lane, places, expected) in rows {
         let now = Instant::now();
         let mut scheduler = Scheduler::new(8);
-        keys.iter().for_each(|key| scheduler.ask(*key, lane, places.clone()));
+        keys.iter().for_each(|key| scheduler.ask(*key, lane, places.clone(), now));
         assert_eq!(begin(&mut scheduler, now).len(), expected, "{name}");
-        scheduler.ask("user elsewhere", Lane::User, nowhere());
+        scheduler.ask("user elsewhere", Lane::User, nowhere(), now);
         assert_eq!(begin(&mut scheduler, now).contains(&"user elsewhere"), expected < 8, "{name}");
         scheduler.ended(&"a", Again::OnChange, lane, places.clone(), now);
         assert!(scheduler.next(now).is_some(), "{name}: a slot that is free again is used");
@@ -78,8 +101,8 @@ fn a_quarter_of_the_slots_is_left_to_users_and_to_other_places() {
 fn what_is_stuck_in_a_narrow_place_leaves_room_in_the_wide_one_around_it() {
     let now = Instant::now();
     let mut scheduler = Scheduler::new(8);
-    ["a", "b", "c", "d", "e"].iter().for_each(|key| scheduler.ask(*key, Lane::User, places(&["account", "dead"])));
-    scheduler.ask("neighbour", Lane::User, places(&["account", "jenkins"]));
+    ["a", "b", "c", "d", "e"].iter().for_each(|key| scheduler.ask(*key, Lane::User, places(&["account", "dead"]), now));
+    scheduler.ask("neighbour", Lane::User, places(&["account", "jenkins"]), now);
     assert_eq!(begin(&mut scheduler, now), ["a", "b", "c", "d", "neighbour"]);
 }
 
@@ -88,10 +111,10 @@ fn routine_looks_leave_a_part_of_each_place_to_its_own_users() {
     let now = Instant::now();
     let mut scheduler = Scheduler::new(16);
     for key in ["a", "b", "c", "d", "e", "f", "g", "h"] {
-        scheduler.ask(key, Lane::Routine, places(&["account", "jenkins"]));
+        scheduler.ask(key, Lane::Routine, places(&["account", "jenkins"]), now);
     }
     assert_eq!(begin(&mut scheduler, now).len(), 4);
-    scheduler.ask("user", Lane::User, places(&["account", "jenkins"]));
+    scheduler.ask("user", Lane::User, places(&["account", "jenkins"]), now);
     assert_eq!(begin(&mut scheduler, now), ["user"]);
 }
 
@@ -99,11 +122,11 @@ fn routine_looks_leave_a_part_of_each_place_to_its_own_users() {
 fn one_whose_places_change_counts_where_it_is_now() {
     let now = Instant::now();
     let mut scheduler = Scheduler::new(4);
-    scheduler.ask("a", Lane::User, places(&["account", "dead"]));
-    scheduler.ask("b", Lane::User, places(&["account", "dead"]));
-    scheduler.ask("c", Lane::User, places(&["account", "dead"]));
+    scheduler.ask("a", Lane::User, places(&["account", "dead"]), now);
+    scheduler.ask("b", Lane::User, places(&["account", "dead"]), now);
+    scheduler.ask("c", Lane::User, places(&["account", "dead"]), now);
     assert_eq!(begin(&mut scheduler, now), ["a", "b"]);
-    scheduler.ask("c", Lane::User, places(&["account", "jenkins"]));
+    scheduler.ask("c", Lane::User, places(&["account", "jenkins"]), now);
     assert_eq!(begin(&mut scheduler, now), ["c"]);
     scheduler.ended(&"a", Again::After(SECOND), Lane::User, places(&["account", "jenkins"]), now);
     assert_eq!(begin(&mut scheduler, now + SECOND), ["a"]);
@@ -113,10 +136,10 @@ fn one_whose_places_change_counts_where_it_is_now() {
 fn one_that_is_asked_for_while_it_is_worked_on_has_one_more_turn() {
     let now = Instant::now();
     let mut scheduler = Scheduler::new(2);
-    scheduler.ask("a", Lane::Routine, nowhere());
+    scheduler.ask("a", Lane::Routine, nowhere(), now);
     assert_eq!(begin(&mut scheduler, now), ["a"]);
-    scheduler.ask("a", Lane::User, nowhere());
-    scheduler.ask("a", Lane::Routine, nowhere());
+    scheduler.ask("a", Lane::User, nowhere(), now);
+    scheduler.ask("a", Lane::Routine, nowhere(), now);
     assert_eq!(begin(&mut scheduler, now), [""; 0], "never twice at once");
     scheduler.ended(&"a", Again::After(SECOND * 3600), Lane::Routine, nowhere(), now);
     assert_eq!(scheduler.waiting(Lane::User), 1);
@@ -134,7 +157,7 @@ fn one_goes_at_its_moment_or_sooner_when_it_is_asked_for() {
     scheduler.ask_at("a", now + SECOND, nowhere());
     assert_eq!(scheduler.wakes_at(), Some(now + SECOND * 10), "what is known keeps its moment");
     assert_eq!(begin(&mut scheduler, now + SECOND * 9), [""; 0]);
-    scheduler.ask("b", Lane::User, nowhere());
+    scheduler.ask("b", Lane::User, nowhere(), now);
     assert_eq!(begin(&mut scheduler, now + SECOND * 10), ["b", "a"]);
     scheduler.ended(&"b", Again::OnChange, Lane::Routine, nowhere(), now);
     scheduler.ended(&"a", Again::OnChange, Lane::Routine, nowhere(), now);
@@ -145,10 +168,10 @@ fn one_goes_at_its_moment_or_sooner_when_it_is_asked_for() {
 fn what_is_gone_has_no_turn() {
     let now = Instant::now();
     let mut scheduler = Scheduler::new(1);
-    scheduler.ask("running", Lane::User, nowhere());
+    scheduler.ask("running", Lane::User, nowhere(), now);
     assert_eq!(begin(&mut scheduler, now), ["running"]);
-    scheduler.ask("running", Lane::User, nowhere());
-    scheduler.ask("waiting", Lane::User, nowhere());
+    scheduler.ask("running", Lane::User, nowhere(), now);
+    scheduler.ask("waiting", Lane::User, nowhere(), now);
     scheduler.ask_at("due", now + SECOND, nowhere());
     for key in ["running", "waiting", "due", "unknown"] {
         scheduler.forget(&key);
@@ -206,7 +229,7 @@ proptest! {
         for one in story {
             match one {
                 Happens::Asked { key, user } => {
-                    scheduler.ask(key, if user { Lane::User } else { Lane::Routine }, places_of(key));
+                    scheduler.ask(key, if user { Lane::User } else { Lane::Routine }, places_of(key), now);
                     asked.insert(key, ());
                 }
                 Happens::Forgotten { key } => {

@@ -5,6 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::SignedDuration;
 use kube::runtime::reflector::{ObjectRef, Store};
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::Instant;
@@ -75,11 +76,19 @@ impl Work {
                 self.scheduler.ended(&key, Again::OnChange, Lane::Routine, Places::from([]), Instant::now());
                 continue;
             };
+            if let Some((lane, waited)) = self.scheduler.waited(&key) {
+                self.context.dependencies.metrics.waited(self.kind.id(), lane, waited);
+            }
             let task = self.tasks.spawn(reconcile::run(stored, self.context.clone()));
             self.keys.insert(task.id(), key);
         }
         for lane in [Lane::User, Lane::Routine] {
-            self.context.dependencies.metrics.waiting(self.kind.as_str(), lane, self.scheduler.waiting(lane));
+            let since = self.scheduler.waiting_since(lane).map(|since| {
+                let now = self.context.dependencies.clock.now();
+                now.saturating_sub(SignedDuration::try_from(since.elapsed()).unwrap_or_default()).unwrap_or(now)
+            });
+            let waiting = self.scheduler.waiting(lane);
+            self.context.dependencies.metrics.waiting(self.kind.id(), lane, waiting, since);
         }
     }
 
@@ -106,7 +115,7 @@ impl Work {
             Seen::Gone(keys) => keys.iter().for_each(|key| self.scheduler.forget(key)),
             Seen::Changed(key) => {
                 let places = self.places(&key);
-                self.scheduler.ask(key, Lane::User, places);
+                self.scheduler.ask(key, Lane::User, places, Instant::now());
             }
             Seen::Found(key) => self.found(key),
         }
@@ -132,7 +141,7 @@ impl Work {
         if let Some(stored) = self.stored(key) {
             let lane = if is_reached(&stored) { Lane::Routine } else { Lane::User };
             let places = self.places(key);
-            self.scheduler.ask(key.clone(), lane, places);
+            self.scheduler.ask(key.clone(), lane, places, Instant::now());
         } else if !self.is_complete {
             self.early.insert(key.clone());
         }

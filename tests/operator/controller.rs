@@ -317,11 +317,11 @@ async fn an_object_that_is_gone_is_not_remembered() {
     manifest["spec"]["suspend"] = json!(true);
     harness.apply(manifest);
     harness.until_condition("Ready=Unknown/Suspended", SOON).await;
-    assert!(harness.metrics.text().contains("mlops_operator_objects{ready=\"Unknown\"} 1"));
+    assert!(harness.metrics.text().contains("mlops_operator_objects{kind=\"project\",ready=\"unknown\"} 1"));
     harness.delete();
     harness
         .until("forgotten", SOON, |harness| {
-            harness.metrics.text().contains("mlops_operator_objects{ready=\"Unknown\"} 0")
+            harness.metrics.text().contains("mlops_operator_objects{kind=\"project\",ready=\"unknown\"} 0")
         })
         .await;
 }

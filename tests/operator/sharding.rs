@@ -60,7 +60,8 @@ impl Operator {
 
     /// How many objects it counts as Ready.
     fn ready(&self) -> u64 {
-        self.number("objects{ready=\"True\"}")
+        let kinds = ["platform", "project"];
+        kinds.iter().map(|kind| self.number(&format!("objects{{kind=\"{kind}\",ready=\"true\"}}"))).sum()
     }
 
     /// Its calls of AWS and Jenkins.

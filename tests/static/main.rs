@@ -7,5 +7,6 @@ mod chart;
 mod crd;
 mod docs;
 mod explain;
+mod metrics;
 mod sources;
 mod words;

@@ -25,6 +25,7 @@ use tokio::time::{Instant, Sleep, sleep_until, timeout_at};
 use super::clients::CALL_TIMEOUT;
 use super::errors::THROTTLES;
 use crate::adapters::budget::{Budgets, Place};
+use crate::metrics::{CallOutcome, Class};
 
 /// Bytes of a refusal that are read: AWS's have less than a hundredth of it.
 const REFUSAL: usize = 1024 * 1024;
@@ -85,8 +86,11 @@ impl HttpConnector for InTurn {
                 }
                 None => None,
             };
-            let deadline = Instant::now() + CALL_TIMEOUT;
+            let (deadline, class) = (Instant::now() + CALL_TIMEOUT, Class::of(&operation(&request)));
             let answer = timeout_at(deadline, answer(&inner, request)).await;
+            if let Some(sent) = &sent {
+                sent.ended(class);
+            }
             let (answer, refusal) = answer.map_err(|slow| ConnectorError::timeout(slow.into()))??;
             if let (Some(sent), Some(refusal)) = (sent, refusal) {
                 let asked = sent.retry_after(answer.headers().get("retry-after"));
@@ -98,6 +102,31 @@ impl HttpConnector for InTurn {
             }
             Ok(answer.map(|body| if body.bytes().is_some() { body } else { within(body, deadline) }))
         })
+    }
+}
+
+/// The operation that a request is for, in each of the ways in which AWS's protocols have it; S3 has a method.
+fn operation(request: &HttpRequest) -> String {
+    if let Some((_, operation)) = request.headers().get("x-amz-target").and_then(|target| target.rsplit_once('.')) {
+        return operation.to_owned();
+    }
+    if let Some((_, operation)) = request.uri().rsplit_once("/operation/") {
+        return operation.to_owned();
+    }
+    let body = request.body().bytes().unwrap_or_default();
+    match body.strip_prefix(b"Action=") {
+        Some(rest) => String::from_utf8_lossy(rest.split(|sign| *sign == b'&').next().unwrap_or_default()).into_owned(),
+        None => request.method().to_owned(),
+    }
+}
+
+/// How a call ended that has this answer: `None`, if it was not sent or no answer came.
+pub(crate) fn outcome(service: &str, answer: Option<&HttpResponse>) -> CallOutcome {
+    let Some(answer) = answer else { return CallOutcome::Unanswered };
+    match CallOutcome::of(answer.status().as_u16()) {
+        CallOutcome::Ok => CallOutcome::Ok,
+        _ if is_throttle(service, answer, answer.body().bytes().unwrap_or_default()) => CallOutcome::Throttled,
+        other => other,
     }
 }
 
@@ -226,6 +255,33 @@ mod tests {
     use crate::adapters::budget::LONGEST_WAIT;
     use crate::clock::Clock;
     use crate::metrics::Metrics;
+
+    #[test]
+    fn a_request_says_which_operation_it_is_for() {
+        let request = |method: &str, uri: &str, target: Option<&str>, body: &'static str| {
+            let mut request = HttpRequest::new(SdkBody::from(body));
+            request.set_method(method).unwrap();
+            request.set_uri(uri).unwrap();
+            if let Some(target) = target {
+                request.headers_mut().insert("x-amz-target", target.to_owned());
+            }
+            request
+        };
+        let host = "https://aws.example/";
+        let rows = [
+            ("JSON", request("POST", host, Some("SageMaker.DescribeProject"), "{}"), "DescribeProject"),
+            ("Query", request("POST", host, None, "Action=CreateStack&Version=2010-05-15"), "CreateStack"),
+            (
+                "CBOR",
+                request("POST", "https://aws.example/service/CloudFormation/operation/DescribeStacks", None, ""),
+                "DescribeStacks",
+            ),
+            ("REST", request("GET", "https://bucket.aws.example/key", None, ""), "GET"),
+        ];
+        for (protocol, request, expected) in rows {
+            assert_eq!(operation(&request), expected, "{protocol}");
+        }
+    }
 
     type Headers = &'static [(&'static str, &'static str)];
 

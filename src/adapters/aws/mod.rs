@@ -1,7 +1,7 @@
 //! AWS: the clients, the sorting of errors, and one file or folder for each resource that lives there.
 
 pub mod artifact_bucket;
-mod budgeted;
+pub(crate) mod budgeted;
 pub mod catalog;
 pub mod clients;
 pub mod errors;

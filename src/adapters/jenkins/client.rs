@@ -23,6 +23,7 @@ use crate::adapters::sharing::Answers;
 use crate::crd::status::{Placement, Reason};
 use crate::domain::fault::{Fault, FaultKind};
 use crate::domain::platform::JenkinsCredentials;
+use crate::metrics::Class;
 use crate::resources::jenkins_jobs::ObservedFolder;
 
 /// What a transport may fail with.
@@ -104,15 +105,15 @@ impl JenkinsClient {
         Self::assemble(BoxCloneSyncService::new(service.map_err(Into::into)), base, credentials)
     }
 
-    /// The same client, which tells `observer` of each call: its method, and whether it was answered as it should be.
+    /// The same client, which tells `observer` of each call: its method, and the status of its answer, if one came.
     #[must_use]
-    pub fn observed(mut self, observer: impl Fn(&Method, bool) + Clone + Send + Sync + 'static) -> Self {
+    pub fn observed(mut self, observer: impl Fn(&Method, Option<StatusCode>) + Clone + Send + Sync + 'static) -> Self {
         let inner = self.transport;
         self.transport = BoxCloneSyncService::new(tower::service_fn(move |request: Request<Bytes>| {
             let (inner, observer, method) = (inner.clone(), observer.clone(), request.method().clone());
             async move {
                 let answer = inner.oneshot(request).await;
-                observer(&method, answer.as_ref().is_ok_and(|answer| answer.status().as_u16() < 400));
+                observer(&method, answer.as_ref().ok().map(Response::status));
                 answer
             }
         }));
@@ -237,7 +238,11 @@ impl JenkinsClient {
         if self.outage.may_send(READ_TIMEOUT).map_err(|silence| silence.fault(attempt))? == Passage::Try {
             self.try_whether_it_answers(attempt).await?;
         }
-        match tokio::time::timeout(limit, self.transport.clone().oneshot(request)).await {
+        let answer = tokio::time::timeout(limit, self.transport.clone().oneshot(request)).await;
+        if let Some(sent) = &sent {
+            sent.ended(Class::of(call.method.as_str()));
+        }
+        match answer {
             Ok(Ok(response)) => {
                 self.answered();
                 let (parts, body) = response.into_parts();

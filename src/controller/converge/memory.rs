@@ -50,7 +50,6 @@ struct State {
     written: Vec<Intent>,
     /// How many calls of the Kubernetes API in a row have failed.
     failures: u32,
-    ready: Option<String>,
     /// The version that the object has had since this process last wrote its status.
     published: Option<u64>,
     doubted: bool,
@@ -345,11 +344,6 @@ impl ObjectMemory {
     /// Notes that it is. What is deleted later, the CRD included, changes nothing about it.
     pub fn mean_deletion(&self) {
         self.state().deletion_is_meant = true;
-    }
-
-    /// Notes the status of `Ready`, and answers what it was.
-    pub fn turn_ready(&self, now: Option<String>) -> Option<String> {
-        std::mem::replace(&mut self.state().ready, now)
     }
 
     /// Notes the secrets that the object has now. Some of those that it had stay known, since the remote side may still

@@ -59,9 +59,7 @@ pub(super) async fn finish(subject: &Subject<'_>, reconciled: Reconciled) -> Res
     let again = requeue_after(&report, |kind| memory.pace(kind), memory.until_deep_check(now), chance);
     log(object, &report, &notes, again);
     publish_events(&context.recorder, &object.object_ref(context.resource(key.kind())), notes).await;
-    let ready = status.conditions.first().map(|condition| condition.status.clone());
-    let metrics = &context.dependencies.metrics;
-    metrics.ready_turned(memory.turn_ready(ready.clone()).as_deref(), ready.as_deref());
+    context.dependencies.metrics.stands(key.metric_name(), object::created(object), &status.conditions, now);
     if report.interrupted() {
         // What has happened to it brings it back, or the operator stops; if neither, it is looked at anew.
         return Ok((Again::After(INTERRUPTED), false));

@@ -174,7 +174,7 @@ pub(super) async fn run(stored: Arc<Stored>, context: Arc<Context>) -> Result<Ne
         Ok((_, false)) => "unsettled",
         Err(_) => "error",
     };
-    metrics.reconcile_ends(outcome, elapsed(started, clock.now()));
+    metrics.reconcile_ends(Key::of(&object).kind().id(), outcome, elapsed(started, clock.now()));
     match result {
         Ok((again, _)) => Ok(Next { again, lane: waiting(&object, again, &context) }),
         Err(error) if error.is_gone() => Ok(Next { again: Again::OnChange, lane: Lane::Routine }),

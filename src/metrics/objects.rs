@@ -1,0 +1,180 @@
+//! How each object stands, as metrics tell it: one entry for each object that the operator works on, and none once it is gone,
+//! so that there are as many series as there are objects. It stands apart from the counters, which never forget; it writes no
+//! status and reads no clock.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric};
+use prometheus_client::metrics::MetricType;
+use prometheus_client::metrics::gauge::ConstGauge;
+
+use super::labels::snake;
+use super::table;
+use crate::crd::status::{ConditionType, Reason};
+use crate::domain::time::elapsed;
+
+/// What is as old at first sight was there before: it is not known since when it is not Ready.
+const NEW: Duration = Duration::from_mins(1);
+/// The statuses that Ready may have, as label values have them.
+const STATUSES: [&str; 3] = ["true", "false", "unknown"];
+/// The kinds of objects.
+const KINDS: [&str; 2] = ["platform", "project"];
+
+/// An object.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ObjectName {
+    /// `platform` or `project`.
+    pub kind: &'static str,
+    /// Empty for a platform.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+}
+
+/// Since when an object is not Ready.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Unready {
+    since: Timestamp,
+    after: &'static str,
+}
+
+#[derive(Debug)]
+struct Standing {
+    ready: &'static str,
+    unready: Option<Unready>,
+    shown: Vec<Shown>,
+}
+
+/// A condition that is shown, in as little memory as it takes.
+#[derive(Debug)]
+struct Shown {
+    type_: Box<str>,
+    status: &'static str,
+    reason: Box<str>,
+}
+
+/// All objects; see the module.
+#[derive(Debug)]
+pub(super) struct Objects {
+    standings: Mutex<BTreeMap<ObjectName, Standing>>,
+    each: AtomicBool,
+}
+
+impl Default for Objects {
+    fn default() -> Self {
+        Self { standings: Mutex::default(), each: AtomicBool::new(true) }
+    }
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct ObjectsLabels {
+    kind: &'static str,
+    ready: &'static str,
+}
+
+impl Objects {
+    /// Whether each object has series of its own.
+    pub(super) fn each(&self, wanted: bool) {
+        self.each.store(wanted, Ordering::Relaxed);
+    }
+
+    /// An object has these conditions now. Answers how long it was not Ready, and after what, where it has just become so.
+    pub(super) fn stands(
+        &self,
+        name: ObjectName,
+        created: Timestamp,
+        conditions: &[Condition],
+        now: Timestamp,
+    ) -> Option<(&'static str, Duration)> {
+        let ready = conditions.iter().find(|condition| condition.type_ == ConditionType::Ready.as_str())?;
+        let status = status_of(ready);
+        let mut standings = self.lock();
+        let unready = match standings.get(&name) {
+            Some(standing) => standing.unready,
+            None if elapsed(created, now) < NEW => Some(Unready { since: created, after: "creation" }),
+            None if status == "true" => None,
+            None => Some(Unready { since: ready.last_transition_time.0, after: "change" }),
+        };
+        let (unready, took) = match (status, unready) {
+            ("true", Some(Unready { since, after })) => (None, Some((after, elapsed(since, now)))),
+            ("true", None) => (None, None),
+            (_, unready) => (unready.or(Some(Unready { since: now, after: "change" })), None),
+        };
+        let shown = conditions.iter().filter(|condition| is_shown(condition)).map(|condition| Shown {
+            type_: snake(&condition.type_).into(),
+            status: status_of(condition),
+            reason: snake(&condition.reason).into(),
+        });
+        let standing = Standing { ready: status, unready, shown: shown.collect() };
+        standings.insert(name, standing);
+        took
+    }
+
+    /// An object is gone, or somebody else's.
+    pub(super) fn gone(&self, name: &ObjectName) {
+        self.lock().remove(name);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<ObjectName, Standing>> {
+        self.standings.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn status_of(condition: &Condition) -> &'static str {
+    match condition.status.as_str() {
+        "True" => "true",
+        "False" => "false",
+        _ => "unknown",
+    }
+}
+
+/// What holds for the object as a whole, and each resource that is neither as declared nor unwanted.
+fn is_shown(condition: &Condition) -> bool {
+    let whole = [ConditionType::Ready, ConditionType::Reconciling, ConditionType::Stalled];
+    whole.iter().any(|type_| type_.as_str() == condition.type_)
+        || (condition.status != "True" && condition.reason != Reason::Disabled.as_str())
+}
+
+impl Collector for Objects {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+        let standings = self.lock();
+        let mut counts: BTreeMap<(&str, &str), i64> = BTreeMap::new();
+        for (name, standing) in standings.iter() {
+            *counts.entry((name.kind, standing.ready)).or_default() += 1;
+        }
+        let declared = &table::OBJECTS;
+        let help = format!("{}.", declared.help);
+        let mut family = encoder.encode_descriptor(declared.name, &help, None, MetricType::Gauge)?;
+        for (kind, ready) in KINDS.into_iter().flat_map(|kind| STATUSES.map(|ready| (kind, ready))) {
+            let count = counts.get(&(kind, ready)).copied().unwrap_or_default();
+            ConstGauge::new(count).encode(family.encode_family(&ObjectsLabels { kind, ready })?)?;
+        }
+        if !self.each.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        let declared = &table::CONDITION;
+        let help = format!("{}.", declared.help);
+        let mut family = encoder.encode_descriptor(declared.name, &help, None, MetricType::Gauge)?;
+        for (ObjectName { kind, namespace, name }, standing) in standings.iter() {
+            for Shown { type_, status, reason } in &standing.shown {
+                let labels = [
+                    ("kind", *kind),
+                    ("object_namespace", namespace),
+                    ("name", name),
+                    ("type", type_),
+                    ("status", status),
+                    ("reason", reason),
+                ];
+                ConstGauge::new(1_i64).encode(family.encode_family(&labels)?)?;
+            }
+        }
+        Ok(())
+    }
+}
