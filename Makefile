@@ -74,10 +74,10 @@ test-tools: ## the scripts behind these targets
 	tests/tools/selftest
 
 .PHONY: test-templates
-test-templates: ## templates and policies through their linters, the functions' own tests, the setup guide, the seed code check-in
+test-templates: ## templates and policies through their linters, the functions' own tests, the setup guide, the seed code check-in, dashboard and alerts
 	$(INSTALL) python
 	failed=0
-	for folder in templates lambda setup check_in; do
+	for folder in templates lambda setup check_in observability; do
 	  echo "tests/python/$$folder"
 	  $(ALIVE) "testing $$folder" $(PYTHON) -B -m unittest discover --quiet --start-directory "tests/python/$$folder" || failed=1
 	done
