@@ -212,6 +212,11 @@ impl Region {
     pub fn dns_suffix(&self) -> &'static str {
         Partition::of(self).dns_suffix
     }
+
+    /// Host of AWS's console in the region.
+    pub fn console(&self) -> String {
+        format!("{self}.{}", Partition::of(self).console)
+    }
 }
 
 /// A role that SageMaker's console makes for projects (AWS docs, sagemaker-projects-studio-updates).

@@ -35,6 +35,8 @@ use crate::crd::status::{ArtifactStatus, CatalogStatus, Intent, Placement, Trigg
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
     printcolumn(name = "Deletion", type_ = "string", json_path = ".status.deletionPolicy", priority = 1),
     printcolumn(name = "Jenkins", type_ = "string", json_path = ".spec.jenkins.url", priority = 1),
+    printcolumn(name = "Product", type_ = "string", json_path = ".status.catalog.productUrl", priority = 1),
+    printcolumn(name = "Logs", type_ = "string", json_path = ".status.trigger.logsUrl", priority = 1),
     printcolumn(
         name = "Message",
         type_ = "string",

@@ -7,6 +7,7 @@
 pub mod generate;
 pub mod identifiers;
 mod intent;
+mod jobs_status;
 pub mod mlops_platform;
 pub mod partitions;
 pub mod placement;

@@ -1,4 +1,4 @@
-//! AWS's partitions: which regions each has, and the domain of its services. The one table of this, from AWS's own
+//! AWS's partitions: which regions each has, and the domains of its services and its console. The one table of this, from AWS's own
 //! metadata (`partitions.json`, which every SDK holds and hides; a test compares this with what the SDK makes of a
 //! region). It knows no single region, so that a new one needs no release.
 
@@ -20,16 +20,29 @@ pub struct Partition {
     pub begins: &'static [&'static str],
     /// Domain of its services' hosts.
     pub dns_suffix: &'static str,
+    /// Domain of its console, which has a host for each region below it.
+    pub console: &'static str,
 }
 
 /// The partition of each region that begins like none of [`PARTITIONS`], as SDKs have it.
-const COMMERCIAL: Partition = Partition { name: "aws", begins: &[], dns_suffix: "amazonaws.com" };
+const COMMERCIAL: Partition =
+    Partition { name: "aws", begins: &[], dns_suffix: "amazonaws.com", console: "console.aws.amazon.com" };
 
 /// The others that the operator works in.
 const PARTITIONS: [Partition; 3] = [
-    Partition { name: "aws-cn", begins: &["cn-"], dns_suffix: "amazonaws.com.cn" },
-    Partition { name: "aws-eusc", begins: &["eusc-"], dns_suffix: "amazonaws.eu" },
-    Partition { name: "aws-us-gov", begins: &["us-gov-"], dns_suffix: "amazonaws.com" },
+    Partition { name: "aws-cn", begins: &["cn-"], dns_suffix: "amazonaws.com.cn", console: "console.amazonaws.cn" },
+    Partition {
+        name: "aws-eusc",
+        begins: &["eusc-"],
+        dns_suffix: "amazonaws.eu",
+        console: "console.amazonaws-eusc.eu",
+    },
+    Partition {
+        name: "aws-us-gov",
+        begins: &["us-gov-"],
+        dns_suffix: "amazonaws.com",
+        console: "console.amazonaws-us-gov.com",
+    },
 ];
 
 impl Partition {

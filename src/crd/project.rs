@@ -30,6 +30,8 @@ use crate::crd::status::MlopsProjectStatus;
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
     printcolumn(name = "Deletion", type_ = "string", json_path = ".status.deletionPolicy", priority = 1),
     printcolumn(name = "Folder", type_ = "string", json_path = ".status.jobs.folder", priority = 1),
+    printcolumn(name = "Jenkins", type_ = "string", json_path = ".status.jobs.url", priority = 1),
+    printcolumn(name = "Stack", type_ = "string", json_path = ".status.project.stackEventsUrl", priority = 1),
     printcolumn(name = "Message", type_ = "string", json_path = r#".status.conditions[?(@.type=="Ready")].message"#, priority = 1),
     validation = Rule::new("has(self.spec.projectName) || (size(self.metadata.name) <= 32 && self.metadata.name.matches('^[a-zA-Z](-*[a-zA-Z0-9])*$'))").message("metadata.name cannot serve as the project's name (at most 32 letters, digits and hyphens, starting with a letter): set spec.projectName")
 )]

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 pub use super::intent::Intent;
 pub(crate) use super::intent::intents;
+pub use super::jobs_status::{JobStatus, JobsStatus};
 pub use super::placement::{CaBundleKind, CaBundleReference, Placement};
 use super::project::DeletionPolicy;
 pub use super::trigger_status::TriggerStatus;
@@ -335,6 +336,9 @@ pub struct CatalogStatus {
     pub artifact_id: String,
     /// Name of that version: `v-` and the first twelve digits of the template's SHA-256.
     pub version: String,
+    /// The product in AWS's console.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub product_url: Option<String>,
 }
 
 /// The SageMaker project.
@@ -352,6 +356,13 @@ pub struct ProjectStatus {
     pub bucket: String,
     /// Name of the model package group that pipelines register models in; an approval there starts jobs.
     pub model_package_group: String,
+    /// Where SageMaker Studio is opened: the project and its model package group are shown there, and have no address that
+    /// does not depend on who opens it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub studio_url: Option<String>,
+    /// What the project's stack does and has done, in AWS's console.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stack_events_url: Option<String>,
     /// When AWS last began or finished changing the project; what `repositories` says is as of then.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_modified: Option<String>,
@@ -376,15 +387,4 @@ fn repositories(generator: &mut SchemaGenerator) -> Schema {
     json_schema!({
         "type": "array", "maxItems": 4, "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"], "items": repository
     })
-}
-
-/// The Jenkins jobs.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(default, rename_all = "camelCase")]
-pub struct JobsStatus {
-    /// Path of the Jenkins folder that holds the jobs; empty: they lie at the root.
-    pub folder: String,
-    /// Addresses of the jobs in Jenkins, in this order: preprocess, modelbuild, modeldeploy, and modeldeploy-endpoint
-    /// where there is one.
-    pub urls: Vec<String>,
 }

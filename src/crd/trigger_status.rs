@@ -10,6 +10,12 @@ use serde::{Deserialize, Serialize};
 pub struct TriggerStatus {
     /// ARN of the CloudFormation stack that holds the rule, the queues and the Lambda.
     pub stack_id: String,
+    /// What its stack does and has done, in AWS's console.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stack_events_url: Option<String>,
+    /// What its function says, in AWS's console.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub logs_url: Option<String>,
     /// True while events have waited in its queue for more than half an hour, since jobs cannot be started.
     #[serde(skip_serializing_if = "is_false")]
     pub waiting_messages: bool,

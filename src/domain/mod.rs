@@ -9,6 +9,7 @@ pub mod external_resource;
 pub mod fault;
 pub mod grants;
 pub mod identity;
+pub mod links;
 pub mod outcome;
 pub mod platform;
 pub mod problem;

@@ -126,17 +126,21 @@ fn free_texts(status: &mut MlopsProjectStatus) -> Vec<&mut String> {
     }
     if let Some(catalog) = catalog {
         texts.push(&mut catalog.version);
+        texts.extend(catalog.product_url.as_mut());
     }
     if let Some(project) = project {
         texts.extend([&mut project.bucket, &mut project.model_package_group]);
+        texts.extend(project.stack_events_url.as_mut());
         texts.extend(project.repositories.iter_mut().map(|repository| &mut repository.seed_code));
     }
     if let Some(jobs) = jobs {
         texts.push(&mut jobs.folder);
-        texts.extend(jobs.urls.iter_mut());
+        texts.extend(jobs.url.as_mut());
+        texts.extend(jobs.items.iter_mut().map(|job| &mut job.url));
     }
     if let Some(trigger) = trigger {
         texts.push(&mut trigger.stack_id);
+        texts.extend(trigger.stack_events_url.iter_mut().chain(&mut trigger.logs_url));
     }
     texts
 }
@@ -262,10 +266,14 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::crd::status::{JobsStatus, ProjectStatus, RepositoryStatus};
+    use crate::crd::status::{JobStatus, JobsStatus, ProjectStatus, RepositoryStatus};
 
     /// With every sign that some form escapes.
     const TOKEN: &str = "22f00d\"f00d\\f00d/f00d+f00d=f00d&<f00d>'é~~???>>> f00d*(!)";
+
+    fn job(url: &str) -> JobStatus {
+        JobStatus { name: "preprocess".to_owned(), url: url.to_owned() }
+    }
 
     fn cleaned(secrets: &[&str], text: &str) -> String {
         let secrets: Vec<Secret> = secrets.iter().map(|text| Secret::new(*text)).collect();
@@ -364,7 +372,7 @@ mod tests {
             format!("which holds parameter {}", &TOKEN[..9])
         );
         let mut status = MlopsProjectStatus {
-            jobs: Some(JobsStatus { urls: vec![TOKEN.into()], ..JobsStatus::default() }),
+            jobs: Some(JobsStatus { items: vec![job(TOKEN)], ..JobsStatus::default() }),
             ..MlopsProjectStatus::default()
         };
         let before = status.clone();
@@ -389,7 +397,7 @@ mod tests {
                 repositories: vec![RepositoryStatus { name: "build".into(), seed_code: text.into() }],
                 ..ProjectStatus::default()
             }),
-            jobs: Some(JobsStatus { urls: vec![format!("https://ci.example/{text}")], ..JobsStatus::default() }),
+            jobs: Some(JobsStatus { items: vec![job(&format!("https://ci.example/{text}"))], ..JobsStatus::default() }),
             ..MlopsProjectStatus::default()
         };
         let place = crate::fixture::place();

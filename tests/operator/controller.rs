@@ -36,7 +36,7 @@ async fn a_project_comes_to_be_stays_quiet_and_goes_without_a_trace() {
     );
     let status = harness.object().unwrap()["status"].clone();
     assert!(status["project"]["id"].as_str().unwrap().starts_with("p-"));
-    assert_eq!(status["jobs"]["urls"].as_array().unwrap().len(), 3);
+    assert_eq!(status["jobs"]["items"].as_array().unwrap().len(), 3);
 
     let (calls, writes) = (harness.sandbox.calls().len(), harness.kubernetes.calls().len());
     tokio::time::sleep(Duration::from_mins(70)).await;

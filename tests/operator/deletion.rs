@@ -277,7 +277,7 @@ async fn a_build_that_runs_does_not_hold_up_the_deletion() {
     harness.start();
     harness.apply(Harness::manifest());
     harness.until_condition("Ready=True/Succeeded", Duration::from_mins(2)).await;
-    let url = harness.object().unwrap()["status"]["jobs"]["urls"][0].as_str().unwrap().to_owned();
+    let url = harness.object().unwrap()["status"]["jobs"]["items"][0]["url"].as_str().unwrap().to_owned();
     let path = url.strip_prefix("https://ci.example").unwrap();
     harness.jenkins("POST", &format!("{path}buildWithParameters"), "").await;
     tokio::time::sleep(Duration::from_secs(5)).await;

@@ -700,7 +700,7 @@ async fn jenkins_may_live_behind_a_path_prefix() {
     manifest["spec"]["platform"]["jenkins"]["url"] = json!("https://ci.example/jenkins");
     harness.apply(manifest);
     harness.until_condition("Ready=True/Succeeded", std::time::Duration::from_mins(2)).await;
-    let urls = harness.object().unwrap()["status"]["jobs"]["urls"].to_string();
+    let urls = harness.object().unwrap()["status"]["jobs"]["items"].to_string();
     assert!(urls.contains("https://ci.example/jenkins/job/taxi-fares/"), "{urls}");
     harness.delete();
     harness.until_gone(std::time::Duration::from_mins(10)).await;

@@ -80,7 +80,7 @@ impl Scene {
 
     /// The models that the deploy job was built for, in the order of the builds.
     async fn builds(&self) -> Vec<String> {
-        let url = self.status("/status/jobs/urls/2");
+        let url = self.status("/status/jobs/items/2/url");
         let job = url.as_str().unwrap().trim_start_matches("https://ci.example").trim_end_matches('/').to_owned();
         let tree = "builds[number,actions[parameters[name,value]]]";
         let told = self.harness.jenkins("GET", &format!("{job}/api/json?tree={tree}"), "").await;

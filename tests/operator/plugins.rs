@@ -52,9 +52,9 @@ async fn the_plugin_that_declarative_jenkinsfiles_need_is_a_remark_until_a_build
     assert_eq!(story.writes() - writes, 0, "a job was written again");
     assert_eq!((story.ready(), story.condition("JobsReady").1), (true, "PluginMissing".to_owned()));
     story.harness.sandbox.world(|world| world.jenkins.plugins.insert(plugin.to_owned(), version));
-    let urls = story.project().unwrap()["status"]["jobs"]["urls"].clone();
-    for url in urls.as_array().unwrap() {
-        let path = url.as_str().unwrap().strip_prefix("https://ci.example").unwrap();
+    let jobs = story.project().unwrap()["status"]["jobs"]["items"].clone();
+    for job in jobs.as_array().unwrap() {
+        let path = job["url"].as_str().unwrap().strip_prefix("https://ci.example").unwrap();
         story.harness.jenkins("POST", &format!("{path}buildWithParameters"), "").await;
     }
     story.pass(Duration::from_mins(75)).await;

@@ -62,8 +62,8 @@ async fn a_restart_calls_nobody_at_first_and_looks_at_everything_within_the_hour
     };
     let before = versions(&harness);
     // Somebody deletes a job while no operator runs.
-    let jobs = &harness.kubernetes.object("mlopsprojects", NAMESPACE, "tips").unwrap()["status"]["jobs"]["urls"];
-    let path = jobs[0].as_str().unwrap().trim_start_matches("https://ci.example").to_owned();
+    let jobs = &harness.kubernetes.object("mlopsprojects", NAMESPACE, "tips").unwrap()["status"]["jobs"]["items"];
+    let path = jobs[0]["url"].as_str().unwrap().trim_start_matches("https://ci.example").to_owned();
     harness.jenkins("POST", &format!("{path}doDelete"), "").await;
 
     let calls = harness.sandbox.requests();

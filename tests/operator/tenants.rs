@@ -224,7 +224,7 @@ fn copy_artifacts(harness: &Harness) {
 
 /// The victim's marker in the description of a job beside the neighbour's.
 async fn copy_markers(harness: &Harness) {
-    let job = harness.object().unwrap()["status"]["jobs"]["urls"][0].as_str().unwrap().to_owned();
+    let job = harness.object().unwrap()["status"]["jobs"]["items"][0]["url"].as_str().unwrap().to_owned();
     let path = job.strip_prefix("https://ci.example").unwrap();
     let document = harness.jenkins("GET", &format!("{path}config.xml"), "").await;
     harness.jenkins("POST", "/job/other/createItem?name=copied", &document).await;

@@ -81,8 +81,9 @@ async fn a_user_of_its_own_starts_jobs_and_does_nothing_else() {
     assert!(harness.conditions().contains(&"TriggerReady=True/InSync".to_owned()), "{:?}", harness.conditions());
     assert!(function_has(&harness, "starter", TOKEN));
 
-    let urls = harness.object().unwrap()["status"]["jobs"]["urls"].clone();
-    let job = urls[2].as_str().unwrap().trim_start_matches("https://ci.example").trim_end_matches('/').to_owned();
+    let jobs = harness.object().unwrap()["status"]["jobs"]["items"].clone();
+    let job =
+        jobs[2]["url"].as_str().unwrap().trim_start_matches("https://ci.example").trim_end_matches('/').to_owned();
     let build = format!("{job}/buildWithParameters");
     assert_eq!(post(&harness, "starter", TOKEN, &build).await, (201, String::new()));
     tokio::time::sleep(Duration::from_mins(5)).await;

@@ -12,6 +12,7 @@ use crate::crd::identifiers::{PortfolioId, ProductId, RoleArn};
 use crate::crd::status::{CatalogStatus, MlopsProjectStatus, Placement, Reason};
 use crate::domain::external_resource::{Attempts, Decision, ExternalResource, Goal, ResourceKind, StepKey, Wait};
 use crate::domain::identity::{Identity, Owned};
+use crate::domain::links;
 use crate::domain::platform::{Platform, Principal};
 use crate::resources::artifact_bucket::Artifacts;
 use crate::resources::prerequisites::OperatorPrincipal;
@@ -264,12 +265,13 @@ impl ExternalResource for CatalogProduct {
         existing.chain(observed.missing.iter().map(|id| (id.clone(), false))).collect()
     }
 
-    fn show(_placement: &Placement, output: Option<&ProvisioningTarget>, status: &mut MlopsProjectStatus) {
+    fn show(placement: &Placement, output: Option<&ProvisioningTarget>, status: &mut MlopsProjectStatus) {
         status.catalog = output.map(|target| CatalogStatus {
             portfolio_id: target.portfolio_id.to_string(),
             product_id: target.product_id.to_string(),
             artifact_id: target.artifact_id.clone(),
             version: target.artifact_name.clone(),
+            product_url: Some(links::product(&placement.region, &target.product_id)),
         });
     }
 

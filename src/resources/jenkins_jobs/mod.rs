@@ -7,7 +7,7 @@
 use jiff::Timestamp;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-use crate::crd::status::{JobsStatus, MlopsProjectStatus, Placement, Reason};
+use crate::crd::status::{JobStatus, JobsStatus, MlopsProjectStatus, Placement, Reason};
 use crate::domain::external_resource::{Attempts, Decision, ExternalResource, Goal, Remark, ResourceKind, StepKey};
 use crate::domain::identity::Identity;
 use crate::domain::project::{Project, Repository, RepositoryRole};
@@ -252,8 +252,13 @@ impl ExternalResource for JenkinsJobs {
     }
 
     fn show(placement: &Placement, output: Option<&Jobs>, status: &mut MlopsProjectStatus) {
-        let folder = || placement.jenkins_folder.join("/");
-        status.jobs = output.map(|jobs| JobsStatus { folder: folder(), urls: jobs.urls.clone() });
+        let base = placement.jenkins_url.trim_end_matches('/');
+        let named = |url: &String| JobStatus { name: role_name(url).to_owned(), url: url.clone() };
+        status.jobs = output.map(|jobs| JobsStatus {
+            folder: placement.jenkins_folder.join("/"),
+            url: Some(format!("{base}{}/", item_path(&placement.jenkins_folder))),
+            items: jobs.urls.iter().map(named).collect(),
+        });
     }
 
     fn remark(output: &Jobs) -> Option<Remark> {
@@ -264,6 +269,13 @@ impl ExternalResource for JenkinsJobs {
         let folder = placement.jenkins_folder.join("/");
         Some(format!("Jenkins jobs in folder \"{folder}\" of {}", placement.jenkins_url))
     }
+}
+
+/// What the job at this address is for: the end of its name.
+fn role_name(url: &str) -> &str {
+    let name = url.trim_end_matches('/');
+    let ends = |suffix: &&str| name.strip_suffix(suffix).is_some_and(|before| before.ends_with('-'));
+    RepositoryRole::ALL.iter().map(|role| role.suffix()).find(ends).unwrap_or_default()
 }
 
 /// What is worth knowing about jobs that are as declared: each sentence with what to do, the first with its reason.

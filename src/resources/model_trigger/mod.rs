@@ -11,6 +11,7 @@ use crate::crd::identifiers::RoleArn;
 use crate::crd::status::{MlopsProjectStatus, Placement, Reason, TriggerStatus};
 use crate::domain::external_resource::{Attempts, Decision, ExternalResource, Goal, Remark, ResourceKind, StepKey};
 use crate::domain::identity::{FINGERPRINT_TAG, Identity, Owned, Ownership, digest};
+use crate::domain::links;
 use crate::domain::platform::Platform;
 use crate::domain::problem::Problem;
 use crate::domain::secret::Secret;
@@ -234,11 +235,18 @@ impl ExternalResource for ModelTrigger {
         observed.queues.as_ref().map(Queues::notices).unwrap_or_default()
     }
 
-    fn show(_placement: &Placement, output: Option<&Trigger>, status: &mut MlopsProjectStatus) {
+    fn show(placement: &Placement, output: Option<&Trigger>, status: &mut MlopsProjectStatus) {
+        let before = status.trigger.take();
         status.trigger = output.map(|trigger| {
-            let queues = trigger.queues.as_ref();
+            let (queues, region) = (trigger.queues.as_ref(), &placement.region);
+            // Where nothing is said of the log group, it is that of the same stack as before.
+            let before = before.filter(|before| before.stack_id == trigger.stack_id);
+            let logs = queues.map(|queues| queues.log_group.as_str()).filter(|group| !group.is_empty());
+            let logs = logs.map(|group| links::log_group(region, group));
             TriggerStatus {
                 stack_id: trigger.stack_id.clone(),
+                stack_events_url: Some(links::stack_events(region, &trigger.stack_id)),
+                logs_url: logs.or_else(|| before.and_then(|before| before.logs_url)),
                 waiting_messages: queues.is_some_and(|queues| queues.waiting),
                 dead_messages: queues.is_some_and(|queues| queues.dead),
                 replay_command: queues.and_then(Queues::replay),

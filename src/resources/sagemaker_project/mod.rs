@@ -12,6 +12,7 @@ use crate::crd::identifiers::ProductId;
 use crate::crd::status::{MlopsProjectStatus, Placement, ProjectStatus, RepositoryStatus};
 use crate::domain::external_resource::{Attempts, Decision, ExternalResource, Goal, ResourceKind, StepKey};
 use crate::domain::identity::Identity;
+use crate::domain::links;
 use crate::domain::problem::{Left, Problem};
 use crate::domain::project::{ParameterValue, Project, RepositoryRole};
 use crate::resources::artifact_bucket::ObjectVersion;
@@ -92,7 +93,9 @@ pub struct ObservedProject {
     pub parameters: BTreeMap<String, String>,
     /// Its tags; empty on the record of a deleted one.
     pub tags: BTreeMap<String, String>,
-    /// What it was launched as; `None`: not asked.
+    /// Id of the provisioned product that it was launched as, once there is one.
+    pub provisioned_id: Option<String>,
+    /// How that stands; `None`: not asked.
     pub provisioned: Option<ProvisionedProduct>,
     /// When it was made.
     pub created: Timestamp,
@@ -256,8 +259,8 @@ pub struct ProjectRef {
 pub struct Provisioned {
     /// For jobs and trigger.
     pub project_ref: ProjectRef,
-    /// What Service Catalog provisioned for it: `pp-…`; `None` while AWS is working on the project, or where that was not asked.
-    pub provisioned_product_id: Option<String>,
+    /// Id of its provisioned product, after which its stack is named.
+    pub provisioned_id: Option<String>,
     /// What became of it; `None` while AWS is working on the project.
     pub seeded: Option<Seeded>,
 }
@@ -351,8 +354,8 @@ impl ExternalResource for SagemakerProject {
         observed.project.as_ref().is_some_and(|project| project.status != Status::DeleteCompleted)
     }
 
-    fn show(_placement: &Placement, output: Option<&Provisioned>, status: &mut MlopsProjectStatus) {
-        status.project = output.map(|output| shown(output, status.project.as_ref()));
+    fn show(placement: &Placement, output: Option<&Provisioned>, status: &mut MlopsProjectStatus) {
+        status.project = output.map(|output| shown(placement, output, status.project.as_ref()));
     }
 
     fn whereabouts(placement: &Placement, _status: &MlopsProjectStatus) -> Option<String> {
@@ -362,22 +365,27 @@ impl ExternalResource for SagemakerProject {
 }
 
 /// What the status shows: where AWS is working on the same project, what an earlier observation said of its seed code.
-fn shown(output: &Provisioned, before: Option<&ProjectStatus>) -> ProjectStatus {
-    let Provisioned { project_ref, provisioned_product_id, seeded } = output;
+fn shown(placement: &Placement, output: &Provisioned, before: Option<&ProjectStatus>) -> ProjectStatus {
+    let Provisioned { project_ref, provisioned_id, seeded } = output;
+    let Placement { account_id, region, .. } = placement;
     let before = before.filter(|before| before.id == project_ref.project_id);
     let (last_modified, repositories) = match (seeded, before) {
         (Some(seeded), _) => (Some(seeded.as_of.clone()), seeded.statuses()),
         (None, Some(before)) => (before.last_modified.clone(), before.repositories.clone()),
-        (None, _) => (None, Vec::new()),
+        (None, None) => (None, Vec::new()),
     };
+    // Service Catalog names a stack after the account and the provisioned product.
+    let stack = provisioned_id.as_ref().map(|id| links::stack_events(region, &format!("SC-{account_id}-{id}")));
     ProjectStatus {
         id: project_ref.project_id.clone(),
         arn: project_ref.project_arn.clone(),
-        provisioned_product_id: provisioned_product_id
+        provisioned_product_id: provisioned_id
             .clone()
             .or_else(|| before.and_then(|before| before.provisioned_product_id.clone())),
         bucket: project_ref.bucket.clone(),
         model_package_group: project_ref.model_package_group.clone(),
+        studio_url: Some(links::studio(region)),
+        stack_events_url: stack.or_else(|| before.and_then(|before| before.stack_events_url.clone())),
         last_modified,
         repositories,
     }

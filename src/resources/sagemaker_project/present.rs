@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::failed::{delete, delete_failed, rests, told, unknown};
 use super::product;
 use super::{
-    Action, Desired, Observed, ObservedProject, Provisioned, RESOURCE, Status, project_ref, recorded, seed_code,
+    Action, Desired, Observed, ObservedProject, Provisioned, RESOURCE, Seeded, Status, project_ref, recorded, seed_code,
 };
 use crate::crd::status::Reason;
 use crate::domain::external_resource::{Attempts, Change, Decision, Step, Wait};
@@ -52,11 +52,7 @@ pub(super) fn decide(
             );
         }
     }
-    let early = Some(Provisioned {
-        project_ref: project_ref(&desired.name, &project.id, &project.arn),
-        provisioned_product_id: None,
-        seeded: None,
-    });
+    let early = Some(known(&desired.name, project, None));
     match &project.status {
         Status::Pending | Status::CreateInProgress => wait("SageMaker is creating the project", project.created, early),
         Status::UpdateInProgress => wait("SageMaker is updating the project", project.modified, early),
@@ -177,11 +173,15 @@ fn settled(desired: &Desired, project: &ObservedProject, attempts: &Attempts) ->
     }
     steps.extend(retag(desired, project));
     if steps.is_empty() {
-        let project_ref = project_ref(&desired.name, &project.id, &project.arn);
-        let provisioned_product_id = project.provisioned.as_ref().map(|provisioned| provisioned.id.clone());
-        return Decision::InSync(Provisioned { project_ref, provisioned_product_id, seeded: project.seeded.clone() });
+        return Decision::InSync(known(&desired.name, project, project.seeded.clone()));
     }
     Decision::Act(steps)
+}
+
+/// What is handed on of a project.
+fn known(name: &str, project: &ObservedProject, seeded: Option<Seeded>) -> Provisioned {
+    let project_ref = project_ref(name, &project.id, &project.arn);
+    Provisioned { project_ref, provisioned_id: project.provisioned_id.clone(), seeded }
 }
 
 /// Writes the project's id down, unless it is.

@@ -89,6 +89,7 @@ fn project(status: &str) -> ObservedProject {
         created: at(NOW - 120),
         modified: at(NOW - 60),
         seeded: None,
+        provisioned_id: None,
         provisioned: None,
     }
 }

@@ -34,7 +34,7 @@ fn expected(object: &Value) -> Expected {
     }
     // The status lists them as preprocess, modelbuild, modeldeploy, modeldeploy-endpoint.
     let places = texts("jobs").map(|job| if job == "Endpoint" { 3 } else { 2 });
-    let url = |place: usize| object["status"]["jobs"]["urls"][place].as_str().unwrap_or_default().to_owned();
+    let url = |place: usize| object["status"]["jobs"]["items"][place]["url"].as_str().unwrap_or_default().to_owned();
     Expected::Builds(places.map(url).collect())
 }
 
@@ -176,7 +176,7 @@ mod tests {
             ("both", json!({"approvalStatuses": ["Approved"], "jobs": ["Deploy", "Endpoint"]}), builds(&["c", "d"])),
         ];
         for (case, trigger, urls) in rows {
-            let object = json!({"spec": {"modelTrigger": trigger}, "status": {"jobs": {"urls": ["a", "b", "c", "d"]}}});
+            let object = json!({"spec": {"modelTrigger": trigger}, "status": {"jobs": {"items": [{"url": "a"}, {"url": "b"}, {"url": "c"}, {"url": "d"}]}}});
             match (expected(&object), urls) {
                 (Expected::Builds(found), Some(urls)) => assert_eq!(found, urls, "{case}"),
                 (Expected::Nothing(_), None) => {}

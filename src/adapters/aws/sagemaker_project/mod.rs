@@ -143,10 +143,12 @@ impl SagemakerProjectActuator {
             created,
             modified: output.last_modified_time().map_or(created, |time| moment(Some(time))),
             seeded: None,
+            provisioned_id: None,
             provisioned: None,
         };
         let product = output.service_catalog_provisioned_product_details();
         let product = product.and_then(|product| product.provisioned_product_id());
+        project.provisioned_id = product.map(str::to_owned);
         project.seeded = self.seeded(&project, product).await?;
         let complete = matches!(project.status, Status::CreateCompleted | Status::UpdateCompleted);
         if let Some(product) = product.filter(|_| complete && self.purpose == Purpose::Keep) {

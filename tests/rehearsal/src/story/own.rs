@@ -60,7 +60,7 @@ impl Story<'_> {
         let tags = self.stage.aws.sagemaker.list_tags().resource_arn(arn).send().await;
         let tags = tags.map_err(|error| format!("cannot list the tags of {arn}: {error:?}"))?;
         let tag = tags.tags().iter().find(|tag| tag.key() == Some(TAG.0)).and_then(|tag| tag.value());
-        let url = object["status"]["jobs"]["urls"][0].as_str().unwrap_or_default();
+        let url = object["status"]["jobs"]["items"][0]["url"].as_str().unwrap_or_default();
         let configuration = self.stage.jenkins(&format!("{}/config.xml", path_of(url))).await?;
         self.arrived("description in SageMaker", project.project_description(), Some(DESCRIPTION))?;
         let wanted = patch["spec"]["tags"][TAG.0].as_str();

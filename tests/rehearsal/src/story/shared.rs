@@ -84,7 +84,7 @@ impl Story<'_> {
 
     /// Somebody deletes a job of a project, and it comes back.
     async fn mend(&mut self, target: &Target, object: &Value, limit: Duration) -> Result<(), String> {
-        let url = object["status"]["jobs"]["urls"][0].as_str().unwrap_or_default();
+        let url = object["status"]["jobs"]["items"][0]["url"].as_str().unwrap_or_default();
         let path = path_of(url);
         self.display
             .heading(&format!("Somebody deletes a job of {} in Jenkins, and a look is asked for", target.title()));
