@@ -98,15 +98,7 @@ impl fmt::Debug for Budgets {
 
 impl fmt::Display for Withheld {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let BudgetLabels { service, account, region } = &self.place;
-        match (service.as_str(), account.as_str()) {
-            (JENKINS, server) => write!(f, "Jenkins at {server}")?,
-            (service, OPERATOR) => write!(f, "{service} in the operator's own account")?,
-            (service, account) => write!(f, "{service} in account {account}")?,
-        }
-        if !region.is_empty() {
-            write!(f, " and {region}")?;
-        }
+        f.write_str(&named(&self.place))?;
         // Halves of a second are of no use to anybody.
         let until = self.until.round(jiff::Unit::Second).unwrap_or(self.until);
         write!(f, " takes no more calls for now; the next may go at {until}")
@@ -114,6 +106,17 @@ impl fmt::Display for Withheld {
 }
 
 impl std::error::Error for Withheld {}
+
+/// A place as people call it.
+pub fn named(place: &Place) -> String {
+    let BudgetLabels { service, account, region } = place;
+    let named = match (service.as_str(), account.as_str()) {
+        (JENKINS, server) => format!("Jenkins at {server}"),
+        (service, OPERATOR) => format!("{service} in the operator's own account"),
+        (service, account) => format!("{service} in account {account}"),
+    };
+    if region.is_empty() { named } else { format!("{named} and {region}") }
+}
 
 impl Withheld {
     /// As the fault of what was attempted.

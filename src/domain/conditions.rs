@@ -468,16 +468,16 @@ mod tests {
 
     #[test]
     fn event_notes_come_once_per_change() {
-        use crate::domain::events::event_notes;
+        use crate::domain::events::turn_notes;
         let report = observed(Phase::Apply, vec![(ResourceKind::CatalogProduct, stuck())]);
         let after = conditions(&report, &[]);
-        let first = event_notes(&report, &[], &after);
+        let first = turn_notes(&report, &[], &after);
         assert_eq!(first.len(), 1);
         assert!(first[0].warning && first[0].reason == "ForeignOwner");
-        assert_eq!(event_notes(&report, &after, &after), []);
+        assert_eq!(turn_notes(&report, &after, &after), []);
         let healed = observed(Phase::Apply, vec![(ResourceKind::CatalogProduct, IN_SYNC)]);
         let now_ready = conditions(&healed, &after);
-        let second = event_notes(&healed, &after, &now_ready);
+        let second = turn_notes(&healed, &after, &now_ready);
         assert_eq!(second.iter().map(|a| a.reason.as_str()).collect::<Vec<_>>(), ["Succeeded"]);
     }
 }

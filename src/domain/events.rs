@@ -1,11 +1,13 @@
-//! What is announced as Kubernetes events: what was done, every change for the worse or back to Ready, and what became of
-//! seed code. Nothing where nothing changed. It decides the words; `controller::events` publishes them.
+//! What is announced as Kubernetes events: what was done, one for each resource, every change for the worse or back to Ready, and
+//! what became of seed code. Nothing where nothing changed. It decides the words; `controller::events` publishes them.
+
+use std::collections::BTreeSet;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
 use crate::crd::status::{ConditionType, ProjectStatus, Reason, RepositoryStatus};
 use crate::domain::external_resource::{Change, ResourceKind};
-use crate::domain::outcome::{ReconcileResult, Report};
+use crate::domain::outcome::{AppliedStep, ReconcileResult, Report};
 
 /// What users read in `kubectl describe`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,19 +20,38 @@ pub struct EventNote {
     pub note: String,
 }
 
-/// What a reconcile has to announce, given the conditions before and after it.
-pub fn event_notes(report: &Report, before: &[Condition], after: &[Condition]) -> Vec<EventNote> {
-    let done = report.applied.iter().map(|step| EventNote {
-        warning: false,
-        reason: past(step.change).to_owned(),
-        note: format!("{} ({})", step.summary, step.reason),
-    });
+/// How many of a resource's steps are told by their own words.
+const TOLD: usize = 2;
+
+/// What was done in a reconcile: one note for each resource, however many steps it took.
+pub fn step_notes(applied: &[AppliedStep]) -> Vec<EventNote> {
+    ResourceKind::ALL.iter().filter_map(|kind| step_note(*kind, applied)).collect()
+}
+
+fn step_note(kind: ResourceKind, applied: &[AppliedStep]) -> Option<EventNote> {
+    let steps: Vec<&AppliedStep> = applied.iter().filter(|step| step.kind == kind).collect();
+    let telling = [Change::Replace, Change::Create, Change::Delete, Change::Update];
+    let change = telling.into_iter().find(|change| steps.iter().any(|step| step.change == *change))?;
+    let told: Vec<&str> = steps.iter().take(TOLD).map(|step| step.summary.as_str()).collect();
+    let count = if steps.len() > 1 { format!("{}, {} steps: ", kind.noun(), steps.len()) } else { String::new() };
+    let more = if steps.len() > TOLD { "; …" } else { "" };
+    // That what is made was missing, and that what goes is being deleted, goes without saying.
+    let plain = |reason: &Reason| matches!(reason, Reason::Missing | Reason::Deleting);
+    let reasons: BTreeSet<Reason> = steps.iter().map(|step| step.reason).filter(|reason| !plain(reason)).collect();
+    let reasons: Vec<&str> = reasons.into_iter().map(Reason::as_str).collect();
+    let why = if reasons.is_empty() { String::new() } else { format!(" ({})", reasons.join(", ")) };
+    let note = format!("{count}{}{more}{why}", told.join("; "));
+    Some(EventNote { warning: false, reason: past(change).to_owned(), note })
+}
+
+/// What has turned in a reconcile, given the conditions before and after it.
+pub fn turn_notes(report: &Report, before: &[Condition], after: &[Condition]) -> Vec<EventNote> {
     let turned = after.iter().filter_map(|condition| {
         let old = before.iter().find(|old| old.type_ == condition.type_);
         let same = old.is_some_and(|old| old.status == condition.status && old.reason == condition.reason);
         if same { None } else { turn(report, condition) }
     });
-    done.chain(turned).collect()
+    turned.collect()
 }
 
 /// What to announce about seed code: what is said of a repository and was not known before.
@@ -86,6 +107,53 @@ fn past(change: Change) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn step(kind: ResourceKind, change: Change, reason: Reason, summary: &str) -> AppliedStep {
+        AppliedStep { kind, change, reason, summary: summary.to_owned() }
+    }
+
+    #[test]
+    fn what_was_done_is_told_in_one_note_for_each_resource() {
+        use ResourceKind::{ArtifactBucket, JenkinsJobs, SagemakerProject};
+        let create = |summary: &str| step(ArtifactBucket, Change::Create, Reason::Missing, summary);
+        let job = |reason, summary: &str| step(JenkinsJobs, Change::Update, reason, summary);
+        let rows = [
+            ("nothing was done", vec![], vec![]),
+            (
+                "one step speaks for itself",
+                vec![step(SagemakerProject, Change::Create, Reason::Missing, "create SageMaker project \"taxi\"")],
+                vec!["Created: create SageMaker project \"taxi\""],
+            ),
+            (
+                "of many the first are told, and how many there were",
+                vec![
+                    create("create bucket \"b\""),
+                    step(ArtifactBucket, Change::Update, Reason::Missing, "set its policy"),
+                    create("upload object \"a\""),
+                    create("upload object \"b\""),
+                ],
+                vec!["Created: artifact bucket, 4 steps: create bucket \"b\"; set its policy; …"],
+            ),
+            (
+                "why something was changed is said once",
+                vec![job(Reason::Drifted, "update job \"a\""), job(Reason::Drifted, "update job \"b\"")],
+                vec!["Updated: Jenkins jobs, 2 steps: update job \"a\"; update job \"b\" (Drifted)"],
+            ),
+            (
+                "each resource has its own, in the order in which they are made",
+                vec![
+                    step(JenkinsJobs, Change::Delete, Reason::Deleting, "delete job \"a\""),
+                    step(ArtifactBucket, Change::Delete, Reason::Deleting, "delete bucket \"b\""),
+                ],
+                vec!["Deleted: delete bucket \"b\"", "Deleted: delete job \"a\""],
+            ),
+        ];
+        for (name, applied, expected) in rows {
+            let notes = step_notes(&applied).into_iter();
+            let told: Vec<String> = notes.map(|EventNote { reason, note, .. }| format!("{reason}: {note}")).collect();
+            assert_eq!(told, expected, "{name}");
+        }
+    }
 
     #[test]
     fn what_became_of_seed_code_is_announced_once() {

@@ -180,6 +180,17 @@ fn what_is_throttled_says_which_service_of_which_account_and_until_when() {
         let named = "CloudFormation in the operator's own account and us-east-1 takes no more calls for now; the next may go at 2026-03-01T10:00:0";
         assert!(said.contains(named), "{said}");
         harness.until_condition("Ready=True/Succeeded", LONG).await;
+        let text = harness.metrics.text();
+        let counted = |start: &str, end: &str| {
+            let start = format!("mlops_operator_{start}");
+            assert!(text.lines().any(|line| line.starts_with(&start) && line.ends_with(end)), "{start} {end}: {text}");
+        };
+        counted("remote_calls_total{service=\"cloudformation\",class=\"read\"", "outcome=\"throttled\"} 1");
+        counted("remote_call_duration_seconds_count{service=\"cloudformation\",class=\"write\"}", "");
+        counted("budget_throttles_total{service=\"cloudformation\"", "} 1");
+        counted("reconcile_wait_seconds_count{kind=\"project\",lane=\"user\"}", "");
+        counted("time_to_ready_seconds_count{kind=\"project\",after=\"creation\"}", " 1");
+        counted("condition{kind=\"project\"", "type=\"ready\",status=\"true\",reason=\"succeeded\"} 1");
     });
 }
 
@@ -245,7 +256,10 @@ async fn the_operators_own_http_client_waits_its_turn_as_well() {
     let aws = factory.connect(&place_in(REGION), "test").await;
     sandbox.fault(Fault::on("sts", "*").nth(1).before(What::ThrottleFor { seconds: 1 }));
     let refused = aws.sts.get_caller_identity().send().await.unwrap_err();
-    assert_eq!(fault("look", &refused).kind, FaultKind::Throttled);
+    let throttled = fault("look", &refused);
+    assert_eq!(throttled.kind, FaultKind::Throttled);
+    let whose = format!("(calls of STS in the operator's own account and {REGION} come too fast)");
+    assert!(throttled.message.ends_with(&whose), "{}", throttled.message);
     let begun = Instant::now();
     let caller = aws.sts.get_caller_identity().send().await.unwrap();
     assert_eq!(caller.account(), Some(ACCOUNT));

@@ -23,8 +23,8 @@ use hyper::body::{Body, Frame, SizeHint};
 use tokio::time::{Instant, Sleep, sleep_until, timeout_at};
 
 use super::clients::CALL_TIMEOUT;
-use super::errors::THROTTLES;
-use crate::adapters::budget::{Budgets, Place};
+use super::errors::{THROTTLED_BY, THROTTLES};
+use crate::adapters::budget::{Budgets, Place, named};
 use crate::metrics::{CallOutcome, Class};
 
 /// Bytes of a refusal that are read: AWS's have less than a hundredth of it.
@@ -91,11 +91,16 @@ impl HttpConnector for InTurn {
             if let Some(sent) = &sent {
                 sent.ended(class);
             }
-            let (answer, refusal) = answer.map_err(|slow| ConnectorError::timeout(slow.into()))??;
-            if let (Some(sent), Some(refusal)) = (sent, refusal) {
+            let (mut answer, refusal) = answer.map_err(|slow| ConnectorError::timeout(slow.into()))??;
+            let throttled = refusal.as_ref().is_some_and(|body| is_throttle(&place.service, &answer, body));
+            if throttled {
+                // Whoever sorts the refusal does not know whose calls come too fast.
+                let _ = answer.headers_mut().try_insert(THROTTLED_BY, named(&place));
+            }
+            if let (Some(sent), Some(_)) = (sent, refusal) {
                 let asked = sent.retry_after(answer.headers().get("retry-after"));
                 match asked {
-                    _ if is_throttle(&place.service, &answer, &refusal) => sent.throttled(asked),
+                    _ if throttled => sent.throttled(asked),
                     Some(asked) => sent.hold(asked),
                     None => {}
                 }

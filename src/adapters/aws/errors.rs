@@ -30,6 +30,9 @@ pub(super) const THROTTLES: [&str; 10] = [
     "ProvisionedThroughputExceededException",
 ];
 
+/// The header in which `budgeted` notes on a refusal whose calls come too fast: service, account and region.
+pub(super) const THROTTLED_BY: &str = "mlops-operator-throttled-by";
+
 /// Sorts an SDK error by what happens next. `attempt` says what was attempted on which object: `create portfolio "x"`.
 /// A caller that knows more about a code or message refines the result.
 pub fn fault<E>(attempt: &str, error: &SdkError<E, HttpResponse>) -> Fault
@@ -41,7 +44,10 @@ where
         SdkError::ServiceError(refused) => {
             let code = refused.err().code().unwrap_or_default();
             let message = refused.err().message().unwrap_or_default();
-            let fault = service_fault(attempt, refused.raw().status().as_u16(), code, message);
+            let mut fault = service_fault(attempt, refused.raw().status().as_u16(), code, message);
+            if let (FaultKind::Throttled, Some(place)) = (fault.kind, refused.raw().headers().get(THROTTLED_BY)) {
+                fault.message = format!("{} (calls of {place} come too fast)", fault.message);
+            }
             Fault { retry_after: retry_after(refused.raw()), ..fault }
         }
         SdkError::TimeoutError(_) => unavailable("no answer in time"),

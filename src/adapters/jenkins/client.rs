@@ -245,7 +245,10 @@ impl JenkinsClient {
         match answer {
             Ok(Ok(response)) => {
                 self.answered();
-                let (parts, body) = response.into_parts();
+                let (mut parts, body) = response.into_parts();
+                if let Ok(server) = HeaderValue::from_str(self.base.authority()) {
+                    parts.headers.insert(errors::SERVER, server);
+                }
                 if let Some(sent) = sent {
                     heed(&sent, parts.status, &parts.headers);
                 }

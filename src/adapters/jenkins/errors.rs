@@ -12,6 +12,9 @@ use crate::crd::status::Reason;
 use crate::domain::fault::{Fault, FaultKind};
 use crate::domain::text::one_line;
 
+/// The header in which the client notes which server has answered.
+pub(super) const SERVER: &str = "mlops-operator-server";
+
 /// Sorts an answer that is no success.
 pub(super) fn refusal(attempt: &str, answer: &Answer) -> Fault {
     let is_jenkins = answer.headers.contains_key("x-jenkins");
@@ -31,7 +34,9 @@ pub(super) fn refusal(attempt: &str, answer: &Answer) -> Fault {
         StatusCode::NOT_FOUND if is_jenkins => said(FaultKind::Conflict, "it, or the folder around it, is gone (404)"),
         StatusCode::TOO_MANY_REQUESTS => {
             let seconds = answer.header("retry-after").and_then(|text| text.trim().parse().ok());
-            Fault { retry_after: seconds.map(Duration::from_secs), ..said(FaultKind::Throttled, "asked to slow down (429)") }
+            let server = answer.header(SERVER).map(|server| format!(" by Jenkins at {server}")).unwrap_or_default();
+            let said = said(FaultKind::Throttled, &format!("asked to slow down{server} (429)"));
+            Fault { retry_after: seconds.map(Duration::from_secs), ..said }
         }
         StatusCode::BAD_GATEWAY | StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT => {
             said(FaultKind::Unavailable, &format!("Jenkins is not available ({status})"))
@@ -198,6 +203,8 @@ mod tests {
         let named = refusal("read it", &answer(403, &[("x-required-permission", "hudson.model.Item.Create")]));
         assert!(named.message.contains("hudson.model.Item.Create"), "{}", named.message);
         assert_eq!(refusal("x", &answer(429, &[("retry-after", "7")])).retry_after, Some(Duration::from_secs(7)));
+        let throttled = refusal("x", &answer(429, &[(SERVER, "ci.example")]));
+        assert_eq!(throttled.message, "could not x: asked to slow down by Jenkins at ci.example (429)");
     }
 
     #[test]

@@ -14,9 +14,9 @@ use crate::controller::object;
 use crate::controller::scheduler::Again;
 use crate::crd::status::{MlopsProjectStatus, Reason};
 use crate::domain::conditions::conditions;
-use crate::domain::events::{EventNote, event_notes, seed_code_notes};
+use crate::domain::events::{EventNote, seed_code_notes, step_notes, turn_notes};
 use crate::domain::fault::Impact;
-use crate::domain::outcome::Report;
+use crate::domain::outcome::{AppliedStep, Report};
 use crate::domain::requeue::requeue_after;
 use crate::domain::text;
 
@@ -45,7 +45,7 @@ pub(super) async fn finish(subject: &Subject<'_>, reconciled: Reconciled) -> Res
         if !local {
             scrubber.clean_status(&mut status, before);
         }
-        let mut notes = event_notes(&report, &before.conditions, &status.conditions);
+        let mut notes = turn_notes(&report, &before.conditions, &status.conditions);
         notes.extend(seed_code_notes(before.project.as_ref(), status.project.as_ref()));
         (status, notes)
     };
@@ -58,7 +58,8 @@ pub(super) async fn finish(subject: &Subject<'_>, reconciled: Reconciled) -> Res
     let chance = (context.dependencies.chance)();
     let again = requeue_after(&report, |kind| memory.pace(kind), memory.until_deep_check(now), chance);
     log(object, &report, &notes, again);
-    publish_events(&context.recorder, &object.object_ref(context.resource(key.kind())), notes).await;
+    let all = [step_notes(&report.applied), notes].concat();
+    publish_events(&context.recorder, &object.object_ref(context.resource(key.kind())), all).await;
     context.dependencies.metrics.stands(key.metric_name(), object::created(object), &status.conditions, now);
     if report.interrupted() {
         // What has happened to it brings it back, or the operator stops; if neither, it is looked at anew.
@@ -88,7 +89,7 @@ async fn let_object_go(
         Ending::Released(note) => {
             // Told before it is so: a crash in between must not let an object go without a trace.
             let released = vec![EventNote { warning: true, reason: Reason::Released.to_string(), note }];
-            log(object, report, &released, Duration::ZERO);
+            log_notes(object, &released);
             publish_events(&context.recorder, &about, released).await;
             context.dependencies.metrics.released();
         }
@@ -96,13 +97,25 @@ async fn let_object_go(
     log(object, report, &notes, Duration::ZERO);
     // Told only once it is so: a conflict here leads to another reconcile, which would tell it again.
     set_finalizer(&context.api(key), object, false).await?;
-    publish_events(&context.recorder, &about, notes).await;
+    publish_events(&context.recorder, &about, [step_notes(&report.applied), notes].concat()).await;
     context.forget(key);
     Ok((Again::OnChange, true))
 }
 
-/// What was done and what has changed is worth a line; that a reconcile went by is not.
+/// Each step that was done and what has changed is worth a line; that a reconcile went by is not.
 fn log(object: &DynamicObject, report: &Report, notes: &[EventNote], again: Duration) {
+    let (namespace, name) = (object.namespace().unwrap_or_default(), object.name_any());
+    for AppliedStep { kind, change, reason, summary } in &report.applied {
+        let summary = text::message(summary.as_str());
+        tracing::info!(%namespace, %name, resource = kind.noun(), ?change, %reason, "{summary}");
+    }
+    log_notes(object, notes);
+    let unsettled = report.outcomes().iter().filter(|(_, outcome)| outcome.impact(report.now) != Impact::Fine);
+    let unsettled: Vec<_> = unsettled.map(|(kind, _)| kind.noun()).collect();
+    tracing::debug!(%namespace, %name, settled = report.settled(), ?unsettled, ?again, "reconciled");
+}
+
+fn log_notes(object: &DynamicObject, notes: &[EventNote]) {
     let (namespace, name) = (object.namespace().unwrap_or_default(), object.name_any());
     for EventNote { warning, reason, note } in notes {
         let note = text::message(note.as_str());
@@ -112,7 +125,4 @@ fn log(object: &DynamicObject, report: &Report, notes: &[EventNote], again: Dura
             tracing::info!(%namespace, %name, %reason, "{note}");
         }
     }
-    let unsettled = report.outcomes().iter().filter(|(_, outcome)| outcome.impact(report.now) != Impact::Fine);
-    let unsettled: Vec<_> = unsettled.map(|(kind, _)| kind.noun()).collect();
-    tracing::debug!(%namespace, %name, settled = report.settled(), ?unsettled, ?again, "reconciled");
 }
