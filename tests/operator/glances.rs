@@ -111,7 +111,7 @@ async fn jobs_that_somebody_deletes_are_back_within_ten_minutes() {
         let names = harness.sandbox.world(|world| mlops_sandbox::jenkins::item_names(&world.jenkins));
         names.iter().filter(|name| name.starts_with("ml/ml-team/p1/sagemaker-")).count()
     };
-    let url = status(&harness, "p1")["jobs"]["urls"][0].as_str().unwrap().to_owned();
+    let url = status(&harness, "p1")["jobs"]["items"][0]["url"].as_str().unwrap().to_owned();
     for gone in [url.trim_start_matches("https://ci.example"), "/job/ml/job/ml-team/job/p1/"] {
         harness.jenkins("POST", &format!("{gone}doDelete"), "").await;
         assert!(jobs(&harness) < 3);

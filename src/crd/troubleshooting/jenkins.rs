@@ -59,5 +59,5 @@ pub(super) const JENKINS_ITEM_NOT_VISIBLE: Explanation = Explanation {
 pub(super) const NO_CHECKOUT: Explanation = Explanation {
     cause: "`JobsReady` is True, but no build of the jobs that the message names has come to a checkout, so that polling has nothing to compare with and builds no commit.",
     remedy: "Once repository, credentials and `jenkins/Jenkinsfile` are right, start one build of each job by hand ([The first build](../jenkins.md#the-first-build)).",
-    command: "kubectl -n ml-team get mlp taxi-fares -o jsonpath='{.status.jobs.urls}'",
+    command: "kubectl -n ml-team get mlp taxi-fares -o jsonpath='{.status.jobs.items[*].url}'",
 };
