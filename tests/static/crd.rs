@@ -22,6 +22,11 @@ fn the_files_match_the_types() {
             }
             let found = std::fs::read_to_string(&path).unwrap_or_default();
             assert!(found == text, "{folder}/{name} does not match the types: run `make crd`");
+            let broken = text.lines().find(|line| line.trim_start() == "description: |-");
+            assert_eq!(
+                broken, None,
+                "{name} has a description of several lines, which kubectl explain breaks once more"
+            );
         }
     }
 }
