@@ -15,6 +15,7 @@ use crate::controller::object::{self, Key};
 use crate::controller::platforms::platform_of;
 use crate::controller::shard::Owner;
 use crate::crd::status::{MlopsProjectStatus, Placement};
+use crate::domain::conditions::first_conditions;
 use crate::domain::fault::{Fault, FaultKind};
 use crate::domain::identity::OwnerKey;
 use crate::domain::seal;
@@ -34,6 +35,7 @@ pub struct StatusWriter<'a> {
     namespace: String,
     api_version: String,
     uid: Option<String>,
+    generation: i64,
     deleting: bool,
     memory: &'a ObjectMemory,
     metrics: &'a Metrics,
@@ -77,6 +79,7 @@ impl<'a> StatusWriter<'a> {
             namespace: object.namespace().unwrap_or_default(),
             api_version: object.types.as_ref().map_or_else(String::new, |types| types.api_version.clone()),
             uid,
+            generation: object.metadata.generation.unwrap_or(0),
             deleting: object.metadata.deletion_timestamp.is_some(),
             memory,
             metrics: &context.dependencies.metrics,
@@ -120,10 +123,15 @@ impl<'a> StatusWriter<'a> {
         if status.placement.as_ref() == Some(placement) && self.sealed() {
             return Ok(());
         }
-        // The finalizer has just changed the object, and this comes before anything else is said of it.
+        // The finalizer has just changed the object, and this comes before anything else is said of it. Who watches must not
+        // take a status without conditions for one that is finished.
         let _one_at_a_time = self.writing.lock().await;
-        let intents = self.memory.intents();
-        self.apply(&MlopsProjectStatus { intents, ..self.status() }, None).await.map(drop)
+        let mut first = MlopsProjectStatus { intents: self.memory.intents(), ..status };
+        if first.conditions.is_empty() {
+            first.observed_generation = Some(self.generation);
+            first.conditions = first_conditions(self.generation, self.context.dependencies.clock.now());
+        }
+        self.apply(&first, None).await.map(drop)
     }
 
     fn uid(&self) -> &str {

@@ -13,7 +13,9 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use crate::crd::platform::PlatformSettings;
 use crate::crd::project::{DataPolicy, DeletionPolicy, SeedCodeSource};
 use crate::crd::schema;
-use crate::crd::status::{ArtifactStatus, CatalogStatus, Intent, Placement, TriggerStatus, conditions, intents};
+use crate::crd::status::{
+    ArtifactStatus, CatalogStatus, Intent, Placement, TriggerStatus, conditions, intents, unobserved,
+};
 
 /// What the projects stand on, who may stand on it, and what they may do there. Where its resources are (account,
 /// region, role, bucket, Jenkins URL and folder) cannot change.
@@ -29,6 +31,11 @@ use crate::crd::status::{ArtifactStatus, CatalogStatus, Intent, Placement, Trigg
     category = "mlops",
     printcolumn(name = "Ready", type_ = "string", json_path = r#".status.conditions[?(@.type=="Ready")].status"#),
     printcolumn(name = "Reason", type_ = "string", json_path = r#".status.conditions[?(@.type=="Ready")].reason"#),
+    printcolumn(
+        name = "Suspended",
+        type_ = "string",
+        json_path = r#".status.conditions[?(@.type=="Suspended")].status"#
+    ),
     printcolumn(name = "Account", type_ = "string", json_path = ".spec.aws.accountId"),
     printcolumn(name = "Region", type_ = "string", json_path = ".spec.aws.region"),
     printcolumn(name = "Version", type_ = "string", json_path = ".status.catalog.version"),
@@ -167,11 +174,12 @@ pub struct ProjectCredentials {
 /// platform of its own has it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, rename_all = "camelCase")]
+#[schemars(transform = unobserved)]
 pub struct MlopsPlatformStatus {
-    /// The metadata.generation of the spec that the conditions speak of.
+    /// The metadata.generation of the spec that the conditions speak of; -1 until the operator has seen the object.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
-    /// `Ready` always; `Reconciling` and `Stalled` only while True; then one per resource.
+    /// `Ready` always; `Reconciling`, `Stalled` and `Suspended` only while True; then one per resource.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "conditions")]
     pub conditions: Vec<k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition>,

@@ -16,6 +16,7 @@ pub mod project;
 pub mod reference;
 pub mod schema;
 pub mod status;
+mod status_schema;
 mod trigger_status;
 pub mod troubleshooting;
 

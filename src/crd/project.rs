@@ -25,6 +25,7 @@ use crate::crd::status::MlopsProjectStatus;
     category = "mlops",
     printcolumn(name = "Ready", type_ = "string", json_path = r#".status.conditions[?(@.type=="Ready")].status"#),
     printcolumn(name = "Reason", type_ = "string", json_path = r#".status.conditions[?(@.type=="Ready")].reason"#),
+    printcolumn(name = "Suspended", type_ = "string", json_path = r#".status.conditions[?(@.type=="Suspended")].status"#),
     printcolumn(name = "Project", type_ = "string", json_path = ".status.project.id"),
     printcolumn(name = "Version", type_ = "string", json_path = ".status.catalog.version"),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),

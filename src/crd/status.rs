@@ -8,13 +8,14 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
 pub use super::intent::Intent;
-pub(crate) use super::intent::intents;
 pub use super::jobs_status::{JobStatus, JobsStatus};
 pub use super::placement::{CaBundleKind, CaBundleReference, Placement};
 use super::project::DeletionPolicy;
+pub(crate) use super::intent::intents;
+pub(crate) use super::status_schema::{conditions, unobserved};
 pub use super::trigger_status::TriggerStatus;
 
-/// The types of conditions on an `MlopsProject` (kstatus: `Ready` always, `Reconciling` and `Stalled` only while True).
+/// The types of conditions on an `MlopsProject` (kstatus: `Ready` always, `Reconciling`, `Stalled` and `Suspended` only while True).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ConditionType {
     /// Everything that the spec declares was seen to exist as declared.
@@ -23,6 +24,8 @@ pub enum ConditionType {
     Reconciling,
     /// A person must change something before it can go on.
     Stalled,
+    /// Nobody looks at it: the other conditions say what was last known.
+    Suspended,
     /// The platform that the project stands on is Ready.
     PlatformReady,
     /// Account, roles, connections and Secret are as needed.
@@ -50,6 +53,7 @@ impl ConditionType {
             Self::Ready => "Ready",
             Self::Reconciling => "Reconciling",
             Self::Stalled => "Stalled",
+            Self::Suspended => "Suspended",
             Self::PlatformReady => "PlatformReady",
             Self::PrerequisitesMet => "PrerequisitesMet",
             Self::JenkinsReady => "JenkinsReady",
@@ -254,11 +258,12 @@ impl fmt::Display for Reason {
 /// What the operator last saw and did. Nothing in it changes while nothing happens.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, rename_all = "camelCase")]
+#[schemars(transform = unobserved)]
 pub struct MlopsProjectStatus {
-    /// The metadata.generation of the spec that the conditions speak of.
+    /// The metadata.generation of the spec that the conditions speak of; -1 until the operator has seen the object.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
-    /// `Ready` always; `Reconciling` and `Stalled` only while True; then one per resource.
+    /// `Ready` always; `Reconciling`, `Stalled` and `Suspended` only while True; then one per resource.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "conditions")]
     pub conditions: Vec<Condition>,
@@ -292,24 +297,6 @@ pub struct MlopsProjectStatus {
     /// What starts jobs when a model's approval changes, as last seen.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub trigger: Option<TriggerStatus>,
-}
-
-/// The conditions, in Kubernetes' own form.
-pub(crate) fn conditions(_: &mut SchemaGenerator) -> Schema {
-    json_schema!({
-        "type": "array", "maxItems": 16, "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"],
-        "items": {
-            "type": "object", "required": ["type", "status", "reason", "message", "lastTransitionTime"],
-            "properties": {
-                "type": {"type": "string", "maxLength": 64, "description": "What the condition speaks of: Ready of the object as a whole, Reconciling and Stalled of what goes on, the others of one resource each."},
-                "status": {"type": "string", "enum": ["True", "False", "Unknown"], "description": "Whether it holds. `True`: it was seen to. `False`: it does not, and the message says what to do. `Unknown`: work goes on, or a remote side does not answer."},
-                "reason": {"type": "string", "maxLength": 64, "description": "Why it is so, in one word that never changes its meaning; each has a page in the documentation."},
-                "message": {"type": "string", "maxLength": 32768, "description": "Why it is so, in sentences, with what to do where a person must act."},
-                "lastTransitionTime": {"type": "string", "format": "date-time", "description": "When status changed last; a new reason or message alone does not count."},
-                "observedGeneration": {"type": "integer", "format": "int64", "description": "The metadata.generation of the spec that it speaks of."}
-            }
-        }
-    })
 }
 
 /// The artifacts.

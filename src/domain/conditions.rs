@@ -1,7 +1,8 @@
-//! The one function that turns the facts of a reconcile into conditions. Nothing else writes `Ready`. Conditions follow
-//! kstatus: `Ready` always, `Reconciling` and `Stalled` only while True, so that `kubectl wait`, Argo CD and Flux
-//! understand them. No text here changes while nothing changes.
+//! The one place that turns the facts of a reconcile into conditions. Nothing else writes `Ready`. Conditions follow
+//! kstatus: `Ready` always, `Reconciling`, `Stalled` and `Suspended` only while True, so that `kubectl wait`, Argo CD and
+//! Flux understand them. No text here changes while nothing changes.
 
+use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
 use crate::crd::status::{ConditionType, Reason};
@@ -38,6 +39,19 @@ enum Whole {
     Known { ready: Statement, reconciling: bool, stalled: bool },
     /// Nothing new is known: as before, if that was about this generation.
     AsBefore,
+    /// Nobody looks: as before, if the spec has not changed since, apart from the suspension itself.
+    Suspended { message: String, looked_at: i64 },
+}
+
+/// The conditions of an object that nothing is known of: its first status write, before anything is made, has them.
+pub fn first_conditions(generation: i64, now: Timestamp) -> Vec<Condition> {
+    let condition = |type_, statement: Statement| condition(type_, statement, generation, Time(now));
+    let reconciling = Statement { status: "True", ..unknown() };
+    vec![condition(ConditionType::Ready, unknown()), condition(ConditionType::Reconciling, reconciling)]
+}
+
+fn unknown() -> Statement {
+    Statement::new("Unknown", Reason::Progressing, "not everything could be looked at yet")
 }
 
 /// The conditions after a reconcile, complete and in a fixed order. `before` are those that the status has.
@@ -71,8 +85,9 @@ fn whole_conditions(report: &Report, before: &[Condition]) -> Vec<Condition> {
                 let kept = [ConditionType::Ready, ConditionType::Reconciling, ConditionType::Stalled];
                 return kept.iter().filter_map(|type_| find(before, *type_).cloned()).collect();
             }
-            _ => (Statement::new("Unknown", Reason::Progressing, "not everything could be looked at yet"), true, false),
+            _ => (unknown(), true, false),
         },
+        Whole::Suspended { message, looked_at } => return suspended(report, before, message, looked_at),
     };
     let mut conditions = vec![stated(report, before, ConditionType::Ready, ready.clone())];
     for (wanted, type_) in [(reconciling, ConditionType::Reconciling), (stalled, ConditionType::Stalled)] {
@@ -84,6 +99,22 @@ fn whole_conditions(report: &Report, before: &[Condition]) -> Vec<Condition> {
     conditions
 }
 
+/// Of a suspended object: what was last known, that nobody looks, and no `Reconciling`.
+fn suspended(report: &Report, before: &[Condition], message: String, looked_at: i64) -> Vec<Condition> {
+    let known = find(before, ConditionType::Ready).is_some_and(|ready| ready.observed_generation >= Some(looked_at));
+    let mut conditions: Vec<Condition> = if known {
+        let kept = [ConditionType::Ready, ConditionType::Stalled];
+        kept.iter().filter_map(|type_| find(before, *type_).cloned()).collect()
+    } else {
+        let unseen =
+            Statement::new("Unknown", Reason::Suspended, "this spec was not looked at before it was suspended");
+        vec![stated(report, before, ConditionType::Ready, unseen)]
+    };
+    let statement = Statement::new("True", Reason::Suspended, message);
+    conditions.push(stated(report, before, ConditionType::Suspended, statement));
+    conditions
+}
+
 /// How the object as a whole stands: the worst outcome speaks, of several equally bad ones the first in order.
 fn whole(report: &Report) -> Whole {
     let (phase, outcomes) = match &report.result {
@@ -91,12 +122,13 @@ fn whole(report: &Report) -> Whole {
             return Whole::Known { ready: Statement::problem(problem), reconciling: false, stalled: true };
         }
         ReconcileResult::Suspended { platform } => {
-            let message = match platform {
-                None => "spec.suspend is true: nothing is looked at or changed".to_owned(),
-                Some(name) => format!("spec.suspend of platform {name} is true: nothing is looked at or changed"),
+            // To suspend an object changes its own spec, and that change needs no look; its platform's spec is another.
+            let (whose, own_change) = match platform {
+                None => (String::new(), 1),
+                Some(name) => (format!(" of platform {name}"), 0),
             };
-            let ready = Statement::new("Unknown", Reason::Suspended, message);
-            return Whole::Known { ready, reconciling: false, stalled: false };
+            let message = format!("spec.suspend{whose} is true: nothing is looked at or changed");
+            return Whole::Suspended { message, looked_at: report.generation - own_change };
         }
         ReconcileResult::Observed { phase, outcomes } => (*phase, outcomes),
     };
@@ -115,7 +147,6 @@ fn whole(report: &Report) -> Whole {
             Whole::Known { ready, reconciling: true, stalled: false }
         }
         (Impact::Working | Impact::Troubled, Some(ready)) => Whole::Known { ready, reconciling: true, stalled: false },
-        (Impact::Denied, Some(ready)) => Whole::Known { ready, reconciling: false, stalled: false },
         (Impact::Stalled, Some(ready)) => Whole::Known { ready, reconciling: false, stalled: true },
     }
 }
@@ -176,17 +207,22 @@ fn page(report: &Report, type_: ConditionType, statement: &Statement) -> Option<
 fn stated(report: &Report, before: &[Condition], type_: ConditionType, statement: Statement) -> Condition {
     let message = match page(report, type_, &statement) {
         Some(page) => format!("{}; see {page}", statement.message),
-        None => statement.message,
+        None => statement.message.clone(),
     };
+    let statement = Statement { message, ..statement };
     let since = find(before, type_)
         .filter(|old| old.status == statement.status)
         .map_or(Time(report.now), |old| old.last_transition_time.clone());
+    condition(type_, statement, report.generation, since)
+}
+
+fn condition(type_: ConditionType, statement: Statement, generation: i64, since: Time) -> Condition {
     Condition {
         type_: type_.as_str().to_owned(),
         status: statement.status.to_owned(),
         reason: statement.reason.as_str().to_owned(),
-        message,
-        observed_generation: Some(report.generation),
+        message: statement.message,
+        observed_generation: Some(generation),
         last_transition_time: since,
     }
 }
@@ -198,7 +234,7 @@ fn find(conditions: &[Condition], type_: ConditionType) -> Option<&Condition> {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-    use jiff::{SignedDuration, Timestamp};
+    use jiff::SignedDuration;
 
     use super::*;
     use crate::domain::docs_url::DocsUrl;
@@ -299,7 +335,7 @@ mod tests {
                 "denied for 30 s",
                 Phase::Apply,
                 fault(FaultKind::Denied, 30),
-                vec!["Ready=False/AccessDenied", "CatalogReady=False/AccessDenied"],
+                vec!["Ready=False/AccessDenied", "Stalled=True/AccessDenied", "CatalogReady=False/AccessDenied"],
             ),
             (
                 "rejected",
@@ -423,15 +459,66 @@ mod tests {
     }
 
     #[test]
-    fn a_refused_or_suspended_object_keeps_what_was_known_of_its_resources() {
+    fn a_refused_object_keeps_what_was_known_of_its_resources() {
         let before = conditions(&observed(Phase::Apply, vec![(ResourceKind::CatalogProduct, IN_SYNC)]), &[]);
         let with = |result| Report { generation: 4, result, ..observed(Phase::Apply, Vec::new()) };
         let refused = ReconcileResult::Refused(Problem::new(Reason::InvalidSpec, "spec.x is odd", "set it"));
         let after = conditions(&with(refused), &before);
         assert_eq!(short(&after), ["Ready=False/InvalidSpec", "Stalled=True/InvalidSpec", "CatalogReady=True/InSync"]);
         assert_eq!(after[0].message, "spec.x is odd; set it");
-        let after = conditions(&with(ReconcileResult::Suspended { platform: None }), &before);
-        assert_eq!(short(&after), ["Ready=Unknown/Suspended", "CatalogReady=True/InSync"]);
+    }
+
+    #[test]
+    fn a_suspended_object_keeps_what_was_known_of_its_spec() {
+        const READY: &str = "Ready=True/Succeeded";
+        const UNSEEN: &str = "Ready=Unknown/Suspended";
+        let looked_at =
+            |outcome| conditions(&observed(Phase::Apply, vec![(ResourceKind::CatalogProduct, outcome)]), &[]);
+        let suspended = |generation, platform: Option<&str>, before: &[Condition]| {
+            let result = ReconcileResult::Suspended { platform: platform.map(str::to_owned) };
+            conditions(&Report { generation, result, ..observed(Phase::Apply, Vec::new()) }, before)
+        };
+        let (ready, own) = (looked_at(IN_SYNC), "CatalogReady=True/InSync");
+        let rows: Vec<(&str, Vec<Condition>, Vec<&str>)> = vec![
+            ("suspended while Ready", suspended(4, None, &ready), vec![READY, own]),
+            ("and looked at again", suspended(4, None, &suspended(4, None, &ready)), vec![READY, own]),
+            ("then edited", suspended(5, None, &suspended(4, None, &ready)), vec![UNSEEN, own]),
+            ("its platform is suspended", suspended(3, Some("main"), &ready), vec![READY, own]),
+            ("and then it is edited", suspended(4, Some("main"), &ready), vec![UNSEEN, own]),
+            ("suspended before the first look", suspended(1, None, &[]), vec![UNSEEN]),
+            (
+                "while a person must act",
+                suspended(4, None, &looked_at(stuck())),
+                vec!["Ready=False/ForeignOwner", "Stalled=True/ForeignOwner", "CatalogReady=False/ForeignOwner"],
+            ),
+            (
+                "while it is made",
+                suspended(4, None, &looked_at(waiting(Reason::Progressing))),
+                vec!["Ready=Unknown/Progressing", "CatalogReady=Unknown/Progressing"],
+            ),
+        ];
+        for (name, after, mut expected) in rows {
+            let at = expected.iter().filter(|one| one.starts_with("Ready=") || one.starts_with("Stalled=")).count();
+            expected.insert(at, "Suspended=True/Suspended");
+            assert_eq!(short(&after), expected, "{name}");
+        }
+        assert_eq!(
+            suspended(4, None, &ready)[0].observed_generation,
+            Some(3),
+            "it speaks of the spec that was looked at"
+        );
+        let resumed = conditions(
+            &Report { generation: 5, ..observed(Phase::Apply, vec![(ResourceKind::CatalogProduct, IN_SYNC)]) },
+            &suspended(4, None, &ready),
+        );
+        assert_eq!(short(&resumed), [READY, own]);
+    }
+
+    #[test]
+    fn what_is_said_first_is_that_nothing_is_known() {
+        let first = first_conditions(1, now());
+        assert_eq!(short(&first), ["Ready=Unknown/Progressing", "Reconciling=True/Progressing"]);
+        assert!(first.iter().all(|condition| condition.observed_generation == Some(1)));
     }
 
     #[test]

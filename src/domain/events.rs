@@ -87,7 +87,7 @@ fn turn(report: &Report, condition: &Condition) -> Option<EventNote> {
     };
     if bad && (own || (whole && refused)) {
         Some(event_note(true))
-    } else if whole && (condition.status == "True" || is(Reason::Suspended)) {
+    } else if (whole && condition.status == "True") || condition.type_ == ConditionType::Suspended.as_str() {
         Some(event_note(false))
     } else {
         None

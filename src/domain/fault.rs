@@ -47,9 +47,7 @@ pub enum Impact {
     Working,
     /// It may come by itself.
     Troubled,
-    /// Somebody must allow something.
-    Denied,
-    /// A person must change something.
+    /// A person must change or allow something.
     Stalled,
 }
 
@@ -104,7 +102,7 @@ impl FaultKind {
             Self::Unavailable => row(Impact::Troubled, "Unknown", at_once, PATIENCE, Retry::Backoff),
             Self::Conflict => row(Impact::Troubled, "Unknown", at_once, PATIENCE, Retry::Backoff),
             Self::Propagating => row(Impact::Working, "Unknown", PROPAGATION, at_once, Retry::Backoff),
-            Self::Denied => row(Impact::Denied, "False", at_once, DENIAL, Retry::Slowly),
+            Self::Denied => row(Impact::Stalled, "False", at_once, DENIAL, Retry::Slowly),
             Self::Rejected => row(Impact::Stalled, "False", at_once, at_once, Retry::Slowly),
             Self::Unexpected => row(Impact::Troubled, "Unknown", at_once, at_once, Retry::Backoff),
         }
@@ -207,7 +205,7 @@ mod tests {
             let policy = kind.policy();
             assert_eq!(format!("{} after {} s", policy.status, policy.shown_after.as_secs()), shown, "{name}");
             assert_eq!(format!("{:?}", policy.retry), retry, "{name}");
-            assert_eq!(policy.impact >= Impact::Denied, person, "{name}");
+            assert_eq!(policy.impact == Impact::Stalled, person, "{name}");
             assert_eq!(policy.waits_for > Duration::ZERO, kind == Propagating, "{name}");
             assert!(!kind.usual_hint().is_empty(), "{name}");
         }

@@ -137,7 +137,7 @@ impl<O> Outcome<O> {
     pub fn needs_intervention(&self, now: Timestamp) -> bool {
         match self {
             Self::Faulted { since, .. } if elapsed(*since, now) >= PATIENCE => true,
-            _ => self.impact(now) >= Impact::Denied,
+            _ => self.impact(now) == Impact::Stalled,
         }
     }
 

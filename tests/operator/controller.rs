@@ -143,9 +143,12 @@ async fn a_suspended_project_is_left_alone_and_can_still_be_deleted() {
     harness.start();
     harness.apply(Harness::manifest());
     harness.until_condition("Ready=True/Succeeded", Duration::from_mins(2)).await;
-    harness.edit(json!({"spec": {"suspend": true, "description": "Something else"}})).await;
-    harness.until_condition("Ready=Unknown/Suspended", SOON).await;
+    harness.edit(json!({"spec": {"suspend": true}})).await;
+    harness.until_condition("Suspended=True/Suspended", SOON).await;
+    assert!(harness.conditions().contains(&"Ready=True/Succeeded".to_owned()), "what was last known");
     let calls = harness.sandbox.calls().len();
+    harness.edit(json!({"spec": {"description": "Something else"}})).await;
+    harness.until_condition("Ready=Unknown/Suspended", SOON).await;
     tokio::time::sleep(Duration::from_mins(100)).await;
     assert_eq!(harness.sandbox.calls().len(), calls);
     harness.delete();
@@ -316,7 +319,7 @@ async fn an_object_that_is_gone_is_not_remembered() {
     let mut manifest = Harness::manifest();
     manifest["spec"]["suspend"] = json!(true);
     harness.apply(manifest);
-    harness.until_condition("Ready=Unknown/Suspended", SOON).await;
+    harness.until_condition("Suspended=True/Suspended", SOON).await;
     assert!(harness.metrics.text().contains("mlops_operator_objects{kind=\"project\",ready=\"unknown\"} 1"));
     harness.delete();
     harness

@@ -336,7 +336,8 @@ async fn a_restart_writes_nothing_and_a_platform_cannot_move() {
 async fn a_suspended_platform_suspends_its_projects() {
     let harness = with_project().await;
     merge(&harness, "mlopsplatforms", "", "main", &json!({"spec": {"suspend": true}}));
-    harness.until("suspended", LONG, |harness| project_says(harness, "fares", "Ready=Unknown/Suspended")).await;
+    harness.until("suspended", LONG, |harness| project_says(harness, "fares", "Suspended=True/Suspended")).await;
+    assert!(project_says(&harness, "fares", READY), "what was last known");
     let before = harness.sandbox.requests();
     merge(&harness, "mlopsprojects", NAMESPACE, "fares", &json!({"spec": {"description": "other"}}));
     tokio::time::sleep(Duration::from_hours(2)).await;

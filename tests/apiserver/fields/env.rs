@@ -191,17 +191,20 @@ impl Environment {
         loop {
             let object = self.object(name).await.unwrap_or_default();
             let current = &object["status"]["observedGeneration"] == generation;
-            let ready =
-                condition(&object, "Ready").filter(|ready| current && &ready["observedGeneration"] == generation);
-            if let Some(ready) = ready {
-                let text = |field: &str| ready[field].as_str().unwrap_or_default().to_owned();
+            let of_now =
+                |kind| condition(&object, kind).filter(|one| current && &one["observedGeneration"] == generation);
+            let text = |one: &Value, field: &str| one[field].as_str().unwrap_or_default().to_owned();
+            if let Some(suspended) = of_now("Suspended") {
+                return End::Told(text(suspended, "reason"), text(suspended, "message"));
+            }
+            if let Some(ready) = of_now("Ready") {
                 if ready["status"] == "True" {
                     return End::Ready;
                 }
                 // A role that is named may be too young to show: that it is missed is told at once, for two minutes as a wait.
                 let missed = condition(&object, "PrerequisitesMet").is_some_and(|one| one["reason"] == "Propagating");
-                if condition(&object, "Stalled").is_some() || ready["reason"] == "Suspended" || missed {
-                    return End::Told(text("reason"), text("message"));
+                if condition(&object, "Stalled").is_some() || missed {
+                    return End::Told(text(ready, "reason"), text(ready, "message"));
                 }
             }
             if begun.elapsed() > PATIENCE {

@@ -62,8 +62,8 @@ pub(crate) fn stalled(object: &Value) -> Option<String> {
     if find(object, "Stalled").is_some_and(|stalled| stalled["status"] == "True") {
         return Some(format!("needs a person: {}", message(object, "Stalled")));
     }
-    let suspended = find(object, "Ready").is_some_and(|ready| ready["reason"] == "Suspended");
-    suspended.then(|| format!("cannot come: {}; rehearse it with suspend: false", message(object, "Ready")))
+    let suspended = find(object, "Suspended").is_some();
+    suspended.then(|| format!("cannot come: {}; rehearse it with suspend: false", message(object, "Suspended")))
 }
 
 #[cfg(test)]
@@ -92,7 +92,7 @@ mod tests {
                 false,
                 Some("needs a person: why"),
             ),
-            ("suspended", object(&[("Ready", "Unknown", "Suspended")], 2), false, Some("cannot come: why; rehearse")),
+            ("suspended", object(&[("Suspended", "True", "Suspended")], 2), false, Some("cannot come: why; rehearse")),
             ("nothing yet", json!({}), false, None),
         ];
         for (case, object, ready, sentence) in rows {

@@ -1,6 +1,6 @@
 //! Pruning and defaults by a CRD's structural schema, as the API server does both before it stores an object.
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 /// Drops what the schema does not know and fills in its defaults; metadata and the type stay as they are.
 pub(super) fn keep(schema: Option<&Value>, object: &mut Value) {
@@ -10,6 +10,7 @@ pub(super) fn keep(schema: Option<&Value>, object: &mut Value) {
     fields.retain(|field, _| {
         matches!(field.as_str(), "apiVersion" | "kind" | "metadata") || properties.get(field).is_some()
     });
+    fill(properties.as_object(), fields);
     for (field, value) in fields.iter_mut() {
         if !matches!(field.as_str(), "apiVersion" | "kind" | "metadata") {
             level(&properties[field], value);
@@ -17,9 +18,18 @@ pub(super) fn keep(schema: Option<&Value>, object: &mut Value) {
     }
 }
 
+/// Adds what is absent and has a default.
+fn fill(properties: Option<&Map<String, Value>>, fields: &mut Map<String, Value>) {
+    for (field, schema) in properties.into_iter().flatten() {
+        if let (false, Some(default)) = (fields.contains_key(field), schema.get("default")) {
+            fields.insert(field.clone(), default.clone());
+        }
+    }
+}
+
 /// Whether a value holds nothing but what an empty object of this schema would get by default.
 pub(super) fn is_bare(schema: &Value, value: &Value) -> bool {
-    let (mut filled, mut bare) = (value.clone(), Value::Object(serde_json::Map::new()));
+    let (mut filled, mut bare) = (value.clone(), Value::Object(Map::new()));
     level(schema, &mut filled);
     level(schema, &mut bare);
     filled == bare
@@ -64,11 +74,7 @@ fn level(schema: &Value, value: &mut Value) {
                 let kept = free || others.is_some() || known(field).is_some();
                 kept && (nullable || !value.is_null())
             });
-            for (field, schema) in properties.into_iter().flatten() {
-                if let (false, Some(default)) = (fields.contains_key(field), schema.get("default")) {
-                    fields.insert(field.clone(), default.clone());
-                }
-            }
+            fill(properties, fields);
             for (field, value) in fields.iter_mut() {
                 if let Some(schema) = known(field).or(others) {
                     level(schema, value);
