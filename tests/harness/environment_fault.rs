@@ -12,6 +12,7 @@ use mlops_sandbox::jenkins::Jenkins;
 use serde_json::Value;
 use tracing_subscriber::EnvFilter;
 
+use crate::harness::judges::judge;
 use crate::harness::operator::{ACCOUNT, Harness, REGION};
 use crate::harness::{canary, readable};
 
@@ -119,6 +120,7 @@ impl EnvironmentFault {
             writeln!(text, "          Ready {:.0} s later, by itself\n", took.as_secs_f64()).unwrap();
             self.keeps_secrets(&harness, &log);
             harness.stop().await;
+            judge(&harness.kubernetes);
             return text;
         }
         self.lasts(&mut text, &harness, condition).await;
@@ -126,6 +128,7 @@ impl EnvironmentFault {
             harness.delete();
             self.keeps_secrets(&harness, &log);
             harness.stop().await;
+            judge(&harness.kubernetes);
             text.push('\n');
             return text;
         }
@@ -141,6 +144,7 @@ impl EnvironmentFault {
         }
         self.keeps_secrets(&harness, &log);
         harness.stop().await;
+        judge(&harness.kubernetes);
         text
     }
 

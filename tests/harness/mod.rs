@@ -7,6 +7,7 @@ pub mod canary;
 pub mod cluster;
 pub mod environment_fault;
 pub mod function;
+pub mod judges;
 pub mod operator;
 pub mod project;
 pub mod readable;

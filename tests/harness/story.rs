@@ -1,6 +1,7 @@
 //! A project's life in process, told as text: the whole operator against the sandbox and the in-memory Kubernetes API,
 //! under tokio's paused clock. Each line says when, who, and what: what a user did, what was written to AWS and
-//! Jenkins (reads are only counted), which events were published and how the conditions turned.
+//! Jenkins (reads are only counted), which events were published and how the conditions turned. At its end stands what
+//! kstatus and Argo CD make of each state of each object.
 #![allow(dead_code, clippy::unwrap_used, clippy::expect_used, clippy::panic, unreachable_pub)]
 
 use std::collections::BTreeMap;
@@ -12,6 +13,7 @@ use jiff::Timestamp;
 use mlops_sandbox::Settings;
 use serde_json::{Value, json};
 
+use crate::harness::judges::judge;
 use crate::harness::operator::Harness;
 
 /// The project of every story.
@@ -211,6 +213,8 @@ impl Story {
     pub async fn end(mut self, golden: &str) {
         self.look();
         self.harness.stop().await;
+        self.chapter("What kstatus and Argo CD make of it");
+        self.text.push_str(&judge(&self.harness.kubernetes));
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(format!("{golden}.txt"));
         if std::env::var_os("UPDATE_GOLDEN").is_some() {
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();

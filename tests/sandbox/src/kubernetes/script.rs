@@ -1,8 +1,11 @@
 //! What a test can make of the API beyond its rules: faults of its writes, watches that are behind, an onlooker, and
 //! forks in other runtimes. It changes no object.
 
+use std::collections::BTreeMap;
 use std::sync::PoisonError;
 use std::time::Duration;
+
+use serde_json::Value;
 
 use super::store::{ECHO, Happened, Kubernetes};
 use crate::clock::Clock;
@@ -39,6 +42,19 @@ impl Kubernetes {
         let version = state.version;
         state.log.push(Happened { version, what: ECHO, at: self.clock.now(), ..old });
         self.changed.send_replace(version);
+    }
+
+    /// Every state that each object of a collection ever had, by namespace and name; none that was forgotten.
+    pub fn history(&self, plural: &str) -> BTreeMap<(String, String), Vec<Value>> {
+        let state = self.state();
+        let mut all: BTreeMap<_, Vec<Value>> = BTreeMap::new();
+        for happened in state.log.iter().filter(|happened| happened.what != ECHO && happened.what != "DELETED") {
+            let (kind, namespace, name) = &happened.address;
+            if kind == plural {
+                all.entry((namespace.clone(), name.clone())).or_default().push(happened.object.clone());
+            }
+        }
+        all
     }
 
     /// Adds a line to the script of faults, whose service is `kubernetes` and whose operation is a line of
