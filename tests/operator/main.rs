@@ -14,6 +14,7 @@ mod command_line;
 mod controller;
 mod crash;
 mod deletion;
+mod docs_url;
 mod environment_faults;
 mod explorer;
 mod glances;
