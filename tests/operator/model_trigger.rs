@@ -354,7 +354,9 @@ impl Scene {
         assert!(conditions.contains(&"Ready=True/Succeeded".to_owned()), "the trigger is usable: {conditions:?}");
         let trigger = conditions.into_iter().find(|one| one.starts_with("TriggerReady")).unwrap();
         let mut status = self.status("/status/trigger");
-        status.as_object_mut().unwrap().remove("stackId");
+        for same in ["stackId", "stackEventsUrl", "logsUrl"] {
+            assert!(status.as_object_mut().unwrap().remove(same).is_some(), "{same}");
+        }
         (trigger, status)
     }
 
