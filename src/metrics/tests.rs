@@ -51,13 +51,15 @@ fn told() -> Metrics {
     metrics
 }
 
-/// Name, label names and labels with values of each sample.
-fn samples(text: &str) -> Vec<(&str, BTreeSet<&str>, Vec<(&str, &str)>)> {
+/// A sample's name, the names of its labels, and its labels with their values.
+type Sample<'a> = (&'a str, BTreeSet<&'a str>, Vec<(&'a str, &'a str)>);
+
+fn samples(text: &str) -> Vec<Sample<'_>> {
     let lines = text.lines().filter(|line| !line.starts_with('#'));
     lines
         .map(|line| {
             let (name, rest) = line.split_once(['{', ' ']).unwrap();
-            let inside = line.contains('{').then(|| rest.rsplit_once('}').unwrap().0).unwrap_or_default();
+            let inside = rest.rsplit_once('}').map_or("", |(inside, _)| inside);
             let labels: Vec<(&str, &str)> = inside
                 .split("\",")
                 .filter(|pair| !pair.is_empty())
