@@ -171,6 +171,18 @@ bench-cluster: own ## the same in real time on a real API server, with the opera
 
 # The image, and what a release needs
 
+IMAGE_DIR ?= $(CACHE)/image
+IMAGE_PLATFORMS ?=
+.PHONY: image
+image: own ## the operator's image as an OCI layout, with its program, SBOM and checksums, for this machine's architecture; IMAGE_PLATFORMS="linux/amd64 linux/arm64" for others
+	$(INSTALL) image
+	tests/tools/image/image "$(IMAGE_DIR)" $(IMAGE_PLATFORMS)
+
+.PHONY: test-image
+test-image: ## starts the program of `make image` in its unpacked image against a real API server, and tells how quickly it works
+	$(INSTALL) image cluster
+	tests/tools/image/start "$(IMAGE_DIR)"
+
 PARTS += lint-release
 .PHONY: lint-release
 lint-release: ## the workflows through actionlint, the packer's own tests
