@@ -119,6 +119,11 @@ test-e2e: own ## end to end over HTTP: the story of `make demo-cluster`, which f
 	rm -rf "$(RECORDED)/e2e"
 	MLOPS_JOURNAL_DIR="$(RECORDED)/e2e" tests/cluster/demo/demo
 
+.PHONY: test-argocd
+test-argocd: own ## real Argo CD syncs examples/argocd: what it shows of platforms and projects, and when; IDLE=600 for ten idle minutes
+	$(INSTALL) programs python cluster argocd
+	tests/cluster/argocd/argocd-test
+
 .PHONY: contract
 contract: own ## what the tests asked of AWS and were answered, against AWS's own API models; real clients against the sandbox
 	$(INSTALL) programs python

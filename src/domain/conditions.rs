@@ -205,11 +205,10 @@ fn page(report: &Report, type_: ConditionType, statement: &Statement) -> Option<
 
 /// The condition that says this, with the moment of its last flip.
 fn stated(report: &Report, before: &[Condition], type_: ConditionType, statement: Statement) -> Condition {
-    let message = match page(report, type_, &statement) {
-        Some(page) => format!("{}; see {page}", statement.message),
-        None => statement.message.clone(),
+    let statement = match page(report, type_, &statement) {
+        Some(page) => Statement { message: format!("{}; see {page}", statement.message), ..statement },
+        None => statement,
     };
-    let statement = Statement { message, ..statement };
     let since = find(before, type_)
         .filter(|old| old.status == statement.status)
         .map_or(Time(report.now), |old| old.last_transition_time.clone());
@@ -538,7 +537,7 @@ mod tests {
         };
         let rows = [
             ("a person must act", stuck(), Phase::Apply, vec!["Ready", "Stalled", "CatalogReady"]),
-            ("a call is denied", fault(FaultKind::Denied, 30), Phase::Apply, vec!["Ready", "CatalogReady"]),
+            ("a call is denied", fault(FaultKind::Denied, 30), Phase::Apply, vec!["Ready", "Stalled", "CatalogReady"]),
             ("it cannot be deleted", stuck(), Phase::Delete, vec!["Ready", "Stalled", "CatalogReady"]),
             ("AWS works", waiting(Reason::Progressing), Phase::Apply, vec![]),
             ("all is well", IN_SYNC, Phase::Apply, vec![]),

@@ -157,7 +157,8 @@ mod tests {
     #[test]
     fn what_has_changed_in_kubernetes_is_confirmed_by_no_glance() {
         let all = glance(1, true, Some(2));
-        let changes: [(&str, fn(&ObjectMemory)); 4] = [
+        type Change = (&'static str, fn(&ObjectMemory));
+        let changes: [Change; 4] = [
             ("the spec", |memory| memory.begin("2")),
             ("what it is made from", |memory| {
                 memory.made_from(KIND, 1);
