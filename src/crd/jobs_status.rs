@@ -22,9 +22,9 @@ pub struct JobsStatus {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct JobStatus {
-    /// What it is for: the end of its name in Jenkins.
+    /// What the job does, as its name in Jenkins ends: `preprocess`, `modelbuild`, `modeldeploy` or `modeldeploy-endpoint`.
     pub name: String,
-    /// Its page in Jenkins.
+    /// Address of the job in Jenkins, where its builds are.
     pub url: String,
 }
 
