@@ -8,10 +8,10 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
 pub use super::intent::Intent;
+pub(crate) use super::intent::intents;
 pub use super::jobs_status::{JobStatus, JobsStatus};
 pub use super::placement::{CaBundleKind, CaBundleReference, Placement};
 use super::project::DeletionPolicy;
-pub(crate) use super::intent::intents;
 pub(crate) use super::status_schema::{conditions, unobserved};
 pub use super::trigger_status::TriggerStatus;
 

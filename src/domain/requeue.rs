@@ -12,8 +12,11 @@ use crate::domain::time::elapsed;
 
 /// How often resources in sync are observed although nothing has changed.
 pub const DEEP_CHECK: Duration = Duration::from_hours(1);
-/// How often those of them that lists show are looked for there: what has vanished or failed is found so soon.
-pub const SHALLOW_CHECK: Duration = Duration::from_mins(10);
+/// How often those of them that lists show are looked for there. All objects are within [`SHALLOW_WINDOW`] of the same moment,
+/// so that one list serves them all and is young when they do: what has vanished or failed is found within both together.
+pub const SHALLOW_CHECK: Duration = Duration::from_mins(8);
+/// Over how long those looks are spread, and how old the lists may be.
+pub const SHALLOW_WINDOW: Duration = Duration::from_mins(2);
 /// How often it is tried again where a person must change something outside.
 pub const SLOW_RETRY: Duration = Duration::from_mins(10);
 /// The shortest and the longest time between two tries of what has failed.
@@ -44,7 +47,7 @@ pub fn requeue_after(report: &Report, pace: impl Fn(ResourceKind) -> Pace, deep:
             deep.min(shortened(SLOW_RETRY, chance))
         }
         ReconcileResult::Observed { .. } if report.outcomes().iter().any(is_listed) => {
-            deep.min(shortened(SHALLOW_CHECK, chance))
+            deep.min(until_shallow_check(report.now, chance))
         }
         ReconcileResult::Observed { .. } => deep,
         ReconcileResult::Suspended { .. } => shortened(DEEP_CHECK, chance),
@@ -99,6 +102,13 @@ pub fn rest_after(failures: u32) -> Duration {
 pub fn rests_until(failures: u32, from: Timestamp, now: Timestamp) -> Option<Timestamp> {
     let rest = rest_after(failures);
     (elapsed(from, now) < rest).then(|| from.saturating_add(rest).unwrap_or(now))
+}
+
+/// How long it is until the lists are looked at next.
+fn until_shallow_check(now: Timestamp, chance: f64) -> Duration {
+    let period = i64::try_from(SHALLOW_CHECK.as_millis()).unwrap_or(i64::MAX);
+    let left = period - now.as_millisecond().rem_euclid(period);
+    Duration::from_millis(left.unsigned_abs()) + SHALLOW_WINDOW.mul_f64(chance.clamp(0.0, 1.0))
 }
 
 fn ahead(moment: Timestamp, now: Timestamp) -> Duration {
@@ -266,7 +276,9 @@ mod tests {
     fn what_lists_show_is_looked_for_there_between_deep_checks() {
         let all = report(vec![IN_SYNC; ResourceKind::ALL.len() - 1]);
         assert_eq!(again(&all, 0, 0.0), SHALLOW_CHECK);
-        assert_eq!(again(&all, 0, 1.0), SHALLOW_CHECK.mul_f64(0.75));
+        assert_eq!(again(&all, 0, 0.5), SHALLOW_CHECK + SHALLOW_WINDOW / 2, "spread over the window");
+        let later = Report { now: ago(-60), ..all.clone() };
+        assert_eq!(again(&later, 0, 0.0), SHALLOW_CHECK - Duration::from_mins(1), "at the same moment as the others");
         let soon = Duration::from_mins(3);
         assert_eq!(requeue_after(&all, |_| Pace::default(), soon, 0.0), soon, "the deep check comes first");
     }

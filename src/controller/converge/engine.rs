@@ -19,7 +19,7 @@ use crate::domain::fault::{Fault, FaultKind, IN_USE, PROPAGATION};
 use crate::domain::identity::Identity;
 use crate::domain::outcome::{AppliedStep, Outcome};
 use crate::domain::problem::Problem;
-use crate::domain::requeue::{SLOW_RETRY, backoff, delay};
+use crate::domain::requeue::{SHALLOW_WINDOW, SLOW_RETRY, backoff, delay};
 use crate::domain::time::elapsed;
 
 /// How often one reconcile observes one resource, at most.
@@ -190,7 +190,7 @@ where
 {
     let age = scope.memory.glance_due(R::KIND, scope.clock.now());
     let Some(age) = age.filter(|_| scope.may_share && R::KIND.is_listed()) else { return };
-    let glance = glance::<R, A>(id, desired, actuator, Depth::Standing, age).await;
+    let glance = glance::<R, A>(id, desired, actuator, Depth::Standing, age.min(SHALLOW_WINDOW)).await;
     let now = scope.clock.now();
     if scope.memory.glanced(R::KIND, glance, now) {
         scope.memory.look_anew(now);

@@ -180,7 +180,7 @@ mod tests {
     fn between_deep_checks_a_resource_that_does_not_stand_well_is_observed_once() {
         let memory = observed(None);
         let due = |minute| memory.glance_due(KIND, at(minute)).map(|age| age.as_secs() / 60);
-        assert_eq!([due(4), due(10)], [None, Some(10)]);
+        assert_eq!([due(3), due(10)], [None, Some(10)]);
         let steps = [
             ("well", glance(1, true, None), false),
             ("it has vanished", glance(2, false, None), true),
@@ -193,7 +193,7 @@ mod tests {
         for (name, glance, observe) in steps {
             assert_eq!(memory.glanced(KIND, glance, at(10)), observe, "{name}");
         }
-        assert_eq!([due(14), due(15)], [None, Some(15)]);
+        assert_eq!([due(13), due(14)], [None, Some(14)]);
     }
 
     #[test]
