@@ -179,3 +179,21 @@ async fn a_project_that_cannot_be_looked_at_is_not_tried_all_the_time() {
     let tried = reconciles(&harness) - before;
     assert!(tried <= 40.0, "a slow retry is each ten minutes: {tried}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn credentials_of_another_account_are_told_and_nothing_is_done_with_them() {
+    let mut harness = Harness::new(Settings::default()).await;
+    harness.chance = spread();
+    harness.start();
+    harness.apply(Harness::manifest());
+    harness.until_condition("Ready=True/Succeeded", LONG).await;
+    harness.sandbox.world(|world| world.iam.move_home("001122334455"));
+    harness.until_condition("PrerequisitesMet=False/WrongAccount", DEEP).await;
+    for _ in 0..60 {
+        sleep(Duration::from_mins(2)).await;
+        let conditions = harness.conditions();
+        assert!(conditions.iter().any(|one| one == "PrerequisitesMet=False/WrongAccount"), "{conditions:?}");
+    }
+    let made = harness.sandbox.world(|world| world.region("001122334455", REGION).sagemaker.projects.len());
+    assert_eq!(made, 0, "nothing is made there");
+}

@@ -3,6 +3,7 @@
 //! It sees neither what a job is like nor whose it is.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::convert::Infallible;
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -14,30 +15,41 @@ use crate::domain::external_resource::{Glance, digest_of};
 use crate::domain::fault::Fault;
 use crate::resources::jenkins_jobs::{Desired, item_path};
 
-/// Names of items by the folder that they are in; for the folder that was asked for, the empty name.
-pub(super) type Names = Arc<BTreeMap<String, BTreeSet<String>>>;
+/// Names of items by the folder that they are in; for the folder that was asked for, the empty name. `None`: they cannot be had.
+pub(super) type Names = Option<Arc<BTreeMap<String, BTreeSet<String>>>>;
+
+/// Items of one folder that are listed: a project has four. What more there is in one, nothing is said of it.
+const FEW: usize = 100;
 
 impl JenkinsClient {
-    /// Which of the jobs are there.
-    pub(super) async fn glance(&self, desired: &Desired) -> Result<Glance, Fault> {
+    /// Which of the jobs are there; `None`: it cannot be seen in lists.
+    pub(super) async fn glance(&self, desired: &Desired) -> Option<Glance> {
         // Around a folder at the root lies all of Jenkins: there, each project asks for its own folder.
         let (asked, own, tree) = match desired.folder.split_last() {
-            Some((own, around)) if !around.is_empty() => (around, own.as_str(), "jobs[name,jobs[name]]"),
-            _ => (desired.folder.as_slice(), "", "jobs[name]"),
+            Some((own, around)) if !around.is_empty() => {
+                (around, own.as_str(), format!("jobs[name,jobs[name]{{0,{FEW}}}]"))
+            }
+            _ => (desired.folder.as_slice(), "", format!("jobs[name]{{0,{FEW}}}")),
         };
-        let names = self.names.get(asked.to_vec(), Box::pin(self.names_in(asked, tree))).await?;
+        // Shared whatever it is: a list that fails is not asked for by everybody.
+        let ask = async { Ok::<_, Infallible>(Box::pin(self.names_in(asked, &tree)).await.ok()) };
+        let Ok(names) = self.names.get(asked.to_vec(), ask).await;
+        let names = names?;
         let there = names.get(own);
+        if there.is_some_and(|there| there.len() >= FEW) {
+            return None;
+        }
         let missing: Vec<&str> = desired
             .jobs
             .iter()
             .map(|(name, _)| name.as_str())
             .filter(|name| !there.is_some_and(|there| there.contains(*name)))
             .collect();
-        Ok(Glance { standing: digest_of(&missing), well: missing.is_empty(), whole: None })
+        Some(Glance { standing: digest_of(&missing), well: missing.is_empty(), whole: None })
     }
 
     /// What is in a folder, and what is in the folders in it; nothing where there is no such folder.
-    async fn names_in(&self, path: &[String], tree: &str) -> Result<Names, Fault> {
+    async fn names_in(&self, path: &[String], tree: &str) -> Result<Arc<BTreeMap<String, BTreeSet<String>>>, Fault> {
         let folder = self.json(&looking_at(path), &item_path(path), tree).await?.unwrap_or_default();
         let named = |item: &Value| text(item, "name").to_owned();
         let of = |folder: &Value| list(folder, "jobs").iter().map(named).collect::<BTreeSet<_>>();

@@ -57,7 +57,7 @@ impl Actuator<JenkinsJobs> for JenkinsJobsActuator<'_> {
 
     async fn glance(&self, _: &Identity, desired: &Desired, depth: Depth) -> Result<Option<Glance>, Fault> {
         match depth {
-            Depth::Standing => self.client.glance(desired).await.map(Some),
+            Depth::Standing => Ok(self.client.glance(desired).await),
             // Lists show no config.xml.
             Depth::Whole => Ok(None),
         }

@@ -176,6 +176,9 @@ where
         return outcome;
     }
     let outcome = look_and_act::<R, A, J>(scope, id, goal, actuator).await;
+    if !matches!(outcome, Outcome::InSync { .. } | Outcome::Gone) {
+        scope.memory.distrust(R::KIND);
+    }
     scope.rest::<R>(wanted, &outcome);
     outcome
 }
@@ -219,7 +222,6 @@ where
     J: IntentJournal,
 {
     let mut done = BTreeSet::new();
-    let begun = scope.clock.now();
     let mut may_share = scope.may_share;
     if let (true, true, Goal::Present(desired)) = (may_share, R::KIND.is_listed(), goal) {
         let glance = glance::<R, A>(id, desired, actuator, Depth::Whole, AGE).await;
@@ -227,6 +229,8 @@ where
             return Outcome::InSync { output, changed: false };
         }
     }
+    // Waiting for lists is no work on the resource.
+    let begun = scope.clock.now();
     for _ in 0..ROUNDS {
         if elapsed(begun, scope.clock.now()) >= TURN {
             break;

@@ -85,8 +85,10 @@ struct ResourceState {
 struct Kept {
     /// `None`: it is gone, as wanted.
     output: Option<Box<dyn Any + Send>>,
-    /// When it was seen to be so.
+    /// When it was seen to be so: observed, or confirmed by lists.
     at: Timestamp,
+    /// When it was observed.
+    observed: Timestamp,
     until: Timestamp,
     /// Whether there is something about it that may pass.
     passing: bool,
@@ -291,7 +293,7 @@ impl ObjectMemory {
             _ => now.saturating_add(KEEP_PASSING).unwrap_or(now),
         };
         let glance = of_kind.glances.before.take();
-        of_kind.kept = Some(Kept { output, at: now, until, passing, glance });
+        of_kind.kept = Some(Kept { output, at: now, observed: now, until, passing, glance });
     }
 
     /// What a resource that was as wanted a moment ago hands on; `Some(None)`: it was gone.
@@ -299,7 +301,7 @@ impl ObjectMemory {
         let between = self.state().between;
         self.of(kind, |state| {
             let holds = |kept: &&Kept| now < kept.until && elapsed(now, kept.until) <= DEEP_CHECK;
-            // Between deep checks nothing is acted on, so that it need not be known anew whose account this is.
+            // Where everything is as declared, nothing is acted on between deep checks.
             let account = |kept: &&Kept| between && kind == ResourceKind::Prerequisites && !kept.passing;
             let kept = state.kept.as_ref().filter(|kept| holds(kept) || account(kept))?;
             state.trouble.forget_fault();

@@ -6,7 +6,10 @@
 //! on the provisioned product, each of which has a record of its own (`LastRecordId`).
 
 use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::future::Future;
 use std::sync::Arc;
+use std::time::Duration;
 
 use aws_sdk_resourcegroupstagging::types::TagFilter;
 use aws_sdk_servicecatalog::types::{AccessLevelFilter, AccessLevelFilterKey};
@@ -15,7 +18,6 @@ use super::Status;
 use crate::adapters::aws::clients::Aws;
 use crate::adapters::aws::errors::fault;
 use crate::adapters::sharing::Answers;
-use crate::crd::status::Reason;
 use crate::domain::external_resource::{Depth, Glance, digest_of};
 use crate::domain::fault::Fault;
 use crate::domain::identity::CLUSTER_TAG;
@@ -25,6 +27,8 @@ use crate::resources::sagemaker_project::ProductStatus;
 const PAGE: i32 = 100;
 /// Pages that are read of one list. An account with more in it is looked at project by project.
 const MOST_PAGES: usize = 200;
+/// How long a list may take, all its pages together: less than the time for which it is young.
+const LIMIT: Duration = Duration::from_secs(90);
 
 /// The lists of one place; clones share them.
 #[derive(Clone, Default)]
@@ -54,18 +58,13 @@ struct Listed {
 }
 
 /// What the lists show of the project of that name, of which Service Catalog provisioned that. `None`: the projects may not
-/// be listed.
-pub(super) async fn glance(
-    aws: &Aws,
-    name: &str,
-    provisioned: Option<&str>,
-    depth: Depth,
-) -> Result<Option<Glance>, Fault> {
-    let Some(projects) = aws.index.projects.get((), Box::pin(projects(aws))).await? else { return Ok(None) };
-    let Some(project) = projects.get(name) else {
-        return Ok(Some(Glance { standing: digest_of(&"absent"), well: false, whole: None }));
+/// be listed, or that cannot be done in time.
+pub(super) async fn glance(aws: &Aws, name: &str, provisioned: Option<&str>, depth: Depth) -> Option<Glance> {
+    let Ok(projects) = aws.index.projects.get((), listed(projects(aws))).await;
+    let Some(project) = projects?.get(name).cloned() else {
+        return Some(Glance { standing: digest_of(&"absent"), well: false, whole: None });
     };
-    let products = aws.index.provisioned.get((), Box::pin(products(aws))).await?;
+    let Ok(products) = aws.index.provisioned.get((), listed(products(aws))).await;
     let product = match (&products, provisioned) {
         (Some(products), Some(id)) => Some(products.get(id)),
         // What is not known cannot be said to be wrong.
@@ -75,20 +74,28 @@ pub(super) async fn glance(
     let well = project.well && product.is_none_or(|product| product.is_some_and(|product| product.well));
     let whole = match (product.flatten(), depth) {
         (Some(product), Depth::Whole) => {
-            let tags = aws.index.tags.get((), Box::pin(tags(aws))).await?;
+            let Ok(tags) = aws.index.tags.get((), listed(tags(aws))).await;
             let tags = tags.as_ref().and_then(|tags| tags.get(&project.arn).copied());
             tags.map(|tags| digest_of(&(project.all, product.all, tags)))
         }
         _ => None,
     };
-    Ok(Some(Glance { standing, well, whole }))
+    Some(Glance { standing, well, whole })
 }
 
-/// A list as it is shared: one that may not be read is none, and is asked for again when the answer is too old.
-fn permitted<T>(list: Result<List<T>, Fault>) -> Result<List<T>, Fault> {
-    match list {
-        Err(fault) if fault.reason == Reason::AccessDenied => Ok(None),
-        other => other,
+/// A list as it is shared: one that cannot be had in time is none, whatever the cause, so that not everybody asks for it. It is
+/// asked for again once the answer is too old; until then each project is looked at by itself.
+async fn listed<T>(list: impl Future<Output = Result<List<T>, Fault>>) -> Result<List<T>, Infallible> {
+    match tokio::time::timeout(LIMIT, Box::pin(list)).await {
+        Ok(Ok(list)) => Ok(list),
+        Ok(Err(fault)) => {
+            tracing::debug!(reason = %fault.reason, "a list of all projects cannot be had: {}", fault.message);
+            Ok(None)
+        }
+        Err(_) => {
+            tracing::debug!("a list of all projects takes too long");
+            Ok(None)
+        }
     }
 }
 
@@ -96,12 +103,13 @@ async fn projects(aws: &Aws) -> Result<List<Listed>, Fault> {
     let (mut all, mut token) = (BTreeMap::new(), None);
     for _ in 0..MOST_PAGES {
         let asked = aws.sagemaker.list_projects().max_results(PAGE).set_next_token(token).send().await;
-        let page = match asked.map_err(|error| fault("list the SageMaker projects", &error)) {
-            Ok(page) => page,
-            Err(fault) => return permitted(Err(fault)),
-        };
+        let page = asked.map_err(|error| fault("list the SageMaker projects", &error))?;
         all.extend(page.project_summary_list().iter().filter_map(|project| {
             let status = project.project_status().map_or("", |status| status.as_str());
+            // Records of projects that are gone, beside which another one of that name may be.
+            if Status::parse(status) == Status::DeleteCompleted {
+                return None;
+            }
             let standing = digest_of(&(project.project_id(), project.project_arn(), status));
             let listed = Listed {
                 well: matches!(Status::parse(status), Status::CreateCompleted | Status::UpdateCompleted),
@@ -125,10 +133,7 @@ async fn products(aws: &Aws) -> Result<List<Listed>, Fault> {
     for _ in 0..MOST_PAGES {
         let request = aws.catalog.search_provisioned_products().access_level_filter(everybodys.clone());
         let asked = request.page_size(PAGE).set_page_token(token).send().await;
-        let page = match asked.map_err(|error| fault("list the provisioned products", &error)) {
-            Ok(page) => page,
-            Err(fault) => return permitted(Err(fault)),
-        };
+        let page = asked.map_err(|error| fault("list the provisioned products", &error))?;
         all.extend(page.provisioned_products().iter().filter_map(|product| {
             let status = product.status().map_or("", |status| status.as_str());
             let version = (product.product_id(), product.provisioning_artifact_id());
@@ -142,7 +147,8 @@ async fn products(aws: &Aws) -> Result<List<Listed>, Fault> {
         }));
         token = page.next_page_token().map(str::to_owned);
         if token.is_none() {
-            return Ok(Some(Arc::new(all)));
+            // A policy that shows nobody but himself gives an empty list, and no refusal.
+            return Ok(Some(Arc::new(all)).filter(|all| !all.is_empty()));
         }
     }
     Ok(None)
@@ -155,10 +161,7 @@ async fn tags(aws: &Aws) -> Result<List<u64>, Fault> {
         let request = aws.tagging.get_resources().resource_type_filters("sagemaker:project").resources_per_page(PAGE);
         let owned = TagFilter::builder().key(CLUSTER_TAG).build();
         let asked = request.tag_filters(owned).set_pagination_token(token).send().await;
-        let page = match asked.map_err(|error| fault("list the tags of SageMaker projects", &error)) {
-            Ok(page) => page,
-            Err(fault) => return permitted(Err(fault)),
-        };
+        let page = asked.map_err(|error| fault("list the tags of SageMaker projects", &error))?;
         all.extend(page.resource_tag_mapping_list().iter().filter_map(|resource| {
             let tags: BTreeMap<&str, &str> = resource.tags().iter().map(|tag| (tag.key(), tag.value())).collect();
             Some((resource.resource_arn()?.to_lowercase(), digest_of(&tags)))

@@ -230,7 +230,7 @@ impl Actuator<SagemakerProject> for SagemakerProjectActuator {
     }
 
     async fn glance(&self, id: &Identity, _: &Desired, depth: Depth) -> Result<Option<Glance>, Fault> {
-        index::glance(&self.aws, &id.placement.project_name, self.provisioned.as_deref(), depth).await
+        Ok(index::glance(&self.aws, &id.placement.project_name, self.provisioned.as_deref(), depth).await)
     }
 
     async fn act(&self, id: &Identity, action: &Action) -> Result<RecordedIds, Fault> {

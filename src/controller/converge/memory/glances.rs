@@ -6,11 +6,14 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::ObjectMemory;
+use super::{Kept, ObjectMemory};
+use crate::adapters::sharing::AGE;
 use crate::domain::external_resource::{Glance, ResourceKind};
 use crate::domain::requeue::{DEEP_CHECK, SHALLOW_CHECK, TOLERANCE, shortened};
 use crate::domain::time::elapsed;
 
+/// For how long lists alone may confirm a resource: what they do not show of it is found after that.
+const LISTS_SUFFICE: Duration = Duration::from_hours(24);
 /// How soon everything is looked at where a glance has shown something.
 const SOON: Duration = Duration::from_secs(1);
 
@@ -21,6 +24,8 @@ pub(super) struct Glances {
     pub(super) before: Option<Glance>,
     /// When the last one was.
     last: Option<Timestamp>,
+    /// When something was last done to the resource: a list of before that shows what is no more.
+    pub(super) acted: Option<Timestamp>,
     /// How it stood when it was last seen not to stand well: an observation has judged that already.
     unwell: Option<u64>,
 }
@@ -33,8 +38,13 @@ impl ObjectMemory {
         // The second half is a clock that was set back.
         let is_ahead = |at: Timestamp| elapsed(now, at) > TOLERANCE && elapsed(now, at) <= DEEP_CHECK;
         let is_due = !state.deep_check.is_some_and(is_ahead);
-        state.between = is_routine && !is_due;
+        // Where a resource is not as declared, something may be done: for that it must be known whose account this is.
+        let is_settled = state.kinds.values().all(|kind| kind.kept.is_some() || kind.inputs.is_none());
+        state.between = is_routine && !is_due && is_settled;
         if is_due {
+            if let Some(account) = state.kinds.get_mut(&ResourceKind::Prerequisites) {
+                account.kept = None;
+            }
             state.deep_check = now.saturating_add(shortened(DEEP_CHECK, chance)).ok();
             for kept in state.kinds.values_mut().filter_map(|kind| kind.kept.as_mut()) {
                 kept.until = now;
@@ -56,7 +66,8 @@ impl ObjectMemory {
     pub fn glance_due(&self, kind: ResourceKind, now: Timestamp) -> Option<Duration> {
         self.of(kind, |state| {
             let seen = state.kept.as_ref()?.at;
-            let last = state.glances.last.map_or(seen, |last| last.max(seen));
+            // One that lies ahead is of a clock that was set back.
+            let last = state.glances.last.filter(|last| *last <= now).map_or(seen, |last| last.max(seen));
             (elapsed(last, now) >= SHALLOW_CHECK / 2).then(|| elapsed(seen, now))
         })
     }
@@ -83,9 +94,12 @@ impl ObjectMemory {
         let mut state = self.state();
         let deep_check = state.deep_check;
         let of_kind = state.kinds.entry(kind).or_default();
-        of_kind.glances.before = glance;
-        let glance = glance.filter(|glance| glance.well && glance.whole.is_some())?;
-        let kept = of_kind.kept.as_mut().filter(|kept| !kept.passing && kept.glance == Some(glance))?;
+        // No list is older than that.
+        let is_newer = of_kind.glances.acted.is_none_or(|acted| elapsed(acted, now) > AGE);
+        of_kind.glances.before = glance.filter(|_| is_newer);
+        let glance = of_kind.glances.before.filter(|glance| glance.well && glance.whole.is_some())?;
+        let holds = |kept: &&mut Kept| !kept.passing && elapsed(kept.observed, now) < LISTS_SUFFICE;
+        let kept = of_kind.kept.as_mut().filter(holds).filter(|kept| kept.glance == Some(glance))?;
         let output = kept.output.as_ref().and_then(|output| <dyn Any>::downcast_ref::<O>(output.as_ref()).cloned())?;
         (kept.at, kept.until) = (now, deep_check?);
         of_kind.trouble.forget_fault();
@@ -197,13 +211,58 @@ mod tests {
     }
 
     #[test]
-    fn between_deep_checks_the_account_is_taken_for_granted() {
+    fn between_deep_checks_the_account_is_taken_for_granted_where_all_is_as_declared() {
+        let kind = ResourceKind::Prerequisites;
+        let rows: [(&str, bool, bool, i64, bool); 4] = [
+            ("a routine look", true, true, 10, true),
+            ("a user waits", false, true, 10, false),
+            ("another resource is not as declared", true, false, 10, false),
+            ("the deep check", true, true, 60, false),
+        ];
+        for (name, is_routine, others, minute, known) in rows {
+            let memory = ObjectMemory::default();
+            memory.begin_look(false, at(0), 0.0);
+            memory.keep(kind, Some(&7), false, at(0));
+            memory.made_from(KIND, 1);
+            if others {
+                memory.keep(KIND, Some(&7), false, at(0));
+            }
+            memory.begin_look(is_routine, at(minute), 0.0);
+            assert_eq!(memory.kept::<i32>(kind, at(minute)).is_some(), known, "{name}");
+        }
+    }
+
+    #[test]
+    fn an_account_that_the_deep_check_found_wrong_is_not_taken_for_granted_after_it() {
         let (memory, kind) = (ObjectMemory::default(), ResourceKind::Prerequisites);
         memory.begin_look(false, at(0), 0.0);
         memory.keep(kind, Some(&7), false, at(0));
-        for (name, is_routine, known) in [("a routine look", true, true), ("a user waits", false, false)] {
-            memory.begin_look(is_routine, at(10), 0.0);
-            assert_eq!(memory.kept::<i32>(kind, at(10)).is_some(), known, "{name}");
-        }
+        memory.begin_look(true, at(60), 0.0);
+        memory.begin_look(true, at(68), 0.0);
+        assert_eq!(memory.kept::<i32>(kind, at(68)), None);
+    }
+
+    #[test]
+    fn no_list_of_before_something_was_done_confirms_what_came_of_it() {
+        let (all, key) = (glance(1, true, Some(2)), crate::domain::external_resource::StepKey::new("AddTags", &[]));
+        let memory = observed(all);
+        memory.begin_look(true, at(60), 0.0);
+        assert_eq!(memory.confirmed::<i32>(KIND, glance(1, true, Some(3)), at(60)), None, "a tag is different");
+        memory.acted(KIND, &key, crate::controller::converge::memory::After::Nothing, at(60));
+        memory.keep(KIND, Some(&7), false, at(60));
+        memory.begin_look(true, at(120), 0.0);
+        assert_eq!(memory.confirmed::<i32>(KIND, glance(1, true, Some(3)), at(120)), None, "it is different again");
+    }
+
+    #[test]
+    fn lists_alone_are_believed_for_a_day() {
+        let all = glance(1, true, Some(2));
+        let memory = observed(all);
+        let confirmed = |hour: i64| {
+            memory.begin_look(true, at(hour * 60), 0.0);
+            memory.confirmed::<i32>(KIND, all, at(hour * 60)).is_some()
+        };
+        assert!((1..24).all(confirmed));
+        assert!(!confirmed(24));
     }
 }
