@@ -8,6 +8,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use kube::ResourceExt;
 use kube::core::DynamicObject;
 use kube::runtime::watcher::Event;
+use serde_json::{Map, Value};
 
 use crate::controller::object::Key;
 
@@ -72,8 +73,11 @@ impl EventFilter {
         let metadata = &object.metadata;
         (&metadata.uid, metadata.generation, metadata.deletion_timestamp.is_some()).hash(&mut hasher);
         (object.labels(), object.annotations(), object.finalizers()).hash(&mut hasher);
-        let has_status =
-            object.data.get("status").and_then(|status| status.as_object()).is_some_and(|status| !status.is_empty());
+        // A status that somebody wiped holds what the CRD has by default, and nothing else.
+        let says = |status: &Map<String, Value>| {
+            status.iter().any(|(key, value)| key != "observedGeneration" || value.as_i64() != Some(-1))
+        };
+        let has_status = object.data.get("status").and_then(|status| status.as_object()).is_some_and(says);
         let now = Known { print: hasher.finish(), has_status };
         let key = Key::of(object);
         match self.known.insert(key.clone(), now) {
@@ -87,7 +91,7 @@ impl EventFilter {
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
     use kube::core::ApiResource;
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     use super::*;
 
@@ -139,7 +143,8 @@ mod tests {
         let mut filter = EventFilter::default();
         let status = json!({"status": {"observedGeneration": 1}});
         filter.evaluate(&Event::Apply(object("x", &status)));
-        assert_eq!(filter.evaluate(&Event::Apply(object("x", &json!({"status": {}})))), changed());
+        let wiped = json!({"status": {"observedGeneration": -1}});
+        assert_eq!(filter.evaluate(&Event::Apply(object("x", &wiped))), changed(), "the API server's default is there");
         assert_eq!(filter.evaluate(&Event::Apply(object("x", &json!({})))), Relevance::Ignored, "once");
         assert_eq!(filter.evaluate(&Event::Apply(object("x", &status))), Relevance::Ignored, "our own");
     }

@@ -33,6 +33,10 @@ pub(super) async fn apply(subject: &Subject<'_>) -> Result<Option<Reconciled>, A
         Ok(Validation::Suspended { platform }) => {
             Ok(Some(Reconciled::unobserved(ReconcileResult::Suspended { platform: Some(platform) })))
         }
+        // What its platform is at does not change what was last known of it.
+        Ok(Validation::Waits { .. }) if object::spec_field(subject.object, "/suspend") == Some(true) => {
+            Ok(Some(Reconciled::unobserved(ReconcileResult::Suspended { platform: None })))
+        }
         Ok(Validation::Waits { stalled, message }) => {
             let outcome = not_ready(subject, stalled.then_some(ASK), message);
             Ok(Some(Reconciled::blocked_on(ResourceKind::Platform, &outcome.clone(), outcome)))
