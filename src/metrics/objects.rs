@@ -137,7 +137,7 @@ fn status_of(condition: &Condition) -> &'static str {
 
 /// What holds for the object as a whole, and each resource that is neither as declared nor unwanted.
 fn is_shown(condition: &Condition) -> bool {
-    let whole = [ConditionType::Ready, ConditionType::Reconciling, ConditionType::Stalled];
+    let whole = [ConditionType::Ready, ConditionType::Reconciling, ConditionType::Stalled, ConditionType::Suspended];
     whole.iter().any(|type_| type_.as_str() == condition.type_)
         || (condition.status != "True" && condition.reason != Reason::Disabled.as_str())
 }

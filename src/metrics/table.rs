@@ -100,7 +100,7 @@ pub const CONDITION: Declared = Declared::new(
     KIND,
     ("object_namespace", "namespace of the object; empty for a platform"),
     ("name", "name of the object"),
-    ("type", "type of the condition, such as `ready`, `stalled`, `jobs_ready`"),
+    ("type", "type of the condition, such as `ready`, `stalled`, `suspended`, `jobs_ready`"),
     ("status", "`true`, `false`, `unknown`"),
     ("reason", "reason of the condition, such as `access_denied`"),
 ]);
