@@ -88,7 +88,21 @@ fn the_api_server_takes_the_examples_and_refuses_what_aws_or_jenkins_would_refus
     check(&cluster, &platform, &immutable_in_a_platform());
     let columns = cluster.kubectl_ok(&["get", "mlpf", "-o", "wide"]);
     let header: Vec<_> = columns.lines().next().unwrap().split_whitespace().collect();
-    let shown = ["NAME", "READY", "REASON", "ACCOUNT", "REGION", "VERSION", "AGE", "DELETION", "JENKINS", "MESSAGE"];
+    let shown = [
+        "NAME",
+        "READY",
+        "REASON",
+        "SUSPENDED",
+        "ACCOUNT",
+        "REGION",
+        "VERSION",
+        "AGE",
+        "DELETION",
+        "JENKINS",
+        "PRODUCT",
+        "LOGS",
+        "MESSAGE",
+    ];
     assert_eq!(header, shown);
 
     let taken = wrong_manifests::taken();
@@ -104,7 +118,21 @@ fn the_api_server_takes_the_examples_and_refuses_what_aws_or_jenkins_would_refus
 
     let columns = cluster.kubectl_ok(&["get", "mlp", "-n", "ml-team", "-o", "wide"]);
     let header: Vec<_> = columns.lines().next().unwrap().split_whitespace().collect();
-    assert_eq!(header, ["NAME", "READY", "REASON", "PROJECT", "VERSION", "AGE", "DELETION", "FOLDER", "MESSAGE"]);
+    let shown = [
+        "NAME",
+        "READY",
+        "REASON",
+        "SUSPENDED",
+        "PROJECT",
+        "VERSION",
+        "AGE",
+        "DELETION",
+        "FOLDER",
+        "JENKINS",
+        "STACK",
+        "MESSAGE",
+    ];
+    assert_eq!(header, shown);
     assert!(cluster.kubectl_ok(&["get", "mlops", "-n", "ml-team"]).contains("customer.churn"));
     let explained = cluster.kubectl_ok(&["explain", "mlp.spec.platform.aws.accountId"]);
     assert!(explained.contains("Immutable"), "{explained}");

@@ -218,7 +218,7 @@ async fn two_operators_at_once_make_nothing_twice_and_lose_no_deletion() {
     let cluster = Cluster::start("two-leaders");
     let (sandbox, server) = sandbox().await;
     let before = dump(&sandbox);
-    for name in [NAMESPACE, "mlops-operator"] {
+    for name in [NAMESPACE, "mlops-system"] {
         cluster.kubectl_ok(&["create", "namespace", name]);
     }
     let (user, token) = (format!("--from-literal=username={}", Jenkins::credentials().0), CANARIES[1]);

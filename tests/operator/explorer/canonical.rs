@@ -164,7 +164,7 @@ struct Generated {
     whole: String,
 }
 
-/// Runs of letters and digits, and UUIDs whole.
+/// Runs of letters and digits, and UUIDs whole. What an address has encoded (`%2F`) is no part of one.
 fn words(text: &str) -> Vec<&str> {
     let (mut words, mut rest) = (Vec::new(), text);
     while !rest.is_empty() {
@@ -174,8 +174,9 @@ fn words(text: &str) -> Vec<&str> {
         if taken >= PREFIX {
             words.push(&rest[..taken]);
         }
-        let gap = rest[taken..].find(is_sign).unwrap_or(rest.len() - taken);
-        rest = &rest[taken + gap..];
+        let next = taken + rest[taken..].find(is_sign).unwrap_or(rest.len() - taken);
+        let encoded = if next > taken && rest[..next].ends_with('%') { 2 } else { 0 };
+        rest = rest.get(next + encoded..).unwrap_or_default();
     }
     words
 }
