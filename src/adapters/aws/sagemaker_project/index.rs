@@ -11,8 +11,9 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use aws_sdk_resourcegroupstagging::types::TagFilter;
-use aws_sdk_servicecatalog::types::{AccessLevelFilter, AccessLevelFilterKey};
+use aws_sdk_resourcegroupstagging::types::{ResourceTagMapping, TagFilter};
+use aws_sdk_sagemaker::types::ProjectSummary;
+use aws_sdk_servicecatalog::types::{AccessLevelFilter, AccessLevelFilterKey, ProvisionedProductAttribute};
 
 use super::Status;
 use crate::adapters::aws::clients::Aws;
@@ -99,27 +100,16 @@ async fn listed<T>(list: impl Future<Output = Result<List<T>, Fault>>) -> Result
     }
 }
 
-async fn projects(aws: &Aws) -> Result<List<Listed>, Fault> {
+/// A list, page by page: `page` has the items of one and the token of the next.
+async fn paged<T, P>(page: impl Fn(Option<String>) -> P) -> Result<List<T>, Fault>
+where
+    P: Future<Output = Result<(Vec<(String, T)>, Option<String>), Fault>>,
+{
     let (mut all, mut token) = (BTreeMap::new(), None);
     for _ in 0..MOST_PAGES {
-        let asked = aws.sagemaker.list_projects().max_results(PAGE).set_next_token(token).send().await;
-        let page = asked.map_err(|error| fault("list the SageMaker projects", &error))?;
-        all.extend(page.project_summary_list().iter().filter_map(|project| {
-            let status = project.project_status().map_or("", |status| status.as_str());
-            // Records of projects that are gone, beside which another one of that name may be.
-            if Status::parse(status) == Status::DeleteCompleted {
-                return None;
-            }
-            let standing = digest_of(&(project.project_id(), project.project_arn(), status));
-            let listed = Listed {
-                well: matches!(Status::parse(status), Status::CreateCompleted | Status::UpdateCompleted),
-                standing,
-                all: digest_of(&(standing, project.project_description())),
-                arn: project.project_arn()?.to_lowercase(),
-            };
-            Some((project.project_name()?.to_owned(), listed))
-        }));
-        token = page.next_token().map(str::to_owned);
+        let (items, next) = page(token).await?;
+        all.extend(items);
+        token = next.filter(|next| !next.is_empty());
         if token.is_none() {
             return Ok(Some(Arc::new(all)));
         }
@@ -127,49 +117,67 @@ async fn projects(aws: &Aws) -> Result<List<Listed>, Fault> {
     Ok(None)
 }
 
+async fn projects(aws: &Aws) -> Result<List<Listed>, Fault> {
+    let item = |project: &ProjectSummary| {
+        let status = project.project_status().map_or("", |status| status.as_str());
+        // Records of projects that are gone, beside which another one of that name may be.
+        if Status::parse(status) == Status::DeleteCompleted {
+            return None;
+        }
+        let standing = digest_of(&(project.project_id(), project.project_arn(), status));
+        let listed = Listed {
+            well: matches!(Status::parse(status), Status::CreateCompleted | Status::UpdateCompleted),
+            standing,
+            all: digest_of(&(standing, project.project_description())),
+            arn: project.project_arn()?.to_lowercase(),
+        };
+        Some((project.project_name()?.to_owned(), listed))
+    };
+    paged(|token| async move {
+        let asked = aws.sagemaker.list_projects().max_results(PAGE).set_next_token(token).send().await;
+        let page = asked.map_err(|error| fault("list the SageMaker projects", &error))?;
+        Ok((page.project_summary_list().iter().filter_map(item).collect(), page.next_token().map(str::to_owned)))
+    })
+    .await
+}
+
 async fn products(aws: &Aws) -> Result<List<Listed>, Fault> {
-    let everybodys = AccessLevelFilter::builder().key(AccessLevelFilterKey::Account).value("self").build();
-    let (mut all, mut token) = (BTreeMap::new(), None);
-    for _ in 0..MOST_PAGES {
-        let request = aws.catalog.search_provisioned_products().access_level_filter(everybodys.clone());
+    let item = |product: &ProvisionedProductAttribute| {
+        let status = product.status().map_or("", |status| status.as_str());
+        let version = (product.product_id(), product.provisioning_artifact_id());
+        let listed = Listed {
+            well: ProductStatus::parse(status) == ProductStatus::Available,
+            standing: digest_of(&(status, product.status_message())),
+            all: digest_of(&(status, product.status_message(), version, product.last_record_id())),
+            arn: String::new(),
+        };
+        Some((product.id()?.to_owned(), listed))
+    };
+    let list = paged(|token| async move {
+        let everybodys = AccessLevelFilter::builder().key(AccessLevelFilterKey::Account).value("self").build();
+        let request = aws.catalog.search_provisioned_products().access_level_filter(everybodys);
         let asked = request.page_size(PAGE).set_page_token(token).send().await;
         let page = asked.map_err(|error| fault("list the provisioned products", &error))?;
-        all.extend(page.provisioned_products().iter().filter_map(|product| {
-            let status = product.status().map_or("", |status| status.as_str());
-            let version = (product.product_id(), product.provisioning_artifact_id());
-            let listed = Listed {
-                well: ProductStatus::parse(status) == ProductStatus::Available,
-                standing: digest_of(&(status, product.status_message())),
-                all: digest_of(&(status, product.status_message(), version, product.last_record_id())),
-                arn: String::new(),
-            };
-            Some((product.id()?.to_owned(), listed))
-        }));
-        token = page.next_page_token().map(str::to_owned);
-        if token.is_none() {
-            // A policy that shows nobody but himself gives an empty list, and no refusal.
-            return Ok(Some(Arc::new(all)).filter(|all| !all.is_empty()));
-        }
-    }
-    Ok(None)
+        Ok((page.provisioned_products().iter().filter_map(item).collect(), page.next_page_token().map(str::to_owned)))
+    })
+    .await?;
+    // A policy that shows nobody but himself gives an empty list, and no refusal.
+    Ok(list.filter(|all| !all.is_empty()))
 }
 
 /// Of the projects that bear the tag of an owner: all of ours do.
 async fn tags(aws: &Aws) -> Result<List<u64>, Fault> {
-    let (mut all, mut token) = (BTreeMap::new(), None);
-    for _ in 0..MOST_PAGES {
+    let item = |resource: &ResourceTagMapping| {
+        let tags: BTreeMap<&str, &str> = resource.tags().iter().map(|tag| (tag.key(), tag.value())).collect();
+        Some((resource.resource_arn()?.to_lowercase(), digest_of(&tags)))
+    };
+    paged(|token| async move {
         let request = aws.tagging.get_resources().resource_type_filters("sagemaker:project").resources_per_page(PAGE);
         let owned = TagFilter::builder().key(CLUSTER_TAG).build();
         let asked = request.tag_filters(owned).set_pagination_token(token).send().await;
         let page = asked.map_err(|error| fault("list the tags of SageMaker projects", &error))?;
-        all.extend(page.resource_tag_mapping_list().iter().filter_map(|resource| {
-            let tags: BTreeMap<&str, &str> = resource.tags().iter().map(|tag| (tag.key(), tag.value())).collect();
-            Some((resource.resource_arn()?.to_lowercase(), digest_of(&tags)))
-        }));
-        token = page.pagination_token().filter(|token| !token.is_empty()).map(str::to_owned);
-        if token.is_none() {
-            return Ok(Some(Arc::new(all)));
-        }
-    }
-    Ok(None)
+        let items = page.resource_tag_mapping_list().iter().filter_map(item).collect();
+        Ok((items, page.pagination_token().map(str::to_owned)))
+    })
+    .await
 }
