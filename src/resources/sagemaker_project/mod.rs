@@ -374,18 +374,18 @@ fn shown(placement: &Placement, output: &Provisioned, before: Option<&ProjectSta
         (None, Some(before)) => (before.last_modified.clone(), before.repositories.clone()),
         (None, None) => (None, Vec::new()),
     };
+    let provisioned_product_id =
+        provisioned_id.clone().or_else(|| before.and_then(|before| before.provisioned_product_id.clone()));
     // Service Catalog names a stack after the account and the provisioned product.
-    let stack = provisioned_id.as_ref().map(|id| links::stack_events(region, &format!("SC-{account_id}-{id}")));
+    let stack = |id: &String| links::stack_events(region, &format!("SC-{account_id}-{id}"));
     ProjectStatus {
         id: project_ref.project_id.clone(),
         arn: project_ref.project_arn.clone(),
-        provisioned_product_id: provisioned_id
-            .clone()
-            .or_else(|| before.and_then(|before| before.provisioned_product_id.clone())),
         bucket: project_ref.bucket.clone(),
         model_package_group: project_ref.model_package_group.clone(),
         studio_url: Some(links::studio(region)),
-        stack_events_url: stack.or_else(|| before.and_then(|before| before.stack_events_url.clone())),
+        stack_events_url: provisioned_product_id.as_ref().map(stack),
+        provisioned_product_id,
         last_modified,
         repositories,
     }
