@@ -124,7 +124,6 @@ async fn lead(
     let mut told = stop.subscribe();
     let metrics = dependencies.metrics.clone();
     if flags.no_leader_election {
-        metrics.leads(true);
         return drained(controller::run(dependencies, stop.subscribe()), stop).await;
     }
     let candidate = Candidate {
@@ -139,10 +138,7 @@ async fn lead(
     dependencies.readiness.ready();
     tracing::info!(namespace = flags.namespace, lease, selector = %flags.watch_selector, "waits for the Lease");
     tokio::select! {
-        () = leadership.gained() => {
-            metrics.leads(true);
-            tracing::info!("leads");
-        }
+        () = leadership.gained() => tracing::info!("leads"),
         _ = told.wait_for(|stop| *stop) => {
             // The Lease may have been taken just now.
             leadership.release().await;

@@ -40,6 +40,8 @@ pub async fn run(dependencies: Dependencies, stop: watch::Receiver<bool>) {
         installation = Installation::find(&dependencies) => installation,
         () = stopped(stop.clone()) => return,
     };
+    // One that waits for what the cluster lacks works no more than one that waits for the Lease.
+    dependencies.metrics.leads(true);
     let (platforms, projects) = (Writer::new(Kind::Platform), Writer::new(Kind::Project));
     let namespaces: Writer<PartialObjectMeta<Namespace>> = Writer::new(());
     let watched = Watched {

@@ -184,8 +184,11 @@ pub const BUDGET_WITHHELD: Declared =
         .labels(&BUDGET);
 
 #[allow(missing_docs)]
-pub const LEADER: Declared =
-    Declared::new("leader", Type::Gauge, "1 in the replica that works: it holds the Lease, or needs none");
+pub const LEADER: Declared = Declared::new(
+    "leader",
+    Type::Gauge,
+    "1 in the replica that works: it holds the Lease, or needs none, and has found all that it needs in the cluster",
+);
 #[allow(missing_docs)]
 pub const BUILD: Declared =
     Declared::new("build", Type::Info, "Which operator this is").labels(&[("version", "its version")]);

@@ -86,18 +86,31 @@ pub(super) async fn apply(subject: &Subject<'_>) -> Result<Reconciled, ApiError>
     Ok(Reconciled { parts: Some(parts), ..reconciled })
 }
 
-/// Tells the projects of a platform that was never Ready that it is being made, so that they can say for what they wait.
+/// Tells the projects of a platform that was not Ready when the operator started how it stood then, so that they can say for
+/// what they wait, and say after a restart what they said before.
 fn begin(subject: &Subject<'_>) {
     let Subject { object, key, context, writer, .. } = subject;
     let generation = object.metadata.generation.unwrap_or(0);
-    let was_ready = writer.status().conditions.iter().any(|condition| {
-        condition.type_ == ConditionType::Ready.as_str()
-            && condition.status == "True"
-            && condition.observed_generation == Some(generation)
-    });
-    if !was_ready && context.platforms.state(&key.name).is_none() {
-        let standing = Standing::NotReady { stalled: false, message: "it is being made".to_owned() };
+    if context.platforms.state(&key.name).is_some() {
+        return;
+    }
+    let mut told = writer.status();
+    told.conditions.retain(|condition| condition.observed_generation == Some(generation));
+    let standing = stood(&told);
+    if standing != Standing::Ready {
         context.platforms.tell(&key.name, PlatformState { generation, standing, parts: None }, false);
+    }
+}
+
+/// How a platform stands by its conditions.
+fn stood(status: &MlopsProjectStatus) -> Standing {
+    let condition = |wanted: ConditionType| status.conditions.iter().find(|one| one.type_ == wanted.as_str());
+    match condition(ConditionType::Ready) {
+        Some(ready) if ready.status == "True" => Standing::Ready,
+        ready => Standing::NotReady {
+            stalled: condition(ConditionType::Stalled).is_some_and(|stalled| stalled.status == "True"),
+            message: ready.map_or_else(|| "it is being made".to_owned(), |ready| ready.message.clone()),
+        },
     }
 }
 
@@ -112,19 +125,12 @@ pub(super) fn tell(
     if key.kind() != Kind::Platform {
         return;
     }
-    let condition = |wanted: ConditionType| status.conditions.iter().find(|one| one.type_ == wanted.as_str());
     let standing = if object.metadata.deletion_timestamp.is_some() {
         Standing::Deleting
     } else if matches!(result, ReconcileResult::Suspended { .. }) {
         Standing::Suspended
     } else {
-        match condition(ConditionType::Ready) {
-            Some(ready) if ready.status == "True" => Standing::Ready,
-            ready => Standing::NotReady {
-                stalled: condition(ConditionType::Stalled).is_some_and(|stalled| stalled.status == "True"),
-                message: ready.map_or_else(|| "it is being made".to_owned(), |ready| ready.message.clone()),
-            },
-        }
+        stood(status)
     };
     // A platform that goes keeps what it is made of for the projects that still stand on it.
     let before = context.platforms.state(&key.name);
