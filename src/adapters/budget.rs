@@ -11,6 +11,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
+use crate::adapters::aws::clients::PLACES;
 use crate::clock::Clock;
 use crate::domain::budget::{Bucket, Lane, Limits, Ticket, Turn};
 use crate::domain::fault::{Fault, FaultKind};
@@ -24,9 +25,9 @@ pub const LONGEST_WAIT: Duration = Duration::from_secs(30);
 const SHORT: Duration = Duration::from_secs(1);
 /// After how long a reconcile that may not wait, since enough others do, tries again, at least.
 const AGAIN: Duration = Duration::from_secs(5);
-/// How many budgets are kept: eight services for each place that has clients. Beyond it the one that was not used for longest
-/// is forgotten, and its rate found anew.
-const BUDGETS: usize = 2048;
+/// How many budgets are kept: nine services for each place that has clients, and as many Jenkins servers. Beyond it the one
+/// that was not used for longest is forgotten, and its rate found anew.
+const BUDGETS: usize = PLACES * 9 + PLACES;
 /// Which part of the reconciles at once may wait long for one account, in each lane: with more of them, one account that is
 /// throttled would keep the objects of all others waiting.
 const PART: usize = 4;

@@ -13,9 +13,10 @@ use crate::domain::time::elapsed;
 /// How often resources in sync are observed although nothing has changed.
 pub const DEEP_CHECK: Duration = Duration::from_hours(1);
 /// How often those of them that lists show are looked for there. All objects are within [`SHALLOW_WINDOW`] of the same moment,
-/// so that one list serves them all and is young when they do: what has vanished or failed is found within both together.
+/// with a list that was asked for since then: one serves them all, and what has vanished or failed is found within both
+/// together.
 pub const SHALLOW_CHECK: Duration = Duration::from_mins(8);
-/// Over how long those looks are spread, and how old the lists may be.
+/// Over how long those looks are spread.
 pub const SHALLOW_WINDOW: Duration = Duration::from_mins(2);
 /// How often it is tried again where a person must change something outside.
 pub const SLOW_RETRY: Duration = Duration::from_mins(10);
@@ -104,11 +105,15 @@ pub fn rests_until(failures: u32, from: Timestamp, now: Timestamp) -> Option<Tim
     (elapsed(from, now) < rest).then(|| from.saturating_add(rest).unwrap_or(now))
 }
 
+/// For how long it has been time for the lists that all objects look at: one that was asked for within it serves them all.
+pub fn since_shallow_check(now: Timestamp) -> Duration {
+    let period = i64::try_from(SHALLOW_CHECK.as_millis()).unwrap_or(i64::MAX);
+    Duration::from_millis(now.as_millisecond().rem_euclid(period).unsigned_abs())
+}
+
 /// How long it is until the lists are looked at next.
 fn until_shallow_check(now: Timestamp, chance: f64) -> Duration {
-    let period = i64::try_from(SHALLOW_CHECK.as_millis()).unwrap_or(i64::MAX);
-    let left = period - now.as_millisecond().rem_euclid(period);
-    Duration::from_millis(left.unsigned_abs()) + SHALLOW_WINDOW.mul_f64(chance.clamp(0.0, 1.0))
+    SHALLOW_CHECK - since_shallow_check(now) + SHALLOW_WINDOW.mul_f64(chance.clamp(0.0, 1.0))
 }
 
 fn ahead(moment: Timestamp, now: Timestamp) -> Duration {

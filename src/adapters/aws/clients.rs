@@ -1,6 +1,6 @@
 //! AWS clients for one account, region and role. They stand alone because every adapter shares them.
 //! The SDK's own retries are off: they hide calls and know nothing of budgets; `controller::converge` is the only one that
-//! retries, and each call waits for its turn in `budgeted`.
+//! retries, but for pages of the lists of `index`, and each call waits for its turn in `budgeted`.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;

@@ -1,5 +1,6 @@
-//! The only observe, decide, act loop; the only retries and the only time-outs of the operator. It decides nothing
-//! about a resource itself: it bounds what `decide` asks for, and keeps an action without effect from being repeated.
+//! The only observe, decide, act loop; the only retries and the only time-outs of the operator, but for the pages of shared
+//! lists. It decides nothing about a resource itself: it bounds what `decide` asks for, and keeps an action without effect
+//! from being repeated.
 
 use std::collections::BTreeSet;
 use std::future::Future;
@@ -8,10 +9,12 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use crate::adapters::sharing::{AGE, sharing, sharing_within};
+use crate::adapters::budget::in_lane;
+use crate::adapters::sharing::{sharing, sharing_within};
 use crate::clock::Clock;
 use crate::controller::converge::memory::{After, ObjectMemory};
 use crate::crd::status::Reason;
+use crate::domain::budget::Lane;
 use crate::domain::external_resource::{
     Actuator, Amount, Attempts, Decision, Depth, ExternalResource, Glance, Goal, Step, StepKey, Wait,
 };
@@ -19,7 +22,7 @@ use crate::domain::fault::{Fault, FaultKind, IN_USE, PROPAGATION};
 use crate::domain::identity::Identity;
 use crate::domain::outcome::{AppliedStep, Outcome};
 use crate::domain::problem::Problem;
-use crate::domain::requeue::{SHALLOW_WINDOW, SLOW_RETRY, backoff, delay};
+use crate::domain::requeue::{SLOW_RETRY, backoff, delay, since_shallow_check};
 use crate::domain::time::elapsed;
 
 /// How often one reconcile observes one resource, at most.
@@ -191,23 +194,41 @@ where
     A: Actuator<R>,
     J: IntentJournal,
 {
-    let age = scope.memory.glance_due(R::KIND, scope.clock.now());
-    let Some(age) = age.filter(|_| scope.may_share && R::KIND.is_listed()) else { return };
-    let glance = glance::<R, A>(id, desired, actuator, Depth::Standing, age.min(SHALLOW_WINDOW)).await;
+    if !R::KIND.is_listed() || !scope.memory.is_glance_due(R::KIND, scope.clock.now()) {
+        return;
+    }
+    let glance = glance::<R, A, J>(scope, id, desired, actuator, Depth::Standing).await;
     let now = scope.clock.now();
     if scope.memory.glanced(R::KIND, glance, now) {
         scope.memory.look_anew(now);
     }
 }
 
-/// What lists show that are younger than so. One that cannot be had says nothing: the observation tells what is wrong.
-async fn glance<R, A>(id: &Identity, desired: &R::Desired, actuator: &A, depth: Depth, age: Duration) -> Option<Glance>
+/// What lists show that were asked for since it has been time for them. One that cannot be had says nothing: the observation
+/// tells what is wrong.
+async fn glance<R, A, J>(
+    scope: &Scope<'_, J>,
+    id: &Identity,
+    desired: &R::Desired,
+    actuator: &A,
+    depth: Depth,
+) -> Option<Glance>
 where
     R: ExternalResource,
     A: Actuator<R>,
+    J: IntentJournal,
 {
-    let glance = Box::pin(limited("glance at", R::KIND.noun(), actuator.glance(id, desired, depth)));
-    sharing_within(age, glance).await.0.ok().flatten()
+    let glance = limited("glance at", R::KIND.noun(), actuator.glance(id, desired, depth));
+    let shared = sharing_within(since_shallow_check(scope.clock.now()), glance);
+    // Whoever waits, the list is for all, and a long one must not hold up an operator that stops.
+    let mut stopping = scope.stopping.clone();
+    let routine = in_lane(Lane::Routine, scope.stopping.clone(), shared);
+    let found = tokio::select! {
+        biased;
+        Ok(_) = stopping.wait_for(|stop| *stop) => return None,
+        (found, _) = routine => found,
+    };
+    found.ok().flatten()
 }
 
 async fn look_and_act<R, A, J>(
@@ -224,7 +245,7 @@ where
     let mut done = BTreeSet::new();
     let mut may_share = scope.may_share;
     if let (true, true, Goal::Present(desired)) = (may_share, R::KIND.is_listed(), goal) {
-        let glance = glance::<R, A>(id, desired, actuator, Depth::Whole, AGE).await;
+        let glance = glance::<R, A, J>(scope, id, desired, actuator, Depth::Whole).await;
         if let Some(output) = scope.memory.confirmed(R::KIND, glance, scope.clock.now()) {
             return Outcome::InSync { output, changed: false };
         }

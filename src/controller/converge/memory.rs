@@ -128,7 +128,7 @@ impl ObjectMemory {
             revision.clone_into(&mut state.revision);
             for kind in state.kinds.values_mut() {
                 kind.kept = None;
-                kind.glances = Glances::default();
+                kind.glances.forget();
                 kind.rest = None;
                 kind.acts.clear();
                 kind.trouble = Trouble::default();

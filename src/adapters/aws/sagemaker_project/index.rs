@@ -13,14 +13,14 @@ use std::time::Duration;
 
 use aws_sdk_resourcegroupstagging::types::{ResourceTagMapping, TagFilter};
 use aws_sdk_sagemaker::types::ProjectSummary;
-use aws_sdk_servicecatalog::types::{AccessLevelFilter, AccessLevelFilterKey, ProvisionedProductAttribute};
+use aws_sdk_servicecatalog::types::{AccessLevelFilter, AccessLevelFilterKey, ProvisionedProductAttribute, SortOrder};
 
 use super::Status;
 use crate::adapters::aws::clients::Aws;
 use crate::adapters::aws::errors::fault;
 use crate::adapters::sharing::Answers;
 use crate::domain::external_resource::{Depth, Glance, digest_of};
-use crate::domain::fault::Fault;
+use crate::domain::fault::{Fault, FaultKind};
 use crate::domain::identity::CLUSTER_TAG;
 use crate::resources::sagemaker_project::ProductStatus;
 
@@ -30,6 +30,11 @@ const PAGE: i32 = 100;
 const MOST_PAGES: usize = 200;
 /// How long a list may take, all its pages together: less than the time for which it is young.
 const LIMIT: Duration = Duration::from_secs(90);
+/// The time between two pages. How fast lists may be read is not published; users were throttled at more than two pages a
+/// second, and told of that rate (aws/sagemaker-python-sdk#2071).
+const PAUSE: Duration = Duration::from_millis(500);
+/// How long it takes until a page is asked for again that was refused for the moment, at first and at most.
+const AGAIN: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(20));
 
 /// The lists of one place; clones share them.
 #[derive(Clone, Default)]
@@ -85,7 +90,7 @@ pub(super) async fn glance(aws: &Aws, name: &str, provisioned: Option<&str>, dep
 }
 
 /// A list as it is shared: one that cannot be had in time is none, whatever the cause, so that not everybody asks for it. It is
-/// asked for again once the answer is too old; until then each project is looked at by itself.
+/// asked for again once the answer is too old; a deep check until then looks at each project by itself.
 async fn listed<T>(list: impl Future<Output = Result<List<T>, Fault>>) -> Result<List<T>, Infallible> {
     match tokio::time::timeout(LIMIT, Box::pin(list)).await {
         Ok(Ok(list)) => Ok(list),
@@ -100,19 +105,31 @@ async fn listed<T>(list: impl Future<Output = Result<List<T>, Fault>>) -> Result
     }
 }
 
-/// A list, page by page: `page` has the items of one and the token of the next.
+/// A list, page by page: `page` has the items of one and the token of the next. A page that is refused for the moment is asked
+/// for again by itself: what was read so far is not thrown away.
 async fn paged<T, P>(page: impl Fn(Option<String>) -> P) -> Result<List<T>, Fault>
 where
     P: Future<Output = Result<(Vec<(String, T)>, Option<String>), Fault>>,
 {
-    let (mut all, mut token) = (BTreeMap::new(), None);
+    let (mut all, mut token, mut again) = (BTreeMap::new(), None, AGAIN.0);
     for _ in 0..MOST_PAGES {
-        let (items, next) = page(token).await?;
+        let (items, next) = loop {
+            match page(token.clone()).await {
+                Ok(found) => break found,
+                Err(fault) if matches!(fault.kind, FaultKind::Throttled | FaultKind::Unavailable) => {
+                    tracing::debug!(reason = %fault.reason, "a page of a list is asked for again: {}", fault.message);
+                    tokio::time::sleep(fault.retry_after.unwrap_or_default().max(again)).await;
+                    again = (again * 2).min(AGAIN.1);
+                }
+                Err(fault) => return Err(fault),
+            }
+        };
         all.extend(items);
         token = next.filter(|next| !next.is_empty());
         if token.is_none() {
             return Ok(Some(Arc::new(all)));
         }
+        tokio::time::sleep(PAUSE).await;
     }
     Ok(None)
 }
@@ -155,8 +172,10 @@ async fn products(aws: &Aws) -> Result<List<Listed>, Fault> {
     };
     let list = paged(|token| async move {
         let everybodys = AccessLevelFilter::builder().key(AccessLevelFilterKey::Account).value("self").build();
-        let request = aws.catalog.search_provisioned_products().access_level_filter(everybodys);
-        let asked = request.page_size(PAGE).set_page_token(token).send().await;
+        // Without an order, pages are in no order: some products would be on two, and others on none.
+        let request = aws.catalog.search_provisioned_products().sort_by("id").sort_order(SortOrder::Ascending);
+        let request = request.access_level_filter(everybodys).page_size(PAGE);
+        let asked = request.set_page_token(token).send().await;
         let page = asked.map_err(|error| fault("list the provisioned products", &error))?;
         Ok((page.provisioned_products().iter().filter_map(item).collect(), page.next_page_token().map(str::to_owned)))
     })

@@ -51,8 +51,7 @@ impl ObjectMemory {
                 oldest.map(|oldest| state.acts.remove(&oldest));
             }
             state.attempts.asked_anew = false;
-            state.glances.before = None;
-            state.glances.acted = Some(now);
+            state.glances.acted(now);
             // What goes on is not failing, however long it takes.
             state.trouble.end_faults();
             state.trouble.labours(1);

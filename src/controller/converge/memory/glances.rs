@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use super::{Kept, ObjectMemory};
 use crate::adapters::sharing::AGE;
 use crate::domain::external_resource::{Glance, ResourceKind};
-use crate::domain::requeue::{DEEP_CHECK, SHALLOW_CHECK, TOLERANCE, shortened};
+use crate::domain::requeue::{DEEP_CHECK, TOLERANCE, shortened, since_shallow_check};
 use crate::domain::time::elapsed;
 
 /// For how long lists alone may confirm a resource: what they do not show of it is found after that.
@@ -25,9 +25,21 @@ pub(super) struct Glances {
     /// When the last one was.
     last: Option<Timestamp>,
     /// When something was last done to the resource: a list of before that shows what is no more.
-    pub(super) acted: Option<Timestamp>,
+    acted: Option<Timestamp>,
     /// How it stood when it was last seen not to stand well: an observation has judged that already.
     unwell: Option<u64>,
+}
+
+impl Glances {
+    /// Something was done to the resource.
+    pub(super) fn acted(&mut self, now: Timestamp) {
+        *self = Self { acted: Some(now), last: self.last, ..Self::default() };
+    }
+
+    /// Nothing that was seen counts any more; what was done has been done.
+    pub(super) fn forget(&mut self) {
+        *self = Self { acted: self.acted, ..Self::default() };
+    }
 }
 
 impl ObjectMemory {
@@ -62,21 +74,22 @@ impl ObjectMemory {
         self.state().deep_check = Some(now);
     }
 
-    /// For how long a resource that is taken for granted has been so, where it is time for a glance at it.
-    pub fn glance_due(&self, kind: ResourceKind, now: Timestamp) -> Option<Duration> {
+    /// Whether it is time for a glance at a resource that is taken for granted: nothing was seen of it since it has been time
+    /// for lists. A list that was asked for since then is younger than all that is known.
+    pub fn is_glance_due(&self, kind: ResourceKind, now: Timestamp) -> bool {
         self.of(kind, |state| {
-            let seen = state.kept.as_ref()?.at;
-            // One that lies ahead is of a clock that was set back.
-            let last = state.glances.last.filter(|last| *last <= now).map_or(seen, |last| last.max(seen));
-            (elapsed(last, now) >= SHALLOW_CHECK / 2).then(|| elapsed(seen, now))
+            let Some(kept) = &state.kept else { return false };
+            // What lies ahead is of a clock that was set back.
+            let seen = [Some(kept.at), state.glances.last].into_iter().flatten().filter(|seen| *seen <= now).max();
+            seen.is_none_or(|seen| elapsed(seen, now) > since_shallow_check(now))
         })
     }
 
     /// Notes a glance at a resource that is taken for granted. Answers whether it must be observed.
     pub fn glanced(&self, kind: ResourceKind, glance: Option<Glance>, now: Timestamp) -> bool {
         self.of(kind, |state| {
-            state.glances.last = Some(now);
             let Some(glance) = glance else { return false };
+            state.glances.last = Some(now);
             let before = std::mem::replace(&mut state.glances.unwell, (!glance.well).then_some(glance.standing));
             !glance.well && before != Some(glance.standing)
         })
@@ -193,8 +206,8 @@ mod tests {
     #[test]
     fn between_deep_checks_a_resource_that_does_not_stand_well_is_observed_once() {
         let memory = observed(None);
-        let due = |minute| memory.glance_due(KIND, at(minute)).map(|age| age.as_secs() / 60);
-        assert_eq!([due(3), due(10)], [None, Some(10)]);
+        let due = |minute| memory.is_glance_due(KIND, at(minute));
+        assert_eq!([due(0), due(7), due(8), due(10)], [false, false, true, true]);
         let steps = [
             ("well", glance(1, true, None), false),
             ("it has vanished", glance(2, false, None), true),
@@ -207,7 +220,40 @@ mod tests {
         for (name, glance, observe) in steps {
             assert_eq!(memory.glanced(KIND, glance, at(10)), observe, "{name}");
         }
-        assert_eq!([due(13), due(14)], [None, Some(14)]);
+        assert_eq!([due(15), due(16)], [false, true]);
+    }
+
+    #[test]
+    fn a_deep_check_takes_the_place_of_no_later_glance() {
+        let all = glance(1, true, Some(2));
+        let memory = observed(all);
+        memory.begin_look(true, at(61), 0.0);
+        assert_eq!(memory.confirmed(KIND, all, at(61)), Some(7));
+        assert!(!memory.is_glance_due(KIND, at(63)), "a list of the same moment would show the same");
+        assert!(memory.is_glance_due(KIND, at(64)), "a younger one may show that it has vanished since");
+    }
+
+    #[test]
+    fn what_was_made_again_is_observed_when_it_has_vanished_again() {
+        let (memory, key) = (observed(None), crate::domain::external_resource::StepKey::new("CreateJob", &[]));
+        let missing = glance(2, false, None);
+        assert!(memory.glanced(KIND, missing, at(8)));
+        memory.acted(KIND, &key, crate::controller::converge::memory::After::Nothing, at(9));
+        memory.keep(KIND, Some(&7), false, at(9));
+        assert!(memory.glanced(KIND, missing, at(16)));
+    }
+
+    #[test]
+    fn no_list_of_before_something_was_done_confirms_it_for_another_revision_either() {
+        let (all, key) = (glance(1, true, Some(2)), crate::domain::external_resource::StepKey::new("AddTags", &[]));
+        let memory = observed(all);
+        memory.acted(KIND, &key, crate::controller::converge::memory::After::Nothing, at(60));
+        memory.begin("2");
+        memory.begin_look(true, at(62), 0.0);
+        assert_eq!(memory.confirmed::<i32>(KIND, all, at(62)), None, "the list is of before");
+        memory.keep(KIND, Some(&7), false, at(62));
+        memory.begin_look(true, at(122), 0.0);
+        assert_eq!(memory.confirmed::<i32>(KIND, all, at(122)), None, "and is compared with nothing");
     }
 
     #[test]

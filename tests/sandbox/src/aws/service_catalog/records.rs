@@ -171,7 +171,7 @@ pub(super) fn search_products(world: &mut World, call: &Call<'_>) -> Outcome {
     let queries: Vec<&str> =
         call.input["Filters"]["SearchQuery"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
     let state = super::state(world, call);
-    let found: Vec<Value> = state
+    let mut found: Vec<Value> = state
         .provisioned
         .iter()
         .filter_map(|(id, kept)| kept.listed(now, lag).map(|product| (id, kept, product)))
@@ -191,9 +191,32 @@ pub(super) fn search_products(world: &mut World, call: &Call<'_>) -> Outcome {
             value
         })
         .collect();
+    order(call, &mut found)?;
     let total = found.len();
     let (page, next) = input::page(call, found, 100)?;
     Ok(json!({"ProvisionedProducts": page, "TotalResultsCount": total, "NextPageToken": next}))
+}
+
+/// Puts provisioned products in the order that is asked for. Without one there is none, and each page is cut from another one:
+/// some products are on two pages, and others on none (turbot/steampipe-plugin-aws#1889).
+fn order(call: &Call<'_>, found: &mut [Value]) -> Result<(), Refusal> {
+    let member = match call.text("SortBy") {
+        "" => {
+            let turn = usize::from(!call.text("PageToken").is_empty()).min(found.len());
+            found.rotate_left(turn);
+            return Ok(());
+        }
+        "arn" => "Arn",
+        "id" => "Id",
+        "name" => "Name",
+        "lastRecordId" => "LastRecordId",
+        other => return Err(input::invalid(format!("{other} is not a field to sort provisioned products by."))),
+    };
+    found.sort_by(|one, other| one[member].as_str().cmp(&other[member].as_str()));
+    if call.text("SortOrder") == "DESCENDING" {
+        found.reverse();
+    }
+    Ok(())
 }
 
 /// Whether a provisioned product answers a query: `key:value`, or words that occur in its name or id.
