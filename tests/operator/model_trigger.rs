@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::harness::function::{End, Function, Request};
 use crate::harness::operator::{ACCOUNT, Harness, NAMESPACE, REGION};
+use crate::harness::story::Story;
 use bytes::Bytes;
 use mlops_sandbox::aws::iam::Facts;
 use mlops_sandbox::aws::{Call, dispatch, events, s3, sqs};
@@ -14,6 +15,34 @@ use mlops_sandbox::{Endpoint, Fault, Settings, What};
 use serde_json::{Value, json};
 
 const LONG: Duration = Duration::from_mins(10);
+
+fn status(harness: &Harness, pointer: &str) -> Value {
+    harness.object().unwrap().pointer(pointer).cloned().unwrap_or_default()
+}
+
+/// Registers a model in the project's group and approves it; gives its ARN.
+async fn approve(harness: &Harness) -> String {
+    let group = status(harness, "/status/project/modelPackageGroup");
+    let body = json!({"group": group, "approve": true, "region": REGION}).to_string();
+    let request = http::Request::post("/_sandbox/model-packages").body(Bytes::from(body)).unwrap();
+    let answer = harness.sandbox.answer(Endpoint::Jenkins, request).await.unwrap();
+    let made: Value = serde_json::from_slice(answer.body()).unwrap();
+    made["modelPackageArn"].as_str().unwrap_or_else(|| panic!("{made}")).to_owned()
+}
+
+/// The models that the deploy job was built for, in the order of the builds.
+async fn builds(harness: &Harness) -> Vec<String> {
+    let url = status(harness, "/status/jobs/items/2/url");
+    let job = url.as_str().unwrap().trim_start_matches("https://ci.example").trim_end_matches('/').to_owned();
+    let tree = "builds[number,actions[parameters[name,value]]]";
+    let told = harness.jenkins("GET", &format!("{job}/api/json?tree={tree}"), "").await;
+    let told: Value = serde_json::from_str(&told).unwrap();
+    let builds = told["builds"].as_array().unwrap().iter().rev();
+    let parameters = builds.flat_map(|build| build["actions"].as_array().unwrap()).flat_map(|action| {
+        action["parameters"].as_array().into_iter().flatten().filter(|one| one["name"] == "MODEL_PACKAGE_ARN")
+    });
+    parameters.map(|one| one["value"].as_str().unwrap().to_owned()).filter(|arn| !arn.is_empty()).collect()
+}
 
 struct Scene {
     harness: Harness,
@@ -65,31 +94,15 @@ impl Scene {
     }
 
     fn status(&self, pointer: &str) -> Value {
-        self.harness.object().unwrap().pointer(pointer).cloned().unwrap_or_default()
+        status(&self.harness, pointer)
     }
 
-    /// Registers a model in the project's group and approves it; gives its ARN.
     async fn approve(&self) -> String {
-        let group = self.status("/status/project/modelPackageGroup");
-        let body = json!({"group": group, "approve": true, "region": REGION}).to_string();
-        let request = http::Request::post("/_sandbox/model-packages").body(Bytes::from(body)).unwrap();
-        let answer = self.harness.sandbox.answer(Endpoint::Jenkins, request).await.unwrap();
-        let made: Value = serde_json::from_slice(answer.body()).unwrap();
-        made["modelPackageArn"].as_str().unwrap_or_else(|| panic!("{made}")).to_owned()
+        approve(&self.harness).await
     }
 
-    /// The models that the deploy job was built for, in the order of the builds.
     async fn builds(&self) -> Vec<String> {
-        let url = self.status("/status/jobs/items/2/url");
-        let job = url.as_str().unwrap().trim_start_matches("https://ci.example").trim_end_matches('/').to_owned();
-        let tree = "builds[number,actions[parameters[name,value]]]";
-        let told = self.harness.jenkins("GET", &format!("{job}/api/json?tree={tree}"), "").await;
-        let told: Value = serde_json::from_str(&told).unwrap();
-        let builds = told["builds"].as_array().unwrap().iter().rev();
-        let parameters = builds.flat_map(|build| build["actions"].as_array().unwrap()).flat_map(|action| {
-            action["parameters"].as_array().into_iter().flatten().filter(|one| one["name"] == "MODEL_PACKAGE_ARN")
-        });
-        parameters.map(|one| one["value"].as_str().unwrap().to_owned()).filter(|arn| !arn.is_empty()).collect()
+        builds(&self.harness).await
     }
 
     fn ask(
@@ -218,6 +231,45 @@ async fn a_jenkins_that_is_away_for_a_day_loses_nothing_and_the_order_is_kept() 
     assert_eq!(scene.builds().await, models);
     assert_eq!((scene.messages("WaitingEvents"), scene.messages("FailedEvents")), (0, 0));
     scene.end().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_story_of_a_day_without_jenkins() {
+    let title = "Jenkins is away for a day, and models are approved meanwhile";
+    let mut story = Story::begin(title, Settings::default()).await;
+    story.follow("mlopsplatforms", "", "main");
+    story.tell("user", "applies the platform main and the project taxi-fares");
+    story.harness.apply_platform(Harness::platform_manifest());
+    story.harness.apply(Harness::project_on_platform("taxi-fares"));
+    story.until("Ready", LONG, Story::ready).await;
+    let mut function = Function::start();
+
+    story.chapter("Jenkins answers nothing; a model is approved every eight hours");
+    let away = What::Refuse { code: "Unavailable".into(), message: "away".into(), status: 503 };
+    story.harness.sandbox.fault(Fault::on("jenkins", "*").before(away));
+    let mut models = Vec::new();
+    for number in ["first", "second", "third"] {
+        story.tell("user", &format!("approves the {number} model"));
+        models.push(approve(&story.harness).await);
+        for _ in 0..16 {
+            function.pass(&story.harness.sandbox, Duration::from_mins(30)).await;
+            // The function tries again all the time.
+            story.overlook();
+            story.pass(Duration::ZERO).await;
+        }
+    }
+    story.chapter("Jenkins is back: the builds start in the order in which the models were approved");
+    story.harness.sandbox.clear_faults();
+    function.pass(&story.harness.sandbox, Duration::from_mins(70)).await;
+    story.overlook();
+    story.pass(Duration::ZERO).await;
+    let built = builds(&story.harness).await;
+    for arn in &built {
+        story.tell("jenkins", &format!("has built the deploy job for version {}", arn.rsplit('/').next().unwrap()));
+    }
+    assert_eq!(built, models);
+    function.stop();
+    story.end("jenkins-away").await;
 }
 
 #[tokio::test(start_paused = true)]

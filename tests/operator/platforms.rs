@@ -283,36 +283,65 @@ async fn a_project_waits_for_its_platform_and_says_what_is_wrong_with_that() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_change_of_the_platform_rolls_on_to_its_projects() {
-    let harness = with_project().await;
+async fn a_restart_beside_a_platform_that_waits_for_somebody_writes_nothing() {
+    let mut harness = Harness::new(Settings::default()).await;
+    harness.kubernetes.create("mlopsplatforms", "", Harness::platform_manifest()).unwrap();
+    create(&harness, Harness::project_on_platform("fares"));
+    harness.start();
+    harness.until("not Ready", LONG, |harness| project_says(harness, "fares", "Ready=False/PlatformNotReady")).await;
+    tokio::time::sleep(LONG).await;
+    harness.stop().await;
+    let (before, calls) = (harness.kubernetes.objects("mlopsprojects"), harness.kubernetes.calls().len());
+    harness.start();
+    tokio::time::sleep(Duration::from_mins(5)).await;
+    let writes: Vec<String> =
+        harness.kubernetes.calls().split_off(calls).into_iter().filter(|call| call.ends_with("/status")).collect();
+    assert_eq!(harness.kubernetes.objects("mlopsprojects"), before, "a restart changed a project: {writes:#?}");
+    assert_eq!(writes, Vec::<String>::new(), "a restart wrote what was there");
+}
+
+/// The product versions that the projects in SageMaker were launched from.
+fn launched(harness: &Harness) -> Vec<String> {
+    harness.sandbox.world(|world| {
+        let projects = world.region(ACCOUNT, REGION).sagemaker.projects.values().filter_map(|kept| kept.truth());
+        let version =
+            |provisioning: &Value| provisioning["ProvisioningArtifactId"].as_str().unwrap_or_default().to_owned();
+        projects.map(|project| version(&project.provisioning)).collect()
+    })
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_change_of_the_platforms_template_rolls_on_to_its_three_projects() {
+    let title = "The template of a platform changes under three projects";
+    let mut story = Story::begin(title, Settings::default()).await;
+    let names = ["fares", "tips", "trips"];
+    story.follow("mlopsplatforms", "", "main");
+    names.iter().for_each(|name| story.follow("mlopsprojects", NAMESPACE, name));
+    story.tell("user", "applies the platform main and three projects");
+    story.harness.apply_platform(Harness::platform_manifest());
+    names.iter().for_each(|name| create(&story.harness, Harness::project_on_platform(name)));
+    let all_ready = |story: &Story| names.iter().all(|name| story.is_ready("mlopsprojects", NAMESPACE, name));
+    story.until("all Ready", LONG, all_ready).await;
     let version = |harness: &Harness| {
         let platform = harness.kubernetes.object("mlopsplatforms", "", "main").unwrap();
         platform["status"]["catalog"]["artifactId"].as_str().unwrap_or_default().to_owned()
     };
-    let launched = |harness: &Harness| {
-        harness.sandbox.world(|world| {
-            let projects = &world.region(ACCOUNT, REGION).sagemaker.projects;
-            projects
-                .values()
-                .filter_map(|kept| kept.truth())
-                .map(|project| project.provisioning["ProvisioningArtifactId"].as_str().unwrap_or_default().to_owned())
-                .collect::<Vec<_>>()
-        })
-    };
-    let before = version(&harness);
-    assert_eq!(launched(&harness), std::slice::from_ref(&before));
+    let before = version(&story.harness);
+    assert_eq!(launched(&story.harness), vec![before.clone(); 3]);
+    story.chapter("A template of the platform team's own takes the place of the built-in one");
     let text = mlops_operator::templates::project_template("jenkins-git-v1").unwrap();
     let data = json!({"metadata": {"name": "ours"}, "data": {"a.yaml": format!("{text}# changed\n")}});
-    harness.kubernetes.create("configmaps", "mlops-operator", data).unwrap();
+    story.harness.kubernetes.create("configmaps", "mlops-operator", data).unwrap();
+    story.tell("user", "names a template in a ConfigMap in the platform");
     let template = json!({"spec": {"catalog": {"template": {"configMapRef": {"name": "ours", "key": "a.yaml"}}}}});
-    merge(&harness, "mlopsplatforms", "", "main", &template);
-    harness
-        .until("the new version launched", LONG, |harness| {
-            version(harness) != before
-                && launched(harness) == [version(harness)]
-                && project_says(harness, "fares", READY)
-        })
-        .await;
+    merge(&story.harness, "mlopsplatforms", "", "main", &template);
+    let rolled = |story: &Story| {
+        let now = version(&story.harness);
+        now != before && launched(&story.harness) == vec![now; 3] && all_ready(story)
+    };
+    story.until("the new version launched for all", LONG, rolled).await;
+    story.pass(Duration::from_mins(1)).await;
+    story.end("platform-template").await;
 }
 
 #[tokio::test(start_paused = true)]

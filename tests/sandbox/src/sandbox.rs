@@ -140,6 +140,11 @@ impl Sandbox {
         lock(&self.inner.journal).entries().get(count..).unwrap_or_default().to_vec()
     }
 
+    /// Looks at the same without a copy of it.
+    pub fn look_at_journal<T>(&self, count: usize, look: impl FnOnce(&[Entry]) -> T) -> T {
+        look(lock(&self.inner.journal).entries().get(count..).unwrap_or_default())
+    }
+
     /// The journal after entry number `since` as JSON lines.
     pub fn journal_lines(&self, since: u64) -> String {
         lock(&self.inner.journal).lines(since)
