@@ -148,8 +148,8 @@ async fn a_job_that_is_deleted_again_as_soon_as_it_is_back_is_back_within_ten_mi
 #[tokio::test(start_paused = true)]
 async fn a_job_is_back_within_ten_minutes_though_something_else_of_its_project_is_wrong() {
     let harness = idle_without(&[]).await;
-    harness.sandbox.world(|world| world.iam.deny("*", "sagemaker:UpdateProject"));
-    let change = serde_json::json!({"spec": {"description": "Predicts other fares"}});
+    harness.sandbox.world(|world| world.iam.deny("*", "s3:PutObject"));
+    let change = serde_json::json!({"spec": {"modelTrigger": {"approvalStatuses": ["Approved", "Rejected"]}}});
     harness.kubernetes.merge("mlopsprojects", NAMESPACE, "p1", false, &change).unwrap();
     harness.until("it is noticed", LONG, |harness| !ready(harness, "p1")).await;
     sleep(Duration::from_hours(2)).await;

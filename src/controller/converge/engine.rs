@@ -218,11 +218,11 @@ where
     A: Actuator<R>,
     J: IntentJournal,
 {
-    let glance = limited("glance at", R::KIND.noun(), actuator.glance(id, desired, depth));
+    let glance = Box::pin(limited("glance at", R::KIND.noun(), actuator.glance(id, desired, depth)));
     let shared = sharing_within(since_shallow_check(scope.clock.now()), glance);
     // Whoever waits, the list is for all, and a long one must not hold up an operator that stops.
     let mut stopping = scope.stopping.clone();
-    let routine = in_lane(Lane::Routine, scope.stopping.clone(), shared);
+    let routine = Box::pin(in_lane(Lane::Routine, scope.stopping.clone(), shared));
     let found = tokio::select! {
         biased;
         Ok(_) = stopping.wait_for(|stop| *stop) => return None,

@@ -23,13 +23,12 @@ fn play<T>(work: impl Future<Output = T>) -> T {
 
 /// `100:2`: a hundred projects on two platforms; `100:own`: each on one of its own.
 fn row(text: &str) -> (usize, Platforms) {
-    let wrong = || panic!("BENCH_ROWS takes rows like 100:2 (projects:platforms) and 100:own, not {text}");
-    let (projects, platforms) = text.split_once(':').unwrap_or_else(|| wrong());
-    let platforms = match platforms {
-        "own" => Platforms::Own,
-        number => Platforms::Shared(number.parse().ok().filter(|number| *number > 0).unwrap_or_else(|| wrong())),
-    };
-    (projects.parse().ok().filter(|number| *number > 0).unwrap_or_else(|| wrong()), platforms)
+    let number = |text: &str| text.parse::<usize>().ok().filter(|number| *number > 0);
+    let read = text.split_once(':').and_then(|(projects, platforms)| {
+        let platforms = if platforms == "own" { Some(Platforms::Own) } else { number(platforms).map(Platforms::Shared) };
+        Some((number(projects)?, platforms?))
+    });
+    read.unwrap_or_else(|| panic!("BENCH_ROWS takes rows like 100:2 (projects:platforms) and 100:own, not {text}"))
 }
 
 /// Prints a row for each fleet of `BENCH_ROWS`, separated by blanks.
