@@ -4,6 +4,7 @@
 //! ```text
 //! GET    /_sandbox/world                     everything that exists
 //! GET    /_sandbox/journal?since=N           requests and replies after number N, JSON lines
+//! GET    /_sandbox/requests                  how many requests the journal holds, which is its last number; what time it is
 //! GET    /_sandbox/invocations               runs of functions with their logs
 //! GET    /_sandbox/faults                    the script of faults, with how many calls matched each line
 //! POST   /_sandbox/faults                    one line or a list: {service, operation, calls, when, what}
@@ -63,6 +64,7 @@ fn handle(sandbox: &Sandbox, request: &Request<Bytes>, path: &str) -> Result<Val
     let input = body(request)?;
     match (request.method().as_str(), path) {
         ("GET", "world") => Ok(sandbox.world(|world| world.dump())),
+        ("GET", "requests") => Ok(json!({"requests": sandbox.requests(), "now": sandbox.now()})),
         ("GET", "invocations") => Ok(sandbox.world(invocations)),
         ("GET", "builds") => Ok(sandbox.world(control_git::builds)),
         ("GET", "repositories") => control_git::repositories(sandbox),
@@ -351,6 +353,19 @@ mod tests {
         assert_eq!(sandbox.faults()[0].0, Fault::on("s3", "*").nth(2).before(What::Throttle));
         ask(&sandbox, "DELETE", "faults", Value::Null).await;
         assert!(sandbox.faults().is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn requests_are_counted_without_those_of_the_control_interface() {
+        let sandbox = Sandbox::new(Settings::default());
+        let (status, shown) = ask(&sandbox, "GET", "requests", Value::Null).await;
+        assert_eq!((status, shown), (200, json!({"requests": 0, "now": sandbox.now()})));
+        for _ in 0..2 {
+            let request = Request::builder().method("GET").uri("/api/json").body(Bytes::new()).unwrap();
+            sandbox.answer(Endpoint::Jenkins, request).await.unwrap();
+        }
+        assert_eq!(ask(&sandbox, "GET", "requests", Value::Null).await.1["requests"], 2);
+        assert_eq!(sandbox.journal().last().unwrap().number, 2, "what is given as since= to see only what follows");
     }
 
     #[tokio::test(start_paused = true)]
