@@ -74,10 +74,10 @@ test-tools: ## the scripts behind these targets
 	tests/tools/selftest
 
 .PHONY: test-templates
-test-templates: ## templates and policies through their linters, the functions' own tests, the setup guide, the seed code check-in, dashboard and alerts
+test-templates: ## templates and policies through their linters, the functions' own tests, the setup guide, the seed code check-in, dashboard and alerts, what benches count with
 	$(INSTALL) python
 	failed=0
-	for folder in templates lambda setup check_in observability; do
+	for folder in templates lambda setup check_in observability bench; do
 	  echo "tests/python/$$folder"
 	  $(ALIVE) "testing $$folder" $(PYTHON) -B -m unittest discover --quiet --start-directory "tests/python/$$folder" || failed=1
 	done
@@ -164,15 +164,15 @@ speed: own ## how long a project takes, against the shortest time that the remot
 
 BENCH_PROJECTS ?= 1 100 300
 .PHONY: bench
-bench: own ## what many projects cost, as a table, in virtual time; BENCH_PROJECTS="1 1000" for other numbers
+bench: own ## what many projects cost, as tables: in virtual time, BENCH_PROJECTS="1 1000" for other numbers, then bench-cluster
 	$(INSTALL) tests
 	BENCH_PROJECTS="$(BENCH_PROJECTS)" cargo $(OPTIMISED) test --quiet --workspace --test operator bench:: -- --ignored --nocapture | grep -a '^|'
+	$(MAKE) --no-print-directory bench-cluster
 
-BENCH_FLEET ?= 100
+BENCH_FLEETS ?= 1:1 100:2 1000:10
 .PHONY: bench-cluster
-bench-cluster: own ## the same in real time on a real API server, with the operator's memory; BENCH_FLEET=300 for another number
-	$(INSTALL) programs python cluster
-	FLEET=$(BENCH_FLEET) tests/cluster/demo/demo
+bench-cluster: own ## the same in real time: the operator as released, a real API server, a silent Jenkins, Terraform beside it; BENCH_FLEETS="10000:100" for PROJECTS:PLATFORMS, BENCH_SILENT= and BENCH_BESIDE= leave parts out
+	BENCH_FLEETS="$(BENCH_FLEETS)" tests/cluster/bench/bench
 
 # The image, and what a release needs
 
