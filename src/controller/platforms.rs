@@ -294,6 +294,16 @@ impl Platforms {
         }
     }
 
+    /// The namespaces whose names stand in a text; `None`: not all of them are known yet.
+    pub fn namespaces_in(&self, text: &str) -> Option<Vec<String>> {
+        let stands = |namespace: &PartialObjectMeta<Namespace>| {
+            namespace.metadata.name.as_deref().is_some_and(|name| text.contains(name))
+        };
+        let namespaces = &self.watched.namespaces;
+        is_complete(namespaces)
+            .then(|| namespaces.state_filter(stands).iter().map(|namespace| namespace.name_any()).collect())
+    }
+
     /// How many projects of this one's namespace stand on the same platform and came before it.
     pub fn earlier(&self, project: &DynamicObject, platform: &str) -> usize {
         let age = |metadata: &ObjectMeta| {

@@ -104,8 +104,11 @@ pub struct GitSettings {
     /// complete.
     #[schemars(schema_with = "schema::connection_arn")]
     pub connection_arn: String,
-    /// Full names that projects may use, such as `our-organization/{namespace}-*`; `*` stands for any characters, a slash
-    /// included, and `{namespace}` for the project's namespace.
+    /// Full names that projects may use, such as `our-organization/{namespace}_*`; `*` stands for any characters, a slash
+    /// included, and `{namespace}` for the project's namespace. What a pattern covers for several namespaces, as
+    /// `our-organization/{namespace}-*` does where one namespace's name begins with another's, belongs to the one with the
+    /// longest name; a project keeps what it had before that namespace was made. A slash, a dot or an underscore after
+    /// `{namespace}` leaves no doubt.
     #[schemars(schema_with = "repository_patterns")]
     pub repositories: Vec<String>,
 }
@@ -115,8 +118,9 @@ pub struct GitSettings {
 #[serde(rename_all = "camelCase")]
 pub struct ProjectLimits {
     /// Names that their SageMaker projects may have, such as `{namespace}-*`: a name is taken once in an account and
-    /// region, for all namespaces. `*` stands for any characters, `{namespace}` for the project's namespace. Absent:
-    /// any.
+    /// region, for all namespaces. `*` stands for any characters, `{namespace}` for the project's namespace. What a
+    /// pattern covers for several namespaces belongs to the one with the longest name; a project keeps the name that it
+    /// had before that namespace was made. Absent: any.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "name_patterns")]
     pub names: Vec<String>,

@@ -33,6 +33,10 @@ pub struct Placement {
     /// What the SageMaker project is called in AWS; empty in the status of an `MlopsPlatform`.
     #[serde(default)]
     pub project_name: String,
+    /// Full names of the repositories that a project on a platform has: those it keeps where a namespace that is made later
+    /// has a better claim to such names.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub repositories: Vec<String>,
     /// Name of the S3 bucket that holds the project template, the archives for seed code and the routes.
     #[serde(default)]
     pub bucket: String,
@@ -77,6 +81,7 @@ impl Placement {
             role_arn: None,
             external_id: None,
             project_name: String::new(),
+            repositories: Vec::new(),
             bucket: String::new(),
             bucket_owned: false,
             jenkins_url: String::new(),

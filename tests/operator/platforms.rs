@@ -252,6 +252,111 @@ async fn what_a_platform_does_not_allow_is_refused_with_a_sentence() {
     }
 }
 
+/// A platform whose names and repositories begin with the namespace, for all namespaces.
+async fn with_names_by_namespace() -> Harness {
+    let harness = with_platform(|platform| {
+        platform["spec"]["namespaces"] = json!({"names": ["*"]});
+        platform["spec"]["git"]["repositories"] = json!(["example/{namespace}-*"]);
+        platform["spec"]["projects"]["names"] = json!(["{namespace}-*"]);
+    })
+    .await;
+    harness.until("the platform Ready", LONG, |harness| platform_says(harness, READY)).await;
+    harness
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_begins_with_a_longer_namespace_is_not_the_shorter_ones() {
+    let harness = with_names_by_namespace().await;
+    harness.kubernetes.create("namespaces", "", json!({"metadata": {"name": "ml-team-prod"}})).unwrap();
+    let build = |name: &str| json!({"repositories": {"build": {"name": name}}});
+    let rows: [(&str, Value, &str); 3] = [
+        (
+            "a name",
+            json!({"projectName": "ml-team-prod-fares"}),
+            "spec.projectName: \"ml-team-prod-fares\" is another namespace's on platform main: what {namespace}-* covers for several namespaces belongs to the one with the longest name: choose another name",
+        ),
+        (
+            "a repository",
+            build("ml-team-prod-build"),
+            "spec.repositories.build.name: \"example/ml-team-prod-build\" is another namespace's on platform main: what example/{namespace}-* covers",
+        ),
+        (
+            "a repository in another case",
+            build("ml-team-Prod-build"),
+            "spec.repositories.build.name: \"example/ml-team-Prod-build\" is another namespace's on platform main",
+        ),
+    ];
+    let before = harness.sandbox.requests();
+    for (case, change, sentence) in rows {
+        create(&harness, Harness::project_on_platform("ml-team-fares"));
+        merge(&harness, "mlopsprojects", NAMESPACE, "ml-team-fares", &json!({"spec": change}));
+        let refused = |harness: &Harness| project_says(harness, "ml-team-fares", "Ready=False/InvalidSpec");
+        harness.until(case, LONG, refused).await;
+        let told = harness.message_of("mlopsprojects", NAMESPACE, "ml-team-fares", "Ready");
+        assert!(told.starts_with(sentence), "{case}: {told}");
+        assert_eq!(harness.sandbox.requests(), before, "{case}: something was asked of AWS or Jenkins");
+        harness.kubernetes.delete("mlopsprojects", NAMESPACE, "ml-team-fares").unwrap();
+        let gone = |harness: &Harness| harness.kubernetes.object("mlopsprojects", NAMESPACE, "ml-team-fares").is_none();
+        harness.until("gone", LONG, gone).await;
+    }
+    let theirs = Harness::project_on_platform("ml-team-prod-fares");
+    harness.kubernetes.create("mlopsprojects", "ml-team-prod", theirs).unwrap();
+    let ready = |harness: &Harness| {
+        let found = harness.conditions_of("mlopsprojects", "ml-team-prod", "ml-team-prod-fares");
+        found.iter().any(|condition| condition == READY)
+    };
+    harness.until("the longer one's own project Ready", LONG, ready).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_namespace_that_is_made_later_takes_nothing_from_a_project() {
+    let mut harness = with_names_by_namespace().await;
+    create(&harness, Harness::project_on_platform("ml-team-fares-a"));
+    let says = |harness: &Harness, condition: &str| project_says(harness, "ml-team-fares-a", condition);
+    harness.until("Ready", LONG, |harness| says(harness, READY)).await;
+    let change = |harness: &Harness, spec: Value| {
+        merge(harness, "mlopsprojects", NAMESPACE, "ml-team-fares-a", &json!({"spec": spec}));
+    };
+    harness.kubernetes.create("namespaces", "", json!({"metadata": {"name": "ml-team-fares"}})).unwrap();
+    let writes = harness.kubernetes.objects("mlopsprojects");
+    tokio::time::sleep(Duration::from_hours(2)).await;
+    harness.stop().await;
+    harness.start();
+    tokio::time::sleep(Duration::from_hours(2)).await;
+    assert_eq!(harness.kubernetes.objects("mlopsprojects"), writes, "what is there is as it was");
+    change(&harness, json!({"description": "still looked after"}));
+    let described = |harness: &Harness| {
+        harness.sandbox.world(|world| {
+            let projects = &world.region(ACCOUNT, REGION).sagemaker.projects;
+            projects.values().filter_map(|kept| kept.truth()).any(|project| project.description == "still looked after")
+        })
+    };
+    harness.until("described anew", LONG, |harness| described(harness) && says(harness, READY)).await;
+    change(&harness, json!({"repositories": {"build": {"name": "ml-team-fares-other"}}}));
+    harness
+        .until("a repository that is not yet its own refused", LONG, |harness| says(harness, "Ready=False/InvalidSpec"))
+        .await;
+    let told = harness.message_of("mlopsprojects", NAMESPACE, "ml-team-fares-a", "Ready");
+    assert!(
+        told.starts_with("spec.repositories.build.name: \"example/ml-team-fares-other\" is another namespace's"),
+        "{told}"
+    );
+    change(&harness, json!({"repositories": {"build": {"name": "ml-team-fares-a-build"}}}));
+    harness.until("Ready with its own", LONG, |harness| says(harness, READY)).await;
+    create(&harness, Harness::project_on_platform("ml-team-fares-b"));
+    let refused = |harness: &Harness| project_says(harness, "ml-team-fares-b", "Ready=False/InvalidSpec");
+    harness.until("a new project refused", LONG, refused).await;
+    // Whoever may write a status does not add to what the project has.
+    let repositories = json!(["example/ml-team-fares-other"]);
+    let forged = json!({"status": {"placement": {"repositories": repositories}}});
+    harness.kubernetes.merge("mlopsprojects", NAMESPACE, "ml-team-fares-a", true, &forged).unwrap();
+    change(&harness, json!({"repositories": {"build": {"name": "ml-team-fares-other"}}}));
+    harness.until("refused again", LONG, |harness| says(harness, "Ready=False/InvalidSpec")).await;
+    harness.kubernetes.delete("mlopsprojects", NAMESPACE, "ml-team-fares-a").unwrap();
+    let gone = |harness: &Harness| harness.kubernetes.object("mlopsprojects", NAMESPACE, "ml-team-fares-a").is_none();
+    harness.until("gone", Duration::from_mins(10), gone).await;
+}
+
 #[tokio::test(start_paused = true)]
 async fn as_many_projects_of_a_namespace_as_the_platform_takes_and_the_oldest_first() {
     let harness = with_platform(|platform| platform["spec"]["projects"]["maxPerNamespace"] = json!(1)).await;

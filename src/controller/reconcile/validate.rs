@@ -1,6 +1,8 @@
 //! Whether an object may and can be acted on, and where its resources are. It asks nobody: the spec, the status, the
 //! operator's configuration and what is known of platforms are all that counts.
 
+use std::cell::Cell;
+
 use serde_json::json;
 
 use super::Subject;
@@ -14,8 +16,8 @@ use crate::domain::grants;
 use crate::domain::identity::OwnerKey;
 use crate::domain::problem::Problem;
 use crate::domain::validate::{
-    Parsed, ParsedPlatform, SpecError, derived, of_place, parse, parse_on, parse_platform, placement_of_raw,
-    placement_on,
+    Around, Parsed, ParsedPlatform, SharedPlatform, SpecError, derived, of_place, parse, parse_on, parse_platform,
+    placement_of_raw, placement_on,
 };
 
 /// A project that may be acted on.
@@ -96,12 +98,12 @@ fn on_platform(subject: &Subject<'_>, name: &str) -> Result<Validation, Problem>
     if !admitted(subject, name, &parts.shared.spec.namespaces)? {
         return Ok(Validation::Unknown);
     }
-    let begun = writer.status().placement.is_some() && writer.sealed();
-    if state.standing == Standing::Deleting && !begun {
+    let made = writer.status().placement.filter(|_| writer.sealed());
+    if state.standing == Standing::Deleting && made.is_none() {
         return Err(going(name));
     }
     let limit = parts.shared.spec.projects.max_per_namespace;
-    if let Some(limit) = limit.filter(|_| !begun)
+    if let Some(limit) = limit.filter(|_| made.is_none())
         && context.platforms.earlier(object, name) >= limit as usize
     {
         let namespace = &key.namespace;
@@ -111,13 +113,35 @@ fn on_platform(subject: &Subject<'_>, name: &str) -> Result<Validation, Problem>
             "delete a project that is not needed, or have projects.maxPerNamespace of the platform raised",
         ));
     }
-    let parsed = parse_on(&parts.shared, &key.owner(&context.cluster), &context.seals, object::spec(object))
-        .map_err(|error| invalid(&error))?;
+    let Some(parsed) = parsed_on(subject, &parts.shared, made.as_ref())? else { return Ok(Validation::Unknown) };
     stays(subject, &parsed.identity.placement)?;
     if state.standing == Standing::Suspended {
         return Ok(Validation::Suspended { platform: name.to_owned() });
     }
     Ok(Validation::Valid(Box::new(Valid { parsed, platform: Some(state) })))
+}
+
+/// The project with what the platform says for it; `None`: one of the namespaces that are not known yet may have the name of
+/// something that the project asks for.
+fn parsed_on(
+    subject: &Subject<'_>,
+    shared: &SharedPlatform,
+    made: Option<&Placement>,
+) -> Result<Option<Parsed>, Problem> {
+    let Subject { object, key, context, .. } = subject;
+    let unknown = Cell::new(false);
+    let namespaces_in = |text: &str| {
+        let known = context.platforms.namespaces_in(text);
+        unknown.set(unknown.get() || known.is_none());
+        known.unwrap_or_default()
+    };
+    let around = Around { namespaces_in: &namespaces_in, made };
+    let owner = key.owner(&context.cluster);
+    let parsed = parse_on(shared, &owner, &context.seals, object::spec(object), &around);
+    if unknown.get() {
+        return Ok(None);
+    }
+    parsed.map(Some).map_err(|error| invalid(&error))
 }
 
 /// A platform that takes no further projects.
@@ -203,6 +227,8 @@ fn recorded(subject: &Subject<'_>) -> Result<Option<Placement>, Problem> {
     if writer.sealed() {
         return Ok(Some(place));
     }
+    // What it has already, whoever wrote this may only say.
+    let place = Placement { repositories: Vec::new(), ..place };
     let leads_astray = |refusal: &str| {
         let message =
             format!("status.placement is not as the operator has written it, and leads where it may not: {refusal}");

@@ -8,7 +8,8 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::crd::identifiers::{FormError, Region};
-use crate::crd::project::{DataPolicy, MlopsProjectSpec, SecretKeyRef, TriggeredJob};
+use crate::crd::project::{DataPolicy, MlopsProjectSpec, RepositoriesSpec, SecretKeyRef, TriggeredJob};
+use crate::crd::status::Placement;
 use crate::domain::grants::Use;
 use crate::domain::identity::{Identity, OwnerKey};
 use crate::domain::platform::{Platform, Seeds};
@@ -18,6 +19,7 @@ use crate::domain::secret::{SealedSecret, Secret};
 
 mod defaults;
 mod on_platform;
+mod patterns;
 mod placement;
 mod platform;
 mod poll_schedule;
@@ -81,6 +83,23 @@ pub struct SharedPlatform {
     pub platform: Arc<Platform>,
 }
 
+/// What a project on a shared platform is held against beside the platform.
+#[derive(Clone, Copy)]
+pub struct Around<'a> {
+    /// Tells which namespaces' names stand in a text, the project's own among them.
+    pub namespaces_in: &'a dyn Fn(&str) -> Vec<String>,
+    /// Where the project was made, as its sealed status says, if it was: what it has there, it keeps, whatever namespaces
+    /// came later.
+    pub made: Option<&'a Placement>,
+}
+
+impl<'a> Around<'a> {
+    /// Who tells of other namespaces, unless the project has what is asked about already.
+    fn unless(&self, has: bool) -> Option<&'a dyn Fn(&str) -> Vec<String>> {
+        (!has).then_some(self.namespaces_in)
+    }
+}
+
 /// What a project takes from Secrets and ConfigMaps.
 #[derive(Clone)]
 pub struct Resolved {
@@ -127,6 +146,7 @@ pub fn parse_on(
     owner: &OwnerKey,
     seals: &Seals,
     raw_spec: &Value,
+    around: &Around<'_>,
 ) -> Result<Parsed, SpecError> {
     let spec: MlopsProjectSpec = typed("spec", raw_spec)?;
     if spec.platform.is_some() {
@@ -135,11 +155,19 @@ pub fn parse_on(
         return Err(SpecError::new("spec.platform", message));
     }
     let name = project_name(owner, &spec)?;
-    let spec = on_platform::filled_in(&shared.name, &shared.spec, (&owner.namespace, &name), spec)?;
+    let spec = on_platform::filled_in(&shared.name, &shared.spec, (&owner.namespace, &name), spec, around)?;
     let place = &shared.platform.identity.placement;
     let placement = placement_on(place, &shared.name, owner, name, spec.jenkins.folder.as_deref());
+    let placement = Placement { repositories: full_names(&spec.repositories), ..placement };
     let identity = Identity { owner: owner.clone(), placement, seals: seals.clone() };
     checked(identity, PlatformSource::Shared(shared.platform.clone()), spec)
+}
+
+/// The full names of the repositories of a spec in which the platform has filled them in.
+fn full_names(repositories: &RepositoriesSpec) -> Vec<String> {
+    let RepositoriesSpec { preprocess, build, deploy, endpoint } = repositories;
+    let all = [Some(preprocess), Some(build), Some(deploy), endpoint.as_ref()];
+    all.into_iter().flatten().filter_map(|repository| repository.full_name.clone()).collect()
 }
 
 /// The name of the SageMaker project.

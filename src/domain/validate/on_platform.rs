@@ -1,15 +1,14 @@
 //! A project on a shared platform: what the platform fills in, and what it does not let a project say. What comes out is a
 //! spec as a project with a platform of its own would write it. It decides nothing about namespaces: see `domain::grants`.
 
-use super::SpecError;
+use super::patterns::{self, Refusal, filled};
+use super::{Around, SpecError};
 use crate::crd::mlops_platform::{MlopsPlatformSpec, ProjectLimits};
 use crate::crd::project::{
     JobSettings, MlopsProjectSpec, RepositoriesSpec, RepositorySpec, SeedCodeSettings, SeedCodeSource,
 };
 use crate::domain::grants::matches;
 
-/// What stands for the project's namespace in patterns.
-const NAMESPACE: &str = "{namespace}";
 /// Most tags of platform and project together: Service Catalog takes 20, and five are the operator's.
 const MOST_TAGS: usize = 15;
 
@@ -22,12 +21,11 @@ pub(super) fn filled_in(
     platform: &MlopsPlatformSpec,
     (namespace, project): (&str, &str),
     spec: MlopsProjectSpec,
+    around: &Around<'_>,
 ) -> Result<MlopsProjectSpec, SpecError> {
     let limits = &platform.projects;
-    if !limits.names.is_empty() && !allowed(&limits.names, namespace, project) {
-        let patterns = limits.names.join(", ").replace(NAMESPACE, namespace);
-        let message = format!("\"{project}\" is not among the names of platform {name}, which allows {patterns}");
-        return Err(SpecError::new("spec.projectName", message));
+    if !limits.names.is_empty() {
+        named((name, limits), namespace, project, around)?;
     }
     if let Some(key) = spec.tags.keys().find(|key| platform.settings.tags.contains_key(*key)) {
         let message = format!("platform {name} sets the tag {key} for all its projects: leave it out");
@@ -50,7 +48,7 @@ pub(super) fn filled_in(
         }
     }
     let RepositoriesSpec { preprocess, build, deploy, endpoint } = spec.repositories;
-    let repository = |role: &str, asked: RepositorySpec| repository((name, platform), namespace, role, asked);
+    let repository = |role: &str, asked: RepositorySpec| repository((name, platform), namespace, role, asked, around);
     let repositories = RepositoriesSpec {
         preprocess: repository("preprocess", preprocess)?,
         build: repository("build", build)?,
@@ -65,9 +63,31 @@ pub(super) fn filled_in(
     })
 }
 
-/// Whether a name matches one of the patterns, for a project of this namespace.
-fn allowed(patterns: &[String], namespace: &str, name: &str) -> bool {
-    patterns.iter().any(|pattern| matches(&pattern.replace(NAMESPACE, namespace), name))
+/// Whether a project of this namespace may be called so. One that was made is called as it was.
+fn named(
+    (platform, limits): (&str, &ProjectLimits),
+    namespace: &str,
+    project: &str,
+    around: &Around<'_>,
+) -> Result<(), SpecError> {
+    let has = around.made.is_some_and(|made| made.project_name == project);
+    patterns::check(&limits.names, namespace, project, around.unless(has)).map_err(|refusal| {
+        let message = match refusal {
+            Refusal::Uncovered => {
+                let allowed = filled(&limits.names.join(", "), namespace);
+                format!("\"{project}\" is not among the names of platform {platform}, which allows {allowed}")
+            }
+            Refusal::Anothers(pattern) => format!("{}: choose another name", anothers(platform, pattern, project)),
+        };
+        SpecError::new("spec.projectName", message)
+    })
+}
+
+/// A name that a pattern covers for another namespace, too. Which one that is, is not the project's to know.
+fn anothers(platform: &str, pattern: &str, name: &str) -> String {
+    format!(
+        "\"{name}\" is another namespace's on platform {platform}: what {pattern} covers for several namespaces belongs to the one with the longest name"
+    )
 }
 
 /// A repository by its name: URL, full name and connection are the platform's.
@@ -76,6 +96,7 @@ fn repository(
     namespace: &str,
     role: &str,
     asked: RepositorySpec,
+    around: &Around<'_>,
 ) -> Result<RepositorySpec, SpecError> {
     let field = |part: &str| format!("spec.repositories.{role}.{part}");
     let given = [("url", &asked.url), ("fullName", &asked.full_name), ("connectionArn", &asked.connection_arn)];
@@ -91,12 +112,20 @@ fn repository(
     let base = git.base_url.trim_end_matches('/');
     let path = base.splitn(4, '/').nth(3).unwrap_or_default();
     let full_name = if path.is_empty() { name.clone() } else { format!("{path}/{name}") };
-    if !allowed(&git.repositories, namespace, &full_name) {
-        let allowed = git.repositories.join(", ").replace(NAMESPACE, namespace);
-        let message =
-            format!("\"{full_name}\" is not among the repositories of platform {platform}, which allows {allowed}");
-        return Err(SpecError::new(&field("name"), message));
-    }
+    let has = around.made.is_some_and(|made| made.repositories.is_empty() || made.repositories.contains(&full_name));
+    patterns::check(&git.repositories, namespace, &full_name, around.unless(has)).map_err(|refusal| {
+        let message = match refusal {
+            Refusal::Uncovered => {
+                let allowed = filled(&git.repositories.join(", "), namespace);
+                format!("\"{full_name}\" is not among the repositories of platform {platform}, which allows {allowed}")
+            }
+            Refusal::Anothers(pattern) => format!(
+                "{}: name another repository, or have the platform's pattern end the namespace with a sign that no namespace's name has, such as a slash, a dot or an underscore",
+                anothers(platform, pattern, &full_name)
+            ),
+        };
+        SpecError::new(&field("name"), message)
+    })?;
     Ok(RepositorySpec {
         name: None,
         url: Some(format!("{base}/{}.git", name.replace(' ', "%20"))),
