@@ -181,6 +181,11 @@ pub fn is_finalized(metadata: &ObjectMeta) -> bool {
     metadata.finalizers.iter().flatten().any(|finalizer| finalizer == FINALIZER)
 }
 
+/// Whether it was let go: it is being deleted, and waits for somebody else's finalizer.
+pub fn is_let_go(metadata: &ObjectMeta) -> bool {
+    metadata.deletion_timestamp.is_some() && !is_finalized(metadata)
+}
+
 /// Whether the annotation [`RELEASE`] asks to let the object go; `Err`: it is there, but with another value than the uid.
 ///
 /// # Errors

@@ -138,8 +138,8 @@ impl Platforms {
         let Some(platform) = platform else { return Found::Absent };
         match self.state(name) {
             Some(state) => Found::Known(state),
-            // Nothing more will be told of one that was let go and waits for somebody else's finalizer.
-            None if platform.metadata.deletion_timestamp.is_some() && !object::is_finalized(&platform.metadata) => {
+            // Nothing more will be told of it.
+            None if object::is_let_go(&platform.metadata) => {
                 let generation = platform.metadata.generation.unwrap_or(0);
                 Found::Known(Arc::new(PlatformState { generation, standing: Standing::Deleting, parts: None }))
             }

@@ -580,4 +580,23 @@ async fn a_project_that_waits_for_somebody_elses_finalizer_wakes_nobody() {
         .map(str::to_owned)
         .collect::<Vec<_>>();
     assert_eq!(asked, later, "it is reconciled again and again");
+    harness.kubernetes.delete("mlopsplatforms", "", "main").unwrap();
+    let gone = |harness: &Harness| harness.kubernetes.object("mlopsplatforms", "", "main").is_none();
+    harness.until("the platform gone, whoever holds the project", Duration::from_mins(10), gone).await;
+    assert!(harness.kubernetes.object("mlopsprojects", NAMESPACE, "fares").is_some(), "it is not ours to let go");
+    assert_eq!(portfolios(&harness), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_platform_that_is_deleted_first_goes_although_somebody_else_holds_its_project() {
+    let harness = with_project().await;
+    let hold = json!({"metadata": {"finalizers": ["mlops-operator.io/finalizer", "example.com/hold"]}});
+    merge(&harness, "mlopsprojects", NAMESPACE, "fares", &hold);
+    harness.kubernetes.delete("mlopsplatforms", "", "main").unwrap();
+    harness.until("in use", LONG, |harness| platform_says(harness, "Ready=False/InUse")).await;
+    harness.kubernetes.delete("mlopsprojects", NAMESPACE, "fares").unwrap();
+    let gone = |harness: &Harness| harness.kubernetes.object("mlopsplatforms", "", "main").is_none();
+    // Nobody wakes it: it looks by itself.
+    harness.until("the platform gone", Duration::from_mins(30), gone).await;
+    assert!(harness.kubernetes.object("mlopsprojects", NAMESPACE, "fares").is_some());
 }

@@ -210,8 +210,7 @@ fn waiting(object: &DynamicObject, again: Again, context: &Context) -> Lane {
 /// Answers when to reconcile again, and whether everything has settled.
 async fn reconcile(object: &DynamicObject, context: &Context) -> Result<(Again, bool), ApiError> {
     let key = Key::of(object);
-    if object.metadata.deletion_timestamp.is_some() && !object::is_finalized(&object.metadata) {
-        // It waits for somebody else's finalizer.
+    if object::is_let_go(&object.metadata) {
         if context.known(&key).is_some() {
             context.forget(&key);
         }
@@ -228,7 +227,7 @@ async fn reconcile(object: &DynamicObject, context: &Context) -> Result<(Again, 
         object
     };
     let deleting = object.metadata.deletion_timestamp.is_some();
-    if deleting && !object::is_finalized(&object.metadata) {
+    if object::is_let_go(&object.metadata) {
         context.forget(&key);
         return Ok((Again::OnChange, true));
     }

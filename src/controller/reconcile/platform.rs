@@ -228,8 +228,12 @@ async fn in_use(subject: &Subject<'_>) -> Result<Option<Problem>, ApiError> {
 }
 
 /// Whether a project keeps the platform from going: something was made for it there, as its sealed status says, or may have
-/// been, as its finalizer says in a namespace that is allowed. One that only names the platform keeps nothing.
+/// been, as its finalizer says in a namespace that is allowed. One that only names the platform keeps nothing, nor one that
+/// was let go, whatever its status says: what was to be removed is.
 fn keeps(subject: &Subject<'_>, project: &DynamicObject) -> bool {
+    if object::is_let_go(&project.metadata) {
+        return false;
+    }
     let Subject { object, key: platform, context, .. } = subject;
     let (key, status) = (Key::of(project), object::status(project));
     let uid = project.uid().unwrap_or_default();
