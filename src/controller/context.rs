@@ -179,8 +179,9 @@ impl Context {
         self.memories.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
         self.dependencies.metrics.gone(&key.metric_name());
         self.references.refer(key, &Named::new());
-        if key.kind() == Kind::Platform {
-            self.platforms.forget(&key.name);
+        match key.kind() {
+            Kind::Platform => self.platforms.forget(&key.name),
+            Kind::Project => self.platforms.unseat(key),
         }
     }
 

@@ -25,6 +25,7 @@ pub mod reconcile;
 pub mod reference_watch;
 mod restart;
 pub mod scheduler;
+pub mod seats;
 pub mod shard;
 pub mod startup;
 pub mod status;

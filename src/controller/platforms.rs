@@ -9,13 +9,14 @@ use futures::FutureExt;
 use futures::channel::mpsc::UnboundedSender;
 use k8s_openapi::api::core::v1::Namespace;
 use kube::ResourceExt;
-use kube::core::{DynamicObject, ObjectMeta, PartialObjectMeta, Selector, SelectorExt};
+use kube::core::{DynamicObject, PartialObjectMeta, Selector, SelectorExt};
 use kube::runtime::reflector::{ObjectRef, Store};
 use serde_json::Value;
 
 use crate::controller::dereference::JenkinsAccess;
 use crate::controller::object::{self, Key, Kind};
 use crate::controller::scheduler::Places;
+use crate::controller::seats::Seats;
 use crate::controller::stored::Stored;
 use crate::crd::mlops_platform::AllowedNamespaces;
 use crate::crd::platform::{ConfigMapRef, FolderPolicy};
@@ -116,6 +117,8 @@ pub struct Platforms {
     known: Mutex<BTreeMap<String, Arc<PlatformState>>>,
     /// Platforms of which their projects did not hear, since they were not yet known.
     news: Mutex<BTreeSet<String>>,
+    /// Which projects have a seat where platforms take so many.
+    seats: Seats,
 }
 
 impl PlatformState {
@@ -129,7 +132,7 @@ impl PlatformState {
 impl Platforms {
     /// Knows of no platform yet; `changed` gets the projects to reconcile.
     pub fn new(watched: Watched, changed: UnboundedSender<Key>) -> Self {
-        Self { watched, changed, known: Mutex::default(), news: Mutex::default() }
+        Self { watched, changed, known: Mutex::default(), news: Mutex::default(), seats: Seats::default() }
     }
 
     /// What is known of the platform of this name.
@@ -304,21 +307,14 @@ impl Platforms {
             .then(|| namespaces.state_filter(stands).iter().map(|namespace| namespace.name_any()).collect())
     }
 
-    /// How many projects of this one's namespace stand on the same platform and came before it.
-    pub fn earlier(&self, project: &DynamicObject, platform: &str) -> usize {
-        let age = |metadata: &ObjectMeta| {
-            (metadata.creation_timestamp.as_ref().map(|time| time.0), metadata.name.clone().unwrap_or_default())
-        };
-        let mine = age(&project.metadata);
-        // One that has begun has its place, whatever its age: times are whole seconds.
-        let before = |other: &Stored| {
-            let theirs = age(&other.metadata);
-            let begun = object::is_finalized(&other.metadata) && theirs.1 != mine.1;
-            other.metadata.namespace == project.metadata.namespace
-                && other.stands_on(platform)
-                && (begun || theirs < mine)
-        };
-        self.watched.projects.state_filter(before).len()
+    /// Takes a seat for a project on a platform that takes so many of one namespace; `false`: there is none left for it.
+    pub fn seat(&self, project: &DynamicObject, platform: &str, most: usize) -> bool {
+        self.seats.take(&self.watched.projects, project, platform, most)
+    }
+
+    /// A project that has not begun was refused, stands on no platform, or is gone: it needs no seat.
+    pub fn unseat(&self, project: &Key) {
+        self.seats.give_up(project);
     }
 
     /// The projects that name a platform or say that they were made on it, as they are watched.

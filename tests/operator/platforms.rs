@@ -371,6 +371,32 @@ async fn as_many_projects_of_a_namespace_as_the_platform_takes_and_the_oldest_fi
     harness.until("its turn", Duration::from_mins(20), |harness| project_says(harness, "earlier-by-name", READY)).await;
 }
 
+/// The one that is seen first is the younger by name, and neither has begun when the other one is judged.
+#[tokio::test(start_paused = true)]
+async fn of_projects_that_come_at_once_no_more_begin_than_the_platform_takes() {
+    let harness = with_platform(|platform| platform["spec"]["projects"]["maxPerNamespace"] = json!(2)).await;
+    harness.until("the platform Ready", LONG, |harness| platform_says(harness, READY)).await;
+    let names = ["tips", "fares", "d", "c", "b", "a"];
+    for name in names {
+        create(&harness, Harness::project_on_platform(name));
+        tokio::task::yield_now().await;
+    }
+    let count =
+        |harness: &Harness, condition: &str| names.iter().filter(|name| project_says(harness, name, condition)).count();
+    let settled = |harness: &Harness| {
+        count(harness, READY) >= 2
+            && count(harness, READY) + count(harness, "Ready=False/TooManyProjects") == names.len()
+    };
+    harness.until("two Ready and the others refused", LONG, settled).await;
+    tokio::time::sleep(Duration::from_mins(30)).await;
+    assert_eq!(count(&harness, READY), 2);
+    let ready = names.iter().find(|name| project_says(&harness, name, READY)).unwrap();
+    harness.kubernetes.delete("mlopsprojects", NAMESPACE, ready).unwrap();
+    let gone = |harness: &Harness| harness.kubernetes.object("mlopsprojects", NAMESPACE, ready).is_none();
+    harness.until("one gone", LONG, gone).await;
+    harness.until("another one in its seat", LONG, |harness| count(harness, READY) == 2).await;
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_project_waits_for_its_platform_and_says_what_is_wrong_with_that() {
     let mut harness = Harness::new(Settings::default()).await;

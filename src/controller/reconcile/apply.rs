@@ -28,7 +28,13 @@ const ASK: &str = "ask who looks after the platform: the project goes on by itse
 /// Makes the resources as declared, as far as one reconcile can; `None`: nothing is known yet of the platform that it shares.
 pub(super) async fn apply(subject: &Subject<'_>) -> Result<Option<Reconciled>, ApiError> {
     match validate::project(subject) {
-        Err(problem) => Ok(Some(Reconciled::refused(problem))),
+        Err(problem) => {
+            let Subject { object, key, context, .. } = subject;
+            if !object::is_finalized(&object.metadata) {
+                context.platforms.unseat(key);
+            }
+            Ok(Some(Reconciled::refused(problem)))
+        }
         Ok(Validation::Unknown) => Ok(None),
         Ok(Validation::Suspended { platform }) => {
             Ok(Some(Reconciled::unobserved(ReconcileResult::Suspended { platform: Some(platform) })))

@@ -54,6 +54,7 @@ pub(super) fn project(subject: &Subject<'_>) -> Result<Validation, Problem> {
     if let Some(name) = platform_of(object) {
         return on_platform(subject, name);
     }
+    context.platforms.unseat(key);
     let parsed =
         parse(&key.owner(&context.cluster), &context.seals, object::spec(object)).map_err(|error| invalid(&error))?;
     let granted = &context.dependencies.config.inline_platforms;
@@ -67,7 +68,7 @@ pub(super) fn project(subject: &Subject<'_>) -> Result<Validation, Problem> {
 
 /// The same for a project that shares the platform of this name.
 fn on_platform(subject: &Subject<'_>, name: &str) -> Result<Validation, Problem> {
-    let Subject { object, key, context, writer, .. } = subject;
+    let Subject { context, writer, .. } = subject;
     let state = match context.platforms.find(name) {
         Found::Unknown => return Ok(Validation::Unknown),
         Found::Absent => {
@@ -102,19 +103,11 @@ fn on_platform(subject: &Subject<'_>, name: &str) -> Result<Validation, Problem>
     if state.standing == Standing::Deleting && made.is_none() {
         return Err(going(name));
     }
-    let limit = parts.shared.spec.projects.max_per_namespace;
-    if let Some(limit) = limit.filter(|_| made.is_none())
-        && context.platforms.earlier(object, name) >= limit as usize
-    {
-        let namespace = &key.namespace;
-        return Err(Problem::new(
-            Reason::TooManyProjects,
-            format!("platform {name} takes {limit} projects of one namespace, and {namespace} has as many already"),
-            "delete a project that is not needed, or have projects.maxPerNamespace of the platform raised",
-        ));
-    }
     let Some(parsed) = parsed_on(subject, &parts.shared, made.as_ref())? else { return Ok(Validation::Unknown) };
     stays(subject, &parsed.identity.placement)?;
+    if made.is_none() {
+        seated(subject, &parts.shared)?;
+    }
     if state.standing == Standing::Suspended {
         return Ok(Validation::Suspended { platform: name.to_owned() });
     }
@@ -142,6 +135,22 @@ fn parsed_on(
         return Ok(None);
     }
     parsed.map(Some).map_err(|error| invalid(&error))
+}
+
+/// Refuses a project that would be one too many of its namespace. It is asked last: who is refused takes nobody's seat.
+fn seated(subject: &Subject<'_>, shared: &SharedPlatform) -> Result<(), Problem> {
+    let Subject { object, key, context, .. } = subject;
+    let SharedPlatform { name, spec, .. } = shared;
+    let Some(limit) = spec.projects.max_per_namespace else { return Ok(()) };
+    if context.platforms.seat(object, name, limit as usize) {
+        return Ok(());
+    }
+    let namespace = &key.namespace;
+    Err(Problem::new(
+        Reason::TooManyProjects,
+        format!("platform {name} takes {limit} projects of one namespace, and {namespace} has as many already"),
+        "delete a project that is not needed, or have projects.maxPerNamespace of the platform raised",
+    ))
 }
 
 /// A platform that takes no further projects.

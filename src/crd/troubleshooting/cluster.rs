@@ -46,7 +46,7 @@ pub(super) const PLATFORM_NOT_READY: Explanation = Explanation {
 };
 
 pub(super) const TOO_MANY_PROJECTS: Explanation = Explanation {
-    cause: "As many projects of the namespace as `projects.maxPerNamespace` of the platform allows are older than this one. For this one nothing was made.",
+    cause: "As many projects of the namespace as `projects.maxPerNamespace` of the platform allows came before this one: they have begun, or are older. For this one nothing was made.",
     remedy: "Delete a project that nobody needs, or have `projects.maxPerNamespace` raised.",
     command: "kubectl -n ml-team get mlp --sort-by=.metadata.creationTimestamp",
 };
