@@ -32,7 +32,7 @@ pub struct PlatformSettings {
     /// The Jenkins server that runs the jobs: its address, the operator's user there, and the folder above all jobs.
     pub jenkins: JenkinsServerSettings,
     /// AWS tags, key and value, of every resource that is made and takes tags. At most 15 keys together with the
-    /// project's own.
+    /// project's own. Keys that differ by case alone are refused.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(schema_with = "schema::tags")]
     pub tags: BTreeMap<String, String>,

@@ -63,7 +63,7 @@ pub struct MlopsProjectSpec {
     #[schemars(schema_with = "schema::project_description")]
     pub description: Option<String>,
     /// AWS tags, key and value, of every resource that is made and takes tags. Where a platform of the project's own
-    /// has the same key, this value counts; what an `MlopsPlatform` sets stays the platform's.
+    /// has the same key, this value counts; what an `MlopsPlatform` sets stays the platform's. Keys that differ by case alone are refused.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(schema_with = "schema::tags")]
     pub tags: BTreeMap<String, String>,

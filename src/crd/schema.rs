@@ -364,7 +364,8 @@ pub fn tags(_: &mut SchemaGenerator) -> Schema {
         "x-kubernetes-validations": [
             {"rule": "self.all(key, size(key) >= 1 && size(key) <= 127)", "message": "a tag's key has 1 to 127 characters"},
             {"rule": format!("self.all(key, key.matches('{TAG_TEXT}') && self[key].matches('{TAG_TEXT}'))"), "message": "tags take letters, digits, blanks and _ . : / = + - @"},
-            {"rule": "self.all(key, !key.lowerAscii().startsWith('aws:') && !key.startsWith('sagemaker:') && !key.startsWith('mlops-operator.io/'))", "message": "tag keys that start with aws:, sagemaker: or mlops-operator.io/ are reserved"}
+            {"rule": "self.all(key, !['aws:', 'sagemaker:', 'mlops-operator.io/'].exists(prefix, key.lowerAscii().startsWith(prefix)))", "message": "tag keys that start with aws:, sagemaker: or mlops-operator.io/, in any case of letters, are reserved"},
+            {"rule": "self.all(key, self.exists_one(other, other.lowerAscii() == key.lowerAscii()))", "message": "tag keys that differ by case alone are one key to some services of AWS"}
         ]
     })
 }

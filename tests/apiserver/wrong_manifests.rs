@@ -98,6 +98,8 @@ fn names_and_texts() -> Vec<Row> {
         ("/spec/tags/a", json!("<b>"), "tags take letters, digits, blanks", "a tag with a bracket"),
         ("/spec/tags/a", json!(""), "should be at least 1 chars long", "an empty tag value"),
         ("/spec/tags/aws:x", json!("1"), "are reserved", "a tag of AWS's own"),
+        ("/spec/tags/SageMaker:project-id", json!("p-1"), "are reserved", "a tag of SageMaker's own in capitals"),
+        ("/spec/tags", json!({"Cost": "1", "cost": "2"}), "differ by case alone", "one key in two cases"),
     ]
 }
 
@@ -329,6 +331,12 @@ fn platform() -> Vec<Row> {
             "a VPC without security groups",
         ),
         ("/spec/platform/tags/mlops-operator.io~1owner", json!("me"), "are reserved", "a tag of the operator's own"),
+        (
+            "/spec/platform/tags/MLOps-operator.io~1owner",
+            json!("me"),
+            "are reserved",
+            "a tag of the operator's own in capitals",
+        ),
     ]
 }
 

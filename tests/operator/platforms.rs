@@ -220,7 +220,19 @@ async fn what_a_platform_does_not_allow_is_refused_with_a_sentence() {
             "a tag that the platform sets",
             json!({"tags": {"cost": "somebody-else"}}),
             "InvalidSpec",
-            "spec.tags: platform main sets the tag cost for all its projects",
+            "spec.tags: platform main sets the tag cost for all its projects: leave cost out",
+        ),
+        (
+            "a tag that the platform sets, in another case",
+            json!({"tags": {"Cost": "somebody-else"}}),
+            "InvalidSpec",
+            "spec.tags: platform main sets the tag cost for all its projects: leave Cost out",
+        ),
+        (
+            "one key in two cases",
+            json!({"tags": {"Team": "fares", "team": "tips"}}),
+            "InvalidSpec",
+            "spec.tags: the keys team and Team differ by case alone",
         ),
         (
             "too many tags",

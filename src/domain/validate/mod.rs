@@ -24,6 +24,7 @@ mod placement;
 mod platform;
 mod poll_schedule;
 mod repositories;
+mod tags;
 mod uses;
 
 pub use placement::placement_of_raw;
@@ -127,6 +128,7 @@ pub fn parse(owner: &OwnerKey, seals: &Seals, raw_spec: &Value) -> Result<Parsed
         let message = "takes exactly one of platformRef (a shared MlopsPlatform) and platform (one of its own)";
         return Err(SpecError::new("spec", message));
     };
+    tags::apart("spec.tags", spec.tags.keys().chain(settings.tags.keys()))?;
     let folder = spec.jenkins.folder.as_deref();
     let placement = placement::of_settings(owner, &settings, "spec.platform", project_name(owner, &spec)?, folder)?;
     let identity = Identity { owner: owner.clone(), placement, seals: seals.clone() };

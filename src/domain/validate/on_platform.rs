@@ -2,7 +2,7 @@
 //! spec as a project with a platform of its own would write it. It decides nothing about namespaces: see `domain::grants`.
 
 use super::patterns::{self, Refusal, filled};
-use super::{Around, SpecError};
+use super::{Around, SpecError, tags};
 use crate::crd::mlops_platform::{MlopsPlatformSpec, ProjectLimits};
 use crate::crd::project::{
     JobSettings, MlopsProjectSpec, RepositoriesSpec, RepositorySpec, SeedCodeSettings, SeedCodeSource,
@@ -27,12 +27,13 @@ pub(super) fn filled_in(
     if !limits.names.is_empty() {
         named((name, limits), namespace, project, around)?;
     }
-    if let Some(key) = spec.tags.keys().find(|key| platform.settings.tags.contains_key(*key)) {
-        let message = format!("platform {name} sets the tag {key} for all its projects: leave it out");
+    tags::apart("spec.tags", spec.tags.keys())?;
+    let set = |key: &String| Some((key.clone(), tags::alike(&platform.settings.tags, key)?));
+    if let Some((key, theirs)) = spec.tags.keys().find_map(set) {
+        let message = format!("platform {name} sets the tag {theirs} for all its projects: leave {key} out");
         return Err(SpecError::new("spec.tags", message));
     }
-    let all: usize =
-        platform.settings.tags.keys().filter(|key| !spec.tags.contains_key(*key)).count() + spec.tags.len();
+    let all = platform.settings.tags.len() + spec.tags.len();
     if all > MOST_TAGS {
         let message = format!("with those of platform {name} there are {all} tags; together there may be {MOST_TAGS}");
         return Err(SpecError::new("spec.tags", message));

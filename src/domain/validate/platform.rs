@@ -77,6 +77,7 @@ pub fn parse_platform(
     raw_spec: &Value,
 ) -> Result<(MlopsPlatformSpec, ParsedPlatform), SpecError> {
     let spec: MlopsPlatformSpec = typed("spec", raw_spec)?;
+    super::tags::apart("spec.tags", spec.settings.tags.keys())?;
     let base = &spec.git.base_url;
     address::unambiguous(base).map_err(|problem| SpecError::new("spec.git.baseUrl", format!("`{base}` {problem}")))?;
     let connection = super::formed("spec.git.connectionArn", &spec.git.connection_arn, ConnectionArn::parse)?;
