@@ -110,8 +110,8 @@ impl std::error::Error for Withheld {}
 
 /// A place as people call it.
 pub fn named(place: &Place) -> String {
-    let BudgetLabels { service, account, region } = place;
-    let named = match (service.as_str(), account.as_str()) {
+    let BudgetLabels { remote, account, region } = place;
+    let named = match (remote.as_str(), account.as_str()) {
         (JENKINS, server) => format!("Jenkins at {server}"),
         (service, OPERATOR) => format!("{service} in the operator's own account"),
         (service, account) => format!("{service} in account {account}"),
@@ -196,7 +196,7 @@ impl Budgets {
         if let Some(known) = budgets.get(place) {
             return known;
         }
-        let bucket = Mutex::new(Bucket::new(Limits::of(&place.service), self.0.clock.now()));
+        let bucket = Mutex::new(Bucket::new(Limits::of(&place.remote), self.0.clock.now()));
         let made = Arc::new(Budget { bucket, meters: self.0.metrics.budget(place) });
         if let Some(forgotten) = budgets.keep(place.clone(), made.clone()) {
             self.0.metrics.forget_budget(&forgotten);
@@ -267,7 +267,7 @@ mod tests {
     use super::*;
 
     fn place(account: &str) -> Place {
-        Place { service: "SageMaker".to_owned(), account: account.to_owned(), region: "eu-west-1".to_owned() }
+        Place { remote: "SageMaker".to_owned(), account: account.to_owned(), region: "eu-west-1".to_owned() }
     }
 
     fn budgets(metrics: &Metrics) -> Budgets {
@@ -334,9 +334,7 @@ mod tests {
         assert!(begun.elapsed() < Duration::from_secs(21), "{:?}", begun.elapsed());
         let text = metrics.text();
         assert!(
-            text.contains(
-                "budget_waits_seconds_total{service=\"sagemaker\",account=\"1111\",region=\"eu-west-1\"} 20."
-            ),
+            text.contains("budget_waits_seconds_total{remote=\"sagemaker\",account=\"1111\",region=\"eu-west-1\"} 20."),
             "{text}"
         );
     }
@@ -358,7 +356,7 @@ mod tests {
     fn a_call_that_was_not_sent_is_a_fault_that_says_why() {
         let (wait, until) = (Duration::from_secs(40), "2026-03-01T12:00:40Z".parse().unwrap());
         let server =
-            Place { service: JENKINS.to_owned(), account: "ci.example/jenkins".to_owned(), region: String::new() };
+            Place { remote: JENKINS.to_owned(), account: "ci.example/jenkins".to_owned(), region: String::new() };
         let rows = [
             (place("111122223333"), "SageMaker in account 111122223333 and eu-west-1 takes no more calls for now"),
             (place(OPERATOR), "SageMaker in the operator's own account and eu-west-1 takes no more calls for now"),

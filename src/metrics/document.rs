@@ -16,8 +16,8 @@ const INTRODUCTION: &str = "\
 metrics; [alerts.md](alerts.md) says what to do about each alert.
 
 Label values are in lower case and without blanks: the condition `JobsReady` with the reason `AccessDenied` has `type=\"jobs_ready\"` and
-`reason=\"access_denied\"`, and AWS's `DescribeProject` is `describe_project`. An object's namespace is in `object_namespace`: Prometheus writes that of the
-operator's pod into `namespace`.
+`reason=\"access_denied\"`, and AWS's `DescribeProject` is `describe_project`. An object's namespace is in `object_namespace`, and what is called in `remote`:
+Prometheus writes the operator's own into `namespace` and `service`.
 
 There are as many series as there is to tell: objects are forgotten when they go, and budgets that were not used for longest beyond 2,048 of them.
 `mlops_operator_condition` has one series for an object at rest. `run --no-object-metrics` leaves it out, and the alerts about single objects with it.

@@ -71,11 +71,12 @@ impl CallOutcome {
     }
 }
 
-/// Labels of a call.
+/// Labels of a call. What is called is `remote` and no `service`, since Prometheus writes the name of the Service that it scrapes
+/// there.
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 pub struct CallLabels {
-    /// As [`service_id`] writes it.
-    pub service: String,
+    /// As [`remote_id`] writes it.
+    pub remote: String,
     /// Of [`Class`].
     pub class: &'static str,
     /// As [`snake`] writes it.
@@ -87,8 +88,8 @@ pub struct CallLabels {
 /// Labels of how long calls take.
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 pub(super) struct ClassLabels {
-    /// As [`service_id`] writes it.
-    pub(super) service: String,
+    /// As [`remote_id`] writes it.
+    pub(super) remote: String,
     /// Of [`Class`].
     pub(super) class: &'static str,
 }
@@ -130,8 +131,8 @@ pub(super) struct ReadyLabels {
 /// Whose calls a budget is for.
 #[derive(Clone, Debug, Hash, PartialEq, Eq, PartialOrd, Ord, EncodeLabelSet)]
 pub struct BudgetLabels {
-    /// The service, under the name that the SDK gives it.
-    pub service: String,
+    /// What is called, under the name that the SDK gives the service.
+    pub remote: String,
     /// The AWS account, `operator` for that of the operator's own credentials; the address of a Jenkins.
     pub account: String,
     /// The AWS region; empty where a service has none.
@@ -141,7 +142,7 @@ pub struct BudgetLabels {
 impl BudgetLabels {
     /// The same with values as metrics have them.
     pub(super) fn written(&self) -> Self {
-        Self { service: service_id(&self.service), ..self.clone() }
+        Self { remote: remote_id(&self.remote), ..self.clone() }
     }
 }
 
@@ -153,7 +154,7 @@ pub(super) struct BuildLabels {
 }
 
 /// A service's name as label values have it: `Service Catalog` is `servicecatalog`.
-pub(super) fn service_id(name: &str) -> String {
+pub(super) fn remote_id(name: &str) -> String {
     name.chars().filter(char::is_ascii_alphanumeric).map(|sign| sign.to_ascii_lowercase()).collect()
 }
 
@@ -180,7 +181,7 @@ mod tests {
     fn names_are_written_in_lower_case_without_blanks() {
         for (name, id) in [("Service Catalog", "servicecatalog"), ("S3", "s3"), ("CodeConnections", "codeconnections")]
         {
-            assert_eq!(service_id(name), id);
+            assert_eq!(remote_id(name), id);
         }
         let rows = [
             ("DescribeProject", "describe_project"),

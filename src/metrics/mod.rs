@@ -23,7 +23,7 @@ mod objects;
 pub mod table;
 
 pub use labels::{BudgetLabels, CallLabels, CallOutcome, Class};
-use labels::{BuildLabels, ClassLabels, KindLabels, ReadyLabels, ReconcileLabels, WaitingLabels, service_id, snake};
+use labels::{BuildLabels, ClassLabels, KindLabels, ReadyLabels, ReconcileLabels, WaitingLabels, remote_id, snake};
 pub use objects::ObjectName;
 use objects::Objects;
 use table::{Declared, PREFIX};
@@ -158,7 +158,7 @@ impl Metrics {
     pub fn budget(&self, labels: &BudgetLabels) -> BudgetMeters {
         let labels = labels.written();
         let durations = |class: Class| {
-            let labels = ClassLabels { service: labels.service.clone(), class: class.as_str() };
+            let labels = ClassLabels { remote: labels.remote.clone(), class: class.as_str() };
             self.call_duration.get_or_create_owned(&labels)
         };
         BudgetMeters {
@@ -263,7 +263,7 @@ fn waiting(kind: &'static str, lane: Lane) -> WaitingLabels {
 
 fn call(service: &str, operation: &str, outcome: CallOutcome) -> CallLabels {
     CallLabels {
-        service: service_id(service),
+        remote: remote_id(service),
         class: Class::of(operation).as_str(),
         operation: snake(operation),
         outcome: outcome.as_str(),

@@ -76,10 +76,10 @@ impl Declared {
 const KIND: (&str, &str) = ("kind", "`platform`, `project`");
 const LANE: (&str, &str) =
     ("lane", "`user` (something was changed, deleted or asked for, and is not yet done), `routine`");
-const SERVICE: (&str, &str) = ("service", "`jenkins`, or the AWS service, such as `sagemaker` and `servicecatalog`");
+const REMOTE: (&str, &str) = ("remote", "`jenkins`, or the AWS service, such as `sagemaker` and `servicecatalog`");
 const CLASS: (&str, &str) = ("class", "`read` (changes nothing), `write`");
 const BUDGET: [(&str, &str); 3] = [
-    SERVICE,
+    REMOTE,
     (
         "account",
         "number of the AWS account, `operator` for that of the operator's own credentials; address of a Jenkins",
@@ -152,7 +152,7 @@ pub const STATUS_WRITES: Declared = Declared::new("status_writes", Type::Counter
 
 #[allow(missing_docs)]
 pub const CALLS: Declared = Declared::new("remote_calls", Type::Counter, "Calls of AWS and Jenkins").labels(&[
-    SERVICE,
+    REMOTE,
     CLASS,
     ("operation", "the operation, such as `describe_project`; the method of a call of Jenkins"),
     (
@@ -167,7 +167,7 @@ pub const CALL_DURATION: Declared = Declared::new(
     "How long calls took from being sent to their answer, or until they were given up",
 )
 .seconds()
-.labels(&[SERVICE, CLASS]);
+.labels(&[REMOTE, CLASS]);
 
 #[allow(missing_docs)]
 pub const BUDGET_RATE: Declared =

@@ -39,7 +39,7 @@ fn told() -> Metrics {
     metrics.stands(taxi(), at(0), &[condition("Ready", "Unknown", "Progressing", 1)], at(1));
     metrics.stands(taxi(), at(0), &[condition("Ready", "True", "Succeeded", 90)], at(90));
     let labels = BudgetLabels {
-        service: "Service Catalog".to_owned(),
+        remote: "Service Catalog".to_owned(),
         account: "111122223333".to_owned(),
         region: "eu-west-1".to_owned(),
     };
@@ -116,8 +116,8 @@ fn what_is_counted_stands_in_the_text() {
     let text = metrics.text();
     let lines = [
         "reconcile_total{kind=\"project\",outcome=\"settled\"} 1",
-        "remote_calls_total{service=\"sagemaker\",class=\"read\",operation=\"describe_project\",outcome=\"ok\"} 1",
-        "remote_call_duration_seconds_count{service=\"servicecatalog\",class=\"read\"} 1",
+        "remote_calls_total{remote=\"sagemaker\",class=\"read\",operation=\"describe_project\",outcome=\"ok\"} 1",
+        "remote_call_duration_seconds_count{remote=\"servicecatalog\",class=\"read\"} 1",
         "objects{kind=\"project\",ready=\"true\"} 1",
         "objects{kind=\"project\",ready=\"unknown\"} 0",
         "reconcile_waiting{kind=\"project\",lane=\"user\"} 2",
@@ -135,9 +135,9 @@ fn what_is_counted_stands_in_the_text() {
 fn a_budget_is_counted_until_it_is_forgotten() {
     let metrics = told();
     let of = |text: &str| text.to_owned();
-    let labels = BudgetLabels { service: of("Service Catalog"), account: of("111122223333"), region: of("eu-west-1") };
+    let labels = BudgetLabels { remote: of("Service Catalog"), account: of("111122223333"), region: of("eu-west-1") };
     let meters = metrics.budget(&labels);
-    let named = "{service=\"servicecatalog\",account=\"111122223333\",region=\"eu-west-1\"}";
+    let named = "{remote=\"servicecatalog\",account=\"111122223333\",region=\"eu-west-1\"}";
     let text = metrics.text();
     for line in ["budget_rate#12.5", "budget_waits_seconds_total#0.25", "budget_throttles_total#1"] {
         let line = format!("mlops_operator_{}", line.replace('#', &format!("{named} ")));

@@ -185,9 +185,9 @@ fn what_is_throttled_says_which_service_of_which_account_and_until_when() {
             let start = format!("mlops_operator_{start}");
             assert!(text.lines().any(|line| line.starts_with(&start) && line.ends_with(end)), "{start} {end}: {text}");
         };
-        counted("remote_calls_total{service=\"cloudformation\",class=\"read\"", "outcome=\"throttled\"} 1");
-        counted("remote_call_duration_seconds_count{service=\"cloudformation\",class=\"write\"}", "");
-        counted("budget_throttles_total{service=\"cloudformation\"", "} 1");
+        counted("remote_calls_total{remote=\"cloudformation\",class=\"read\"", "outcome=\"throttled\"} 1");
+        counted("remote_call_duration_seconds_count{remote=\"cloudformation\",class=\"write\"}", "");
+        counted("budget_throttles_total{remote=\"cloudformation\"", "} 1");
         counted("reconcile_wait_seconds_count{kind=\"project\",lane=\"user\"}", "");
         counted("time_to_ready_seconds_count{kind=\"project\",after=\"creation\"}", " 1");
         counted("condition{kind=\"project\"", "type=\"ready\",status=\"true\",reason=\"succeeded\"} 1");

@@ -371,7 +371,7 @@ const PLANTS: &[(&str, Row)] = &[
 /// Makes the budget of an account of that name.
 fn budget_of(metrics: &Metrics, account: &str) {
     let text = |text: &str| text.to_owned();
-    metrics.budget(&BudgetLabels { service: text("jenkins"), account: text(account), region: String::new() });
+    metrics.budget(&BudgetLabels { remote: text("jenkins"), account: text(account), region: String::new() });
 }
 
 fn somebody() -> Caller {

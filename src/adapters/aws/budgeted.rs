@@ -92,7 +92,7 @@ impl HttpConnector for InTurn {
                 sent.ended(class);
             }
             let (mut answer, refusal) = answer.map_err(|slow| ConnectorError::timeout(slow.into()))??;
-            let throttled = refusal.as_ref().is_some_and(|body| is_throttle(&place.service, &answer, body));
+            let throttled = refusal.as_ref().is_some_and(|body| is_throttle(&place.remote, &answer, body));
             if throttled {
                 // Whoever sorts the refusal does not know whose calls come too fast.
                 let _ = answer.headers_mut().try_insert(THROTTLED_BY, named(&place));
@@ -355,7 +355,7 @@ mod tests {
 
     fn in_turn(after: Duration, endless: bool, budgets: Budgets) -> (InTurn, Place) {
         let text = |text: &str| text.to_owned();
-        let place = Place { service: text("SageMaker"), account: text("111122223333"), region: text("eu-west-1") };
+        let place = Place { remote: text("SageMaker"), account: text("111122223333"), region: text("eu-west-1") };
         let inner = SharedHttpConnector::new(Slow { after, endless });
         (InTurn { inner, budgets: Some(budgets), place: place.clone() }, place)
     }

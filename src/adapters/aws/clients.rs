@@ -186,7 +186,7 @@ impl AwsFactory {
     fn in_turn(&self, service: &str, account: &str, region: &Region) -> Budgeted {
         // IAM is one for all regions of an account.
         let region = if service == "IAM" { String::new() } else { region.to_string() };
-        let place = Place { service: service.to_owned(), account: account.to_owned(), region };
+        let place = Place { remote: service.to_owned(), account: account.to_owned(), region };
         Budgeted::new(self.http.clone(), self.budgets.clone(), place)
     }
 }

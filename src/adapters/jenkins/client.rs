@@ -130,7 +130,7 @@ impl JenkinsClient {
     async fn turn(&self, attempt: &str) -> Result<Option<Sent>, Fault> {
         let Some(budgets) = &self.budgets else { return Ok(None) };
         let server = self.base.text().split_once("://").map_or(self.base.text(), |(_, server)| server);
-        let place = Place { service: JENKINS.to_owned(), account: server.to_owned(), region: String::new() };
+        let place = Place { remote: JENKINS.to_owned(), account: server.to_owned(), region: String::new() };
         budgets.turn(&place).await.map(Some).map_err(|withheld| withheld.fault(attempt))
     }
 

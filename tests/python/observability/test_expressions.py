@@ -14,8 +14,9 @@ import yaml
 
 ROOT = Path(__file__).resolve().parents[3]
 FILES = ROOT / "charts/mlops-operator/files"
-# What Prometheus adds to each series that it scrapes.
-SCRAPED = {"job", "namespace", "pod", "instance", "container"}
+# What Prometheus adds to each series that it scrapes, by a PodMonitor or a ServiceMonitor. A metric's own label of that name becomes
+# `exported_...`.
+SCRAPED = {"job", "instance", "namespace", "pod", "container", "endpoint", "service"}
 SECTION = re.compile(r"^`(mlops_operator_\w+)` \((\w+)[^\n]*\n((?:\n\|[^\n]*|\|[^\n]*\n)*)", re.MULTILINE)
 ROW = re.compile(r"^\| `(\w+)` \| (.*) \|$", re.MULTILINE)
 
@@ -109,6 +110,11 @@ class Expressions(unittest.TestCase):
                 self.assertIn(fault, " ".join(faults(expression, self.known)))
         with self.assertRaises(ValueError):
             list(faults("sum by (", self.known))
+
+    def test_no_metric_has_a_label_that_prometheus_sets(self):
+        """Expressions would ask for the wrong one."""
+        for name, labels in self.known.items():
+            self.assertEqual(set(), SCRAPED & set(labels), name)
 
     def test_the_dashboard_asks_for_what_there_is(self):
         """Metrics, labels and values."""
