@@ -213,6 +213,26 @@ def install():
     print("no project was made before the platform was Ready")
 
 
+def intruder():
+    """Who may write projects may write no Namespace, whatever it is called."""
+    kubectl("apply", "--filename", WORK / "argocd/intruder.yaml")
+
+    def refused(world):
+        state = world.applications.get("intruder", {}).get("status", {}).get("operationState", {})
+        if state.get("phase") == "Succeeded":
+            sys.exit("a team's Application has written a Namespace")
+        return state.get("phase") == "Failed" and "is not permitted in project" in json.dumps(state)
+
+    Watch().until("a Namespace from a team is refused", refused)
+    kubectl("--namespace=argocd", "delete", "application", "intruder")
+    labels = json.loads(kubectl("get", "namespace", "kube-system", "--output=json"))["metadata"].get("labels", {})
+    if "mlops-operator.io/platform" in labels:
+        sys.exit(f"kube-system has the labels {labels}")
+    kept = json.loads(kubectl("get", "namespace", "ml-team", "--output=json"))["metadata"]["labels"]
+    if kept.get("mlops-operator.io/platform") != "main":
+        sys.exit(f"the team's namespace has the labels {kept}")
+
+
 def edit():
     replace(TEAM / "taxi-tips.yaml", "Predicts tips", "Predicts tips, hourly")
     # SageMaker updates the whole project for a branch, which takes its time.
@@ -351,6 +371,8 @@ def delete():
     for crd in ("mlopsplatforms", "mlopsprojects"):
         kubectl("get", "crd", f"{crd}.mlops-operator.io")
     print("the CRDs stay")
+    kubectl("get", "namespace", "ml-team")
+    print("the team's namespace stays")
 
 
 if __name__ == "__main__":
