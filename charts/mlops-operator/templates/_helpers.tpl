@@ -56,6 +56,16 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
     except: [fe80::/10, fd00:ec2::/32]
 {{- end }}
 
+{{- /* What is reached without the proxy: what proxy.noProxy names, the agent of EKS Pod Identity, and EC2's metadata. These two give
+       out credentials and are on the node, where no proxy outside reaches them. Empty where there is no proxy. */}}
+{{- define "mlops-operator.noProxy" -}}
+{{- with .Values.proxy }}
+{{- if or .https .http .noProxy }}
+{{- compact (list .noProxy "169.254.170.23" "fd00:ec2::23" "169.254.169.254" "fd00:ec2::254") | join "," }}
+{{- end }}
+{{- end }}
+{{- end }}
+
 {{- /* The one subject of every binding. */}}
 {{- define "mlops-operator.subject" -}}
 - kind: ServiceAccount
