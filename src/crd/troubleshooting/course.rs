@@ -108,13 +108,15 @@ pub(super) const FOLDER_KEPT: Explanation = Explanation {
 pub(super) const THROTTLED: Explanation = Explanation {
     cause: "AWS or Jenkins has asked for fewer calls, or the operator holds calls back for that; the message names the service. It is shown only after five minutes, and resources stay as they are meanwhile.",
     remedy: "Wait. If it lasts for an hour, see what else calls the service in the same account, and give the operator an account or a quota that suffices: [How fast AWS and Jenkins are called](../running.md#how-fast-aws-and-jenkins-are-called).",
-    command: "kubectl -n mlops-system port-forward deployment/mlops-operator 8081 &\ncurl -s http://127.0.0.1:8081/metrics | grep mlops_operator_budget",
+    command: r#"LEADER=$(kubectl -n mlops-system get lease mlops-operator -o jsonpath='{.spec.holderIdentity}')
+kubectl -n mlops-system port-forward "pod/$LEADER" 8081 &
+curl -s http://127.0.0.1:8081/metrics | grep mlops_operator_budget"#,
 };
 
 pub(super) const UNAVAILABLE: Explanation = Explanation {
     cause: "AWS or Jenkins has not answered for five minutes, or answers that it is not available. It is tried again all the time, at most every five minutes, and resources stay as they are meanwhile.",
     remedy: "Wait. If it lasts, look at the health of the service and at the network between: NetworkPolicies, proxies, DNS, certificates ([running.md](../running.md#networks-proxies-and-certificates)).",
-    command: "kubectl -n mlops-system logs deployment/mlops-operator --since=10m",
+    command: "kubectl get mlp,mlpf -A -o wide | grep Unavailable",
 };
 
 pub(super) const CONFLICT: Explanation = Explanation {
@@ -126,5 +128,5 @@ pub(super) const CONFLICT: Explanation = Explanation {
 pub(super) const UNEXPECTED: Explanation = Explanation {
     cause: "AWS or Jenkins has answered in a way that the operator does not understand: a status that did not exist when it was built, an error inside the service, or a Jenkins job with more parameters or settings than are read.",
     remedy: "Look at the resource that the message names in the console of AWS or in Jenkins. If nothing is wrong there, upgrade the operator, or report it as a defect with the message.",
-    command: "kubectl -n mlops-system logs deployment/mlops-operator --since=10m",
+    command: "kubectl -n mlops-system logs -l app.kubernetes.io/name=mlops-operator --prefix --tail=-1 --since=10m",
 };

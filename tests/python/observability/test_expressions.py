@@ -158,6 +158,14 @@ class Expressions(unittest.TestCase):
                 kept = re.search(r"by \(([^)]*)\)", rule["expr"])
                 self.assertLessEqual(named, set(kept.group(1).split(", ") if kept else []))
 
+    def test_commands_look_at_all_pods_or_at_the_one_that_works(self):
+        """`deployment/...` is one Pod of several, often one that waits; by labels, kubectl logs shows ten lines unless told."""
+        for page in [*(ROOT / "docs").rglob("*.md"), ROOT / "README.md"]:
+            text = page.read_text()
+            self.assertIsNone(re.search("(logs|port-forward) deployment/", text), page)
+            for command in re.findall("kubectl .*logs -l .*", text):
+                self.assertIn("--tail=", command, page)
+
 
 if __name__ == "__main__":
     unittest.main()
