@@ -1,0 +1,32 @@
+"""What the examples for Argo CD and Flux promise, as far as their files say it; `make test-argocd` syncs the former."""
+
+import pathlib
+import unittest
+
+import yaml
+
+EXAMPLES = pathlib.Path(__file__).parents[3] / "examples"
+
+
+def objects(kind, *names):
+    """The objects of a kind in files of the examples."""
+    documents = (one for name in names for one in yaml.safe_load_all((EXAMPLES / name).read_text()))
+    return [one for one in documents if one["kind"] == kind]
+
+
+class Gitops(unittest.TestCase):
+    def test_teams_may_write_projects_in_their_namespaces_and_nothing_else(self):
+        teams = next(one["spec"] for one in objects("AppProject", "argocd/app-projects.yaml") if one["metadata"]["name"] == "ml")
+        # Destinations do not bound what is cluster-scoped.
+        self.assertEqual(teams["clusterResourceWhitelist"], [])
+        self.assertEqual(teams["namespaceResourceWhitelist"], [{"group": "mlops-operator.io", "kind": "MlopsProject"}])
+
+    def test_a_failed_release_is_tried_again_without_an_end(self):
+        release = objects("HelmRelease", "flux/operator.yaml")[0]["spec"]
+        for action in ("install", "upgrade"):
+            # Absent it is 0: the first failure is final.
+            self.assertEqual(release.get(action, {}).get("remediation", {}).get("retries"), -1, action)
+
+
+if __name__ == "__main__":
+    unittest.main()
