@@ -1,11 +1,13 @@
 """What the examples for Argo CD and Flux promise, as far as their files say it; `make test-argocd` syncs the former."""
 
 import pathlib
+import re
 import unittest
 
 import yaml
 
-EXAMPLES = pathlib.Path(__file__).parents[3] / "examples"
+ROOT = pathlib.Path(__file__).parents[3]
+EXAMPLES = ROOT / "examples"
 
 
 def objects(kind, *names):
@@ -20,6 +22,16 @@ class Gitops(unittest.TestCase):
         # Destinations do not bound what is cluster-scoped.
         self.assertEqual(teams["clusterResourceWhitelist"], [])
         self.assertEqual(teams["namespaceResourceWhitelist"], [{"group": "mlops-operator.io", "kind": "MlopsProject"}])
+
+    def test_crds_chart_and_image_are_of_one_version(self):
+        version = re.search(r'^version = "(.*)"$', (ROOT / "Cargo.toml").read_text(), re.MULTILINE).group(1)
+        crds, operator = (objects("Application", f"argocd/apps/{name}.yaml")[0]["spec"]["source"] for name in ("crds", "operator"))
+        repository, release = (objects(kind, "flux/operator.yaml")[0]["spec"] for kind in ("GitRepository", "HelmRelease"))
+        for source in (crds, operator):
+            self.assertEqual(source["targetRevision"], f"v{version}")
+        self.assertEqual(repository["ref"], {"tag": f"v{version}"})
+        for values in (operator["helm"]["valuesObject"], release["values"]):
+            self.assertEqual(values["image"]["tag"], version)
 
     def test_a_failed_release_is_tried_again_without_an_end(self):
         release = objects("HelmRelease", "flux/operator.yaml")[0]["spec"]
