@@ -1,5 +1,5 @@
 //! Flags, environment and file become one [`Config`]. It is the only reader of the environment; AWS credentials and
-//! endpoint and the kubeconfig are read by their own libraries, in their usual ways.
+//! endpoint, the kubeconfig and what OpenTelemetry sends are read by their own libraries, in their usual ways.
 
 use std::path::{Path, PathBuf};
 
@@ -55,6 +55,16 @@ pub struct Flags {
     /// How log lines look.
     #[arg(long, value_enum, default_value = "text")]
     pub log_format: LogFormat,
+    /// The collector that gets traces and logs by OTLP over HTTP, such as `http://collector.observability:4318`; /v1/traces and
+    /// /v1/logs are added. Empty: none are sent.
+    #[arg(
+        long,
+        env = "OTEL_EXPORTER_OTLP_ENDPOINT",
+        value_name = "URL",
+        default_value = "",
+        hide_default_value = true
+    )]
+    pub otlp_endpoint: String,
     /// Leaves out the metrics that have a series for each object.
     #[arg(long)]
     pub no_object_metrics: bool,

@@ -16,6 +16,7 @@
 //! | `templates` | files as files: CloudFormation templates, the Lambda, the archives with seed code; pure |
 //! | `template_lint` | the judge of a user's own project template; pure |
 //! | `metrics` | what is counted, and the table of it from which `docs/metrics.md` is written |
+//! | `telemetry` | logs, and the spans of a reconcile: where they go, and what may be in them |
 //! | `adapters` | AWS and Jenkins: clients, errors, and one actuator for each resource; I/O without decisions |
 //! | `controller` | the loop: the only place that watches, retries and publishes |
 //! | `cli` | subcommands that need neither cluster nor AWS |

@@ -21,6 +21,7 @@ use mlops_operator::leader_election::{Candidate, Leadership};
 use mlops_operator::metrics::Metrics;
 use mlops_operator::server::{self, Readiness};
 use mlops_operator::telemetry;
+use mlops_operator::telemetry::otlp::{Endpoint, Otlp};
 use tokio::sync::watch;
 
 /// How long reconciles may take to end once the operator is told to stop.
@@ -80,11 +81,20 @@ fn main() -> ExitCode {
 }
 
 fn run(flags: Flags) -> Result<(), AnyError> {
-    telemetry::start(flags.log_format);
+    let collector = Endpoint::parse(&flags.otlp_endpoint)?;
     let config = Config::read(flags.config.as_deref())?;
     // Two providers are in the tree, so that rustls cannot choose; a second call only means that one is set.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(operate(flags, config))
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let connect = |collector: Endpoint| Otlp::connect(&collector, flags.instance.as_deref(), runtime.handle().clone());
+    let otlp = collector.map(connect).transpose()?;
+    telemetry::start(flags.log_format, otlp.as_ref());
+    let result = runtime.block_on(operate(flags, config));
+    if let Some(otlp) = otlp {
+        // The runtime is there still, which calls are made on.
+        otlp.end();
+    }
+    result
 }
 
 async fn operate(flags: Flags, config: Config) -> Result<(), AnyError> {

@@ -154,12 +154,12 @@ pub(super) struct BuildLabels {
 }
 
 /// A service's name as label values have it: `Service Catalog` is `servicecatalog`.
-pub(super) fn remote_id(name: &str) -> String {
+pub fn remote_id(name: &str) -> String {
     name.chars().filter(char::is_ascii_alphanumeric).map(|sign| sign.to_ascii_lowercase()).collect()
 }
 
 /// A name in words that begin with capitals, as label values have it: `DescribeProject` is `describe_project`.
-pub(super) fn snake(name: &str) -> String {
+pub fn snake(name: &str) -> String {
     let signs: Vec<char> = name.chars().collect();
     let mut text = String::new();
     for (at, sign) in signs.iter().enumerate() {

@@ -22,8 +22,8 @@ mod labels;
 mod objects;
 pub mod table;
 
-pub use labels::{BudgetLabels, CallLabels, CallOutcome, Class};
-use labels::{BuildLabels, ClassLabels, KindLabels, ReadyLabels, ReconcileLabels, WaitingLabels, remote_id, snake};
+pub use labels::{BudgetLabels, CallLabels, CallOutcome, Class, remote_id, snake};
+use labels::{BuildLabels, ClassLabels, KindLabels, ReadyLabels, ReconcileLabels, WaitingLabels};
 pub use objects::ObjectName;
 use objects::Objects;
 use table::{Declared, PREFIX};

@@ -5,6 +5,7 @@
 pub mod aws;
 pub mod canary;
 pub mod cluster;
+pub mod collector;
 pub mod environment_fault;
 pub mod function;
 pub mod judges;

@@ -7,9 +7,12 @@ use mlops_operator::config::NAMESPACE;
 use mlops_operator::crd::generate;
 use serde::Deserialize;
 
+use crate::harness::collector::{Answers, Collector};
+
 fn run(arguments: &[&str], kubeconfig: &Path) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_mlops-operator"));
-    command.args(arguments).env("KUBECONFIG", kubeconfig).env_remove("POD_NAMESPACE").output().unwrap()
+    command.args(arguments).env("KUBECONFIG", kubeconfig).env_remove("POD_NAMESPACE");
+    command.env_remove("OTEL_EXPORTER_OTLP_ENDPOINT").output().unwrap()
 }
 
 fn text(bytes: &[u8]) -> String {
@@ -61,7 +64,7 @@ fn crd_writes_files_to_folders_and_tells_which_of_them_differ() {
 fn every_shell_gets_a_script_that_knows_the_commands_and_their_flags() {
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
         let script = text(&run(&["completions", shell], Path::new("/nowhere")).stdout);
-        for word in ["run", "crd", "lint-template", "completions", "watch-selector", "output-dir"] {
+        for word in ["run", "crd", "lint-template", "completions", "watch-selector", "otlp-endpoint", "output-dir"] {
             assert!(script.contains(word), "{shell} does not know {word}");
         }
     }
@@ -123,6 +126,69 @@ fn waits_for(kubeconfig: &Path, context: Option<&str>) -> String {
     child.kill().unwrap();
     child.wait().unwrap();
     answer.expect("it says nowhere what it waits for")
+}
+
+#[test]
+fn run_refuses_a_collector_that_is_no_url_of_http_and_says_what_one_is() {
+    let rows = [
+        ("collector:4318", "\"collector:4318\", which is neither http nor https"),
+        ("grpc://collector:4317", "\"grpc://collector:4317\", which is neither http nor https"),
+        ("http://", "\"http://\", which is no URL"),
+        ("http://collector:4318?token=hidden", "\"http://collector:4318…\", which has a query or a fragment"),
+        ("https://me:hidden@collector", "\"https://…@collector\", which has credentials"),
+    ];
+    for (given, wrong) in rows {
+        let refused = run(&["run", "--health-port", "0", "--otlp-endpoint", given], Path::new("/nowhere"));
+        let said = text(&refused.stderr);
+        assert!(!refused.status.success(), "{given} is taken");
+        assert!(said.contains("--otlp-endpoint (OTEL_EXPORTER_OTLP_ENDPOINT) is ") && said.contains(wrong), "{said}");
+        assert!(said.contains("it must be the http or https URL of a collector") && !said.contains("hidden"), "{said}");
+    }
+}
+
+/// The operator waits for an API server that nobody runs, and is told to stop: what it has said until then is sent.
+#[test]
+fn what_was_not_sent_yet_is_sent_at_the_end_and_nobody_is_waited_for() {
+    let folder = folder("collector");
+    let kubeconfig = folder.join("kubeconfig");
+    let written = "apiVersion: v1\nkind: Config\ncurrent-context: a\nusers: [{name: a, user: {}}]\nclusters: [{name: a, cluster: \
+                   {server: 'http://127.0.0.1:1'}}]\ncontexts: [{name: a, context: {cluster: a, user: a}}]\n";
+    std::fs::write(&kubeconfig, written).unwrap();
+    for answers in [Answers::Takes, Answers::Status(503), Answers::Hangs] {
+        let collector = Collector::start(answers);
+        let mut command = Command::new(env!("CARGO_BIN_EXE_mlops-operator"));
+        command.args(["run", "--health-address", "127.0.0.1", "--health-port", "0"]);
+        command.env("KUBECONFIG", &kubeconfig).env_remove("KUBERNETES_SERVICE_HOST").env_remove("RUST_LOG");
+        command.env("OTEL_EXPORTER_OTLP_ENDPOINT", format!("{}/otlp/", collector.url));
+        command.env("OTEL_EXPORTER_OTLP_HEADERS", "authorization=Bearer%20abc");
+        command.env("OTEL_SERVICE_NAME", "mlops").env("OTEL_RESOURCE_ATTRIBUTES", "deployment.environment.name=test");
+        let child = command.stderr(std::process::Stdio::piped()).spawn().unwrap();
+        collector.until("sent", |collector| !collector.calls().is_empty());
+        if answers == Answers::Hangs {
+            // Until the call is given up.
+            std::thread::sleep(std::time::Duration::from_secs(6));
+        }
+        let told = Command::new("kill").arg(child.id().to_string()).status().unwrap();
+        assert!(told.success());
+        let began = std::time::Instant::now();
+        let ended = child.wait_with_output().unwrap();
+        let log = text(&ended.stderr);
+        assert!(ended.status.success(), "{answers:?}: {log}");
+        let said = log.lines().filter(|line| line.contains("takes no traces and logs")).count();
+        assert_eq!(said, usize::from(answers != Answers::Takes), "{answers:?}: {log}");
+        assert!(began.elapsed() < std::time::Duration::from_secs(8), "{answers:?}: {:?}", began.elapsed());
+        let (path, headers) = collector.calls().remove(0);
+        assert_eq!((path.as_str(), headers["authorization"].to_str().unwrap()), ("/otlp/v1/logs", "Bearer abc"));
+        assert_eq!(headers["content-type"], "application/x-protobuf");
+        let resource = collector.resources().remove(0);
+        assert_eq!(
+            (resource["service.name"].as_str(), resource["deployment.environment.name"].as_str()),
+            ("mlops", "test")
+        );
+        let stops = |collector: &Collector| collector.records().iter().any(|one| one.text.starts_with("stops:"));
+        assert!(answers != Answers::Takes || stops(&collector), "{:?}", collector.records());
+    }
+    std::fs::remove_dir_all(folder).unwrap();
 }
 
 /// The namespace that the operator takes for its own without a word is that of the documents, the role in AWS and the demo.

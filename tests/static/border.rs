@@ -6,15 +6,16 @@ use std::path::{Path, PathBuf};
 use crate::sources::{root, source};
 
 /// Folders of `src/`, each with those that it may import from besides itself.
-const FOLDERS: [(&str, &[&str]); 9] = [
+const FOLDERS: [(&str, &[&str]); 10] = [
     ("templates", &["crd"]),
     ("template_lint", &[]),
     ("crd", &[]),
     ("domain", &["crd", "templates", "template_lint"]),
     ("resources", &["domain", "crd", "templates", "template_lint"]),
     ("metrics", &["domain", "crd"]),
-    ("adapters", &["metrics", "resources", "domain", "crd", "templates", "template_lint"]),
-    ("controller", &["adapters", "metrics", "resources", "domain", "crd", "templates", "template_lint"]),
+    ("telemetry", &["metrics"]),
+    ("adapters", &["telemetry", "metrics", "resources", "domain", "crd", "templates", "template_lint"]),
+    ("controller", &["adapters", "telemetry", "metrics", "resources", "domain", "crd", "templates", "template_lint"]),
     ("cli", &["controller", "adapters", "metrics", "resources", "domain", "crd", "templates", "template_lint"]),
 ];
 /// Folders whose code decides and does nothing else.
