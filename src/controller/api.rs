@@ -1,10 +1,13 @@
-//! Calls of the Kubernetes API: one time limit and one error for all of them. It stands apart because status, finalizer,
+//! Calls of the Kubernetes API: one time limit, one error and one span for all of them. It stands apart because status, finalizer,
 //! startup and reconcile share it.
 
 use std::time::Duration;
 
 use kube::ResourceExt;
 use kube::core::DynamicObject;
+
+use crate::metrics::CallOutcome;
+use crate::telemetry::spans::Call;
 
 /// The operator's name as a field manager and as a reporter of events.
 pub const MANAGER: &str = "mlops-operator";
@@ -48,6 +51,22 @@ pub async fn call<T>(request: impl Future<Output = kube::Result<T>>) -> Result<T
         Ok(result) => Ok(result?),
         Err(_) => Err(ApiError::Silent),
     }
+}
+
+/// One call of a reconcile within its time, with a span under this name.
+///
+/// # Errors
+/// As [`call`].
+pub async fn traced<T>(operation: &str, request: impl Future<Output = kube::Result<T>>) -> Result<T, ApiError> {
+    let mut span = Call::begin("Kubernetes", operation);
+    let result = call(request).await;
+    let status = match &result {
+        Ok(_) => Some(200),
+        Err(ApiError::Kube(kube::Error::Api(status))) => Some(status.code),
+        Err(_) => None,
+    };
+    span.ended(status.map_or(CallOutcome::Unanswered, CallOutcome::of), status.filter(|_| result.is_err()));
+    result
 }
 
 /// The server's version of an object. Versions are numbers that grow.

@@ -1,21 +1,23 @@
 //! Clients of AWS and Jenkins for the place of an object. Clients are shared between objects of the same place, so that
-//! connections are too; every call is counted here, under the operation's own name.
+//! connections are too; every call is counted here, under the operation's own name, and has its span.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
 use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_runtime_api::client::interceptors::Intercept;
-use aws_smithy_runtime_api::client::interceptors::context::FinalizerInterceptorContextRef;
+use aws_smithy_runtime_api::client::interceptors::context::{
+    BeforeSerializationInterceptorContextRef, FinalizerInterceptorContextRef,
+};
 use aws_smithy_runtime_api::client::orchestrator::Metadata;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
-use aws_smithy_types::config_bag::ConfigBag;
+use aws_smithy_types::config_bag::{ConfigBag, Storable, StoreReplace};
 use bytes::Bytes;
-use http::{Request, Response};
+use http::{Request, Response, StatusCode};
 use tower::util::BoxCloneSyncService;
 
 use crate::adapters::aws::budgeted;
 use crate::adapters::aws::clients::{Aws, AwsFactory};
-use crate::adapters::budget::Budgets;
+use crate::adapters::budget::{Budgets, JENKINS};
 use crate::adapters::jenkins::JenkinsClient;
 use crate::controller::api::MANAGER;
 use crate::crd::status::Placement;
@@ -24,6 +26,7 @@ use crate::domain::identity::digest;
 use crate::domain::platform::JenkinsCredentials;
 use crate::domain::recent::Recent;
 use crate::metrics::{CallOutcome, Metrics};
+use crate::telemetry::spans::Call;
 
 /// How many Jenkins servers, users and CA bundles have a client: more than the teams of one operator, and few enough that
 /// nobody fills the memory by naming ever new ones. Beyond it the one that was not used for longest costs new connections.
@@ -91,9 +94,15 @@ impl ClientFactory {
             None => JenkinsClient::connect(placement, credentials, ca_bundle)?,
         };
         let metrics = self.metrics.clone();
-        let made = made.observed(move |method, status| {
-            let outcome = status.map_or(CallOutcome::Unanswered, |status| CallOutcome::of(status.as_u16()));
-            metrics.called("jenkins", method.as_str(), outcome);
+        let made = made.observed(move |method| {
+            let (metrics, method) = (metrics.clone(), method.clone());
+            let mut span = Call::begin(JENKINS, method.as_str());
+            move |status: Option<StatusCode>| {
+                let status = status.map(|status| status.as_u16());
+                let outcome = status.map_or(CallOutcome::Unanswered, CallOutcome::of);
+                metrics.called(JENKINS, method.as_str(), outcome);
+                span.ended(outcome, status);
+            }
         });
         let made = match &self.budgets {
             Some(budgets) => made.in_budgets(budgets.clone()),
@@ -104,13 +113,33 @@ impl ClientFactory {
     }
 }
 
-/// Counts the calls of all SDK clients that it is given to.
+/// Counts the calls of all SDK clients that it is given to, and makes their spans.
 #[derive(Debug)]
 struct CountCalls(Metrics);
+
+/// The span of a call, while it lasts.
+#[derive(Debug)]
+struct Span(Mutex<Call>);
+
+impl Storable for Span {
+    type Storer = StoreReplace<Self>;
+}
 
 impl Intercept for CountCalls {
     fn name(&self) -> &'static str {
         "CountCalls"
+    }
+
+    fn read_before_execution(
+        &self,
+        _: &BeforeSerializationInterceptorContextRef<'_>,
+        config: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        if let Some(call) = config.load::<Metadata>() {
+            let span = Span(Mutex::new(Call::begin(call.service(), call.name())));
+            config.interceptor_state().store_put(span);
+        }
+        Ok(())
     }
 
     fn read_after_execution(
@@ -124,6 +153,10 @@ impl Intercept for CountCalls {
             let outcome =
                 if answered { CallOutcome::Ok } else { budgeted::outcome(call.service(), context.response()) };
             self.0.called(call.service(), call.name(), outcome);
+            if let Some(Span(span)) = config.load::<Span>() {
+                let status = context.response().map(|answer| answer.status().as_u16());
+                span.lock().unwrap_or_else(PoisonError::into_inner).ended(outcome, status);
+            }
         }
         Ok(())
     }

@@ -5,15 +5,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use futures::channel::mpsc::UnboundedSender;
 use kube::core::{ApiResource, DynamicObject};
-use kube::runtime::events::{Recorder, Reporter};
 use kube::{Api, Client, ResourceExt};
 use tokio::sync::watch;
 
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::controller::api::MANAGER;
 use crate::controller::clients::ClientFactory;
 use crate::controller::converge::ObjectMemory;
+use crate::controller::events::Publisher;
 use crate::controller::object::{self, Key, Kind};
 use crate::controller::platforms::{Platforms, Watched};
 use crate::controller::reference_watch::{Named, ReferenceWatch};
@@ -58,7 +57,7 @@ pub struct Context {
     /// What resources are sealed with.
     pub seals: Seals,
     /// Publishes events; one per process, since it merges repeated ones.
-    pub recorder: Recorder,
+    pub publisher: Publisher,
     /// Secrets and ConfigMaps that objects name.
     pub references: ReferenceWatch,
     /// What was said of users' own templates.
@@ -86,9 +85,8 @@ impl Context {
         let Installation { cluster, fingerprints, kinds } = installation;
         let Sharding { selector, others } = &dependencies.sharding;
         let shard = Shard::new(selector.clone(), others.borrow().clone());
-        let reporter = Reporter { controller: MANAGER.to_owned(), instance: Some(dependencies.instance.clone()) };
         Self {
-            recorder: Recorder::new(dependencies.client.clone(), reporter),
+            publisher: Publisher::new(dependencies.client.clone(), &dependencies.instance),
             references: ReferenceWatch::new(dependencies.client.clone(), changed.clone()),
             platforms: Platforms::new(watched, changed),
             shard,

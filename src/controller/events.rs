@@ -1,36 +1,95 @@
-//! Publishes what `domain::events` has to announce as Kubernetes events. Nothing here decides what to say.
+//! Publishes what `domain::events` has to announce as Kubernetes events, each with the id of its reconcile. Nothing here decides
+//! what to say.
 
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use http::Request;
 use k8s_openapi::api::core::v1::ObjectReference;
-use kube::runtime::events::{Event, EventType, Recorder};
+use kube::Client;
+use kube::client::Body;
+use kube::runtime::events::{Event, EventType, Recorder, Reporter};
+use serde_json::{Value, json};
 
-use crate::controller::api::call;
+use crate::controller::api::{MANAGER, traced};
 use crate::domain::events::EventNote;
+use crate::telemetry::spans::ReconcileId;
 
 /// Longest note and action of an event, in bytes.
 const NOTE: usize = 1000;
 const ACTION: usize = 120;
+/// The annotation of an event that names the reconcile which published it, the last one where it is a repeated one.
+pub const RECONCILE_ID: &str = "mlops-operator.io/reconcile-id";
 
-/// Publishes events. One that cannot be published is logged and lost: events are a courtesy.
-pub async fn publish_events(recorder: &Recorder, about: &ObjectReference, event_notes: Vec<EventNote>) {
-    for event_note in event_notes {
-        let EventNote { warning, reason, note } = event_note;
-        let note = cut(&note, NOTE);
-        let event = Event {
-            type_: if warning { EventType::Warning } else { EventType::Normal },
-            reason,
-            // The recorder merges events that differ in their note alone, and keeps the first note.
-            action: cut(&note, ACTION),
-            note: Some(note),
-            secondary: None,
-        };
-        if let Err(error) = call(recorder_publish(recorder, &event, about)).await {
-            tracing::debug!(%error, "an event was lost");
-        }
+/// Publishes events; one per process, since it merges repeated ones.
+pub struct Publisher {
+    recorder: Recorder,
+    ids: Ids,
+}
+
+/// Which reconcile is publishing, by the uid of its object: an object has one at a time.
+#[derive(Clone, Default)]
+struct Ids(Arc<Mutex<BTreeMap<String, ReconcileId>>>);
+
+impl Ids {
+    fn all(&self) -> MutexGuard<'_, BTreeMap<String, ReconcileId>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-async fn recorder_publish(recorder: &Recorder, event: &Event, about: &ObjectReference) -> kube::Result<()> {
-    recorder.publish(event, about).await
+impl Publisher {
+    /// Publishes as this instance of the operator.
+    pub fn new(client: Client, instance: &str) -> Self {
+        let reporter = Reporter { controller: MANAGER.to_owned(), instance: Some(instance.to_owned()) };
+        let (ids, namespace) = (Ids::default(), client.default_namespace().to_owned());
+        let known = ids.clone();
+        // The recorder lets nobody set an annotation, and whatever it lets one set but the note tells events apart, so that
+        // repeated ones were not merged: the annotation is set on what it sends.
+        let annotating = tower::service_fn(move |request: Request<Body>| {
+            let (client, known) = (client.clone(), known.clone());
+            async move { client.send(annotated(request, &known).await?).await }
+        });
+        Self { recorder: Recorder::new(Client::new(annotating, namespace), reporter), ids }
+    }
+
+    /// Publishes events. One that cannot be published is logged and lost: events are a courtesy.
+    pub async fn publish(&self, about: &ObjectReference, id: ReconcileId, event_notes: Vec<EventNote>) {
+        if event_notes.is_empty() {
+            return;
+        }
+        let uid = about.uid.clone().unwrap_or_default();
+        self.ids.all().insert(uid.clone(), id);
+        for event_note in event_notes {
+            let EventNote { warning, reason, note } = event_note;
+            let note = cut(&note, NOTE);
+            let event = Event {
+                type_: if warning { EventType::Warning } else { EventType::Normal },
+                reason,
+                // The recorder merges events that differ in their note alone, and keeps the first note.
+                action: cut(&note, ACTION),
+                note: Some(note),
+                secondary: None,
+            };
+            if let Err(error) = traced("PublishEvent", self.recorder.publish(&event, about)).await {
+                tracing::debug!(%error, "an event was lost");
+            }
+        }
+        self.ids.all().remove(&uid);
+    }
+}
+
+/// The same request for an event with the id of the reconcile that publishes it.
+async fn annotated(request: Request<Body>, ids: &Ids) -> kube::Result<Request<Body>> {
+    let (parts, body) = request.into_parts();
+    let bytes = body.collect_bytes().await?;
+    let with_id = || {
+        let mut event: Value = serde_json::from_slice(&bytes).ok()?;
+        let id = *ids.all().get(event.pointer("/regarding/uid")?.as_str()?)?;
+        event["metadata"]["annotations"][RECONCILE_ID] = json!(id.to_string());
+        serde_json::to_vec(&event).ok()
+    };
+    let body = with_id().map_or_else(|| Body::from(bytes.clone()), Body::from);
+    Ok(Request::from_parts(parts, body))
 }
 
 fn cut(text: &str, bytes: usize) -> String {
@@ -39,4 +98,47 @@ fn cut(text: &str, bytes: usize) -> String {
         end -= 1;
     }
     text[..end].to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use http::{Method, Response};
+
+    use super::*;
+    use crate::telemetry::spans::Reconcile;
+
+    #[tokio::test]
+    async fn a_repeated_event_is_one_object_that_names_the_last_reconcile() {
+        let sent: Arc<Mutex<Vec<(Method, Value)>>> = Arc::default();
+        let kept = sent.clone();
+        let api = tower::service_fn(move |request: Request<Body>| {
+            let kept = kept.clone();
+            async move {
+                let (parts, body) = request.into_parts();
+                let bytes = body.collect_bytes().await?;
+                kept.lock().unwrap().push((parts.method, serde_json::from_slice(&bytes).unwrap()));
+                Ok::<_, kube::Error>(Response::new(Body::from(bytes)))
+            }
+        });
+        let publisher = Publisher::new(Client::new(api, "default"), "operator-0");
+        let text = |text: &str| Some(text.to_owned());
+        let about =
+            ObjectReference { name: text("taxi"), namespace: text("a"), uid: text("u"), ..ObjectReference::default() };
+        let note = EventNote { warning: false, reason: "Suspended".to_owned(), note: "it rests".to_owned() };
+        let ids = [(); 2].map(|()| Reconcile::begin("project", "a", "taxi", "u").id);
+        for id in ids {
+            publisher.publish(&about, id, vec![note.clone()]).await;
+        }
+        assert!(publisher.ids.all().is_empty(), "nobody is publishing");
+        let sent = sent.lock().unwrap();
+        assert_eq!(sent.len(), 2);
+        let rows = [(Method::POST, Value::Null), (Method::PATCH, json!(2))];
+        for ((got, id), (method, count)) in sent.iter().zip(ids).zip(rows) {
+            let (how, event) = got;
+            assert_eq!((how, &event["series"]["count"]), (&method, &count));
+            assert_eq!(event["metadata"]["annotations"][RECONCILE_ID], id.to_string());
+            assert_eq!((&event["note"], &event["action"]), (&json!("it rests"), &json!("it rests")));
+        }
+    }
 }

@@ -5,7 +5,7 @@ use kube::core::DynamicObject;
 use kube::{Api, ResourceExt};
 use serde_json::json;
 
-use crate::controller::api::{ApiError, call};
+use crate::controller::api::{ApiError, traced};
 use crate::controller::object::FINALIZER;
 
 /// Adds or removes our finalizer, and nothing else: the resourceVersion makes a concurrent change a conflict.
@@ -22,5 +22,5 @@ pub async fn set_finalizer(
         finalizers.push(FINALIZER.to_owned());
     }
     let patch = json!({"metadata": {"resourceVersion": object.resource_version(), "finalizers": finalizers}});
-    call(api.patch(&object.name_any(), &PatchParams::default(), &Patch::Merge(&patch))).await
+    traced("Patch", api.patch(&object.name_any(), &PatchParams::default(), &Patch::Merge(&patch))).await
 }

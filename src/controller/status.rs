@@ -8,7 +8,7 @@ use kube::core::DynamicObject;
 use kube::{Api, ResourceExt};
 use serde_json::{Value, json};
 
-use crate::controller::api::{ApiError, MANAGER, call, version_of};
+use crate::controller::api::{ApiError, MANAGER, traced, version_of};
 use crate::controller::context::Context;
 use crate::controller::converge::{IntentJournal, ObjectMemory};
 use crate::controller::object::{self, Key};
@@ -196,7 +196,8 @@ impl<'a> StatusWriter<'a> {
             body["metadata"]["resourceVersion"] = json!(version.to_string());
         }
         let parameters = PatchParams::apply(MANAGER).force();
-        let written = call(self.api.patch_status(&self.name, &parameters, &Patch::Apply(&body))).await?;
+        let written =
+            traced("PatchStatus", self.api.patch_status(&self.name, &parameters, &Patch::Apply(&body))).await?;
         let served = Served::of(&written);
         self.memory.publish(served.version);
         self.memory.written(status.intents.clone());
@@ -207,7 +208,7 @@ impl<'a> StatusWriter<'a> {
 
     /// Takes the status as the server has it now, unless another object has come in the place of this one.
     async fn reread(&self) -> Result<bool, ApiError> {
-        let live = call(self.api.get(&self.name)).await?;
+        let live = traced("Get", self.api.get(&self.name)).await?;
         let same = live.uid() == self.uid;
         if same {
             *self.served() = Served::of(&live);
@@ -226,7 +227,7 @@ impl IntentJournal for StatusWriter<'_> {
     }
 
     async fn stands(&self) -> Result<bool, Fault> {
-        match call(self.api.get_metadata(&self.name)).await {
+        match traced("GetMetadata", self.api.get_metadata(&self.name)).await {
             Ok(now) => {
                 let same = now.metadata.uid == self.uid && now.metadata.deletion_timestamp.is_some() == self.deleting;
                 let labels = now.metadata.labels.unwrap_or_default();

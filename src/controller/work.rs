@@ -2,7 +2,7 @@
 //! stands between the watch, which says what happened, and `reconcile`, which does the work; it decides neither.
 
 use std::collections::{BTreeSet, HashMap};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use jiff::SignedDuration;
@@ -19,6 +19,7 @@ use crate::controller::scheduler::{Again, Places, Scheduler};
 use crate::controller::stored::Stored;
 use crate::domain::budget::Lane;
 use crate::domain::requeue::backoff;
+use crate::telemetry::spans::Reconcile;
 
 /// How long to sleep where nothing is due: what happens wakes up earlier.
 const IDLE: Duration = Duration::from_hours(1);
@@ -44,7 +45,8 @@ pub(super) struct Work {
     objects: Store<Stored>,
     scheduler: Scheduler<Key>,
     tasks: JoinSet<Result<Next, ApiError>>,
-    keys: HashMap<Id, Key>,
+    /// Whose reconcile a task is, and what it is called, once it has begun.
+    running: HashMap<Id, (Key, Arc<OnceLock<Reconcile>>)>,
     /// Objects that were asked for before all were known.
     early: BTreeSet<Key>,
     /// Whether all objects are known. Before that, what is counted among them would be wrong.
@@ -60,7 +62,7 @@ impl Work {
             objects,
             scheduler: Scheduler::new(concurrency.into()),
             tasks: JoinSet::new(),
-            keys: HashMap::new(),
+            running: HashMap::new(),
             early: BTreeSet::new(),
             is_complete: false,
         }
@@ -79,8 +81,9 @@ impl Work {
             if let Some((lane, waited)) = self.scheduler.waited(&key) {
                 self.context.dependencies.metrics.waited(self.kind.id(), lane, waited);
             }
-            let task = self.tasks.spawn(reconcile::run(stored, self.context.clone()));
-            self.keys.insert(task.id(), key);
+            let begun = Arc::new(OnceLock::new());
+            let task = self.tasks.spawn(reconcile::run(stored, self.context.clone(), begun.clone()));
+            self.running.insert(task.id(), (key, begun));
         }
         for lane in [Lane::User, Lane::Routine] {
             let since = self.scheduler.waiting_since(lane).map(|since| {
@@ -153,7 +156,9 @@ impl Work {
             Ok((id, _)) => *id,
             Err(error) => error.id(),
         };
-        let Some(key) = self.keys.remove(&id) else { return };
+        let Some((key, begun)) = self.running.remove(&id) else { return };
+        // What is said of how it ended belongs to it.
+        let _within = begun.get().map(|begun| begun.span.enter());
         let Next { again, lane } = match ended {
             Ok((_, Ok(next))) => next,
             Ok((_, Err(error))) => self.retry(&key, &error),

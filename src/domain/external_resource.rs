@@ -63,6 +63,21 @@ impl ResourceKind {
         matches!(self, Self::SagemakerProject | Self::JenkinsJobs)
     }
 
+    /// As labels and spans have it.
+    pub fn id(self) -> &'static str {
+        match self {
+            Self::Platform => "platform",
+            Self::Prerequisites => "prerequisites",
+            Self::JenkinsServer => "jenkins_server",
+            Self::ArtifactBucket => "artifact_bucket",
+            Self::CatalogProduct => "catalog_product",
+            Self::SagemakerProject => "sagemaker_project",
+            Self::JenkinsJobs => "jenkins_jobs",
+            Self::ModelTrigger => "model_trigger",
+            Self::ModelRoute => "model_route",
+        }
+    }
+
     /// What users call it, as it stands in messages.
     pub fn noun(self) -> &'static str {
         match self {

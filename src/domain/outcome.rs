@@ -75,6 +75,19 @@ impl<O> Outcome<O> {
         }
     }
 
+    /// What it is called in traces, with its reason if it has one. Nothing of it is a remote side's.
+    pub fn named(&self) -> (&'static str, Option<Reason>) {
+        match self {
+            Self::InSync { .. } => ("in_sync", None),
+            Self::Gone => ("gone", None),
+            Self::Waiting { reason, .. } => ("waiting", Some(*reason)),
+            Self::Stuck(problem) => ("stuck", Some(problem.reason)),
+            Self::Faulted { fault, .. } => ("faulted", Some(fault.reason)),
+            Self::Blocked { .. } => ("blocked", None),
+            Self::Interrupted => ("interrupted", None),
+        }
+    }
+
     /// What is known of the resource, be it still in the making.
     pub fn known(&self) -> Option<&O> {
         match self {

@@ -9,7 +9,7 @@ use tracing::Span;
 use tracing::field::Empty;
 use tracing_opentelemetry::OpenTelemetrySpanExt;
 
-use crate::metrics::{CallOutcome, service_id, snake};
+use crate::metrics::{CallOutcome, remote_id, snake};
 
 /// Names one reconcile, in logs, events and spans. It is the id of its trace, in the form that traces have it in; where none are
 /// sent it is made in the same form, so that whoever reads logs need not know which of both it is.
@@ -96,9 +96,9 @@ impl Call {
     pub fn begin(service: &str, operation: &str) -> Self {
         let span = tracing::debug_span!(
             "call",
-            otel.name = format!("{} {}", service_id(service), snake(operation)),
+            otel.name = format!("{} {}", remote_id(service), snake(operation)),
             otel.kind = "client",
-            service = service_id(service),
+            service = remote_id(service),
             operation = snake(operation),
             outcome = Empty,
             http.response.status_code = Empty,

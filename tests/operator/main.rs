@@ -35,4 +35,5 @@ mod scheduling;
 mod secrets;
 mod sharding;
 mod tenants;
+mod traces;
 mod trigger_user;

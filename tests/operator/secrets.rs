@@ -1,6 +1,6 @@
 //! Secrets stay where they belong. A canary is the Jenkins token, another one AWS's secret key, a third a parameter of the
 //! project's template, and projects are built and deleted in ways that fail: the canaries are found in no log at the finest
-//! level, event, status, metric, panic, Jenkins document, call but those that carry them, or, but for the parameter, anything
+//! level, trace, event, status, metric, panic, Jenkins document, call but those that carry them, or, but for the parameter, anything
 //! of AWS that can be read. The template is hostile: it gives its parameter back in outputs and tags. The same
 //! search finds a canary that is planted.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
@@ -8,14 +8,17 @@
 use std::cell::RefCell;
 use std::time::Duration;
 
-use crate::harness::canary::Paper;
+use crate::harness::canary::{self, Paper};
+use crate::harness::collector::{Answers, Collector};
 use crate::harness::operator::{ACCOUNT, Harness, NAMESPACE, REGION};
 use crate::harness::readable::{self, PARAMETER};
 use aws_credential_types::Credentials;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use mlops_operator::config::LogFormat;
 use mlops_operator::metrics::{BudgetLabels, Metrics};
 use mlops_operator::telemetry;
+use mlops_operator::telemetry::otlp::{Endpoint, Otlp};
 use mlops_sandbox::aws::{Call, Caller, cloudformation, s3};
 use mlops_sandbox::jenkins::{Jenkins, Mode};
 use mlops_sandbox::{Fault, Settings, What};
@@ -56,6 +59,8 @@ thread_local! {
 struct Watched {
     harness: Harness,
     log: Paper,
+    collector: Collector,
+    otlp: Otlp,
     _logging: tracing::subscriber::DefaultGuard,
 }
 
@@ -63,7 +68,11 @@ impl Watched {
     async fn new() -> Self {
         let log = Paper::default();
         let writer = log.clone();
-        let subscriber = telemetry::text(EnvFilter::new("trace"), false, move || writer.clone());
+        let collector = Collector::start(Answers::Takes);
+        let endpoint = Endpoint::parse(&collector.url).unwrap().unwrap();
+        let otlp = Otlp::connect(&endpoint, None, collector.runtime()).unwrap();
+        let (filter, writes) = (|| EnvFilter::new("trace"), move || writer.clone());
+        let subscriber = telemetry::subscriber(LogFormat::Text, filter, false, writes, Some(&otlp));
         let logging = crate::harness::canary::logging(subscriber);
         PANICS.take();
         std::panic::set_hook(Box::new(|panic| {
@@ -72,7 +81,7 @@ impl Watched {
         }));
         let mut harness = Harness::new(Settings::default()).await;
         harness.credentials = Credentials::new("AKIACANARY", KEY, None, None, "test");
-        let watched = Self { harness, log, _logging: logging };
+        let watched = Self { harness, log, collector, otlp, _logging: logging };
         watched.set_token(TOKEN);
         watched.set_parameter(GIVEN);
         let config_map = json!({"metadata": {"name": "template"}, "data": {"template.yaml": hostile_template()}});
@@ -124,6 +133,15 @@ impl Watched {
         let mut leaks = readable::leaks(&self.harness, &log, &panics, &[TOKEN, ROTATED, KEY]);
         leaks.extend(told);
         leaks
+    }
+
+    /// Which canaries were sent to the collector, in whatever form. Nothing is sent after this.
+    fn sent(&self) -> Vec<String> {
+        self.otlp.end();
+        let sent = self.collector.text();
+        assert!(sent.contains("sagemaker_project") && sent.contains("mlops_operator::controller"), "nothing was sent");
+        let canaries = [TOKEN, ROTATED, KEY, GIVEN, CHANGED, &GIVEN[..12], &CHANGED[..12]];
+        canary::forms(&canaries).into_iter().filter(|form| sent.contains(form)).collect()
     }
 
     /// What the status says of the seed code of each repository: the outputs that the operator reads.
@@ -253,6 +271,7 @@ async fn no_secret_is_found_where_somebody_may_read_whatever_fails() {
             assert!(sent, "{name}: a parameter never went to SageMaker, so nothing was tried");
         }
         watched.harness.stop().await;
+        assert_eq!(watched.sent(), [] as [String; 0], "{name}");
     }
 }
 

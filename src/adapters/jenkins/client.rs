@@ -105,15 +105,19 @@ impl JenkinsClient {
         Self::assemble(BoxCloneSyncService::new(service.map_err(Into::into)), base, credentials)
     }
 
-    /// The same client, which tells `observer` of each call: its method, and the status of its answer, if one came.
+    /// The same client, which tells `observer` of each call's method, and what that answers of the status of the call's answer, if
+    /// one came.
     #[must_use]
-    pub fn observed(mut self, observer: impl Fn(&Method, Option<StatusCode>) + Clone + Send + Sync + 'static) -> Self {
+    pub fn observed<F>(mut self, observer: impl Fn(&Method) -> F + Clone + Send + Sync + 'static) -> Self
+    where
+        F: FnOnce(Option<StatusCode>) + Send + 'static,
+    {
         let inner = self.transport;
         self.transport = BoxCloneSyncService::new(tower::service_fn(move |request: Request<Bytes>| {
-            let (inner, observer, method) = (inner.clone(), observer.clone(), request.method().clone());
+            let (inner, ended) = (inner.clone(), observer(request.method()));
             async move {
                 let answer = inner.oneshot(request).await;
-                observer(&method, answer.as_ref().ok().map(Response::status));
+                ended(answer.as_ref().ok().map(Response::status));
                 answer
             }
         }));

@@ -8,6 +8,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::watch;
+use tracing::Instrument;
 
 use crate::adapters::budget::in_lane;
 use crate::adapters::sharing::{sharing, sharing_within};
@@ -24,6 +25,7 @@ use crate::domain::outcome::{AppliedStep, Outcome};
 use crate::domain::problem::Problem;
 use crate::domain::requeue::{SLOW_RETRY, backoff, delay, since_shallow_check};
 use crate::domain::time::elapsed;
+use crate::telemetry::spans;
 
 /// How often one reconcile observes one resource, at most.
 const ROUNDS: usize = 30;
@@ -178,7 +180,11 @@ where
     if let Some(outcome) = scope.memory.resting::<Outcome<R::Output>>(R::KIND, wanted, scope.clock.now()) {
         return outcome;
     }
-    let outcome = look_and_act::<R, A, J>(scope, id, goal, actuator).await;
+    let span = spans::resource(R::KIND.id(), scope.memory.pace(R::KIND).failures);
+    let outcome = look_and_act::<R, A, J>(scope, id, goal, actuator).instrument(span.clone()).await;
+    let (word, reason) = outcome.named();
+    let is_error = matches!(outcome, Outcome::Stuck(_) | Outcome::Faulted { .. });
+    spans::resource_ended(&span, word, reason.map(Reason::as_str), is_error);
     if !matches!(outcome, Outcome::InSync { .. } | Outcome::Gone) {
         scope.memory.distrust(R::KIND);
     }
@@ -197,7 +203,10 @@ where
     if !R::KIND.is_listed() || !scope.memory.is_glance_due(R::KIND, scope.clock.now()) {
         return;
     }
-    let glance = glance::<R, A, J>(scope, id, desired, actuator, Depth::Standing).await;
+    let span = spans::resource(R::KIND.id(), scope.memory.pace(R::KIND).failures);
+    let glance = Box::pin(glance::<R, A, J>(scope, id, desired, actuator, Depth::Standing));
+    let glance = glance.instrument(span.clone()).await;
+    spans::resource_ended(&span, "glanced", None, false);
     let now = scope.clock.now();
     if scope.memory.glanced(R::KIND, glance, now) {
         scope.memory.look_anew(now);

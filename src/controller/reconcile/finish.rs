@@ -8,7 +8,6 @@ use kube::{Resource as _, ResourceExt};
 
 use super::{Ending, Reconciled, Subject, platform};
 use crate::controller::api::ApiError;
-use crate::controller::events::publish_events;
 use crate::controller::finalizer::set_finalizer;
 use crate::controller::object;
 use crate::controller::scheduler::Again;
@@ -25,7 +24,7 @@ const INTERRUPTED: Duration = Duration::from_secs(5);
 
 /// Writes what came of the reconcile. Answers when to reconcile again, and whether everything has settled.
 pub(super) async fn finish(subject: &Subject<'_>, reconciled: Reconciled) -> Result<(Again, bool), ApiError> {
-    let Subject { object, key, context, memory, writer } = subject;
+    let Subject { object, key, id, context, memory, writer } = subject;
     let scrubber = memory.scrubber();
     let Reconciled { result, summary, applied, ending, local, parts } = reconciled.cleaned(&scrubber);
     let generation = object.metadata.generation.unwrap_or(0);
@@ -59,7 +58,7 @@ pub(super) async fn finish(subject: &Subject<'_>, reconciled: Reconciled) -> Res
     let again = requeue_after(&report, |kind| memory.pace(kind), memory.until_deep_check(now), chance);
     log(object, &report, &notes, again);
     let all = [step_notes(&report.applied), notes].concat();
-    publish_events(&context.recorder, &object.object_ref(context.resource(key.kind())), all).await;
+    context.publisher.publish(&object.object_ref(context.resource(key.kind())), *id, all).await;
     context.dependencies.metrics.stands(key.metric_name(), object::created(object), &status.conditions, now);
     if report.interrupted() {
         // What has happened to it brings it back, or the operator stops; if neither, it is looked at anew.
@@ -76,7 +75,7 @@ async fn let_object_go(
     ending: Ending,
     mut notes: Vec<EventNote>,
 ) -> Result<(Again, bool), ApiError> {
-    let Subject { object, key, context, memory, .. } = subject;
+    let Subject { object, key, id, context, memory, .. } = subject;
     let about = object.object_ref(context.resource(key.kind()));
     let left = memory.left().into_iter();
     notes.extend(left.map(|note| EventNote { warning: false, reason: Reason::FolderKept.to_string(), note }));
@@ -90,14 +89,14 @@ async fn let_object_go(
             // Told before it is so: a crash in between must not let an object go without a trace.
             let released = vec![EventNote { warning: true, reason: Reason::Released.to_string(), note }];
             log_notes(object, &released);
-            publish_events(&context.recorder, &about, released).await;
+            context.publisher.publish(&about, *id, released).await;
             context.dependencies.metrics.released();
         }
     }
     log(object, report, &notes, Duration::ZERO);
     // Told only once it is so: a conflict here leads to another reconcile, which would tell it again.
     set_finalizer(&context.api(key), object, false).await?;
-    publish_events(&context.recorder, &about, [step_notes(&report.applied), notes].concat()).await;
+    context.publisher.publish(&about, *id, [step_notes(&report.applied), notes].concat()).await;
     context.forget(key);
     Ok((Again::OnChange, true))
 }

@@ -7,7 +7,7 @@ use kube::core::ObjectMeta;
 use kube::{Api, ResourceExt};
 
 use super::Subject;
-use crate::controller::api::{ApiError, call};
+use crate::controller::api::{ApiError, traced};
 use crate::controller::object::{self, CONFIRM_DELETION};
 use crate::crd::status::Reason;
 use crate::domain::problem::Problem;
@@ -30,7 +30,7 @@ pub(super) async fn unconfirmed(subject: &Subject<'_>) -> Result<Option<Problem>
     let resource = context.resource(key.kind());
     let name = format!("{}.{}", resource.plural, resource.group);
     let definitions: Api<CustomResourceDefinition> = Api::all(context.dependencies.client.clone());
-    let (reason, message) = match call(definitions.get_metadata(&name)).await {
+    let (reason, message) = match traced("GetMetadata", definitions.get_metadata(&name)).await {
         Ok(definition) if meant(&object.metadata, &definition.metadata) => {
             memory.mean_deletion();
             return Ok(None);

@@ -6,13 +6,14 @@
 //!  no client      client            client                   client               no client    client
 //! ```
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use kube::core::DynamicObject;
+use tracing::Instrument;
 
 use crate::adapters::budget::in_lane;
-use crate::controller::api::{ApiError, call, version_of};
+use crate::controller::api::{ApiError, traced, version_of};
 use crate::controller::context::Context;
 use crate::controller::converge::{ObjectMemory, Scope};
 use crate::controller::object::{self, Key, Kind};
@@ -27,6 +28,7 @@ use crate::domain::outcome::{AppliedStep, Outcome, Phase, ReconcileResult};
 use crate::domain::problem::Problem;
 use crate::domain::scrubber::Scrubber;
 use crate::domain::time::elapsed;
+use crate::telemetry::spans::{Reconcile, ReconcileId};
 
 mod apply;
 mod delete;
@@ -50,6 +52,8 @@ const PLATFORM_RETRY: Duration = Duration::from_secs(5);
 struct Subject<'a> {
     object: &'a DynamicObject,
     key: Key,
+    /// What the reconcile is called.
+    id: ReconcileId,
     context: &'a Context,
     memory: &'a ObjectMemory,
     writer: &'a StatusWriter<'a>,
@@ -156,11 +160,15 @@ pub(super) struct Next {
     pub(super) lane: Lane,
 }
 
-/// One reconcile.
+/// One reconcile. `begun` says what it is called, once it has begun: an object of another operator gets none.
 ///
 /// # Errors
 /// The Kubernetes API's; everything else is part of the status.
-pub(super) async fn run(stored: Arc<Stored>, context: Arc<Context>) -> Result<Next, ApiError> {
+pub(super) async fn run(
+    stored: Arc<Stored>,
+    context: Arc<Context>,
+    begun: Arc<OnceLock<Reconcile>>,
+) -> Result<Next, ApiError> {
     let object = stored.object();
     if let Some(again) = of_another(&object, &context) {
         return Ok(Next { again, lane: Lane::Routine });
@@ -168,18 +176,27 @@ pub(super) async fn run(stored: Arc<Stored>, context: Arc<Context>) -> Result<Ne
     let (clock, metrics) = (&context.dependencies.clock, &context.dependencies.metrics);
     let started = clock.now();
     metrics.reconcile_begins();
-    let result = reconcile(&object, &context).await;
+    let begun = begun.get_or_init(|| begin(&object));
+    let result = reconcile(&object, &context, begun.id).instrument(begun.span.clone()).await;
     let outcome = match &result {
         Ok((_, true)) => "settled",
         Ok((_, false)) => "unsettled",
         Err(_) => "error",
     };
+    begun.ended(outcome);
     metrics.reconcile_ends(Key::of(&object).kind().id(), outcome, elapsed(started, clock.now()));
     match result {
         Ok((again, _)) => Ok(Next { again, lane: waiting(&object, again, &context) }),
         Err(error) if error.is_gone() => Ok(Next { again: Again::OnChange, lane: Lane::Routine }),
         Err(error) => Err(error),
     }
+}
+
+/// A reconcile of this object, as logs and traces know it.
+fn begin(object: &DynamicObject) -> Reconcile {
+    let key = Key::of(object);
+    let uid = object.metadata.uid.as_deref().unwrap_or_default();
+    Reconcile::begin(key.kind().id(), &key.namespace, &key.name, uid)
 }
 
 /// What to do with an object that is not this operator's: nothing but to forget it. What was made of it stays, and so does its
@@ -208,7 +225,7 @@ fn waiting(object: &DynamicObject, again: Again, context: &Context) -> Lane {
 }
 
 /// Answers when to reconcile again, and whether everything has settled.
-async fn reconcile(object: &DynamicObject, context: &Context) -> Result<(Again, bool), ApiError> {
+async fn reconcile(object: &DynamicObject, context: &Context, id: ReconcileId) -> Result<(Again, bool), ApiError> {
     let key = Key::of(object);
     if object::is_let_go(&object.metadata) {
         if context.known(&key).is_some() {
@@ -220,7 +237,7 @@ async fn reconcile(object: &DynamicObject, context: &Context) -> Result<(Again, 
     let mut live;
     let object = if memory.behind(version_of(object)) {
         // The watch may be behind, or tell of what was.
-        live = call(context.api(&key).get(&key.name)).await?;
+        live = traced("Get", context.api(&key).get(&key.name)).await?;
         object::lean(&mut live);
         &live
     } else {
@@ -232,7 +249,7 @@ async fn reconcile(object: &DynamicObject, context: &Context) -> Result<(Again, 
         return Ok((Again::OnChange, true));
     }
     let writer = StatusWriter::new(context, &key, object, &memory);
-    let subject = Subject { object, key, context, memory: &memory, writer: &writer };
+    let subject = Subject { object, key, id, context, memory: &memory, writer: &writer };
     let (lane, dependencies) = (lane(object, &memory), &context.dependencies);
     memory.begin_look(lane == Lane::Routine, dependencies.clock.now(), (dependencies.chance)());
     let reconciled = in_lane(lane, context.stopping.clone(), work(&subject, deleting)).await?;

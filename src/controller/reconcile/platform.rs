@@ -12,7 +12,7 @@ use super::graph::{self, PlatformMade, Remote};
 use super::validate::{self, resolve_placement};
 use super::{Reconciled, Subject, hold};
 use crate::adapters::aws::catalog::Names;
-use crate::controller::api::{ApiError, call};
+use crate::controller::api::{ApiError, traced};
 use crate::controller::finalizer::set_finalizer;
 use crate::controller::object::{Key, Kind};
 use crate::controller::platforms::{Admission, PlatformParts, PlatformState, Standing, platform_of, stands_on};
@@ -196,7 +196,7 @@ async fn in_use(subject: &Subject<'_>) -> Result<Option<Problem>, ApiError> {
             Api::all_with(context.dependencies.client.clone(), context.resource(Kind::Project));
         let mut page = ListParams::default().limit(PAGE);
         loop {
-            let listed = match call(api.list(&page)).await {
+            let listed = match traced("List", api.list(&page)).await {
                 Ok(listed) => listed,
                 // With the definition of projects, all projects are gone.
                 Err(error) if error.is_gone() => break,
