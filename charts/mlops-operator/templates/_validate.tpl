@@ -4,6 +4,7 @@
 {{- include "mlops-operator.validateLease" . }}
 {{- include "mlops-operator.validateInlinePlatforms" . }}
 {{- include "mlops-operator.validateMetrics" . }}
+{{- include "mlops-operator.validateCollector" . }}
 {{- $budget := .Values.podDisruptionBudget }}
 {{- if not (or (eq (toString $budget.minAvailable) "") (eq (toString $budget.maxUnavailable) "")) }}
 {{- fail "podDisruptionBudget.minAvailable and podDisruptionBudget.maxUnavailable are both set; Kubernetes takes one of them" }}
@@ -46,6 +47,15 @@
 {{- end }}
 {{- end }}
 {{- end }}
+{{- end }}
+{{- end }}
+
+{{- define "mlops-operator.validateCollector" -}}
+{{- if and .Values.otlp.headersSecret.name (not .Values.otlp.endpoint) }}
+{{- fail (printf "otlp.headersSecret.name is %q, but otlp.endpoint is empty: nothing is sent. Set otlp.endpoint to the URL of the collector" .Values.otlp.headersSecret.name) }}
+{{- end }}
+{{- if and (or .Values.networkPolicy.collectorTo .Values.networkPolicy.collectorPorts) (not .Values.otlp.endpoint) }}
+{{- fail "networkPolicy.collectorTo or networkPolicy.collectorPorts is set, but otlp.endpoint is empty: nothing is sent. Set otlp.endpoint to the URL of the collector" }}
 {{- end }}
 {{- end }}
 
