@@ -98,7 +98,7 @@ impl Call {
             "call",
             otel.name = format!("{} {}", remote_id(service), snake(operation)),
             otel.kind = "client",
-            service = remote_id(service),
+            remote = remote_id(service),
             operation = snake(operation),
             outcome = Empty,
             http.response.status_code = Empty,

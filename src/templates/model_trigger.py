@@ -6,14 +6,16 @@ started once for an event, though queues deliver more than once and a run may en
 claims it first, by an object that can be made once only, and notes beside it that it was started, or that the attempt is
 over. A claim without a start is looked into in Jenkins once nobody can be at it any more. Each event is written down before
 it is served, and whoever comes first starts all events of its group that wait, in the order of their times; it stops at the
-first that cannot be started. For a minute after that, later events of the group only say so. Groups do not wait for each
-other.
+first that cannot be started, and notes that in the bucket: for a minute after that, later events of the group only say so,
+in whichever process. So a group whose jobs cannot be started costs each of its messages a look into the bucket, and the
+other groups hardly any time.
 
 What is served, or of no group with a route, is done. All else is raised, whether it may pass (Unavailable) or a person
 must act first (Refused): the message comes again, after a minute at first and ever later, for days, and goes to the dead
 letters then. A user whom Jenkins refuses may be one whom it does not know yet: while it starts, a valid token is answered
-with 401, and a POST with 403. So a refusal is asked again until it has lasted for a while. The Jenkins user and API token
-are read from Secrets Manager at each event that starts something, so that a new token needs no new function.
+with 401, and a POST with 403. So a refusal is asked again until it has lasted for a while, unless Jenkins says that it knows
+the user: then it is meant. The Jenkins user and API token are read from Secrets Manager at each event that starts something,
+so that a new token needs no new function.
 """
 
 import base64
@@ -35,7 +37,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 SECONDS = 15  # for one call to Jenkins
-PATIENCE = 30  # seconds for which Jenkins may refuse the user, all calls of one event together
+PATIENCE = 30  # seconds for which Jenkins may not know the user, all calls of one event together
 PAUSE = 2  # seconds after its first refusal; each further pause is twice as long, so that no user directory locks the account
 LONGEST = 8 * 1024 * 1024  # bytes of a reply
 QUEUE = "items[id,task[url],actions[parameters[name,value]]]"
@@ -96,20 +98,30 @@ class Jenkins:
         self.opener = urllib.request.build_opener(NoRedirect, urllib.request.HTTPSHandler(context=context))
 
     def call(self, url, form=None):
-        """Status, headers and body of a call; `form` makes it a POST. One that is refused was not done: it is repeated."""
+        """Status, headers and body of a call; `form` makes it a POST. One that is refused was not done: it is repeated while
+        Jenkins does not know the user."""
         while True:
             answer = self.once(url, form)
-            now = time.monotonic()
-            if answer[0] not in (401, 403):
+            if answer[0] not in (401, 403) or (answer[0] == 403 and self.knows_user()):
                 self.refused_since, self.pause = None, PAUSE
                 return answer
+            now = time.monotonic()
             self.refused_since = now if self.refused_since is None else self.refused_since
             rest = self.context.get_remaining_time_in_millis() / 1000
-            # What is left must be enough for one more call, and to say so.
-            if now - self.refused_since >= PATIENCE or rest < self.pause + 2 * SECONDS:
+            # What is left must be enough for one more call, for the question who the user is, and to say so.
+            if now - self.refused_since >= PATIENCE or rest < self.pause + 3 * SECONDS:
                 return answer
             time.sleep(self.pause)
             self.pause *= 2
+
+    def knows_user(self):
+        """Whether Jenkins takes the caller for a user. Who may nothing may ask that, too."""
+        try:
+            status, _, body = self.once(self.base + "/whoAmI/api/json", None)
+            found = json.loads(body) if status == 200 else None
+        except (TriggerError, ValueError):
+            return False
+        return isinstance(found, dict) and found.get("authenticated") is True and found.get("anonymous") is False
 
     def once(self, url, form):
         """Status, headers and body of one call."""
@@ -260,8 +272,10 @@ class Bucket:
 
     def read(self, key):
         """The JSON object there, or None."""
-        if "" not in self.list(key):
-            return None
+        return self.content(key) if "" in self.list(key) else None
+
+    def content(self, key):
+        """The JSON object that a list has shown; None where it is gone again."""
         answer = self.ask(self.s3.get_object, ("NoSuchKey",), Key=self.prefix + key)
         if answer is None:
             return None
@@ -319,6 +333,7 @@ class Event:
         # In the order of names events stand in the order of their times.
         self.name = f"{seconds}.{rest.ljust(9, '0')}Z-{self.id}"
         self.key = f"events/{self.group}/{self.name}"
+        self.hold = f"events/{self.group}.hold"
         self.claims = f"starting/{self.name}/"
         self.parameters = {"MODEL_PACKAGE_ARN": self.package, "EVENT_ID": self.id}
 
@@ -349,32 +364,6 @@ class Route:
                 raise Refused(f"the route of {group} names {job}, which is no path of a job")
 
 
-class Hold:
-    """An event of a group that could not be started just now."""
-
-    groups = {}  # as long as this process lives: the function is warm
-
-    def __init__(self, event, route, error, now):
-        self.event, self.route, self.until = event, route, now + HOLDS
-        self.kind, self.text = type(error), str(error)
-        for group in [group for group, hold in self.groups.items() if hold.until <= now]:
-            del self.groups[group]
-        self.groups[event.group] = self
-
-    @classmethod
-    def before(cls, event):
-        """What holds an event, if its route is one that starts something."""
-        hold = cls.groups.get(event.group)
-        return hold if hold and hold.event.name < event.name and event.status in hold.route.statuses else None
-
-    @classmethod
-    def end(cls, event):
-        """An event that was started holds no other."""
-        hold = cls.groups.get(event.group)
-        if hold and hold.event.name == event.name:
-            del cls.groups[event.group]
-
-
 class Run:
     """One run of the function, for the group of one event."""
 
@@ -392,15 +381,21 @@ class Run:
     def serve(self):
         """Starts what the event and those before it in its group start; gives what became of the event."""
         event = self.event
-        self.held_back()
+        _, held_for = self.bucket.list(event.hold).get("", (None, None))
+        if held_for is not None and held_for < HOLDS:
+            self.held_back()
         found = self.bucket.read(f"routes/{event.group}.json")
         route = None if found is None else Route(found, event.group)
         if route is None or event.status not in route.statuses:
             self.bucket.remove(event.key)
+            if held_for is not None and route is None:
+                self.bucket.remove(event.hold)
             return "no job waits for it"
-        if self.finished(event, route):
+        if self.finished(event, route.jobs):
             self.bucket.remove(event.key)
-            Hold.end(event)
+            # A run that ended between the last start and this.
+            if held_for is not None and held_for >= HOLDS:
+                self.bucket.remove(event.hold)
             return "its jobs were started before"
         self.bucket.write(event.key, event.document(), IfNoneMatch="*")
         served = False
@@ -409,7 +404,7 @@ class Run:
                 for name in waiting:
                     self.work_off(f"events/{event.group}/{name}", route)
                     served = served or name == event.name
-            Hold.groups.pop(event.group, None)
+            self.bucket.remove(event.hold)
         except TriggerError as error:
             # What comes after this event in its group comes again with messages of its own.
             if not served:
@@ -419,23 +414,22 @@ class Run:
         return "served"
 
     def held_back(self):
-        """An event that another one holds is written down, so that it is started in its turn, and comes again."""
-        hold = Hold.before(self.event)
-        if hold is None or self.finished(self.event, hold.route):
+        """An event that an earlier one of its group holds is written down, so that it is started in its turn, and comes again."""
+        event, hold = self.event, self.bucket.content(self.event.hold)
+        if hold is None or hold["event"] >= event.name or event.status not in hold["statuses"]:
             return
-        # By S3's clock: that of a process stands still between two runs. And another process may have started it meanwhile.
-        if self.bucket.now >= hold.until or self.finished(hold.event, hold.route):
-            Hold.end(hold.event)
+        if self.finished(event, hold["jobs"]):
             return
-        self.bucket.write(self.event.key, self.event.document(), IfNoneMatch="*")
-        error = hold.kind(f"it waits behind event {hold.event.id} of its group: {hold.text}")
+        self.bucket.write(event.key, event.document(), IfNoneMatch="*")
+        kind = Refused if hold["refused"] else Unavailable
+        error = kind(f"it waits behind event {hold['id']} of its group: {hold['text']}")
         # The run that starts that one starts this one, too.
         error.slowly = True
         raise error
 
-    def finished(self, event, route):
+    def finished(self, event, jobs):
         claims = self.bucket.list(event.claims)
-        return all(f"{name}.started" in claims for name in route.jobs)
+        return all(f"{name}.started" in claims for name in jobs)
 
     def work_off(self, key, route):
         """Starts the jobs of an event that was written down, and takes it off the list."""
@@ -477,17 +471,25 @@ class Run:
                 return None
             return jenkins.start(job, event.parameters)
         except TriggerError as error:
+            # In this order: whoever takes the attempt over finds the hold, and removes it once the job is started.
+            self.hold(event, route, error)
+            # The next attempt need not wait until this run cannot be at it any more.
             if not error.unheard:
-                self.release(f"{event.claims}{name}.over", tag)
-            Hold(event, route, error, self.bucket.now)
+                self.note(f"{event.claims}{name}.over", {"claim": tag})
             raise
 
-    def release(self, key, tag):
-        """Notes that an attempt is over, so that the next one need not wait until this run cannot be at it any more."""
+    def hold(self, event, route, error):
+        """Holds the later events of the group for a while, in all processes."""
+        held = {"statuses": route.statuses, "jobs": list(route.jobs)}
+        why = {"refused": isinstance(error, Refused), "text": str(error)}
+        self.note(event.hold, {"event": event.name, "id": event.id} | held | why)
+
+    def note(self, key, document):
+        """Writes down what saves others time."""
         try:
-            self.bucket.write(key, {"claim": tag})
+            self.bucket.write(key, document)
         except TriggerError as error:
-            self.told.append({"notReleased": str(error)})
+            self.told.append({"notNoted": str(error)})
 
     def claim(self, event, name, job, claims):
         """Claims a job for an event; gives the claim's entity tag."""

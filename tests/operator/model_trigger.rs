@@ -399,6 +399,24 @@ async fn a_job_that_refuses_for_good_holds_its_group_without_a_call_to_jenkins_f
     scene.end().await;
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_user_who_may_not_build_costs_two_calls_and_no_patience() {
+    let mut scene = Scene::ready().await;
+    refuses(&scene, 403);
+    for _ in 0..5 {
+        scene.approve().await;
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+    scene.pass(Duration::from_secs(30)).await;
+    let asked = scene.function.requests.iter().filter(|one| one.to == "jenkins");
+    let asked: Vec<&str> = asked.map(|one| one.url.rsplit('/').nth(1).unwrap_or_default()).collect();
+    assert_eq!(asked.len(), 2, "a POST, and who the user is: {asked:?}");
+    assert_eq!(scene.messages("WaitingEvents"), 5);
+    let refused = refused(&scene);
+    assert_eq!(refused, [] as [String; 0], "the function's role does not allow what the function asks for");
+    scene.end().await;
+}
+
 impl Scene {
     /// The trigger's condition, and what the status says of its queues.
     fn told(&self) -> (String, Value) {

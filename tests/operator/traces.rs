@@ -103,7 +103,7 @@ async fn a_reconcile_is_a_trace_of_its_resources_and_their_calls() {
     for (name, service, operation, resource) in rows {
         let done = |span: &&Span| span.name == name && of(span, "outcome") == "ok";
         let call = spans.iter().find(done).unwrap_or_else(|| panic!("there is no {name}"));
-        assert_eq!((of(call, "service"), of(call, "operation")), (service, operation));
+        assert_eq!((of(call, "remote"), of(call, "operation")), (service, operation));
         assert_eq!(traced.around(call), [resource, "reconcile"]);
     }
     let call = spans.iter().find(|span| span.name == "kubernetes patch_status").expect("the status is written");

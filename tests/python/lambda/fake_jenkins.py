@@ -21,7 +21,8 @@ class FakeJenkins(ThreadingHTTPServer):
         self.calls, self.queue = [], []
         self.builds = {DEPLOY: [], ENDPOINT: []}
         self.look, self.start = {}, {}  # statuses other than 200 and 201, by job or "queue"
-        self.first = []  # statuses of the first calls, whatever they ask for
+        self.first, self.starts = [], False  # statuses of the first calls, whatever they ask for: it knows nobody yet
+        self.stranger = None  # status and body of what it says to the question who the user is, where it does not know the user
         self.location, self.body, self.silent = "http://inside:8080/ci/queue/item/9/", None, threading.Event()
         self.silent.set()
         self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self.server_port}/ci"
@@ -63,10 +64,21 @@ class Answers(BaseHTTPRequestHandler):
         self.server.silent.wait(10)
         return urllib.parse.urlsplit(self.path).path.removeprefix("/ci/")
 
+    def starts(self):
+        """Whether it still starts, and has said so."""
+        self.server.starts = bool(self.server.first)
+        if self.server.starts:
+            self.answer(self.server.first.pop(0))
+        return self.server.starts
+
     def do_GET(self):
         path = self.come_in("GET").removesuffix("/api/json")
-        if self.server.first:
-            return self.answer(self.server.first.pop(0))
+        if path == "whoAmI":
+            known = 200, json.dumps({"name": "robot", "authenticated": True, "anonymous": False})
+            status, body = (401, "") if self.server.starts else self.server.stranger or known
+            return self.answer(status, body.encode())
+        if self.starts():
+            return None
         status = self.server.look.get(path, 200)
         if status != 200:
             self.answer(status, location=self.server.location)
@@ -81,8 +93,8 @@ class Answers(BaseHTTPRequestHandler):
     def do_POST(self):
         body = self.rfile.read(int(self.headers["Content-Length"])).decode()
         job = self.come_in("POST", body).removesuffix("/buildWithParameters")
-        if self.server.first:
-            return self.answer(self.server.first.pop(0))
+        if self.starts():
+            return
         status = self.server.start.get(job, 201)
         if status == 201:
             given = [{"name": name, "value": value} for name, value in urllib.parse.parse_qsl(body)]

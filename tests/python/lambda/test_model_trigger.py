@@ -160,7 +160,6 @@ class Bench(unittest.TestCase):
     def fresh(self):
         """Nothing is written down but routes."""
         self.s3.versions = {key: one for key, one in self.s3.versions.items() if "/routes/" in key}
-        self.function.Hold.groups.clear()
 
     def abandoned(self):
         """Leaves claims behind that nobody is at any more, and that nobody has said so of: their run was stopped."""
@@ -237,7 +236,7 @@ class Routes(Bench):
     def test_a_route_that_goes_takes_the_events_along_that_wait(self):
         self.jenkins.start[DEPLOY] = 503
         self.fails("Unavailable")
-        self.assertEqual(len(self.written("events/")), 1)
+        self.assertEqual(len(self.written("events/")), 2, "the event, and that it holds its group")
         self.s3.versions.pop(f"{PREFIX}routes/{GROUP}.json")
         self.assertEqual(self.run_it()["outcome"], "no job waits for it")
         self.assertEqual(self.written("events/"), [])
@@ -477,12 +476,13 @@ class HeldBack(Bench):
         self.jenkins.calls.clear()
         self.s3.calls.clear()
 
-    def test_for_a_minute_they_ask_nothing_of_jenkins_and_list_only_claims(self):
+    def test_for_a_minute_they_ask_nothing_of_jenkins_and_read_only_what_holds_them(self):
         for number in range(30):
             self.fails("Refused", event(f"b{number}", minute=2))
         self.assertEqual((self.jenkins.calls, self.secrets.reads), ([], 1))
-        self.assertEqual([operation for operation, _ in self.s3.calls], ["ListObjectsV2", "ListObjectsV2", "PutObject"] * 30)
-        self.assertEqual({told["prefix"] for _, told in self.s3.calls if "prefix" in told and "starting/" not in told["prefix"]}, set())
+        self.assertEqual([operation for operation, _ in self.s3.calls], ["ListObjectsV2", "GetObject", "ListObjectsV2", "PutObject"] * 30)
+        listed = {told["prefix"] for _, told in self.s3.calls if "prefix" in told and "starting/" not in told["prefix"]}
+        self.assertEqual(listed, {f"{PREFIX}events/{GROUP}.hold"})
         self.later(59)
         self.fails("Refused", event("b0", minute=2))
         self.assertEqual(self.jenkins.calls, [])
@@ -523,13 +523,58 @@ class HeldBack(Bench):
         """It is that many seconds after the beginning, and the next message goes to this process."""
         self.clock, self.function = NOON + second, function
 
+    def test_they_are_held_in_whichever_process_they_come(self):
+        for second in range(50):
+            self.at(second, self.process())
+            sentence = f"it waits behind event a of its group: {self.job} cannot be built: enable the job"
+            self.assertEqual(self.fails("Refused", event(f"b{second}", minute=2)), sentence)
+        self.assertEqual((self.jenkins.calls, self.queue.waits), ([], [60]), "the first alone comes sooner")
+
+    def test_a_group_whose_jobs_the_user_may_not_build_costs_two_calls_and_no_pause(self):
+        self.fresh()
+        self.jenkins.start[DEPLOY] = 403
+        for second in range(50):
+            self.at(second, self.process())
+            self.assertIn(f"the Jenkins user may not build {self.job}", self.fails("Refused", event(f"b{second:02}", minute=2)))
+        asked = [(method, path.removeprefix("/ci/")) for method, path, _, _ in self.jenkins.calls]
+        self.assertEqual((asked, self.pauses), ([("POST", f"{DEPLOY}/buildWithParameters"), ("GET", "whoAmI/api/json")], []))
+
+    def test_that_they_are_held_cannot_be_written_down_and_the_first_fails_as_before(self):
+        self.later(60)
+        write = self.function.Bucket.write
+
+        def refusing(bucket, key, *given, **condition):
+            if key.endswith(".hold"):
+                raise self.function.Unavailable("no")
+            return write(bucket, key, *given, **condition)
+
+        with mock.patch.object(self.function.Bucket, "write", refusing):
+            self.assertEqual(self.fails("Refused", event("a", minute=1)), f"{self.job} cannot be built: enable the job")
+        self.assertEqual(json.loads(self.log.getvalue())["jobs"], [{"notNoted": "no"}])
+
+    def test_whoever_takes_a_failed_attempt_over_ends_the_hold(self):
+        """The hold is there before the attempt is said to be over: it never outlives the start of what it is for."""
+        self.fresh()
+        write, self.jenkins.start[DEPLOY] = self.function.Bucket.write, 503
+
+        def meanwhile(bucket, key, *given, **condition):
+            tag = write(bucket, key, *given, **condition)
+            if key.endswith(".over"):
+                self.jenkins.start.clear()
+                self.assertEqual(self.started(event("a", minute=1)), [True])
+            return tag
+
+        with mock.patch.object(self.function.Bucket, "write", meanwhile):
+            self.fails("Unavailable", event("a", minute=1))
+        self.assertEqual((self.builds(), self.written("events/")), (["a"], []))
+
     def test_one_that_another_process_has_started_holds_nothing_here(self):
         self.fresh()
         one, other, self.jenkins.start[DEPLOY] = self.process(), self.process(), 503
         self.at(0, one)
         self.fails("Unavailable", event("a", minute=1))
         self.at(50, other)
-        self.fails("Unavailable", event("b", minute=2))
+        self.assertIn("it waits behind event a", self.fails("Unavailable", event("b", minute=2)))
         self.jenkins.start.clear()
         self.at(61, one)
         self.assertEqual(self.started(event("a", minute=1)), [True, True])
@@ -548,7 +593,7 @@ class HeldBack(Bench):
         self.assertEqual(self.started(event("a", minute=1)), [True])
         self.at(30, other)
         self.assertEqual(self.run_it(event("a", minute=1))["outcome"], "its jobs were started before")
-        self.assertEqual(other.Hold.groups, {})
+        self.assertEqual(self.started(event("b", minute=2)), [True])
 
     def test_other_groups_are_not(self):
         self.route("others", deploy=ENDPOINT)
@@ -754,20 +799,38 @@ class WhileJenkinsStarts(Bench):
 
     def test_two_jobs_share_the_thirty_seconds(self):
         self.route(deploy=DEPLOY, endpoint=ENDPOINT)
-        self.jenkins.start = {DEPLOY: 403, ENDPOINT: 403}
+        self.jenkins.start = {DEPLOY: 401, ENDPOINT: 401}
         self.fails("Refused")
         self.assertEqual(sum(self.pauses), 30)
+
+    def test_a_user_whom_jenkins_does_not_know_may_be_known_in_a_moment(self):
+        anonymous = json.dumps({"name": "anonymous", "authenticated": True, "anonymous": True})
+        for stranger in ((401, ""), (200, anonymous), (200, "<html>"), (200, "[]"), (403, ""), (503, "")):
+            with self.subTest(stranger=stranger):
+                self.fresh()
+                self.pauses.clear()
+                self.jenkins.start[DEPLOY], self.jenkins.stranger = 403, stranger
+                self.fails("Refused")
+                self.assertEqual(sum(self.pauses), 30)
+
+    def test_a_user_whom_jenkins_knows_is_refused_at_once_wherever_it_is(self):
+        for at in ("queue", DEPLOY):
+            with self.subTest(at=at):
+                self.abandoned()
+                self.jenkins.look = {at: 403}
+                self.fails("Refused")
+                self.assertEqual((self.jenkins.calls[-1][1], self.pauses), ("/ci/whoAmI/api/json", []))
 
     def test_the_thirty_seconds_begin_anew_once_jenkins_has_taken_the_user(self):
         self.abandoned()
         self.jenkins.first = [401] * 3
-        self.jenkins.look[DEPLOY] = 403
+        self.jenkins.look[DEPLOY] = 401
         self.fails("Refused")
         self.assertEqual(self.pauses, [2, 4, 8, 2, 4, 8, 16])
 
     def test_the_function_ends_within_its_own_time(self):
         self.jenkins.start[DEPLOY] = 401
-        self.function.ENOUGH, self.context.seconds = 0, 31
+        self.function.ENOUGH, self.context.seconds = 0, 46
         self.assertEqual(self.fails("Refused"), "Jenkins does not accept the user and API token: renew the API token")
         self.assertEqual(self.pauses, [])
 
