@@ -547,6 +547,13 @@ def handler(event, context):
             found = json.loads(record["body"])
         except ValueError:
             raise Refused("the message holds no event: it is no JSON") from None
+        detail = found.get("detail") if isinstance(found, dict) else None
+        if isinstance(detail, dict) and detail.get("ModelPackageGroupName") is None:
+            # A package without versions is of no group, so of none with a route.
+            outcome = {"event": found.get("id"), "group": None, "package": detail.get("ModelPackageArn")}
+            outcomes.append(outcome | {"outcome": "no job waits for it", "jobs": []})
+            print(json.dumps(outcomes[-1]))
+            continue
         one = Event(found)
         run = Run(one, context)
         outcome = {"event": one.id, "group": one.group, "package": one.package}

@@ -10,7 +10,7 @@ use crate::harness::operator::{ACCOUNT, Harness, NAMESPACE, REGION};
 use crate::harness::story::Story;
 use bytes::Bytes;
 use mlops_sandbox::aws::iam::Facts;
-use mlops_sandbox::aws::{Call, dispatch, events, s3, sqs};
+use mlops_sandbox::aws::{Call, dispatch, events, s3, sagemaker, sqs};
 use mlops_sandbox::{Endpoint, Fault, Settings, What};
 use serde_json::{Value, json};
 
@@ -308,6 +308,26 @@ async fn a_group_without_a_route_starts_nothing_and_nor_does_one_whose_project_i
     scene.approve().await;
     scene.pass(Duration::from_mins(1)).await;
     assert_eq!(scene.builds().await, [model]);
+    scene.end().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_package_of_no_group_does_not_reach_the_queue_and_costs_nothing_where_it_does() {
+    let mut scene = Scene::ready().await;
+    scene.ask(sagemaker::call, "CreateModelPackage", &json!({"ModelPackageName": "alone"}));
+    scene.pass(Duration::from_mins(1)).await;
+    assert_eq!((scene.function.runs.len(), scene.messages("WaitingEvents")), (0, 0));
+
+    scene.approve().await;
+    scene.pass(Duration::from_mins(1)).await;
+    let (mut event, asked) = (scene.last_event(), scene.function.requests.len());
+    event["id"] = json!("0a1b2c3d-0000-4000-8000-000000000002");
+    event["detail"]["ModelPackageGroupName"] = Value::Null;
+    scene.publish(&event);
+    scene.pass(Duration::from_mins(1)).await;
+    let outcome = &scene.function.runs.last().unwrap()["result"][0]["outcome"];
+    assert_eq!((outcome, scene.function.requests.len()), (&json!("no job waits for it"), asked));
+    assert_eq!((scene.messages("WaitingEvents"), scene.messages("FailedEvents")), (0, 0));
     scene.end().await;
 }
 

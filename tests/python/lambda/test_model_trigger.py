@@ -216,6 +216,8 @@ class OneJob(Bench):
                     self.assertEqual(told, f"the event is not one of a model package: {name} is missing or of another form")
             for name in ("ModelPackageGroupName", "ModelApprovalStatus"):
                 with self.subTest(name=name, value=value):
+                    if (name, value) == ("ModelPackageGroupName", None):
+                        continue
                     self.assertIn(name, self.fails("Refused", EVENT | {"detail": EVENT["detail"] | {name: value}}))
         for wrong in ({}, {"id": "1"}, EVENT | {"detail": None}, [], "x"):
             with self.subTest(event=wrong):
@@ -227,6 +229,17 @@ class Routes(Bench):
     def test_a_group_without_a_route_is_ignored_without_a_call_to_jenkins_or_for_the_secret(self):
         self.assertEqual(self.run_it(event(group="others"))["outcome"], "no job waits for it")
         self.assertEqual((self.jenkins.calls, self.secrets.reads, self.written("events/")), ([], 0, []))
+
+    def test_a_package_of_no_group_is_ignored_without_any_call(self):
+        """As one without versions is, which needs no group and no approval status."""
+        calls = len(self.s3.calls)
+        alone = {"ModelPackageArn": "arn:aws:sagemaker:eu-west-1:111122223333:model-package/alone", "ModelPackageName": "alone"}
+        for detail in (alone, alone | {"ModelPackageGroupName": None, "ModelApprovalStatus": None}):
+            with self.subTest(detail=detail):
+                result = self.run_it(EVENT | {"detail": detail})
+                told = {"event": "7f1c", "group": None, "package": alone["ModelPackageArn"], "outcome": "no job waits for it", "jobs": []}
+                self.assertEqual((result, json.loads(self.log.getvalue())), (told, told))
+        self.assertEqual((self.jenkins.calls, self.secrets.reads, len(self.s3.calls), self.queue.waits), ([], 0, calls, []))
 
     def test_a_status_that_the_route_does_not_name_is_ignored(self):
         self.assertEqual(self.run_it(event(status="Rejected"))["outcome"], "no job waits for it")

@@ -23,14 +23,14 @@ def only(kind, **given):
 
 
 class ModelTriggerTemplate(unittest.TestCase):
-    def test_finished_packages_of_every_group_and_status_go_to_the_queue(self):
+    def test_finished_packages_of_every_group_and_status_go_to_the_queue_and_none_without_a_group(self):
         rule = only("AWS::Events::Rule")
         self.assertEqual(
             rule["EventPattern"],
             {
                 "source": ["aws.sagemaker"],
                 "detail-type": ["SageMaker Model Package State Change"],
-                "detail": {"ModelPackageStatus": ["Completed"]},
+                "detail": {"ModelPackageStatus": ["Completed"], "ModelPackageGroupName": [{"exists": True}]},
             },
         )
         [target] = rule["Targets"]
