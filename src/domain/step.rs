@@ -100,15 +100,30 @@ pub struct Step<A> {
 pub struct Amount {
     /// Versions of objects, and delete markers.
     pub objects: u64,
-    /// In bytes.
+    /// Their size in bytes.
     pub size: u64,
+    /// Registered models.
+    pub models: u64,
 }
 
 impl Amount {
     /// Both together.
     #[must_use]
     pub fn plus(self, other: Self) -> Self {
-        Self { objects: self.objects.saturating_add(other.objects), size: self.size.saturating_add(other.size) }
+        Self {
+            objects: self.objects.saturating_add(other.objects),
+            size: self.size.saturating_add(other.size),
+            models: self.models.saturating_add(other.models),
+        }
+    }
+
+    /// What it is, in words; `None`: nothing.
+    pub fn words(self) -> Option<String> {
+        let models = (self.models > 0).then(|| format!("{} registered models", self.models));
+        let objects = (self.objects > 0)
+            .then(|| format!("{} versions of objects ({} MiB)", self.objects, self.size / (1024 * 1024)));
+        let parts: Vec<String> = models.into_iter().chain(objects).collect();
+        (!parts.is_empty()).then(|| parts.join(" and "))
     }
 }
 
@@ -153,5 +168,25 @@ impl<A> Step<A> {
     pub fn retrying_failure(mut self) -> Self {
         self.retries_failure = true;
         self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_removed_is_told_in_words() {
+        let objects = Amount { objects: 1000, size: 3 * 1024 * 1024, ..Amount::default() };
+        let models = Amount { models: 200, ..Amount::default() };
+        let rows = [
+            (Amount::default(), None),
+            (objects, Some("1000 versions of objects (3 MiB)")),
+            (models, Some("200 registered models")),
+            (models.plus(objects).plus(models), Some("400 registered models and 1000 versions of objects (3 MiB)")),
+        ];
+        for (amount, words) in rows {
+            assert_eq!(amount.words().as_deref(), words, "{amount:?}");
+        }
     }
 }

@@ -315,6 +315,26 @@ async fn deletion_keeps_the_data_or_takes_it_along() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn of_many_models_one_act_deletes_a_hundred() {
+    let bench = Bench::ready().await;
+    let project_ref = bench.made().await;
+    for _ in 0..250 {
+        let request = bench.aws.sagemaker.create_model_package();
+        request.model_package_group_name(&project_ref.model_package_group).send().await.unwrap();
+    }
+    let before = bench.sandbox.calls().len();
+    assert_eq!(told(&bench.settle(false, true).await), "gone");
+    assert_eq!(bench.exists(&project_ref).await, (false, false));
+    let calls = bench.sandbox.calls()[before..].to_vec();
+    let acts = calls.split(|call| call == "sagemaker ListModelPackages").map(|act| {
+        let deletions = act.iter().filter(|call| *call == "sagemaker DeleteModelPackage");
+        deletions.count()
+    });
+    let acts: Vec<usize> = acts.filter(|count| *count > 0).collect();
+    assert_eq!(acts, [100, 100, 50]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn data_that_outlived_its_project_goes_when_it_says_that_it_is_ours() {
     let bench = Bench::ready().await;
     let project_ref = bench.made().await;

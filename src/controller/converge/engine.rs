@@ -304,11 +304,9 @@ where
     R: ExternalResource,
     J: IntentJournal,
 {
-    let message = match scope.memory.removed(R::KIND, Amount::default()) {
-        Amount { objects: 0, .. } => "it takes more steps than one reconcile may have".to_owned(),
-        Amount { objects, size } => {
-            format!("deleted {objects} versions of objects ({} MiB) so far, and there are more", size / (1024 * 1024))
-        }
+    let message = match scope.memory.removed(R::KIND, Amount::default()).words() {
+        None => "it takes more steps than one reconcile may have".to_owned(),
+        Some(removed) => format!("deleted {removed} so far, and there are more"),
     };
     let (now, wait) = (scope.clock.now(), Wait::new("more steps", Reason::Progressing, message));
     Outcome::waiting(

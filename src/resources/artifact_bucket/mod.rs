@@ -141,7 +141,8 @@ pub struct ObjectVersion {
 impl ObjectVersion {
     /// How much these are.
     pub fn amount(versions: &[Self]) -> Amount {
-        Amount { objects: versions.len() as u64, size: versions.iter().map(|version| version.size).sum() }
+        let size = versions.iter().map(|version| version.size).sum();
+        Amount { objects: versions.len() as u64, size, ..Amount::default() }
     }
 }
 

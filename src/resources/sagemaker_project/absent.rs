@@ -85,7 +85,7 @@ fn belongs(id: &Identity, project: &ObservedProject, tags: &BTreeMap<String, Str
         && (project.status != Status::DeleteCompleted || id.ownership(Owned::Project, tags) == Ownership::Ours)
 }
 
-/// What deletes the data: registered models before their group, objects before their bucket.
+/// What deletes the data: registered models before their group, objects before their bucket, of both a page at a time.
 fn clear(id: &Identity, project: &ObservedProject, data: &Data) -> Vec<Step<Action>> {
     let ours = |resource: &&Tagged| belongs(id, project, &resource.tags);
     let mut steps = Vec::new();
@@ -96,9 +96,12 @@ fn clear(id: &Identity, project: &ObservedProject, data: &Data) -> Vec<Step<Acti
     if let Some(group) = data.group.as_ref().filter(ours) {
         if !data.packages.is_empty() {
             let summary = format!("delete the models registered in group {:?}", group.name);
-            push(Action::DeletePackages(data.packages.clone()), summary, none);
+            let models = Amount { models: data.packages.len() as u64, ..none };
+            push(Action::DeletePackages(data.packages.clone()), summary, models);
         }
-        push(Action::DeleteGroup(group.name.clone()), format!("delete model package group {:?}", group.name), none);
+        if !data.more_packages {
+            push(Action::DeleteGroup(group.name.clone()), format!("delete model package group {:?}", group.name), none);
+        }
     }
     if let Some(bucket) = data.bucket.as_ref().filter(ours) {
         if !data.versions.is_empty() {
@@ -106,7 +109,7 @@ fn clear(id: &Identity, project: &ObservedProject, data: &Data) -> Vec<Step<Acti
             let action = Action::DeleteVersions(bucket.name.clone(), data.versions.clone());
             push(action, summary, ObjectVersion::amount(&data.versions));
         }
-        if !data.more {
+        if !data.more_versions {
             push(Action::DeleteBucket(bucket.name.clone()), format!("delete bucket {:?}", bucket.name), none);
         }
     }

@@ -197,14 +197,16 @@ impl Status {
 pub struct Data {
     /// The model package group with its tags.
     pub group: Option<Tagged>,
-    /// ARNs of the models registered in it.
+    /// ARNs of the models registered in it, or of the first hundred.
     pub packages: Vec<String>,
+    /// Whether there are more models.
+    pub more_packages: bool,
     /// The project's bucket with its tags.
     pub bucket: Option<Tagged>,
     /// What is in the bucket, or the first part of it: every version of every object.
     pub versions: Vec<ObjectVersion>,
-    /// Whether there are more.
-    pub more: bool,
+    /// Whether there are more versions.
+    pub more_versions: bool,
 }
 
 /// A resource of the project's stack, by name.

@@ -8,7 +8,7 @@ use super::*;
 use crate::crd::status::Intent;
 use crate::crd::status::Placement;
 use crate::crd::status::Reason;
-use crate::domain::external_resource::Wait;
+use crate::domain::external_resource::{Amount, Step, Wait};
 use crate::domain::identity::{FINGERPRINT_TAG, Owned, OwnerKey};
 use crate::domain::platform::Template;
 use crate::domain::secret::{SealedSecret, Secret};
@@ -484,9 +484,10 @@ fn data(owned: bool) -> Data {
     Data {
         group: Some(Tagged { name: "churn-p-abc".into(), tags: tags.clone() }),
         packages: vec!["arn:1".into()],
+        more_packages: false,
         bucket: Some(Tagged { name: "sagemaker-project-p-abc".into(), tags }),
         versions: vec![ObjectVersion { key: "data.csv".into(), id: "v1".into(), size: 1 }],
-        more: false,
+        more_versions: false,
     }
 }
 
@@ -503,9 +504,10 @@ fn each_status_has_its_move_while_the_project_is_to_go() {
     let foreign_data = Data {
         group: data(false).group.map(|group| Tagged { tags: BTreeMap::new(), ..group }),
         packages: vec!["arn:1".into()],
+        more_packages: false,
         bucket: None,
         versions: Vec::new(),
-        more: false,
+        more_versions: false,
     };
     let cases: [(&str, &str, Edit, Option<Data>, &str); 19] = [
         (
@@ -565,6 +567,32 @@ fn each_status_has_its_move_while_the_project_is_to_go() {
         assert_eq!(decide(Goal::Absent, observed, &written_down()), expected, "{case}");
     }
     assert_eq!(decide(Goal::Absent, Observed::default(), &written_down()), "gone");
+}
+
+#[test]
+fn models_and_versions_go_page_by_page_and_are_counted() {
+    let first = "delete the models registered in group \"churn-p-abc\", delete versions of objects in bucket \"sagemaker-project-p-abc\"";
+    let group = "delete model package group \"churn-p-abc\"";
+    let bucket = "delete bucket \"sagemaker-project-p-abc\"";
+    let rows = [
+        (true, true, vec![]),
+        (true, false, vec![bucket]),
+        (false, true, vec![group]),
+        (false, false, vec![group, bucket]),
+    ];
+    for (more_packages, more_versions, ends) in rows {
+        let data = Data { more_packages, more_versions, ..data(false) };
+        let observed = Observed { project: Some(project("CreateCompleted")), data: Some(data) };
+        let decision = SagemakerProject::decide(&identity(), &Goal::Absent, &observed, at(NOW), &written_down());
+        let Decision::Act(steps) = decision else { panic!("with more models {more_packages}") };
+        let removes = |step: &&Step<Action>| step.removes != Amount::default();
+        let (pages, last): (Vec<&Step<Action>>, Vec<&Step<Action>>) = steps.iter().partition(removes);
+        let said = |steps: &[&Step<Action>]| steps.iter().map(|step| step.summary.clone()).collect::<Vec<_>>();
+        assert_eq!(said(&pages).join(", "), first);
+        assert_eq!(said(&last), ends, "with more models {more_packages}, more versions {more_versions}");
+        let removed = pages.iter().fold(Amount::default(), |sum, step| sum.plus(step.removes));
+        assert_eq!(removed, Amount { objects: 1, size: 1, models: 1 });
+    }
 }
 
 #[test]

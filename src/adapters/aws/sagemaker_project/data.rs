@@ -40,16 +40,16 @@ pub(super) async fn tags(aws: &Aws, arn: &str, attempt: &str) -> Result<BTreeMap
 /// Observes the data of a project.
 pub(super) async fn look(aws: &Aws, name: &str, id: &str, account: &str) -> Result<Data, Fault> {
     let group = group(aws, &group_name(name, id)).await?;
-    let packages = match &group {
+    let (packages, more_packages) = match &group {
         Some(group) => packages(aws, &group.name).await?,
-        None => Vec::new(),
+        None => (Vec::new(), false),
     };
     let bucket = bucket(aws, &bucket_name(id), account).await?;
-    let (versions, more) = match &bucket {
+    let (versions, more_versions) = match &bucket {
         Some(bucket) => versions(aws, &bucket.name, account).await?,
         None => (Vec::new(), false),
     };
-    Ok(Data { group, packages, bucket, versions, more })
+    Ok(Data { group, packages, more_packages, bucket, versions, more_versions })
 }
 
 async fn group(aws: &Aws, name: &str) -> Result<Option<Tagged>, Fault> {
@@ -63,21 +63,21 @@ async fn group(aws: &Aws, name: &str) -> Result<Option<Tagged>, Fault> {
     Ok(Some(Tagged { name: name.to_owned(), tags }))
 }
 
-async fn packages(aws: &Aws, group: &str) -> Result<Vec<String>, Fault> {
-    let mut arns = Vec::new();
+/// The first models of a group, at most a hundred, and whether there are more. Where there are more, there are some.
+async fn packages(aws: &Aws, group: &str) -> Result<(Vec<String>, bool), Fault> {
     let mut token = None;
     loop {
         let request = aws.sagemaker.list_model_packages().model_package_group_name(group).max_results(100);
         let page = match request.set_next_token(token).send().await {
             Ok(page) => page,
-            Err(error) if is_absent(&error) => return Ok(arns),
+            Err(error) if is_absent(&error) => return Ok((Vec::new(), false)),
             Err(error) => return Err(fault(&format!("list the models of group {group:?}"), &error)),
         };
         let listed = page.model_package_summary_list().iter();
-        arns.extend(listed.filter_map(|package| package.model_package_arn()).map(str::to_owned));
+        let arns: Vec<String> = listed.filter_map(|package| package.model_package_arn()).map(str::to_owned).collect();
         token = page.next_token().map(str::to_owned);
-        if token.is_none() {
-            return Ok(arns);
+        if !arns.is_empty() || token.is_none() {
+            return Ok((arns, token.is_some()));
         }
     }
 }

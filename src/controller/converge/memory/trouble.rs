@@ -171,7 +171,7 @@ impl ObjectMemory {
     /// Notes that so much was removed, and answers how much it is in all.
     pub fn removed(&self, kind: ResourceKind, amount: Amount) -> Amount {
         self.of(kind, |state| {
-            if amount.objects > 0 {
+            if amount != Amount::default() {
                 // What gets less comes to an end.
                 state.trouble.labour = 0;
             }
