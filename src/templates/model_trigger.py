@@ -241,10 +241,13 @@ class Bucket:
     """Objects under the operator's prefix in the artifact bucket. S3 tells what there is by lists: of an object that is not
     there it says 403 to whoever may list some prefixes only."""
 
+    s3 = None  # one for all runs of a process: to make one takes as long as several calls
+
     def __init__(self, name, prefix):
         self.name, self.prefix, self.now = name, prefix, None
-        patience = Config(connect_timeout=5, read_timeout=10, retries={"total_max_attempts": 3})
-        self.s3 = boto3.client("s3", config=patience)
+        if Bucket.s3 is None:
+            patience = Config(connect_timeout=5, read_timeout=10, retries={"total_max_attempts": 3})
+            Bucket.s3 = boto3.client("s3", config=patience)
 
     def ask(self, call, unless=(), **arguments):
         """The answer of a call; None where S3 refuses it with one of these codes. `now` becomes the time of the answer."""

@@ -94,6 +94,7 @@ async fn a_reconcile_is_a_trace_of_its_resources_and_their_calls() {
     }
     let spans = traced.collector.spans();
     assert!(spans.iter().all(|span| span.events == 0), "what is logged is no part of spans");
+    let names: BTreeSet<_> = spans.iter().map(|span| (span.name.as_str(), of(span, "outcome"))).collect();
     let rows = [
         ("sagemaker create_project", "sagemaker", "create_project", "sagemaker_project"),
         ("cloudformation create_stack", "cloudformation", "create_stack", "model_trigger"),
@@ -102,7 +103,7 @@ async fn a_reconcile_is_a_trace_of_its_resources_and_their_calls() {
     ];
     for (name, service, operation, resource) in rows {
         let done = |span: &&Span| span.name == name && of(span, "outcome") == "ok";
-        let call = spans.iter().find(done).unwrap_or_else(|| panic!("there is no {name}"));
+        let call = spans.iter().find(done).unwrap_or_else(|| panic!("there is no {name}: {names:?}"));
         assert_eq!((of(call, "remote"), of(call, "operation")), (service, operation));
         assert_eq!(traced.around(call), [resource, "reconcile"]);
     }

@@ -56,7 +56,7 @@ async fn make(subject: &Subject<'_>, valid: Valid) -> Result<Reconciled, ApiErro
     if parsed.spec.suspend {
         return Ok(Reconciled::unobserved(ReconcileResult::Suspended { platform: None }));
     }
-    let Subject { object, key, context, memory, writer } = subject;
+    let Subject { object, key, context, memory, writer, .. } = subject;
     let clock = context.dependencies.clock;
     let sources = dereference::sources(key, &parsed);
     context.references.refer(key, &sources);

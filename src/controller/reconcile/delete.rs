@@ -21,7 +21,7 @@ use crate::domain::validate::parse;
 /// Removes the resources, as far as one reconcile can.
 /// `None`: nothing is known yet of the platform that it shares.
 pub(super) async fn delete(subject: &Subject<'_>) -> Result<Option<Reconciled>, ApiError> {
-    let Subject { object, key, context, memory, writer } = subject;
+    let Subject { object, key, context, memory, writer, .. } = subject;
     let owner = key.owner(&context.cluster);
     let default = context.dependencies.config.default_deletion_policy;
     if object::deletion_policy(object, default) == DeletionPolicy::Retain {

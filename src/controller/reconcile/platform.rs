@@ -40,7 +40,7 @@ pub(super) async fn apply(subject: &Subject<'_>) -> Result<Reconciled, ApiError>
     if spec.suspend {
         return Ok(Reconciled::unobserved(ReconcileResult::Suspended { platform: None }));
     }
-    let Subject { object, key, context, memory, writer } = subject;
+    let Subject { object, key, context, memory, writer, .. } = subject;
     begin(subject);
     let clock = context.dependencies.clock;
     let namespace = &context.dependencies.namespace;
@@ -148,7 +148,7 @@ pub(super) fn tell(
 
 /// Removes the platform, once no project stands on it, as far as one reconcile can.
 pub(super) async fn delete(subject: &Subject<'_>) -> Result<Reconciled, ApiError> {
-    let Subject { object, key, context, memory, writer } = subject;
+    let Subject { object, key, context, memory, writer, .. } = subject;
     if let Some(problem) = in_use(subject).await? {
         // Its projects go on as before, so it is looked after as long as they stand on it.
         let kept = Box::pin(apply(subject)).await?;

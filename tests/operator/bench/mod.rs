@@ -25,7 +25,8 @@ fn play<T>(work: impl Future<Output = T>) -> T {
 fn row(text: &str) -> (usize, Platforms) {
     let number = |text: &str| text.parse::<usize>().ok().filter(|number| *number > 0);
     let read = text.split_once(':').and_then(|(projects, platforms)| {
-        let platforms = if platforms == "own" { Some(Platforms::Own) } else { number(platforms).map(Platforms::Shared) };
+        let platforms =
+            if platforms == "own" { Some(Platforms::Own) } else { number(platforms).map(Platforms::Shared) };
         Some((number(projects)?, platforms?))
     });
     read.unwrap_or_else(|| panic!("BENCH_ROWS takes rows like 100:2 (projects:platforms) and 100:own, not {text}"))
