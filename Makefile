@@ -162,12 +162,13 @@ explore-teeth: explore-mutants
 speed: own ## how long a project takes, against the shortest time that the remote side's delays allow (virtual time)
 	cargo test --workspace --test operator it_waits_hardly_longer_than_aws_works -- --nocapture
 
-BENCH_PROJECTS ?= 1 100 300
-.PHONY: bench
-bench: own ## what many projects cost, as tables: in virtual time, BENCH_PROJECTS="1 1000" for other numbers, then bench-cluster
+BENCH_ROWS ?= 1:own 1:1 100:own 100:2 1000:10 10000:50
+.PHONY: bench bench-virtual
+bench: bench-virtual bench-cluster ## what many projects cost, as tables: in virtual time, then in real time
+bench-virtual: own ## the former alone; BENCH_ROWS="100:2 90:own" for other PROJECTS:PLATFORMS
 	$(INSTALL) tests
-	BENCH_PROJECTS="$(BENCH_PROJECTS)" cargo $(OPTIMISED) test --quiet --workspace --test operator bench:: -- --ignored --nocapture | grep -a '^|'
-	$(MAKE) --no-print-directory bench-cluster
+	tests/cluster/bench/bench machine
+	BENCH_ROWS="$(BENCH_ROWS)" cargo $(OPTIMISED) test --quiet --workspace --test operator bench:: -- --ignored --nocapture --test-threads=1 | grep -aE '^([|#]|$$)'
 
 BENCH_FLEETS ?= 1:1 100:2 1000:10
 .PHONY: bench-cluster

@@ -80,7 +80,8 @@ async fn a_second_operator_with_another_key_waits_says_what_to_do_and_touches_no
     let mut harness = ready().await;
     let (calls, object) = (harness.sandbox.calls().len(), harness.object());
     let second = Second::start(&harness);
-    tokio::time::sleep(LONG).await;
+    // Until the first one looks at lists again.
+    tokio::time::sleep(Duration::from_mins(3)).await;
     let said = second.readiness.get().unwrap_err();
     assert!(said.contains("the operator in namespace mlops-operator claims the projects of this cluster"), "{said}");
     assert!(said.contains(&format!("kubectl -n mlops-operator delete lease {CLAIM}")), "{said}");

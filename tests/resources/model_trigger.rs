@@ -153,7 +153,7 @@ async fn the_stack_is_made_kept_changed_and_deleted() {
         pattern,
         json!({
             "source": ["aws.sagemaker"], "detail-type": ["SageMaker Model Package State Change"],
-            "detail": {"ModelPackageStatus": ["Completed"]},
+            "detail": {"ModelPackageStatus": ["Completed"], "ModelPackageGroupName": [{"exists": true}]},
         })
     );
     let input = json!({"FunctionName": scene.physical_id("Function")});

@@ -15,8 +15,8 @@ use aws_sdk_servicecatalog::types::{
 use mlops_operator::adapters::aws::clients::{Aws, AwsFactory};
 use mlops_operator::adapters::aws::sagemaker_project::{Purpose, SagemakerProjectActuator};
 use mlops_operator::clock::Clock;
-use mlops_operator::controller::converge::engine::{IntentJournal, Scope, converge};
 use mlops_operator::controller::converge::memory::ObjectMemory;
+use mlops_operator::controller::converge::{IntentJournal, Scope, converge};
 use mlops_operator::crd::status::Placement;
 use mlops_operator::domain::external_resource::{ExternalResource, Goal};
 use mlops_operator::domain::fault::Fault;

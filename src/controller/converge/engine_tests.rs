@@ -10,6 +10,9 @@ use jiff::Timestamp;
 use tokio::sync::watch;
 
 use super::*;
+use crate::clock::Clock;
+use crate::controller::converge::memory::{After, ObjectMemory};
+use crate::controller::converge::scope::MOST_TOLD;
 use crate::crd::status::{Intent, MlopsProjectStatus, Placement};
 use crate::domain::external_resource::{Change, RecordedIds, ResourceKind};
 use crate::domain::identity::OwnerKey;

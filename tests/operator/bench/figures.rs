@@ -43,8 +43,10 @@ pub(super) struct Beside {
     later: Vec<Duration>,
 }
 
+/// The shortest time that so many of a hundred do not exceed: of twenty, the 99th is the longest.
 fn percentile(sorted: &[Duration], part: usize) -> f64 {
-    sorted.get(sorted.len().saturating_sub(1) * part / 100).map_or(f64::NAN, Duration::as_secs_f64)
+    let rank = (sorted.len() * part).div_ceil(100);
+    sorted.get(rank.saturating_sub(1)).map_or(f64::NAN, Duration::as_secs_f64)
 }
 
 fn p50_p99(times: &[Duration]) -> String {

@@ -12,7 +12,7 @@ use fleet::Platforms;
 pub(crate) use fleet::{Fleet, manifest, name};
 
 /// The rows that are played unless `BENCH_ROWS` names others.
-const ROWS: &str = "1:own 1:1 100:2 1000:10";
+const ROWS: &str = "1:own 1:1 100:2";
 /// How many projects stand on the ten platforms of which one loses its Jenkins, unless `BENCH_LOST` says so.
 const LOST: usize = 200;
 
@@ -37,7 +37,7 @@ fn row(text: &str) -> (usize, Platforms) {
 #[ignore = "prints figures: make bench"]
 fn figures_of_many_projects() {
     let rows = std::env::var("BENCH_ROWS").unwrap_or_else(|_| ROWS.to_owned());
-    println!("{}", Figures::head());
+    println!("\n### In virtual time\n\n{}", Figures::head());
     for (projects, platforms) in rows.split_whitespace().map(row) {
         // The shortest time there is, under the same limits: one project, which nobody is in the way of.
         let alone = play(async { Fleet::apply(1, platforms.of_one()).await.all_ready().await });
@@ -52,7 +52,7 @@ fn figures_of_many_projects() {
 fn figures_of_a_lost_jenkins() {
     let projects =
         std::env::var("BENCH_LOST").map_or(LOST, |number| number.parse().expect("BENCH_LOST takes a number"));
-    println!("{}", Beside::head());
+    println!("\n### A Jenkins that takes calls and answers no more, in virtual time\n\n{}", Beside::head());
     let beside = play(async { Fleet::apply(projects, Platforms::Shared(10)).await.lose_a_jenkins().await });
     println!("{}", beside.row(projects));
 }

@@ -23,6 +23,15 @@ class Gitops(unittest.TestCase):
         self.assertEqual(teams["clusterResourceWhitelist"], [])
         self.assertEqual(teams["namespaceResourceWhitelist"], [{"group": "mlops-operator.io", "kind": "MlopsProject"}])
 
+    def test_flux_applies_a_teams_repository_with_that_teams_rights(self):
+        applied = objects("Kustomization", "flux/projects.yaml")[0]
+        account = {"kind": "ServiceAccount", "name": applied["spec"]["serviceAccountName"], "namespace": applied["metadata"]["namespace"]}
+        self.assertEqual([one["metadata"] for one in objects("ServiceAccount", "flux/projects.yaml")], [{key: account[key] for key in ("name", "namespace")}])
+        (binding,), (role,) = (objects(kind, "flux/projects.yaml") for kind in ("RoleBinding", "Role"))
+        self.assertEqual((binding["subjects"], binding["roleRef"]["name"]), ([account], role["metadata"]["name"]))
+        self.assertEqual({binding["metadata"]["namespace"], role["metadata"]["namespace"]}, {applied["spec"]["targetNamespace"]})
+        self.assertEqual([(rule["apiGroups"], rule["resources"]) for rule in role["rules"]], [(["mlops-operator.io"], ["mlopsprojects"])])
+
     def test_crds_chart_and_image_are_of_one_version(self):
         version = re.search(r'^version = "(.*)"$', (ROOT / "Cargo.toml").read_text(), re.MULTILINE).group(1)
         crds, operator = (objects("Application", f"argocd/apps/{name}.yaml")[0]["spec"]["source"] for name in ("crds", "operator"))
