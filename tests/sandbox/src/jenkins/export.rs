@@ -54,6 +54,12 @@ fn without_all_builds(mut value: Value) -> Value {
     value
 }
 
+/// Whether a request may ask for members with this in their name. What it surely does not ask for need not be put together,
+/// which for all jobs of many projects is most of the work.
+pub(super) fn asks_for(ask: &Ask<'_>, name: &str) -> bool {
+    ask.field("tree").is_none_or(|tree| tree.contains(name) || tree.contains('*'))
+}
+
 /// The items in a folder (or at the root) that the caller may see.
 pub(super) fn items(world: &World, ask: &Ask<'_>, folder: &[String]) -> Vec<Value> {
     let Some(siblings) = world.jenkins.siblings(folder) else { return Vec::new() };
@@ -101,15 +107,19 @@ pub(super) fn item(world: &World, ask: &Ask<'_>, path: &[String], item: &Item) -
 
 fn folder(world: &World, ask: &Ask<'_>, path: &[String]) -> Value {
     let mut members = views::members(world, ask, path);
-    members["jobs"] = items(world, ask, path).into();
+    if asks_for(ask, "jobs") {
+        members["jobs"] = items(world, ask, path).into();
+    }
     members
 }
 
 fn job(world: &World, ask: &Ask<'_>, path: &[String], item: &Item) -> Value {
     let queued = world.jenkins.queue.values().find(|queued| queued.job == path && !builds::has_left(queued));
-    let builds: Vec<Value> = item.builds.iter().rev().map(|found| build(ask, path, item, found)).collect();
+    let exported = |found| build(ask, path, item, found);
+    let asked_for = item.builds.iter().rev().filter(|_| asks_for(ask, "uild"));
+    let builds: Vec<Value> = asked_for.map(exported).collect();
     let mut members = json!({
-        "actions": property_actions(item),
+        "actions": if asks_for(ask, "actions") { property_actions(item) } else { Vec::new() },
         "buildable": item.buildable(),
         "disabled": item.disabled(),
         "concurrentBuild": item.property(classes::ONE_AT_A_TIME).is_none(),
@@ -121,10 +131,12 @@ fn job(world: &World, ask: &Ask<'_>, path: &[String], item: &Item) -> Value {
         // Job.getNewBuilds gives a hundred of Job.getBuilds.
         "builds": builds.iter().take(100).collect::<Vec<_>>(),
         "allBuilds": builds,
-        "property": properties(item),
+        "property": if asks_for(ask, "property") { properties(item) } else { Vec::new() },
     });
-    for (name, found) in runs::permalinks(item) {
-        members[name] = found.map(|found| build(ask, path, item, found)).into();
+    if asks_for(ask, "uild") {
+        for (name, found) in runs::permalinks(item) {
+            members[name] = found.map(exported).into();
+        }
     }
     members
 }

@@ -105,7 +105,7 @@ fn root(world: &World, ask: &Ask<'_>) -> Value {
         "useCrumbs": jenkins.use_crumbs,
         "useSecurity": true,
         "url": format!("{}/", ask.base),
-        "jobs": export::items(world, ask, &[]),
+        "jobs": if export::asks_for(ask, "jobs") { export::items(world, ask, &[]) } else { Vec::new() },
         "views": views["views"],
         "primaryView": views["primaryView"],
     })
