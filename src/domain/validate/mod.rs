@@ -27,6 +27,7 @@ mod repositories;
 mod tags;
 mod uses;
 
+pub use patterns::NamespacesIn;
 pub use placement::placement_of_raw;
 use platform::Needs;
 pub use platform::{ParsedPlatform, ResolvedPlatform, parse_platform, placement_on};
@@ -88,7 +89,7 @@ pub struct SharedPlatform {
 #[derive(Clone, Copy)]
 pub struct Around<'a> {
     /// Tells which namespaces' names stand in a text, the project's own among them.
-    pub namespaces_in: &'a dyn Fn(&str) -> Vec<String>,
+    pub namespaces_in: NamespacesIn<'a>,
     /// Where the project was made, as its sealed status says, if it was: what it has there, it keeps, whatever namespaces
     /// came later.
     pub made: Option<&'a Placement>,
@@ -96,7 +97,7 @@ pub struct Around<'a> {
 
 impl<'a> Around<'a> {
     /// Who tells of other namespaces, unless the project has what is asked about already.
-    fn unless(&self, has: bool) -> Option<&'a dyn Fn(&str) -> Vec<String>> {
+    fn unless(&self, has: bool) -> Option<NamespacesIn<'a>> {
         (!has).then_some(self.namespaces_in)
     }
 }

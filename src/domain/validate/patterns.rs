@@ -6,6 +6,9 @@ use crate::domain::grants::matches;
 /// What stands for the project's namespace in patterns.
 const NAMESPACE: &str = "{namespace}";
 
+/// Tells which namespaces' names stand in a text.
+pub type NamespacesIn<'a> = &'a dyn Fn(&str) -> Vec<String>;
+
 /// Why a name may not be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Refusal<'a> {
@@ -24,7 +27,7 @@ pub(super) fn check<'a>(
     patterns: &'a [String],
     namespace: &str,
     name: &str,
-    namespaces_in: Option<&dyn Fn(&str) -> Vec<String>>,
+    namespaces_in: Option<NamespacesIn<'_>>,
 ) -> Result<(), Refusal<'a>> {
     let mut refusal = Refusal::Uncovered;
     for pattern in patterns.iter().filter(|pattern| matches(&filled(pattern, namespace), name)) {
@@ -43,7 +46,7 @@ pub(super) fn filled(pattern: &str, namespace: &str) -> String {
     pattern.replace(NAMESPACE, namespace)
 }
 
-fn is_anothers(pattern: &str, namespace: &str, name: &str, namespaces_in: &dyn Fn(&str) -> Vec<String>) -> bool {
+fn is_anothers(pattern: &str, namespace: &str, name: &str, namespaces_in: NamespacesIn<'_>) -> bool {
     // Git providers take names in any case.
     let name = name.to_lowercase();
     let claims = |other: &String| {
@@ -62,7 +65,8 @@ mod tests {
         let namespaces_in = |text: &str| -> Vec<String> {
             existing.iter().filter(|one| text.contains(**one)).map(|one| (*one).to_owned()).collect()
         };
-        let rows: [(&str, &[&str], &str, &str, Result<(), Refusal<'_>>); 19] = [
+        type Row<'a> = (&'a str, &'a [&'a str], &'a str, &'a str, Result<(), Refusal<'a>>);
+        let rows: [Row<'_>; 19] = [
             ("its own", &["a/{namespace}-*"], "ml", "a/ml-build", Ok(())),
             (
                 "a longer namespace's",

@@ -191,7 +191,7 @@ impl Fleet {
         let Platforms::Shared(platforms) = self.platforms else { panic!("needs shared platforms") };
         self.all_ready().await;
         sleep(SETTLED).await;
-        let others = |n: usize| n % platforms != 0;
+        let others = |n: usize| !n.is_multiple_of(platforms);
         let mut beside = Beside { well: self.change_some(others, "Predicts other fares").await, ..Beside::default() };
         self.harness.silent_jenkins.lock().unwrap().insert(jenkins(0));
         for n in (0..self.projects).filter(|n| !others(*n)) {
