@@ -31,6 +31,8 @@ pub struct Story {
     told: Told,
     /// Further objects whose conditions are told: plural, namespace, name.
     followed: Vec<(String, String, String)>,
+    /// Whether what happens at one moment is told in the order of the alphabet.
+    is_sorted: bool,
 }
 
 /// What has been told already.
@@ -48,12 +50,25 @@ impl Story {
         let mut harness = Harness::new(settings).await;
         harness.start();
         let begun = harness.sandbox.now();
-        Self { harness, begun, text: format!("# {title}\n\n"), told: Told::default(), followed: Vec::new() }
+        Self {
+            harness,
+            begun,
+            text: format!("# {title}\n\n"),
+            told: Told::default(),
+            followed: Vec::new(),
+            is_sorted: false,
+        }
     }
 
     /// Tells the conditions of one more object from now on.
     pub fn follow(&mut self, plural: &str, namespace: &str, name: &str) {
         self.followed.push((plural.to_owned(), namespace.to_owned(), name.to_owned()));
+    }
+
+    /// Tells what happens at one moment in the order of the alphabet: which of several objects comes first then is nobody's
+    /// matter.
+    pub fn sort_moments(&mut self) {
+        self.is_sorted = true;
     }
 
     /// Whether a followed object is Ready in its present generation.
@@ -193,6 +208,9 @@ impl Story {
             lines.push((now, "status", format!("{kind} goes")));
         }
         self.told.conditions = conditions;
+        if self.is_sorted {
+            lines.sort();
+        }
         lines.sort_by_key(|(at, _, _)| *at);
         for (at, who, what) in lines {
             let at = seconds(self.begun, at);

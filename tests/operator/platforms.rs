@@ -460,11 +460,14 @@ async fn a_change_of_the_platforms_template_rolls_on_to_its_three_projects() {
     let names = ["fares", "tips", "trips"];
     story.follow("mlopsplatforms", "", "main");
     names.iter().for_each(|name| story.follow("mlopsprojects", NAMESPACE, name));
-    story.tell("user", "applies the platform main and three projects");
+    story.tell("user", "applies the platform main, and three projects one after the other");
     story.harness.apply_platform(Harness::platform_manifest());
-    names.iter().for_each(|name| create(&story.harness, Harness::project_on_platform(name)));
+    for name in names {
+        create(&story.harness, Harness::project_on_platform(name));
+        story.until("Ready", LONG, |story| story.is_ready("mlopsprojects", NAMESPACE, name)).await;
+    }
     let all_ready = |story: &Story| names.iter().all(|name| story.is_ready("mlopsprojects", NAMESPACE, name));
-    story.until("all Ready", LONG, all_ready).await;
+    story.sort_moments();
     let version = |harness: &Harness| {
         let platform = harness.kubernetes.object("mlopsplatforms", "", "main").unwrap();
         platform["status"]["catalog"]["artifactId"].as_str().unwrap_or_default().to_owned()
