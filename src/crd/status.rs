@@ -249,6 +249,11 @@ reasons! {
     JenkinsItemNotVisible,
 }
 
+impl Reason {
+    /// Remarks of which somebody must be told although all is as declared: what users wait for does not happen.
+    pub const WARNINGS: [Self; 2] = [Self::MessagesDead, Self::MessagesWaiting];
+}
+
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())

@@ -196,10 +196,11 @@ fn with_hint(message: &str, hint: &str) -> String {
     text.chars().take(LONGEST_MESSAGE).collect()
 }
 
-/// The page of the reason, where a person must act.
+/// The page of the reason, where a person must act or look.
 fn page(report: &Report, type_: ConditionType, statement: &Statement) -> Option<String> {
     let usual = matches!(statement.reason, Reason::Disabled | Reason::Deleted | Reason::Deleting);
-    let needed = type_ == ConditionType::Stalled || (statement.status == "False" && !usual);
+    let bad = (statement.status == "False" && !usual) || Reason::WARNINGS.contains(&statement.reason);
+    let needed = type_ == ConditionType::Stalled || bad;
     report.docs.page(statement.reason).filter(|_| needed)
 }
 

@@ -85,7 +85,8 @@ fn turn(report: &Report, condition: &Condition) -> Option<EventNote> {
         reason: condition.reason.clone(),
         note: if whole { condition.message.clone() } else { format!("{}: {}", condition.type_, condition.message) },
     };
-    if bad && (own || (whole && refused)) {
+    let warns = condition.status == "True" && Reason::WARNINGS.into_iter().any(is);
+    if (bad || warns) && (own || (whole && refused)) {
         Some(event_note(true))
     } else if (whole && condition.status == "True") || condition.type_ == ConditionType::Suspended.as_str() {
         Some(event_note(false))

@@ -135,11 +135,11 @@ fn status_of(condition: &Condition) -> &'static str {
     }
 }
 
-/// What holds for the object as a whole, and each resource that is neither as declared nor unwanted.
+/// What holds for the object as a whole, and each resource that is neither as declared, without a remark, nor unwanted.
 fn is_shown(condition: &Condition) -> bool {
+    let usual = [Reason::InSync, Reason::Disabled].iter().any(|reason| reason.as_str() == condition.reason);
     let whole = [ConditionType::Ready, ConditionType::Reconciling, ConditionType::Stalled, ConditionType::Suspended];
-    whole.iter().any(|type_| type_.as_str() == condition.type_)
-        || (condition.status != "True" && condition.reason != Reason::Disabled.as_str())
+    whole.iter().any(|type_| type_.as_str() == condition.type_) || !usual
 }
 
 impl Collector for Objects {

@@ -94,7 +94,7 @@ pub const OBJECTS: Declared = Declared::new("objects", Type::Gauge, "Objects by 
 pub const CONDITION: Declared = Declared::new(
     "condition",
     Type::Gauge,
-    "1 for Ready of each object, for Reconciling and Stalled while it has them, and for each condition of a resource that is not True",
+    "1 for Ready of each object, for Reconciling and Stalled while it has them, and for each condition of a resource that is not True or has a remark",
 )
 .labels(&[
     KIND,
