@@ -46,6 +46,17 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- end }}
 {{- end }}
 
+{{- /* A number or a text as it was given; empty where it is null. 0 is given. */}}
+{{- define "mlops-operator.given" -}}
+{{- if not (kindIs "invalid" .) }}{{ . }}{{ end }}
+{{- end }}
+
+{{- /* The port of a URL. */}}
+{{- define "mlops-operator.port" -}}
+{{- $url := urlParse . }}
+{{- regexFind ":[0-9]+$" $url.host | trimPrefix ":" | default (ternary "443" "80" (eq $url.scheme "https")) }}
+{{- end }}
+
 {{- /* Everywhere but link-local addresses and those of EC2's own services, which give out credentials. */}}
 {{- define "mlops-operator.anywhere" -}}
 - ipBlock:

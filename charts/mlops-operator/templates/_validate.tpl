@@ -2,11 +2,12 @@
 {{- define "mlops-operator.validate" -}}
 {{- include "mlops-operator.validateImage" . }}
 {{- include "mlops-operator.validateLease" . }}
+{{- include "mlops-operator.validateWatchSelector" . }}
 {{- include "mlops-operator.validateInlinePlatforms" . }}
 {{- include "mlops-operator.validateMetrics" . }}
 {{- include "mlops-operator.validateCollector" . }}
 {{- $budget := .Values.podDisruptionBudget }}
-{{- if not (or (eq (toString $budget.minAvailable) "") (eq (toString $budget.maxUnavailable) "")) }}
+{{- if and (include "mlops-operator.given" $budget.minAvailable) (include "mlops-operator.given" $budget.maxUnavailable) }}
 {{- fail "podDisruptionBudget.minAvailable and podDisruptionBudget.maxUnavailable are both set; Kubernetes takes one of them" }}
 {{- end }}
 {{- end }}
@@ -28,18 +29,27 @@
 {{- end }}
 {{- end }}
 
-{{- /* A project with a platform of its own names a Secret with Jenkins' credentials, in its namespace. */}}
-{{- define "mlops-operator.validateInlinePlatforms" -}}
-{{- $readable := .Values.secrets.namespaces }}
-{{- if .Values.platforms.secrets }}
-{{- $readable = append $readable .Release.Namespace }}
+{{- /* As the operator reads it: requirements with commas between. What is too long is left for the operator to refuse. */}}
+{{- define "mlops-operator.validateWatchSelector" -}}
+{{- $name := `[A-Za-z0-9]+([-_.]+[A-Za-z0-9]+)*` }}
+{{- $key := printf `([a-z0-9]+((-+|\.)[a-z0-9]+)*/)?%s` $name }}
+{{- /* Values may be empty, but a list is not. */}}
+{{- $list := printf `\(\s*(%[1]s\s*(,\s*(%[1]s\s*)?)*|(,\s*(%[1]s\s*)?)+)\)` $name }}
+{{- $requirement := printf `(!\s*%[1]s|%[1]s(\s*(==?|!=)\s*(%[2]s)?|\s+(in|notin)\s*%[3]s)?)` $key $name $list }}
+{{- if not (regexMatch (printf `^\s*(%[1]s\s*(,\s*%[1]s\s*)*)?$` $requirement) (.Values.watchSelector | default "")) }}
+{{- fail (printf "watchSelector is %q, which is no selector: write key, !key, key=value, key!=value, key in (a,b) or key notin (a,b), with commas between" .Values.watchSelector) }}
 {{- end }}
+{{- end }}
+
+{{- /* A project with a platform of its own names a Secret with Jenkins' credentials, in its namespace. The release's own
+       namespace counts where it is named in full: a pattern that fits it is meant for others. */}}
+{{- define "mlops-operator.validateInlinePlatforms" -}}
 {{- if and .Values.rbac.create (not .Values.secrets.clusterWide) }}
 {{- range $entry, $platform := .Values.config.inlinePlatforms }}
 {{- range $at, $pattern := $platform.namespaces }}
 {{- $expression := printf "^%s$" (replace "*" ".*" $pattern) }}
-{{- $matched := false }}
-{{- range $readable }}
+{{- $matched := and $.Values.platforms.secrets (eq $pattern $.Release.Namespace) }}
+{{- range $.Values.secrets.namespaces }}
 {{- $matched = or $matched (regexMatch $expression .) }}
 {{- end }}
 {{- if not $matched }}
@@ -66,5 +76,17 @@
 {{- end }}
 {{- if and $metrics.serviceMonitor.enabled (not $metrics.service.enabled) }}
 {{- fail "metrics.serviceMonitor.enabled is true, but metrics.service.enabled is not: there is no Service to read from. Set it, or enable metrics.podMonitor instead" }}
+{{- end }}
+{{- $alerts := list }}
+{{- range (.Files.Get "files/alerts.yaml" | fromYaml).groups }}
+{{- range .rules }}
+{{- $alerts = append $alerts .alert }}
+{{- end }}
+{{- end }}
+{{- $alerts = compact $alerts }}
+{{- range $at, $name := $metrics.prometheusRule.disabled }}
+{{- if not (has $name $alerts) }}
+{{- fail (printf "metrics.prometheusRule.disabled[%d] is %q, but there is no such alert; there are %s" $at $name (join ", " $alerts)) }}
+{{- end }}
 {{- end }}
 {{- end }}

@@ -166,6 +166,11 @@ class Expressions(unittest.TestCase):
             for command in re.findall("kubectl .*logs -l .*", text):
                 self.assertIn("--tail=", command, page)
 
+    def test_an_upgrade_begins_with_the_values_of_the_new_chart(self):
+        """With `--reuse-values` alone Helm leaves out what the new chart's values.yaml has and the old one's had not."""
+        for page in [*(ROOT / "docs").rglob("*.md"), ROOT / "README.md"]:
+            self.assertNotIn(" --reuse-values", page.read_text(), page)
+
 
 if __name__ == "__main__":
     unittest.main()
