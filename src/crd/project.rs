@@ -32,7 +32,10 @@ use crate::crd::status::MlopsProjectStatus;
     printcolumn(name = "Deletion", type_ = "string", json_path = ".status.deletionPolicy", priority = 1),
     printcolumn(name = "Folder", type_ = "string", json_path = ".status.jobs.folder", priority = 1),
     printcolumn(name = "Jenkins", type_ = "string", json_path = ".status.jobs.url", priority = 1),
+    printcolumn(name = "Studio", type_ = "string", json_path = ".status.project.studioUrl", priority = 1),
     printcolumn(name = "Stack", type_ = "string", json_path = ".status.project.stackEventsUrl", priority = 1),
+    printcolumn(name = "Product", type_ = "string", json_path = ".status.catalog.productUrl", priority = 1),
+    printcolumn(name = "Logs", type_ = "string", json_path = ".status.trigger.logsUrl", priority = 1),
     printcolumn(name = "Message", type_ = "string", json_path = r#".status.conditions[?(@.type=="Ready")].message"#, priority = 1),
     validation = Rule::new("has(self.spec.projectName) || (size(self.metadata.name) <= 32 && self.metadata.name.matches('^[a-zA-Z](-*[a-zA-Z0-9])*$'))").message("metadata.name cannot serve as the project's name (at most 32 letters, digits and hyphens, starting with a letter): set spec.projectName")
 )]
