@@ -8,7 +8,7 @@ use std::time::Duration;
 use aws_smithy_async::time::SharedTimeSource;
 use clap::{CommandFactory, Parser, Subcommand};
 use jiff::Zoned;
-use kube::config::KubeConfigOptions;
+use kube::config::{KubeConfigOptions, Kubeconfig};
 use mlops_operator::adapters::aws::clients::AwsFactory;
 use mlops_operator::adapters::budget::Budgets;
 use mlops_operator::cli::{crd, docs, lint_template};
@@ -88,7 +88,7 @@ fn run(flags: Flags) -> Result<(), AnyError> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let connect = |collector: Endpoint| Otlp::connect(&collector, flags.instance.as_deref(), runtime.handle().clone());
     let otlp = collector.map(connect).transpose()?;
-    telemetry::start(flags.log_format, otlp.as_ref());
+    telemetry::start(flags.log_format, std::env::var("RUST_LOG").ok().as_deref(), otlp.as_ref())?;
     let result = runtime.block_on(operate(flags, config));
     if let Some(otlp) = otlp {
         // The runtime is there still, which calls are made on.
@@ -187,7 +187,7 @@ async fn drained(work: impl Future<Output = ()>, stop: &watch::Sender<bool>) -> 
 
 /// How the Kubernetes API is reached: as a context of the kubeconfig says, or as a cluster or the kubeconfig has it by default.
 async fn kubernetes(context: Option<String>) -> Result<kube::Config, AnyError> {
-    let mut kubernetes = match context {
+    let mut kubernetes = match &context {
         None => kube::Config::infer().await?,
         Some(name) => {
             let options = KubeConfigOptions { context: Some(name.clone()), ..KubeConfigOptions::default() };
@@ -195,11 +195,25 @@ async fn kubernetes(context: Option<String>) -> Result<kube::Config, AnyError> {
             found.map_err(|error| format!("the context {name} of the kubeconfig cannot be used: {error}"))?
         }
     };
+    if has_proxy(context.as_deref()) {
+        return Err("the kubeconfig names a proxy for this cluster (proxy-url), and the operator uses none for the Kubernetes API: run it where the API server can be reached without one".into());
+    }
     kubernetes.default_retry = false;
     kubernetes.read_timeout = Some(KUBERNETES_READ_TIMEOUT);
     // A proxy taken from the environment would be used for the API server whatever NO_PROXY says.
     kubernetes.proxy_url = None;
     Ok(kubernetes)
+}
+
+/// Whether the kubeconfig names a proxy for the cluster of that context, or of the current one.
+fn has_proxy(context: Option<&str>) -> bool {
+    let proxy = || {
+        let file = Kubeconfig::read().ok()?;
+        let name = context.or(file.current_context.as_deref())?;
+        let context = file.contexts.iter().find(|context| context.name == name)?.context.as_ref()?;
+        file.clusters.iter().find(|cluster| cluster.name == context.cluster)?.cluster.as_ref()?.proxy_url.clone()
+    };
+    proxy().is_some()
 }
 
 /// What the operator is started with.

@@ -21,10 +21,33 @@ use otlp::Otlp;
 /// Somebody who is told of events and spans.
 type AnyLayer = Box<dyn Layer<Registry> + Send + Sync>;
 
+/// What is logged where nothing else is asked for.
+const USUAL: &str = "warn,mlops_operator=info";
+
 /// Starts logging to the standard error stream, and sending to a collector if there is one. Calling it twice has no effect.
-pub fn start(format: LogFormat, otlp: Option<&Otlp>) {
+/// `asked`: the value of `RUST_LOG`.
+///
+/// # Errors
+/// It cannot be read, as a sentence: whoever asks for more lines must not believe that there are none.
+pub fn start(format: LogFormat, asked: Option<&str>, otlp: Option<&Otlp>) -> Result<(), String> {
+    let filter = filter(asked.filter(|asked| !asked.trim().is_empty()).unwrap_or(USUAL))?;
     // A second subscriber cannot be set: whoever set the first one wants it.
-    let _ = subscriber(format, from_environment, std::io::stderr().is_terminal(), std::io::stderr, otlp).try_init();
+    let _ = subscriber(format, || filter.clone(), std::io::stderr().is_terminal(), std::io::stderr, otlp).try_init();
+    Ok(())
+}
+
+fn filter(asked: &str) -> Result<EnvFilter, String> {
+    let refused = |why: String| {
+        format!(
+            "RUST_LOG (the chart's logLevel) is {asked:?}: {why}; it takes a level (off, error, warn, info, debug, trace) and pairs like TARGET=LEVEL, separated by commas"
+        )
+    };
+    // A misspelt level would be taken for a target, and nothing else be logged.
+    let bare = asked.split(',').map(str::trim).filter(|part| !part.is_empty() && !part.contains(['=', '[']));
+    if let Some(unknown) = bare.into_iter().find(|part| part.parse::<LevelFilter>().is_err()) {
+        return Err(refused(format!("{unknown:?} is no level")));
+    }
+    EnvFilter::try_new(asked).map_err(|error| refused(error.to_string()))
 }
 
 /// What writes logs as text.
@@ -53,11 +76,6 @@ where
         layers.push(otlp.traces().with_filter(spans).boxed());
     }
     registry().with(layers)
-}
-
-/// The filter that the environment names.
-fn from_environment() -> EnvFilter {
-    EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn,mlops_operator=info"))
 }
 
 fn written<W>(format: LogFormat, filter: EnvFilter, colours: bool, writer: W) -> AnyLayer

@@ -98,6 +98,40 @@ fn run_works_with_the_context_that_it_is_given_and_refuses_one_that_there_is_not
     std::fs::remove_dir_all(folder).unwrap();
 }
 
+#[test]
+fn run_refuses_a_kubeconfig_whose_proxy_it_would_not_use() {
+    let folder = folder("proxy");
+    let kubeconfig = folder.join("kubeconfig");
+    let written = "apiVersion: v1\nkind: Config\ncurrent-context: a\nusers: [{name: a, user: {}}]\nclusters: [{name: a, cluster: \
+                   {server: 'http://127.0.0.1:1', proxy-url: 'http://me:hidden@127.0.0.1:2'}}]\ncontexts: [{name: a, context: \
+                   {cluster: a, user: a}}]\n";
+    std::fs::write(&kubeconfig, written).unwrap();
+    for arguments in [&["run", "--health-port", "0"][..], &["run", "--health-port", "0", "--context", "a"]] {
+        let refused = run(arguments, &kubeconfig);
+        let said = text(&refused.stderr);
+        assert!(!refused.status.success() && said.contains("proxy-url") && !said.contains("hidden"), "{said}");
+    }
+    std::fs::remove_dir_all(folder).unwrap();
+}
+
+#[test]
+fn run_refuses_a_choice_of_log_lines_that_it_cannot_read() {
+    let rows = [
+        ("mlops_operator=debg", "mlops_operator=debg"),
+        ("inf", "\"inf\" is no level"),
+        ("warn,mlops_operator", "\"mlops_operator\" is no level"),
+    ];
+    for (given, wrong) in rows {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_mlops-operator"));
+        command.args(["run", "--health-port", "0"]).env("KUBECONFIG", "/nowhere").env("RUST_LOG", given);
+        let refused = command.env_remove("OTEL_EXPORTER_OTLP_ENDPOINT").output().unwrap();
+        let said = text(&refused.stderr);
+        assert!(!refused.status.success(), "{given} is taken");
+        assert!(said.contains("RUST_LOG (the chart's logLevel) is ") && said.contains(wrong), "{said}");
+        assert!(said.contains("TARGET=LEVEL"), "{said}");
+    }
+}
+
 /// What `/readyz` of an operator says that waits for its API server.
 fn waits_for(kubeconfig: &Path, context: Option<&str>) -> String {
     use std::io::{Read, Write};
