@@ -45,6 +45,7 @@ BUILDS = "builds[number,actions[parameters[name,value]]]{0,200}"
 YOUNG = 300  # seconds for which a claim may be somebody's who is at it: twice as long as the function runs at most
 ENOUGH = 75  # seconds that must be left to begin with an event
 KEPT = 30 * 24 * 3600  # seconds for which claims are kept: twice as long as any queue keeps a message
+ALIVE = 4 * 24 * 3600  # seconds after an event for which its message comes again: 291 times, mostly a quarter of an hour apart
 PAGE = 100  # old claims that are removed at once
 FIRST_WAIT, LONGEST_WAIT = 60, 900  # seconds until a message comes again: after its first failure, and by its queue
 HOLDS = 60  # seconds for which an event that cannot be started holds the later ones of its group without another attempt
@@ -373,7 +374,7 @@ class Run:
     def __init__(self, event, context):
         self.event, self.context, self.server = event, context, None
         self.bucket = Bucket(os.environ["ARTIFACT_BUCKET"], os.environ["BUCKET_PREFIX"])
-        self.told = []
+        self.told, self.served = [], False
 
     def jenkins(self):
         """Jenkins, once it is needed."""
@@ -401,16 +402,12 @@ class Run:
                 self.bucket.remove(event.hold)
             return "its jobs were started before"
         self.bucket.write(event.key, event.document(), IfNoneMatch="*")
-        served = False
         try:
-            while waiting := self.bucket.list(f"events/{event.group}/"):
-                for name in waiting:
-                    self.work_off(f"events/{event.group}/{name}", route)
-                    served = served or name == event.name
+            self.work_all_off(route)
             self.bucket.remove(event.hold)
         except TriggerError as error:
             # What comes after this event in its group comes again with messages of its own.
-            if not served:
+            if not self.served:
                 raise
             self.told.append({"later": str(error)})
         self.clean()
@@ -434,23 +431,46 @@ class Run:
         claims = self.bucket.list(event.claims)
         return all(f"{name}.started" in claims for name in jobs)
 
-    def work_off(self, key, route):
-        """Starts the jobs of an event that was written down, and takes it off the list."""
+    def work_all_off(self, route):
+        """Starts what waits in the group, in its order. A job that failed for one event is left alone for the later ones; the
+        other jobs go on."""
+        folder, mine = f"events/{self.event.group}/", self.event.name
+        seen, failed, errors = set(), {}, {}
+        while waiting := [name for name in self.bucket.list(folder) if name not in seen]:
+            for name in waiting:
+                seen.add(name)
+                if error := self.work_off(folder + name, route, failed):
+                    errors[name] = error
+                self.served = self.served or (name == mine and not error)
+                if len(failed) == len(route.jobs):
+                    raise errors.get(mine, error)
+        if errors:
+            raise errors.get(mine) or list(errors.values())[0]
+
+    def work_off(self, key, route, failed):
+        """Starts the jobs of an event that was written down, and takes it off the list; gives why not all were started."""
         if self.context.get_remaining_time_in_millis() < ENOUGH * 1000:
             raise Unavailable(f"there is no time left for more events of {self.event.group}: {WAITS}")
         found = self.bucket.read(key)
         # Another run has just finished it otherwise.
         if found is not None:
             event = Event(found)
-            if event.status in route.statuses and not self.outlived(event.name):
-                self.start(event, route)
+            # One whose message has died waits for a person, who sends it again or does not.
+            is_due = event.name == self.event.name or not self.outlived(event.name, ALIVE)
+            if is_due and event.status in route.statuses and (error := self.start(event, route, failed)):
+                return error
         self.bucket.remove(key)
+        return None
 
-    def start(self, event, route):
-        """Starts each job of an event that was not started yet. Where one fails, the others are started all the same."""
-        claims, failed = self.bucket.list(event.claims), []
+    def start(self, event, route, failed):
+        """Starts each job of an event that was not started yet and has not failed for an earlier one. Where one fails, the
+        others are started all the same; gives why."""
+        claims, errors = self.bucket.list(event.claims), []
         for name, job in route.jobs.items():
             if f"{name}.started" in claims:
+                continue
+            if name in failed:
+                errors.append(failed[name])
                 continue
             try:
                 tag = self.claim(event, name, job, claims)
@@ -458,12 +478,14 @@ class Run:
                 self.bucket.write(f"{event.claims}{name}.started", {"job": job, "queueItem": item}, IfNoneMatch="*")
                 self.told.append({"event": event.id, "job": job, "started": item is not None, "queueItem": item})
             except TriggerError as error:
-                failed.append(error)
-        if failed:
-            kind = Unavailable if any(isinstance(error, Unavailable) for error in failed) else Refused
-            error = kind("; ".join(dict.fromkeys(str(error) for error in failed)))
-            error.slowly = any(error.slowly for error in failed)
-            raise error
+                failed[name] = error
+                errors.append(error)
+        if not errors:
+            return None
+        kind = Unavailable if any(isinstance(error, Unavailable) for error in errors) else Refused
+        error = kind("; ".join(dict.fromkeys(str(error) for error in errors)))
+        error.slowly = any(error.slowly for error in errors)
+        return error
 
     def attempt(self, event, route, name, tag, taken_over):
         """The queue item of a job that this run has claimed; None where it was started before, or an equal item waits."""
@@ -509,9 +531,9 @@ class Run:
             raise Unavailable(f"{job} is being started for event {event.id} by somebody else, or was until just now: {WAITS}")
         return tag
 
-    def outlived(self, name):
-        """Whether something named after an event is older than what is kept."""
-        oldest = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(self.bucket.now - KEPT))
+    def outlived(self, name, kept=KEPT):
+        """Whether something named after an event is older than what is kept, or than so many seconds."""
+        oldest = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(self.bucket.now - kept))
         return name < oldest
 
     def clean(self):
@@ -542,32 +564,36 @@ def come_sooner(record, error, context):
     return None
 
 
+def serve(record, context, outcome):
+    """Serves a message, and writes into the outcome what becomes of it."""
+    try:
+        found = json.loads(record["body"])
+    except ValueError:
+        raise Refused("the message holds no event: it is no JSON") from None
+    detail = found.get("detail") if isinstance(found, dict) else None
+    if isinstance(detail, dict) and detail.get("ModelPackageGroupName") is None:
+        # A package without versions is of no group, so of none with a route.
+        outcome |= {"event": found.get("id"), "group": None, "package": detail.get("ModelPackageArn")}
+        outcome |= {"outcome": "no job waits for it", "jobs": []}
+        return
+    one = Event(found)
+    run = Run(one, context)
+    outcome |= {"event": one.id, "group": one.group, "package": one.package, "jobs": run.told}
+    outcome["outcome"] = run.serve()
+
+
 def handler(event, context):
-    """Serves the messages of a batch, which has one."""
-    outcomes = []
+    """Serves the messages of a batch, which has one; says which of them come again. After a run that fails as a whole Lambda
+    takes fewer messages at once, of all groups ("Handling errors for an SQS event source in Lambda")."""
+    failures = []
     for record in event["Records"]:
+        outcome = {}
         try:
-            found = json.loads(record["body"])
-        except ValueError:
-            raise Refused("the message holds no event: it is no JSON") from None
-        detail = found.get("detail") if isinstance(found, dict) else None
-        if isinstance(detail, dict) and detail.get("ModelPackageGroupName") is None:
-            # A package without versions is of no group, so of none with a route.
-            outcome = {"event": found.get("id"), "group": None, "package": detail.get("ModelPackageArn")}
-            outcomes.append(outcome | {"outcome": "no job waits for it", "jobs": []})
-            print(json.dumps(outcomes[-1]))
-            continue
-        one = Event(found)
-        run = Run(one, context)
-        outcome = {"event": one.id, "group": one.group, "package": one.package}
-        try:
-            outcome["outcome"] = run.serve()
+            serve(record, context, outcome)
         except TriggerError as error:
-            outcome["outcome"] = str(error)
+            outcome |= {"outcome": str(error), "failed": type(error).__name__}
             if silent := come_sooner(record, error, context):
                 outcome["notSooner"] = silent
-            raise
-        finally:
-            print(json.dumps(outcome | {"jobs": run.told}))
-        outcomes.append(outcome | {"jobs": run.told})
-    return outcomes
+            failures.append({"itemIdentifier": record["messageId"]})
+        print(json.dumps(outcome))
+    return {"batchItemFailures": failures}

@@ -1,10 +1,11 @@
 """Runs a deployed Lambda function for tests whose clock stands still: every request that it makes, to AWS or to Jenkins, is
 handed over on standard output, and answered on standard input. The function's code and boto3 are the real ones.
 
-One line of JSON each way. In: a job, or the answer to the last request. Out: a request, or how the job ended.
+One line of JSON each way. In: a job, or the answer to the last request. Out: a request, or how the job ended and what it printed.
 """
 
 import base64
+import contextlib
 import email.message
 import io
 import json
@@ -20,7 +21,7 @@ import botocore.awsrequest
 import botocore.httpsession
 
 WIRE = os.fdopen(os.dup(1), "w")
-# What the function prints is its log.
+# What is printed beside the function's log is for whoever looks on.
 sys.stdout = sys.stderr
 MODULES = {}
 
@@ -95,10 +96,13 @@ def main():
     for line in sys.stdin:
         job = json.loads(line)
         os.environ.update(job["environment"])
+        log = io.StringIO()
         try:
-            tell({"result": handler(job["archive"])(job["event"], Context(job))})
+            with contextlib.redirect_stdout(log):
+                ended = {"result": handler(job["archive"])(job["event"], Context(job))}
         except Exception as error:
-            tell({"error": {"errorType": type(error).__name__, "errorMessage": str(error)}})
+            ended = {"error": {"errorType": type(error).__name__, "errorMessage": str(error)}}
+        tell(ended | {"log": [json.loads(line) for line in log.getvalue().splitlines()]})
 
 
 main()

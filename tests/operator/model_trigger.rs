@@ -223,8 +223,8 @@ async fn a_jenkins_that_is_away_for_a_day_loses_nothing_and_the_order_is_kept() 
     }
     assert_eq!(scene.messages("WaitingEvents"), 3);
     // That a model is registered, and not approved yet, is an event too.
-    let runs = scene.function.runs.iter().filter(|run| run["result"][0]["outcome"] != "no job waits for it");
-    let errors: BTreeSet<String> = runs.map(|run| run["error"]["errorType"].to_string()).collect();
+    let runs = scene.function.runs.iter().filter(|run| run["log"][0]["outcome"] != "no job waits for it");
+    let errors: BTreeSet<String> = runs.map(|run| run["log"][0]["failed"].to_string()).collect();
     assert_eq!(errors, BTreeSet::from(["\"Unavailable\"".to_owned()]));
     scene.harness.sandbox.clear_faults();
     scene.pass(Duration::from_mins(31)).await;
@@ -298,7 +298,7 @@ async fn a_group_without_a_route_starts_nothing_and_nor_does_one_whose_project_i
     event["detail"]["ModelPackageGroupName"] = json!("of-nobody");
     scene.publish(&event);
     scene.pass(Duration::from_mins(1)).await;
-    let outcome = &scene.function.runs.last().unwrap()["result"][0]["outcome"];
+    let outcome = &scene.function.runs.last().unwrap()["log"][0]["outcome"];
     assert_eq!((outcome, scene.posts()), (&json!("no job waits for it"), 1));
     assert_eq!(scene.messages("WaitingEvents"), 0);
 
@@ -325,7 +325,7 @@ async fn a_package_of_no_group_does_not_reach_the_queue_and_costs_nothing_where_
     event["detail"]["ModelPackageGroupName"] = Value::Null;
     scene.publish(&event);
     scene.pass(Duration::from_mins(1)).await;
-    let outcome = &scene.function.runs.last().unwrap()["result"][0]["outcome"];
+    let outcome = &scene.function.runs.last().unwrap()["log"][0]["outcome"];
     assert_eq!((outcome, scene.function.requests.len()), (&json!("no job waits for it"), asked));
     assert_eq!((scene.messages("WaitingEvents"), scene.messages("FailedEvents")), (0, 0));
     scene.end().await;
