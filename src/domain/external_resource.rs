@@ -58,9 +58,10 @@ impl ResourceKind {
         }
     }
 
-    /// Whether lists show how it stands ([`Actuator::glance`]), so that one glance for many is cheap.
+    /// Whether one cheap call shows how it stands ([`Actuator::glance`]): a list that serves many, or one for all projects of
+    /// a platform.
     pub fn is_listed(self) -> bool {
-        matches!(self, Self::SagemakerProject | Self::JenkinsJobs)
+        matches!(self, Self::SagemakerProject | Self::JenkinsJobs | Self::ModelTrigger | Self::ModelRoute)
     }
 
     /// As labels and spans have it.

@@ -62,9 +62,7 @@ async fn calls<const N: usize>(harness: &Harness, operations: [&str; N]) -> [usi
 
 /// SageMaker, as a person of the account calls it.
 fn sagemaker(harness: &Harness) -> aws_sdk_sagemaker::Client {
-    let keys = SharedCredentialsProvider::new(aws_sdk_sagemaker::config::Credentials::for_tests());
-    let config = aws::config(&harness.sandbox, harness.clock).into_builder().credentials_provider(keys);
-    aws_sdk_sagemaker::Client::new(&config.region(aws_config::Region::new(REGION)).build())
+    aws_sdk_sagemaker::Client::new(&person(harness))
 }
 
 fn tags_of(harness: &Harness, arn: &str) -> std::collections::BTreeMap<String, String> {
@@ -159,6 +157,50 @@ async fn a_job_is_back_within_ten_minutes_though_something_else_of_its_project_i
         harness.until("the job is back", SHALLOW, |harness| jobs(harness) == 3).await;
         sleep(Duration::from_secs(37 * 60 + 13)).await;
     }
+}
+
+/// The configuration of a client with which a person of the account works.
+fn person(harness: &Harness) -> aws_config::SdkConfig {
+    let keys = SharedCredentialsProvider::new(aws_sdk_sagemaker::config::Credentials::for_tests());
+    let config = aws::config(&harness.sandbox, harness.clock).into_builder().credentials_provider(keys);
+    config.region(aws_config::Region::new(REGION)).build()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_route_that_somebody_deletes_is_back_within_ten_minutes() {
+    let harness = idle_without(&[]).await;
+    let s3 = aws_sdk_s3::Client::new(&person(&harness));
+    let platform = harness.kubernetes.object("mlopsplatforms", "", "main").unwrap();
+    let bucket = platform["status"]["artifacts"]["bucket"].as_str().unwrap().to_owned();
+    let group = status(&harness, "p1")["project"]["modelPackageGroup"].as_str().unwrap().to_owned();
+    let written = |journal: Vec<mlops_sandbox::Entry>| {
+        journal
+            .iter()
+            .any(|entry| entry.operation == "PutObject" && entry.uri.contains(&format!("/routes/{group}.json")))
+    };
+    for _ in 0..3 {
+        let listed = s3.list_objects_v2().bucket(&bucket).send().await.unwrap();
+        let keys = listed.contents().iter().filter_map(|object| object.key());
+        let key = keys.into_iter().find(|key| key.ends_with(&format!("/routes/{group}.json"))).unwrap().to_owned();
+        let from = harness.sandbox.requests();
+        s3.delete_object().bucket(&bucket).key(&key).send().await.unwrap();
+        harness.until("it is back", SHALLOW, |harness| written(harness.sandbox.journal_after(from))).await;
+        sleep(Duration::from_secs(37 * 60 + 13)).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_trigger_that_somebody_deletes_is_made_again_from_within_ten_minutes_on() {
+    let harness = idle_without(&[]).await;
+    let cloudformation = aws_sdk_cloudformation::Client::new(&person(&harness));
+    let stacks = cloudformation.describe_stacks().send().await.unwrap();
+    let names = stacks.stacks().iter().filter_map(|stack| stack.stack_name());
+    let name = names.into_iter().find(|name| name.ends_with("-model-trigger")).unwrap().to_owned();
+    let from = harness.sandbox.requests();
+    cloudformation.delete_stack().stack_name(&name).send().await.unwrap();
+    let made =
+        |harness: &Harness| harness.sandbox.journal_after(from).iter().any(|entry| entry.operation == "CreateStack");
+    harness.until("it is made again", SHALLOW, made).await;
 }
 
 #[tokio::test(start_paused = true)]

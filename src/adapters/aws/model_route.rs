@@ -17,7 +17,7 @@ use crate::adapters::aws::clients::Aws;
 use crate::adapters::sharing::{Answers, may_share};
 use crate::crd::identifiers::Sha256;
 use crate::crd::status::Reason;
-use crate::domain::external_resource::{Actuator, Attempts, RecordedIds};
+use crate::domain::external_resource::{Actuator, Attempts, Depth, Glance, RecordedIds, digest_of};
 use crate::domain::fault::{Fault, FaultKind};
 use crate::domain::identity::Identity;
 use crate::domain::recent::Recent;
@@ -79,15 +79,7 @@ impl ModelRouteActuator {
 
     /// What may be routes of the project; none where there is no such bucket of the account.
     async fn listed(&self, id: &Identity) -> Result<Vec<(String, Version)>, Fault> {
-        let bucket = Bucket::of(id);
-        let mut listing = None;
-        if may_share() {
-            let prefix = all_routes(id);
-            let question = (bucket.name.to_owned(), prefix.clone());
-            let shared = self.routes.listings.get(question, Box::pin(self.list(id, &prefix, REMEMBERED))).await?;
-            // One that is not complete says nothing of what it lacks.
-            listing = Some(shared).filter(|shared| shared.len() < REMEMBERED);
-        }
+        let listing = if may_share() { self.all_listed(id).await? } else { None };
         let listing = match listing {
             Some(listing) => listing,
             None => Box::pin(self.list(id, &folder(id), MOST)).await?,
@@ -95,6 +87,15 @@ impl ModelRouteActuator {
         let own = listing.range(folder(id)..).take_while(|(key, _)| key.starts_with(&folder(id)));
         let own = own.filter(|(key, _)| group_of(id, key).is_some()).take(MOST);
         Ok(own.map(|(key, version)| (key.clone(), version.clone())).collect())
+    }
+
+    /// All routes of the bucket, as one list shows them to all; `None`: there are more than it shows.
+    async fn all_listed(&self, id: &Identity) -> Result<Option<Listing>, Fault> {
+        let prefix = all_routes(id);
+        let question = (Bucket::of(id).name.to_owned(), prefix.clone());
+        let shared = self.routes.listings.get(question, Box::pin(self.list(id, &prefix, REMEMBERED))).await?;
+        // One that is not complete says nothing of what it lacks.
+        Ok(Some(shared).filter(|shared| shared.len() < REMEMBERED))
     }
 
     /// All objects whose keys begin so, a page beyond `most` at most.
@@ -224,6 +225,16 @@ impl Actuator<ModelRoute> for ModelRouteActuator {
             objects.extend(self.object(id, key, version).await?);
         }
         Ok(Observed { objects })
+    }
+
+    async fn glance(&self, id: &Identity, desired: &Desired, depth: Depth) -> Result<Option<Glance>, Fault> {
+        // An observation takes what the list shows unchanged from it anyway.
+        if depth == Depth::Whole {
+            return Ok(None);
+        }
+        let Some(listing) = self.all_listed(id).await? else { return Ok(None) };
+        let well = listing.contains_key(&desired.key);
+        Ok(Some(Glance { standing: digest_of(&well), well, whole: None }))
     }
 
     async fn act(&self, id: &Identity, action: &Action) -> Result<RecordedIds, Fault> {

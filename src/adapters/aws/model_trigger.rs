@@ -15,12 +15,12 @@ use crate::adapters::aws::clients::Aws;
 use crate::adapters::aws::errors::fault;
 use crate::adapters::aws::stack_events::{self, FirstFailure, timestamp};
 use crate::crd::status::Reason;
-use crate::domain::external_resource::{Actuator, Attempts, RecordedIds};
+use crate::domain::external_resource::{Actuator, Attempts, Depth, Glance, RecordedIds, digest_of};
 use crate::domain::fault::{Fault, FaultKind};
 use crate::domain::identity::Identity;
 use crate::resources::model_trigger::queues::{DEAD, Queues, WAITING};
 use crate::resources::model_trigger::{
-    Action, Failure, ModelTrigger, Observed, RESOURCE, Request, SECRET_PARAMETER, Stack, template,
+    Action, Desired, Failure, ModelTrigger, Observed, RESOURCE, Request, SECRET_PARAMETER, Stack, template,
 };
 
 /// The actuator of the model trigger.
@@ -76,6 +76,16 @@ impl ModelTriggerActuator {
         })
     }
 
+    /// The stack of that name; one that was deleted is none.
+    async fn described(&self, name: &str) -> Result<Option<Described>, Fault> {
+        let described = match self.client.describe_stacks().stack_name(name).send().await {
+            Ok(reply) => reply.stacks.unwrap_or_default().into_iter().next(),
+            Err(error) if said(&error, "does not exist") => None,
+            Err(error) => return Err(fault(&format!("describe stack \"{name}\""), &error)),
+        };
+        Ok(described.filter(|stack| status(stack) != "DELETE_COMPLETE"))
+    }
+
     /// Whether messages are in a queue, seen or hidden.
     async fn holds(&self, url: &str) -> Result<bool, Fault> {
         let numbers = [
@@ -90,30 +100,34 @@ impl ModelTriggerActuator {
     }
 }
 
+/// Whether a stack of that status is there and nothing is done to it.
+fn rests(status: &str) -> bool {
+    matches!(status, "CREATE_COMPLETE" | "UPDATE_COMPLETE" | "IMPORT_COMPLETE" | "UPDATE_ROLLBACK_COMPLETE")
+}
+
 impl Actuator<ModelTrigger> for ModelTriggerActuator {
     async fn observe(&self, id: &Identity, tried: &Attempts) -> Result<Observed, Fault> {
         let name = id.trigger_stack_name();
-        let described = match self.client.describe_stacks().stack_name(&name).send().await {
-            Ok(reply) => reply.stacks.unwrap_or_default().into_iter().next(),
-            Err(error) if said(&error, "does not exist") => None,
-            Err(error) => return Err(fault(&format!("describe stack \"{name}\""), &error)),
-        };
-        let Some(described) = described.filter(|stack| status(stack) != "DELETE_COMPLETE") else {
-            return Ok(Observed::default());
-        };
+        let Some(described) = self.described(&name).await? else { return Ok(Observed::default()) };
         let failure = match status(&described) {
             failed if failed.contains("FAILED") || failed.contains("ROLLBACK") => {
                 self.failure(described.stack_id().unwrap_or(&name)).await?
             }
             _ => None,
         };
-        let queues = match status(&described) {
-            "CREATE_COMPLETE" | "UPDATE_COMPLETE" | "IMPORT_COMPLETE" | "UPDATE_ROLLBACK_COMPLETE" => {
-                self.queues(&described, tried).await
-            }
-            _ => None,
-        };
+        let queues = if rests(status(&described)) { self.queues(&described, tried).await } else { None };
         Ok(Observed { stack: Some(observed(described, failure)), queues })
+    }
+
+    async fn glance(&self, id: &Identity, _: &Desired, depth: Depth) -> Result<Option<Glance>, Fault> {
+        // No list shows what the stack was made with.
+        if depth == Depth::Whole {
+            return Ok(None);
+        }
+        let stack = self.described(&id.trigger_stack_name()).await?;
+        let standing = stack.as_ref().map(|stack| status(stack).to_owned());
+        let well = standing.as_deref().is_some_and(rests);
+        Ok(Some(Glance { standing: digest_of(&standing), well, whole: None }))
     }
 
     async fn act(&self, id: &Identity, action: &Action) -> Result<RecordedIds, Fault> {
