@@ -18,13 +18,14 @@ use crate::controller::object::{self, Key, Kind};
 use crate::controller::scheduler::Places;
 use crate::controller::seats::Seats;
 use crate::controller::stored::Stored;
+use crate::crd::identifiers::Sha256;
 use crate::crd::mlops_platform::AllowedNamespaces;
 use crate::crd::platform::{ConfigMapRef, FolderPolicy};
 use crate::crd::project::DataPolicy;
 use crate::domain::grants::matches;
 use crate::domain::validate::SharedPlatform;
 use crate::resources::artifact_bucket::ReadyBucket;
-use crate::resources::catalog::ProvisioningTarget;
+use crate::resources::catalog::{ProvisioningTarget, version_name};
 
 /// What is known of a platform.
 #[derive(Clone)]
@@ -139,7 +140,13 @@ impl Platforms {
     pub fn find(&self, name: &str) -> Found {
         let Some(platform) = self.watched.platform(name) else { return Found::Unknown };
         let Some(platform) = platform else { return Found::Absent };
+        let goes = platform.metadata.deletion_timestamp.is_some();
         match self.state(name) {
+            // Its own reconcile has not told that yet, and may be at it: nothing is begun on it any more.
+            Some(state) if goes && state.standing != Standing::Deleting => {
+                let state = PlatformState { standing: Standing::Deleting, ..PlatformState::clone(&state) };
+                Found::Known(Arc::new(state))
+            }
             Some(state) => Found::Known(state),
             // Nothing more will be told of it.
             None if object::is_let_go(&platform.metadata) => {
@@ -163,8 +170,11 @@ impl Platforms {
             && before.generation == state.generation
             && let Some(known) = &before.parts
         {
-            // One reconcile that could not see something says nothing against it.
-            parts.target = parts.target.take().or_else(|| known.target.clone());
+            // One reconcile that could not see something says nothing against it. A version of another template does: what
+            // is given to a project is judged by the present one.
+            let version = version_name(&Sha256::of(parts.shared.platform.catalog.template.text.as_bytes()));
+            let same = known.target.as_ref().filter(|target| target.artifact_name == version);
+            parts.target = parts.target.take().or_else(|| same.cloned());
             parts.bucket = parts.bucket.take().or_else(|| known.bucket.clone());
             parts.jenkins_usable = parts.jenkins_usable.or(known.jenkins_usable);
         }
@@ -312,9 +322,21 @@ impl Platforms {
         self.seats.take(&self.watched.projects, project, platform, most)
     }
 
-    /// A project that has not begun was refused, stands on no platform, or is gone: it needs no seat.
+    /// A project stands on no platform, or is gone: it needs no seat.
     pub fn unseat(&self, project: &Key) {
         self.seats.give_up(project);
+    }
+
+    /// A project that has not begun was refused: it is in nobody's way any more.
+    pub fn refuse(&self, project: &Key) {
+        if self.seats.refuse(project) {
+            self.wake(|other| {
+                other.metadata.namespace.as_ref() == Some(&project.namespace)
+                    && other.names_a_platform()
+                    && !object::is_finalized(&other.metadata)
+                    && other.key() != *project
+            });
+        }
     }
 
     /// The projects that name a platform or say that they were made on it, as they are watched.

@@ -1,9 +1,9 @@
 //! Which projects have a seat on a platform that takes so many of one namespace. What has begun has one, as its finalizer
 //! shows. What is found valid takes one at that moment, before the watch shows its finalizer, so that two that are judged at
 //! once do not both take the last. It is not remembered over a restart: then what has begun has a seat, and of the others
-//! the oldest comes first.
+//! the oldest comes first, unless it is refused for another reason.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
@@ -16,8 +16,15 @@ use crate::controller::stored::Stored;
 /// See the module.
 #[derive(Default)]
 pub struct Seats {
-    /// The platform on which a project has taken one.
-    taken: Mutex<BTreeMap<Key, String>>,
+    judged: Mutex<Judged>,
+}
+
+#[derive(Default)]
+struct Judged {
+    /// The platform on which a project has taken a seat.
+    taken: BTreeMap<Key, String>,
+    /// Projects that were refused for another reason: they come before nobody.
+    refused: BTreeSet<Key>,
 }
 
 impl Seats {
@@ -26,7 +33,9 @@ impl Seats {
     pub fn take(&self, projects: &Store<Stored>, project: &DynamicObject, platform: &str, most: usize) -> bool {
         let (key, mine) = (Key::of(project), age(&project.metadata));
         // Held until the end: who is judged at the same time sees what comes of this.
-        let mut taken = self.taken();
+        let mut judged = self.judged();
+        let Judged { taken, refused } = &mut *judged;
+        refused.remove(&key);
         let has_taken = |key: &Key| taken.get(key).is_some_and(|on| on == platform);
         let has = object::is_finalized(&project.metadata) || has_taken(&key);
         let comes_before = |other: &Stored| {
@@ -37,7 +46,7 @@ impl Seats {
             {
                 return false;
             }
-            let is_older = age(&other.metadata) < mine;
+            let is_older = age(&other.metadata) < mine && !refused.contains(&other.key());
             let sits = has_taken(&other.key());
             object::is_finalized(&other.metadata) || if has { sits && is_older } else { sits || is_older }
         };
@@ -52,11 +61,20 @@ impl Seats {
 
     /// A project needs the seat no more that it has taken.
     pub fn give_up(&self, project: &Key) {
-        self.taken().remove(project);
+        let mut judged = self.judged();
+        judged.taken.remove(project);
+        judged.refused.remove(project);
     }
 
-    fn taken(&self) -> MutexGuard<'_, BTreeMap<Key, String>> {
-        self.taken.lock().unwrap_or_else(PoisonError::into_inner)
+    /// The same of one that was refused for another reason than that there is no seat; whether that is new.
+    pub fn refuse(&self, project: &Key) -> bool {
+        let mut judged = self.judged();
+        judged.taken.remove(project);
+        judged.refused.insert(project.clone())
+    }
+
+    fn judged(&self) -> MutexGuard<'_, Judged> {
+        self.judged.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -138,6 +156,19 @@ mod tests {
         seats.give_up(&Key::of(&younger));
         assert!(!seats.take(&writer.as_reader(), &younger, "main", 1), "without one, the older comes first");
         assert!(seats.take(&writer.as_reader(), &older, "main", 1));
+    }
+
+    #[test]
+    fn an_older_one_that_is_refused_for_another_reason_takes_no_seat() {
+        let (older, younger) = (project("ml-team", "a", 4), project("ml-team", "b", 5));
+        let (seats, writer) = (Seats::default(), watched(&[older.clone(), younger.clone()]));
+        assert!(!seats.take(&writer.as_reader(), &younger, "main", 1));
+        assert!(seats.refuse(&Key::of(&older)), "that is news to those that come after it");
+        assert!(!seats.refuse(&Key::of(&older)));
+        assert!(seats.take(&writer.as_reader(), &younger, "main", 1));
+        assert!(!seats.take(&writer.as_reader(), &older, "main", 1), "it was corrected too late");
+        seats.give_up(&Key::of(&younger));
+        assert!(!seats.take(&writer.as_reader(), &younger, "main", 1), "and is in its place again");
     }
 
     #[test]

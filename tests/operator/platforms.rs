@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use mlops_sandbox::Settings;
+use mlops_sandbox::{Fault, Settings, What};
 use serde_json::{Value, json};
 
 use crate::harness::operator::{ACCOUNT, Harness, NAMESPACE, REGION};
@@ -594,6 +594,68 @@ async fn a_platform_that_is_deleted_in_use_goes_on_for_its_projects_through_a_re
     harness.until("gone, whoever else names it", LONG, gone).await;
 }
 
+/// How often something was called since then.
+fn called(harness: &Harness, since: usize, operation: &str) -> usize {
+    harness.sandbox.journal_after(since).iter().filter(|entry| entry.operation == operation).count()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_platform_that_is_being_deleted_takes_no_project_from_the_first_moment_on() {
+    let harness = with_platform(|_| {}).await;
+    harness.until("the platform Ready", LONG, |harness| platform_says(harness, READY)).await;
+    let slow = What::Delay { millis: 20_000 };
+    harness.sandbox.fault(Fault::on("sts", "*").before(slow.clone()));
+    harness.sandbox.fault(Fault::on("servicecatalog", "*").before(slow));
+    let from = harness.sandbox.requests();
+    harness.kubernetes.delete("mlopsplatforms", "", "main").unwrap();
+    harness.until("its deletion has begun", LONG, |harness| harness.sandbox.requests() > from).await;
+    create(&harness, Harness::project_on_platform("late"));
+    tokio::time::sleep(Duration::from_mins(1)).await;
+    assert_eq!(called(&harness, from, "CreateProject"), 0);
+    harness.sandbox.clear_faults();
+    let gone = |harness: &Harness| harness.kubernetes.object("mlopsplatforms", "", "main").is_none();
+    harness.until("the platform gone", Duration::from_mins(30), gone).await;
+    assert!(
+        project_says(&harness, "late", "Ready=False/PlatformNotFound"),
+        "{:?}",
+        harness.conditions_of("mlopsprojects", NAMESPACE, "late")
+    );
+}
+
+/// The parameters of the present template must not meet the version of the one before, which may show what is secret.
+#[tokio::test(start_paused = true)]
+async fn a_changed_template_is_never_combined_with_the_version_of_the_one_before() {
+    let text = mlops_operator::templates::project_template("jenkins-git-v1").unwrap();
+    let config_map = |text: &str| json!({"metadata": {"name": "project-template"}, "data": {"template.yaml": text}});
+    let harness = with_platform(|platform| {
+        let template = json!({"configMapRef": {"name": "project-template", "key": "template.yaml"}});
+        platform["spec"]["catalog"]["template"] = template;
+    })
+    .await;
+    harness.kubernetes.create("configmaps", "mlops-operator", config_map(text)).unwrap();
+    harness.until("the platform Ready", LONG, |harness| platform_says(harness, READY)).await;
+    harness.sandbox.fault(Fault::on("servicecatalog", "CreateProvisioningArtifact").before(What::refuse(
+        500,
+        "InternalFailure",
+        "no",
+    )));
+    let from = harness.sandbox.requests();
+    let declared = "\nParameters:\n  Added:\n    Type: String\n    Default: none\n    NoEcho: true\n";
+    let changed = text.replacen("\nParameters:\n", declared, 1);
+    harness
+        .kubernetes
+        .merge("configmaps", "mlops-operator", "project-template", false, &json!({"data": {"template.yaml": changed}}))
+        .unwrap();
+    harness
+        .until("the new version is tried", LONG, |harness| called(harness, from, "CreateProvisioningArtifact") > 0)
+        .await;
+    create(&harness, Harness::project_on_platform("fares"));
+    tokio::time::sleep(Duration::from_mins(10)).await;
+    assert_eq!(called(&harness, from, "CreateProject"), 0);
+    harness.sandbox.clear_faults();
+    harness.until("the project Ready", Duration::from_mins(15), |harness| project_says(harness, "fares", READY)).await;
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_project_that_waits_for_somebody_elses_finalizer_wakes_nobody() {
     let harness = with_project().await;
@@ -609,7 +671,7 @@ async fn a_project_that_waits_for_somebody_elses_finalizer_wakes_nobody() {
         .metrics
         .text()
         .lines()
-        .filter(|line| line.contains("reconcile_total"))
+        .filter(|line| line.contains("reconcile_total") && line.contains("kind=\"project\""))
         .map(str::to_owned)
         .collect::<Vec<_>>();
     tokio::time::sleep(Duration::from_mins(5)).await;
@@ -617,7 +679,7 @@ async fn a_project_that_waits_for_somebody_elses_finalizer_wakes_nobody() {
         .metrics
         .text()
         .lines()
-        .filter(|line| line.contains("reconcile_total"))
+        .filter(|line| line.contains("reconcile_total") && line.contains("kind=\"project\""))
         .map(str::to_owned)
         .collect::<Vec<_>>();
     assert_eq!(asked, later, "it is reconciled again and again");

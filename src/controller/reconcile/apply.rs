@@ -31,7 +31,11 @@ pub(super) async fn apply(subject: &Subject<'_>) -> Result<Option<Reconciled>, A
         Err(problem) => {
             let Subject { object, key, context, .. } = subject;
             if !object::is_finalized(&object.metadata) {
-                context.platforms.unseat(key);
+                // Who comes too late for a seat waits for one.
+                match problem.reason {
+                    Reason::TooManyProjects => context.platforms.unseat(key),
+                    _ => context.platforms.refuse(key),
+                }
             }
             Ok(Some(Reconciled::refused(problem)))
         }

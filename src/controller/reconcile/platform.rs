@@ -80,10 +80,14 @@ pub(super) async fn apply(subject: &Subject<'_>) -> Result<Reconciled, ApiError>
     let scope = subject.scope();
     let made = graph::apply_platform(&scope, &platform, &remote).await;
     let PlatformMade { summary, target, bucket, jenkins_usable } = made;
+    // In another account nothing of the platform's can be there, nor of its projects'.
+    let wrong =
+        |outcome: &Outcome| matches!(outcome, Outcome::Stuck(problem) if problem.reason == Reason::WrongAccount);
+    let is_elsewhere = summary.outcomes().iter().any(|(_, outcome)| wrong(outcome));
     let shared = SharedPlatform { name: key.name.clone(), spec: Arc::new(spec), platform: platform.clone() };
     let parts = PlatformParts { shared, access, own_template, target, bucket, jenkins_usable };
     let reconciled = Reconciled::observed(Phase::Apply, summary, scope.take_applied());
-    Ok(Reconciled { parts: Some(parts), ..reconciled })
+    Ok(Reconciled { parts: Some(parts).filter(|_| !is_elsewhere), ..reconciled })
 }
 
 /// Tells the projects of a platform that was not Ready when the operator started how it stood then, so that they can say for

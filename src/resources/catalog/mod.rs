@@ -34,7 +34,7 @@ pub use launch_path::LaunchPath;
 use partial_decision::{PartialDecision, long_enough};
 pub use portfolio::{ObservedPortfolio, Portfolio};
 pub use product::{ObservedProduct, Product};
-pub use provisioning_artifact::{ObservedVersion, Version};
+pub use provisioning_artifact::{ObservedVersion, Version, version_name};
 
 /// For how long reads and lists of Service Catalog may lag behind writes. What is absent for longer does not exist.
 pub const LAG: Duration = Duration::from_secs(15);

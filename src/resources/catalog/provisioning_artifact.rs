@@ -23,10 +23,15 @@ pub struct Version {
     pub url: String,
 }
 
+/// What the version of a template of that SHA-256 is called: `v-` and its first twelve digits.
+pub fn version_name(sha256: &Sha256) -> String {
+    format!("v-{}", sha256.chars().take(12).collect::<String>())
+}
+
 impl Version {
-    /// `v-` and the first twelve digits of the template's SHA-256.
+    /// See [`version_name`].
     pub fn name(&self) -> String {
-        format!("v-{}", self.sha256.chars().take(12).collect::<String>())
+        version_name(&self.sha256)
     }
 
     /// With the full SHA-256.
