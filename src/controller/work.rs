@@ -26,6 +26,13 @@ const IDLE: Duration = Duration::from_hours(1);
 /// How long an object is left alone whose reconcile broke down: a fault of the program, which comes again.
 const BROKEN: Duration = Duration::from_mins(10);
 
+/// How often an object may be changed within that time and be taken as one that a user waits for. Making one and settling it
+/// changes it three times.
+const TOUCHES: u32 = 10;
+const TOUCHED_WITHIN: Duration = Duration::from_mins(1);
+/// Beyond so many objects, those that were changed longer ago are forgotten.
+const REMEMBERED: usize = 1000;
+
 /// What a watch tells of the objects of a kind.
 pub(super) enum Seen {
     /// It was there when the operator began to watch, or has come while it did not.
@@ -49,6 +56,7 @@ pub(super) struct Work {
     running: HashMap<Id, (Key, Arc<OnceLock<Reconcile>>)>,
     /// Objects that were asked for before all were known.
     early: BTreeSet<Key>,
+    touches: Touches,
     /// Whether all objects are known. Before that, what is counted among them would be wrong.
     is_complete: bool,
 }
@@ -64,6 +72,7 @@ impl Work {
             tasks: JoinSet::new(),
             running: HashMap::new(),
             early: BTreeSet::new(),
+            touches: Touches::default(),
             is_complete: false,
         }
     }
@@ -117,8 +126,9 @@ impl Work {
             }
             Seen::Gone(keys) => keys.iter().for_each(|key| self.scheduler.forget(key)),
             Seen::Changed(key) => {
-                let places = self.places(&key);
-                self.scheduler.ask(key, Lane::User, places, Instant::now());
+                let (now, places) = (Instant::now(), self.places(&key));
+                let lane = if self.touches.are_too_many(&key, now) { Lane::Routine } else { Lane::User };
+                self.scheduler.ask(key, lane, places, now);
             }
             Seen::Found(key) => self.found(key),
         }
@@ -204,10 +214,50 @@ impl Work {
     }
 }
 
+/// How often objects were changed: one that is changed all the time must not go before all others each time.
+#[derive(Default)]
+struct Touches(HashMap<Key, (Instant, u32)>);
+
+impl Touches {
+    /// Notes that an object was changed, and answers whether it was too often.
+    fn are_too_many(&mut self, key: &Key, now: Instant) -> bool {
+        let is_recent = |since: &Instant| now.saturating_duration_since(*since) < TOUCHED_WITHIN;
+        if self.0.len() > REMEMBERED {
+            self.0.retain(|_, (since, _)| is_recent(since));
+        }
+        let (since, count) = self.0.entry(key.clone()).or_insert((now, 0));
+        if !is_recent(since) {
+            (*since, *count) = (now, 0);
+        }
+        *count += 1;
+        *count > TOUCHES
+    }
+}
+
 /// A reconcile that has ended, and how.
 pub(super) type Ended = Result<(Id, Result<Next, ApiError>), JoinError>;
 
 /// Whether nobody waits for it, as far as the object tells.
 fn is_reached(stored: &Stored) -> bool {
     stored.metadata.deletion_timestamp.is_none() && stored.is_ready
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_object_that_is_changed_all_the_time_goes_before_nobody() {
+        let key = |name: &str| Key { namespace: "ml-team".to_owned(), name: name.to_owned() };
+        let (mut touches, begun) = (Touches::default(), Instant::now());
+        let mut touch = |name: &str, second: u64| touches.are_too_many(&key(name), begun + Duration::from_secs(second));
+        let first: Vec<bool> = (0..20).map(|second| touch("busy", second)).collect();
+        assert_eq!(first, [vec![false; 10], vec![true; 10]].concat());
+        assert!(!touch("other", 20), "each object by itself");
+        assert!(!touch("busy", 61), "a minute later it is as any other");
+        for n in 0..5000 {
+            touch(&n.to_string(), 200 + n);
+        }
+        assert!(touches.0.len() <= REMEMBERED + 1, "{}", touches.0.len());
+    }
 }
