@@ -2,7 +2,7 @@
 //! for each Jenkins, shared by all objects. It stands alone since both sides are called by the same rules. It only waits: the
 //! rules are `domain::budget`'s, and what a call is or what its answer means is its caller's business.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -28,7 +28,7 @@ const AGAIN: Duration = Duration::from_secs(5);
 /// How many budgets are kept: nine services for each place that has clients, and as many Jenkins servers. Beyond it the one
 /// that was not used for longest is forgotten, and its rate found anew.
 const BUDGETS: usize = PLACES * 9 + PLACES;
-/// Which part of the reconciles at once may wait long for one account, in each lane: with more of them, one account that is
+/// Which part of the reconciles at once may begin where they have to wait long for one account, in each lane: with more of them, one account that is
 /// throttled would keep the objects of all others waiting.
 const PART: usize = 4;
 /// The account of the operator's own credentials, whose number no call tells.
@@ -44,15 +44,30 @@ tokio::task_local! {
 struct Caller {
     lane: Lane,
     stopping: watch::Receiver<bool>,
-    /// The accounts for which it may wait long, until it ends: what has been read so far is not thrown away half-way.
-    permits: Mutex<BTreeMap<String, OwnedSemaphorePermit>>,
+    begun: Mutex<Begun>,
+}
+
+/// For how long the calls of this reconcile have waited for their turns until now, all together.
+pub fn waited() -> Duration {
+    CALLER.try_with(|caller| caller.begun().waited).unwrap_or_default()
+}
+
+/// For what a reconcile may wait long, until it ends, and how long it did.
+#[derive(Default)]
+struct Begun {
+    /// The accounts that keep one of their places for it.
+    permits: BTreeMap<String, OwnedSemaphorePermit>,
+    /// The services that have answered it: what they said would have to be asked for again.
+    services: HashSet<Place>,
+    /// For how long its calls have waited.
+    waited: Duration,
 }
 
 /// Does `work`, whose calls go in this lane; those that wait give up once the operator is stopping. What is called outside
 /// of it is a routine look.
 pub async fn in_lane<T>(lane: Lane, stopping: watch::Receiver<bool>, work: impl Future<Output = T>) -> T {
     // A reconcile's future is large, and would lie on the stack twice.
-    CALLER.scope(Arc::new(Caller { lane, stopping, permits: Mutex::default() }), Box::pin(work)).await
+    CALLER.scope(Arc::new(Caller { lane, stopping, begun: Mutex::default() }), Box::pin(work)).await
 }
 
 /// Whose calls a budget is for.
@@ -163,18 +178,24 @@ impl Budgets {
         }
         drop(waiting);
         let at = clock.now();
+        if let Some(caller) = &caller {
+            let mut of_caller = caller.begun();
+            of_caller.services.insert(place.clone());
+            of_caller.waited += elapsed(begun, at);
+        }
         budget.meters.waited.inc_by(elapsed(begun, at).as_secs_f64());
         budget.meters.rate.set(budget.bucket().rate());
         Ok(Sent { budget, clock, at })
     }
 
-    /// Whether a reconcile may wait so long for an account.
+    /// Whether a reconcile may wait so long. One that the service has not answered yet loses nothing where it comes again
+    /// later; one that has begun and did so would take the calls from others for what it has read already.
     fn may_wait(&self, caller: &Caller, place: &Place, wait: Duration) -> bool {
         if *caller.stopping.borrow() {
             return false;
         }
-        let mut permits = caller.permits.lock().unwrap_or_else(PoisonError::into_inner);
-        if wait <= SHORT || permits.contains_key(&place.account) {
+        let Begun { permits, services, .. } = &mut *caller.begun();
+        if wait <= SHORT || permits.contains_key(&place.account) || services.contains(place) {
             return true;
         }
         let permit = self.account(&format!("{:?} {}", caller.lane, place.account)).try_acquire_owned();
@@ -202,6 +223,12 @@ impl Budgets {
             self.0.metrics.forget_budget(&forgotten);
         }
         made
+    }
+}
+
+impl Caller {
+    fn begun(&self) -> MutexGuard<'_, Begun> {
+        self.begun.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -304,6 +331,27 @@ mod tests {
             let again = reconcile(budgets.clone(), account, lane, stopping.clone()).await;
             assert!(again, "{name}: who has ended is in nobody's way");
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_has_begun_goes_on_and_asks_for_nothing_twice() {
+        let budgets = budgets(&Metrics::default());
+        let (_stop, stopping) = watch::channel(false);
+        let reconcile = || {
+            let (budgets, stopping) = (budgets.clone(), stopping.clone());
+            let work = async move {
+                budgets.turn(&place("1111")).await.unwrap();
+                tokio::time::sleep(Duration::from_secs(1)).await;
+                budgets.turn(&place("1111")).await.is_ok()
+            };
+            in_lane(Lane::User, stopping, work)
+        };
+        let held = async {
+            tokio::time::sleep(Duration::from_millis(500)).await;
+            budgets.turn(&place("1111")).await.unwrap().hold(Duration::from_secs(10));
+        };
+        let (went_on, ()) = tokio::join!(futures::future::join_all((0..6).map(|_| reconcile())), held);
+        assert_eq!(went_on, [true; 6], "the service has slowed down after the first answers");
     }
 
     #[tokio::test(start_paused = true)]

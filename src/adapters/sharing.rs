@@ -79,9 +79,26 @@ impl<K: Eq + Hash, V: Clone> Answers<K, V> {
     /// # Errors
     /// Those of asking.
     pub async fn get<E>(&self, key: K, ask: impl Future<Output = Result<V, E>>) -> Result<V, E> {
+        self.get_or_young(Duration::ZERO, key, ask).await
+    }
+
+    /// The same, where one that is younger than so will do even where nothing may be shared: for what is looked at again and
+    /// again while something beside it is made.
+    ///
+    /// # Errors
+    /// Those of asking.
+    pub async fn get_or_young<E>(
+        &self,
+        young: Duration,
+        key: K,
+        ask: impl Future<Output = Result<V, E>>,
+    ) -> Result<V, E> {
         if !may_share() {
-            let answer = ask.await?;
+            if let Some(answer) = self.young(young, &key) {
+                return Ok(answer);
+            }
             let asked = Instant::now();
+            let answer = ask.await?;
             self.keep(key, asked, answer.clone());
             return Ok(answer);
         }
@@ -118,6 +135,13 @@ impl<K: Eq + Hash, V: Clone> Answers<K, V> {
     /// Whether none is.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// An answer that is younger than so. Nobody is waited for: who asks just now may have to wait for his turn.
+    fn young(&self, than: Duration, key: &K) -> Option<V> {
+        let known = self.all().get(key).cloned()?;
+        let held = known.try_lock().ok()?;
+        held.as_ref().filter(|(asked, _)| asked.elapsed() < than).map(|(_, answer)| answer.clone())
     }
 
     fn known(&self, key: K) -> Answer<V> {
@@ -180,6 +204,19 @@ mod tests {
         let younger = |age| sharing_within(age, answers.get("folder", async { Ok::<_, ()>(0) }));
         assert_eq!(younger(AGE).await, (Ok(4), true));
         assert_eq!(younger(AGE / 2).await, (Ok(0), false), "who needs a younger one asks anew");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_may_not_share_takes_a_young_answer_where_that_will_do() {
+        let answers = Answers::default();
+        let young = |answer| answers.get_or_young(AGE / 100, "folder", async move { Ok::<_, ()>(answer) });
+        assert_eq!(young(1).await, Ok(1));
+        assert_eq!(young(2).await, Ok(1));
+        assert_eq!(answers.get("folder", async { Ok::<_, ()>(3) }).await, Ok(3), "others ask anew");
+        tokio::time::sleep(AGE / 100).await;
+        assert_eq!(young(4).await, Ok(4), "it is no longer young");
+        answers.forget(&"folder");
+        assert_eq!(young(5).await, Ok(5), "it is known to have changed");
     }
 
     #[tokio::test(start_paused = true)]

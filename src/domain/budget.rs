@@ -23,10 +23,15 @@ const FULL_AFTER_THROTTLE: f64 = 1.0;
 const FEWEST: f64 = 2.0;
 /// By which part of itself, or of the starting rate if that is less, a rate rises with each second in which it is used up.
 const RISE: f64 = 0.02;
-/// The same around the rate that was too fast the last time: to find out anew costs somebody a call.
-const CAREFUL_RISE: f64 = 0.001;
+/// The same below the rate that was too fast the last time, up to what is around that: half of it may be far too little.
+const RECOVERY: f64 = 0.1;
+/// The same around that rate: to find out anew costs somebody a call.
+const CAREFUL_RISE: f64 = 0.004;
 /// What is around it.
 const AROUND: (f64, f64) = (0.75, 1.25);
+/// What is left of a rate that was too fast, and of one that was found so carefully.
+const LEFT: f64 = 0.5;
+const LEFT_AROUND: f64 = 0.85;
 /// For how long it is remembered that a rate was too fast.
 const REMEMBERED: Duration = Duration::from_hours(1);
 /// The longest time that a service may ask for: a wrong answer must not end all calls for days.
@@ -59,6 +64,9 @@ impl Limits {
             "S3" => (100.0, 1000.0),
             // Users were told of 5 DescribeStacks a second that cannot be raised (aws/aws-sam-cli#2671).
             "CloudFormation" => (5.0, 25.0),
+            // Jenkins limits nothing; its web server takes as many requests at once as it has threads, and how many objects
+            // are worked on at once is bounded.
+            "jenkins" => (100.0, 400.0),
             _ => (25.0, 50.0),
         };
         Self { start, ceiling }
@@ -92,8 +100,8 @@ pub struct Bucket {
     counted: Timestamp,
     /// For how long the service has asked for no calls, the last time: `counted` is never further ahead than that.
     hold: Duration,
-    /// When the rate was last halved, and what it was before.
-    halved: Option<(Timestamp, f64)>,
+    /// When the rate last fell, and what it was before.
+    fell: Option<(Timestamp, f64)>,
     user: VecDeque<u64>,
     routine: VecDeque<u64>,
     /// How many tickets there have been.
@@ -111,7 +119,7 @@ impl Bucket {
             tokens: limits.start * FULL,
             counted: now,
             hold: Duration::ZERO,
-            halved: None,
+            fell: None,
             user: VecDeque::new(),
             routine: VecDeque::new(),
             tickets: 0,
@@ -154,14 +162,15 @@ impl Bucket {
         Turn::In(on_hold.saturating_add(Duration::from_secs_f64(seconds)).max(Duration::from_millis(1)))
     }
 
-    /// A call was refused since calls come too fast: the rate is halved, and nothing goes for as long as the service asks.
-    /// Calls that were `sent` before the rate was last halved say nothing about the rate since.
+    /// A call was refused since calls come too fast: the rate falls, and nothing goes for as long as the service asks.
+    /// Calls that were `sent` before the rate fell the last time say nothing about the rate since.
     pub fn throttled(&mut self, sent: Timestamp, now: Timestamp, retry_after: Option<Duration>) {
         self.count(now);
         // One that lies ahead is of before a clock was set back.
-        if self.halved.is_none_or(|(halved, _)| sent > halved || halved > now) {
-            self.halved = Some((now, self.rate));
-            self.rate = (self.rate / 2.0).max(SLOWEST);
+        if self.fell.is_none_or(|(fell, _)| sent > fell || fell > now) {
+            let left = if self.of_refused().is_some_and(is_around) { LEFT_AROUND } else { LEFT };
+            self.fell = Some((now, self.rate));
+            self.rate = (self.rate * left).max(SLOWEST);
             self.tokens = 0.0;
         }
         self.hold(now, retry_after.unwrap_or_default());
@@ -184,7 +193,7 @@ impl Bucket {
         self.counted = self.counted.min(latest);
         if self.counted <= now {
             let passed = elapsed(self.counted, now).as_secs_f64();
-            self.halved = self.halved.filter(|(halved, _)| elapsed(*halved, now) < REMEMBERED);
+            self.fell = self.fell.filter(|(fell, _)| elapsed(*fell, now) < REMEMBERED);
             self.tokens = (self.tokens + passed * self.rate).min(self.capacity());
             (self.counted, self.hold) = (now, Duration::ZERO);
         }
@@ -192,15 +201,23 @@ impl Bucket {
 
     /// How many tokens there can be.
     fn capacity(&self) -> f64 {
-        let seconds = if self.halved.is_some() { FULL_AFTER_THROTTLE } else { FULL };
+        let seconds = if self.fell.is_some() { FULL_AFTER_THROTTLE } else { FULL };
         (seconds * self.rate.min(self.limits.start)).max(FEWEST)
     }
 
     /// By how much the rate rises with one call.
     fn rise(&self) -> f64 {
-        let around = |(_, refused): (Timestamp, f64)| (AROUND.0..AROUND.1).contains(&(self.rate / refused));
-        let part = if self.halved.is_some_and(around) { CAREFUL_RISE } else { RISE };
+        let part = match self.of_refused() {
+            Some(part) if is_around(part) => CAREFUL_RISE,
+            Some(part) if part < AROUND.0 => RECOVERY,
+            _ => RISE,
+        };
         part * self.rate.min(self.limits.start) / self.rate
+    }
+
+    /// Which part the rate is of the one that was too fast the last time.
+    fn of_refused(&self) -> Option<f64> {
+        self.fell.map(|(_, refused)| self.rate / refused)
     }
 
     /// How many calls go before this one, and how many tokens it has to leave.
@@ -244,6 +261,10 @@ impl Bucket {
             Lane::Routine => &mut self.routine,
         }
     }
+}
+
+fn is_around(part: f64) -> bool {
+    (AROUND.0..AROUND.1).contains(&part)
 }
 
 /// How long a service asks to wait by the value of the header `Retry-After`: in seconds, or by a moment.

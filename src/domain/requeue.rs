@@ -25,6 +25,9 @@ const FIRST_RETRY: Duration = Duration::from_secs(30);
 /// The shortest time until a call that was not sent is tried again.
 const MOMENT: Duration = Duration::from_secs(1);
 const LAST_RETRY: Duration = Duration::from_hours(6);
+/// What AWS is working on is left alone for so many times as long as the calls of the look at it had to wait: looks at what is
+/// not ready would take the turns of calls that bring something about.
+const LEFT_ALONE: u32 = 2;
 /// Within this of its time, a resource counts as due: timers are not exact.
 pub const TOLERANCE: Duration = Duration::from_millis(20);
 
@@ -38,8 +41,15 @@ pub struct Pace {
 }
 
 /// When to reconcile again if nothing happens before: when the first of the resources is due. `deep` is the time until the
-/// next deep check; `chance` is a random number in 0..1 that only ever shortens.
-pub fn requeue_after(report: &Report, pace: impl Fn(ResourceKind) -> Pace, deep: Duration, chance: f64) -> Duration {
+/// next deep check; `waited` is how long the calls of this reconcile had to wait for their turns; `chance` is a random number
+/// in 0..1 that only ever shortens.
+pub fn requeue_after(
+    report: &Report,
+    pace: impl Fn(ResourceKind) -> Pace,
+    deep: Duration,
+    waited: Duration,
+    chance: f64,
+) -> Duration {
     let is_listed =
         |(kind, outcome): &(ResourceKind, Outcome)| kind.is_listed() && matches!(outcome, Outcome::InSync { .. });
     let fallback = match report.result {
@@ -56,7 +66,10 @@ pub fn requeue_after(report: &Report, pace: impl Fn(ResourceKind) -> Pace, deep:
     };
     let wishes = report.outcomes().iter().filter_map(|(kind, outcome)| {
         let pace = pace(*kind);
-        let wish = delay(outcome, report.now, pace.failures, chance)?;
+        let mut wish = delay(outcome, report.now, pace.failures, chance)?;
+        if matches!(outcome, Outcome::Waiting { until: None, .. }) {
+            wish = wish.max(waited * LEFT_ALONE);
+        }
         // One whose rest has ended in the meantime is due.
         Some(pace.rests_until.map_or(wish, |until| at(until, report.now)))
     });
@@ -203,7 +216,7 @@ mod tests {
                 ResourceKind::Prerequisites => Pace::default(),
                 _ => Pace { failures: 4, rests_until: rests.map(|seconds| ago(-seconds)) },
             };
-            requeue_after(&report(outcomes.clone()), pace, DEEP_CHECK, 0.0).as_secs()
+            requeue_after(&report(outcomes.clone()), pace, DEEP_CHECK, Duration::ZERO, 0.0).as_secs()
         };
         assert_eq!(after(None), 4, "the wait of 40 s");
         assert_eq!(after(Some(3)), 3, "the throttled one is due before");
@@ -225,7 +238,8 @@ mod tests {
 
     /// When to look again at what a deep check an hour later, or so much sooner, looks at anyway.
     fn again(report: &Report, failures: u32, chance: f64) -> Duration {
-        requeue_after(report, |_| Pace { failures, rests_until: None }, shortened(DEEP_CHECK, chance), chance)
+        let pace = |_| Pace { failures, rests_until: None };
+        requeue_after(report, pace, shortened(DEEP_CHECK, chance), Duration::ZERO, chance)
     }
 
     const IN_SYNC: Outcome = Outcome::InSync { output: (), changed: false };
@@ -271,6 +285,21 @@ mod tests {
     }
 
     #[test]
+    fn what_aws_works_on_is_left_alone_for_longer_while_calls_have_to_wait() {
+        let rows = [
+            ("a wait that just began", waiting(0), 3, 6),
+            ("a wait of 100 s, which is longer anyway", waiting(100), 3, 10),
+            ("a wait for a known moment", waiting_until(2), 3, 2),
+            ("a call that failed", faulted(FaultKind::Unavailable, 0), 3, 1),
+        ];
+        for (name, outcome, waited, expected) in rows {
+            let (report, pace) = (report(vec![outcome]), |_| Pace { failures: 1, rests_until: None });
+            let again = requeue_after(&report, pace, DEEP_CHECK, Duration::from_secs(waited), 0.0);
+            assert_eq!(again.as_secs(), expected, "{name}");
+        }
+    }
+
+    #[test]
     fn jitter_only_shortens_and_never_below_the_floor() {
         assert_eq!(recheck(Duration::from_secs(100), 1.0), Duration::from_secs_f64(7.5));
         assert_eq!(recheck(Duration::ZERO, 1.0), Duration::from_millis(200));
@@ -285,7 +314,11 @@ mod tests {
         let later = Report { now: ago(-60), ..all.clone() };
         assert_eq!(again(&later, 0, 0.0), SHALLOW_CHECK - Duration::from_mins(1), "at the same moment as the others");
         let soon = Duration::from_mins(3);
-        assert_eq!(requeue_after(&all, |_| Pace::default(), soon, 0.0), soon, "the deep check comes first");
+        assert_eq!(
+            requeue_after(&all, |_| Pace::default(), soon, Duration::ZERO, 0.0),
+            soon,
+            "the deep check comes first"
+        );
     }
 
     #[test]

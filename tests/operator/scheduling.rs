@@ -10,6 +10,7 @@ use mlops_sandbox::Settings;
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
+use crate::bench::{Fleet, manifest, name};
 use crate::harness::aws;
 use crate::harness::operator::{Harness, NAMESPACE, REGION, spread};
 
@@ -310,4 +311,26 @@ async fn what_is_changed_behind_a_shared_answer_is_mended_within_the_hour() {
     };
     assert!(!jobs(&harness));
     harness.until("folder and jobs are back", Duration::from_mins(75), jobs).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn projects_that_are_made_at_once_look_at_the_portfolios_of_others_once_for_all() {
+    const PROJECTS: usize = 24;
+    let mut harness = Harness::new(Settings::default()).await;
+    harness.start();
+    for n in 0..PROJECTS {
+        harness.kubernetes.create("mlopsprojects", NAMESPACE, manifest(n, REGION)).unwrap();
+    }
+    for n in 0..PROJECTS {
+        let ready = |harness: &Harness| {
+            Fleet::is_ready(&harness.kubernetes.object("mlopsprojects", NAMESPACE, &name(n)).unwrap())
+        };
+        harness.until("Ready", Duration::from_mins(30), ready).await;
+    }
+    let journal = harness.sandbox.journal();
+    for operation in ["DescribePortfolio", "DescribeProductAsAdmin"] {
+        let looks = journal.iter().filter(|entry| entry.operation == operation).count();
+        // A few at each one's own, and one at each by somebody else; each at those of all before it would be 276 more.
+        assert!(looks <= PROJECTS * 8, "{operation}: {looks}");
+    }
 }

@@ -15,6 +15,7 @@ use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use aws_smithy_runtime_api::client::interceptors::{Intercept, SharedInterceptor};
 
 use super::budgeted::{self, Budgeted};
+use super::catalog::Sightings;
 use super::model_route::Routes;
 use super::sagemaker_project::Index;
 use crate::adapters::budget::{Budgets, LONGEST_WAIT, OPERATOR, Place};
@@ -72,6 +73,8 @@ pub struct Aws {
     pub connections: aws_sdk_codeconnections::Client,
     pub sqs: aws_sdk_sqs::Client,
     pub tagging: aws_sdk_resourcegroupstagging::Client,
+    /// What was looked at while portfolios and products were sought.
+    pub sightings: Sightings,
     /// Listings of routes that many projects may share.
     pub routes: Routes,
     /// Lists of SageMaker projects that many projects may share.
@@ -175,6 +178,7 @@ impl AwsFactory {
             connections: client!(aws_sdk_codeconnections, "CodeConnections"),
             sqs: client!(aws_sdk_sqs, "SQS"),
             tagging: client!(aws_sdk_resourcegroupstagging, "Resource Groups Tagging API"),
+            sightings: Sightings::default(),
             routes: Routes::default(),
             index: Index::default(),
         }

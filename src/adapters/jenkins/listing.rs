@@ -2,6 +2,8 @@
 //! since `jobs` is about what is done to them. What holds for all projects beside each other, the outer folders, is asked
 //! once for all that take a routine look. It changes nothing and decides nothing.
 
+use std::time::Duration;
+
 use futures::{StreamExt, TryStreamExt, stream};
 use serde_json::Value;
 
@@ -9,7 +11,6 @@ use super::builds::{self, TREE};
 use super::client::JenkinsClient;
 use super::folders::{is_folder, looking_at};
 use super::jobs::{JOB_CLASSES, PIPELINE_CLASS, READS_AT_ONCE, list, text};
-use crate::adapters::sharing::may_share;
 use crate::domain::fault::{Fault, FaultKind};
 use crate::domain::identity::{Identity, Ownership};
 use crate::resources::jenkins_jobs::excess::excess;
@@ -19,6 +20,9 @@ use crate::resources::jenkins_jobs::{ObservedFolder, ObservedItem, item_path, ma
 
 /// Items that may be the project's, of which no more are looked at: it has four, and few of earlier ids.
 const MOST_ITEMS: usize = 100;
+/// How old may be what is known of the folders around that of the jobs, while jobs are made. It is asked for in each round, by
+/// each project; who makes a job in a folder that has gone in the meantime is refused.
+const YOUNG: Duration = Duration::from_secs(5);
 /// A folder of more items is not asked for their builds in one call: Jenkins reads them from its disk.
 const FEW_ITEMS: usize = 20;
 
@@ -46,9 +50,12 @@ impl JenkinsClient {
             return Ok((folders, self.items(id, found, builds).await?));
         };
         // Reading the root proves that a folder which is not found is absent, not the whole of Jenkins hidden.
-        self.outer_folder(&[]).await?;
+        let young = if builds { YOUNG } else { Duration::ZERO };
+        self.outer_folder(&[], young).await?;
         for depth in 1..=outer {
-            let Some(folder) = self.outer_folder(&path[..depth]).await? else { return Ok((folders, Vec::new())) };
+            let Some(folder) = self.outer_folder(&path[..depth], young).await? else {
+                return Ok((folders, Vec::new()));
+            };
             let goes_on = folder.is_folder;
             folders.push(self.looked_into(id, &path[..depth], folder, closely).await?);
             if !goes_on {
@@ -64,8 +71,8 @@ impl JenkinsClient {
         Ok((folders, items))
     }
 
-    /// A folder on the way to that of the jobs, or the root: many projects go through it.
-    async fn outer_folder(&self, path: &[String]) -> Result<Option<ObservedFolder>, Fault> {
+    /// A folder on the way to that of the jobs, or the root: many projects go through it. One that is as `young` will do.
+    async fn outer_folder(&self, path: &[String], young: Duration) -> Result<Option<ObservedFolder>, Fault> {
         let ask = async {
             if path.is_empty() {
                 let root = self.json("list the jobs of Jenkins", "", "mode").await?;
@@ -74,7 +81,7 @@ impl JenkinsClient {
             let part = self.json(&looking_at(path), &item_path(path), "description,jobs[name]").await?;
             Ok(part.map(|part| folder_of(path, &part)))
         };
-        self.outer_folders.get(path.to_vec(), Box::pin(ask)).await
+        self.outer_folders.get_or_young(young, path.to_vec(), Box::pin(ask)).await
     }
 
     /// A folder is made or removed: what was seen of it and of the one around it counts no more.
@@ -85,11 +92,11 @@ impl JenkinsClient {
         }
     }
 
-    /// The folder of the jobs. In a routine look it tells their builds along with the jobs, where they are few.
+    /// The folder of the jobs. It tells their builds along with the jobs, where they are few.
     async fn innermost(&self, id: &Identity, path: &[String], builds: bool) -> Result<Option<Part>, Fault> {
         let of = |folder: &Value| Part { folder: folder_of(path, folder), items: found_in(id, path, folder) };
         let (attempt, at) = (looking_at(path), item_path(path));
-        if builds && may_share() {
+        if builds {
             let tree = format!("description,jobs[name,description,{TREE}]{{0,{FEW_ITEMS}}}");
             let folder = self.json(&attempt, &at, &tree).await?;
             if folder.as_ref().is_none_or(|folder| visible_items(folder).is_none_or(|items| items < FEW_ITEMS)) {

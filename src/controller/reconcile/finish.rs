@@ -22,8 +22,13 @@ use crate::domain::text;
 /// How soon an object is looked at again whose reconcile was broken off.
 const INTERRUPTED: Duration = Duration::from_secs(5);
 
-/// Writes what came of the reconcile. Answers when to reconcile again, and whether everything has settled.
-pub(super) async fn finish(subject: &Subject<'_>, reconciled: Reconciled) -> Result<(Again, bool), ApiError> {
+/// Writes what came of the reconcile, whose calls have waited so long for their turns. Answers when to reconcile again, and
+/// whether everything has settled.
+pub(super) async fn finish(
+    subject: &Subject<'_>,
+    reconciled: Reconciled,
+    waited: Duration,
+) -> Result<(Again, bool), ApiError> {
     let Subject { object, key, id, context, memory, writer } = subject;
     let scrubber = memory.scrubber();
     let Reconciled { result, summary, applied, ending, local, parts } = reconciled.cleaned(&scrubber);
@@ -55,7 +60,8 @@ pub(super) async fn finish(subject: &Subject<'_>, reconciled: Reconciled) -> Res
     let (status, notes) = writer.update(said).await?;
     memory.end();
     let chance = (context.dependencies.chance)();
-    let again = requeue_after(&report, |kind| memory.pace(kind), memory.until_deep_check(now), chance);
+    let deep = memory.until_deep_check(now);
+    let again = requeue_after(&report, |kind| memory.pace(kind), deep, waited, chance);
     log(object, &report, &notes, again);
     let all = [step_notes(&report.applied), notes].concat();
     context.publisher.publish(&object.object_ref(context.resource(key.kind())), *id, all).await;

@@ -12,7 +12,7 @@ use std::time::Duration;
 use kube::core::DynamicObject;
 use tracing::Instrument;
 
-use crate::adapters::budget::in_lane;
+use crate::adapters::budget::{in_lane, waited};
 use crate::controller::api::{ApiError, traced, version_of};
 use crate::controller::context::Context;
 use crate::controller::converge::{ObjectMemory, Scope};
@@ -252,15 +252,16 @@ async fn reconcile(object: &DynamicObject, context: &Context, id: ReconcileId) -
     let subject = Subject { object, key, id, context, memory: &memory, writer: &writer };
     let (lane, dependencies) = (lane(object, &memory), &context.dependencies);
     memory.begin_look(lane == Lane::Routine, dependencies.clock.now(), (dependencies.chance)());
-    let reconciled = in_lane(lane, context.stopping.clone(), work(&subject, deleting)).await?;
-    let Some(reconciled) = reconciled else {
+    let work = async { (work(&subject, deleting).await, waited()) };
+    let (reconciled, waited) = in_lane(lane, context.stopping.clone(), work).await;
+    let Some(reconciled) = reconciled? else {
         // Of a platform that nothing is known of yet, nothing is said: its first reconcile brings its projects back.
         if let Some(platform) = platform_of(object) {
             context.platforms.asked_for(platform);
         }
         return Ok((Again::After(PLATFORM_RETRY), false));
     };
-    let (again, settled) = finish::finish(&subject, reconciled).await?;
+    let (again, settled) = finish::finish(&subject, reconciled, waited).await?;
     if settled {
         memory.settles(object::revision(object));
     }

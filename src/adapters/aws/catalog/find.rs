@@ -1,7 +1,8 @@
 //! Finding our portfolio and product: by the id written down, else by their mark. No list shows tags, so each
 //! candidate costs a call: those of the name first, all others (at most 100 portfolios and 350 products in a region)
 //! only where nothing is written down, which is the first observation of a new project and the first after a lost status.
-//! Only then, too, two that carry our mark are found to be two.
+//! Only then, too, two that carry our mark are found to be two. The others are looked at once for all that seek among them:
+//! each of a hundred that are made at once would look at those of all others.
 
 use std::collections::BTreeMap;
 
@@ -11,6 +12,7 @@ use aws_sdk_servicecatalog::types::ProductViewDetail;
 
 use super::{CatalogProductActuator, Names, found, tag_map};
 use crate::adapters::aws::errors::fault;
+use crate::adapters::sharing::{AGE, Answers};
 use crate::crd::identifiers::{FormError, PortfolioId, ProductId};
 use crate::domain::external_resource::Attempts;
 use crate::domain::fault::{Fault, FaultKind};
@@ -25,8 +27,15 @@ pub(super) struct Lookup<T> {
     pub(super) missing: Option<String>,
 }
 
+/// Portfolios and products of a place that were looked at while others were sought; clones share them.
+#[derive(Clone, Default)]
+pub struct Sightings {
+    portfolios: Answers<String, Option<ObservedPortfolio>>,
+    products: Answers<String, Option<ObservedProduct>>,
+}
+
 /// What is looked for: a portfolio or a product.
-pub(super) trait Sought: Sized + Send {
+pub(super) trait Sought: Sized + Clone + Send {
     /// Its name in intents.
     const RESOURCE: &'static str;
     /// Which mark it carries.
@@ -37,6 +46,8 @@ pub(super) trait Sought: Sized + Send {
     fn name(names: &Names) -> &str;
     /// Its tags.
     fn tags(&self) -> &BTreeMap<String, String>;
+    /// Those that were looked at lately, by id.
+    fn sighted(actuator: &CatalogProductActuator) -> &Answers<String, Option<Self>>;
     /// Names and ids of all there are.
     fn candidates(
         actuator: &CatalogProductActuator,
@@ -48,11 +59,11 @@ pub(super) trait Sought: Sized + Send {
     ) -> impl Future<Output = Result<Option<Self>, Fault>> + Send;
 }
 
-/// Candidates of the wanted name first, the others behind them, or none of the others.
-fn in_order(candidates: Vec<(String, String)>, name: &str, all: bool) -> Vec<String> {
+/// Candidates of the wanted name first, the others behind them, or none of the others; with whether they have the name.
+fn in_order(candidates: Vec<(String, String)>, name: &str, all: bool) -> Vec<(String, bool)> {
     let (named, others): (Vec<_>, Vec<_>) = candidates.into_iter().partition(|(candidate, _)| candidate == name);
-    let others = others.into_iter().filter(|_| all);
-    named.into_iter().chain(others).map(|(_, candidate)| candidate).collect()
+    let others = others.into_iter().filter(|_| all).map(|(_, id)| (id, false));
+    named.into_iter().map(|(_, id)| (id, true)).chain(others).collect()
 }
 
 impl CatalogProductActuator {
@@ -70,7 +81,10 @@ impl CatalogProductActuator {
         let missing = recorded.map(str::to_owned);
         let candidates = T::candidates(self).await?;
         let (mut ours, mut twin, mut claimed) = (None, None, None);
-        for candidate in in_order(candidates, T::name(&self.names), usable.is_none()) {
+        for (candidate, has_name) in in_order(candidates, T::name(&self.names), usable.is_none()) {
+            if !has_name && self.is_somebody_elses::<T>(id, &candidate).await? {
+                continue;
+            }
             let Some(one) = T::described(self, &candidate).await? else { continue };
             match id.ownership(T::OWNED, one.tags()) {
                 Ownership::Ours if ours.is_none() => ours = Some(one),
@@ -84,6 +98,17 @@ impl CatalogProductActuator {
             }
         }
         Ok(Lookup { resource: ours.or(claimed), twin, missing })
+    }
+}
+
+impl CatalogProductActuator {
+    /// Whether a candidate was somebody else's when it was looked at a few minutes ago, if not now: a mark is there from the
+    /// beginning, and stays.
+    async fn is_somebody_elses<T: Sought>(&self, id: &Identity, candidate: &str) -> Result<bool, Fault> {
+        let look = T::described(self, candidate);
+        let one = T::sighted(self).get_or_young(AGE, candidate.to_owned(), Box::pin(look)).await?;
+        let whose = one.map(|one| id.ownership(T::OWNED, one.tags()));
+        Ok(matches!(whose, None | Some(Ownership::Foreign | Ownership::Unmarked)))
     }
 }
 
@@ -101,6 +126,10 @@ impl Sought for ObservedPortfolio {
 
     fn tags(&self) -> &BTreeMap<String, String> {
         &self.tags
+    }
+
+    fn sighted(actuator: &CatalogProductActuator) -> &Answers<String, Option<Self>> {
+        &actuator.sightings.portfolios
     }
 
     async fn candidates(actuator: &CatalogProductActuator) -> Result<Vec<(String, String)>, Fault> {
@@ -138,6 +167,10 @@ impl Sought for ObservedProduct {
 
     fn tags(&self) -> &BTreeMap<String, String> {
         &self.tags
+    }
+
+    fn sighted(actuator: &CatalogProductActuator) -> &Answers<String, Option<Self>> {
+        &actuator.sightings.products
     }
 
     async fn candidates(actuator: &CatalogProductActuator) -> Result<Vec<(String, String)>, Fault> {

@@ -19,11 +19,14 @@ mod act;
 mod find;
 mod observe;
 
+pub use find::Sightings;
+
 /// The actuator of the catalog product.
 #[derive(Clone)]
 pub struct CatalogProductActuator {
     client: aws_sdk_servicecatalog::Client,
     names: Names,
+    sightings: Sightings,
 }
 
 /// Names to search by first where a resource must be found by its tags, which lists do not show. Both may be empty: then
@@ -46,7 +49,7 @@ impl Names {
 impl CatalogProductActuator {
     /// Actuator for one place.
     pub fn new(aws: &Aws, names: Names) -> Self {
-        Self { client: aws.catalog.clone(), names }
+        Self { client: aws.catalog.clone(), names, sightings: aws.sightings.clone() }
     }
 }
 

@@ -108,13 +108,21 @@ impl SagemakerProjectActuator {
         }
     }
 
-    /// The project in the operator's words.
-    async fn observed(&self, name: &str, output: DescribeProjectOutput) -> Result<ObservedProject, Fault> {
+    /// The project in the operator's words. `recorded`: the id of ours, as far as it is known.
+    async fn observed(
+        &self,
+        name: &str,
+        output: DescribeProjectOutput,
+        recorded: Option<&str>,
+    ) -> Result<ObservedProject, Fault> {
         let status = Status::parse(output.project_status().map_or("", |status| status.as_str()));
         let arn = output.project_arn().unwrap_or_default().to_owned();
-        // The record of a deleted project has no tags to ask for.
-        let tags = match status {
+        let is_ours = recorded.is_some() && recorded == output.project_id();
+        let tags = match &status {
+            // The record of a deleted project has no tags to ask for.
             Status::DeleteCompleted => BTreeMap::new(),
+            // While SageMaker works on ours, which its id tells, nothing is done to it whatever its tags say.
+            status if status.in_progress() && is_ours && self.purpose == Purpose::Keep => BTreeMap::new(),
             _ => data::tags(&self.aws, &arn, &format!("list the tags of SageMaker project {name:?}")).await?,
         };
         let Cause { text: cause, left } =
@@ -212,7 +220,7 @@ impl Actuator<SagemakerProject> for SagemakerProjectActuator {
     async fn observe(&self, id: &Identity, attempts: &Attempts) -> Result<Observed, Fault> {
         let name = &id.placement.project_name;
         let Some(output) = self.describe(name).await? else { return Ok(Observed::default()) };
-        let mut project = self.observed(name, output).await?;
+        let mut project = self.observed(name, output, recorded(attempts)).await?;
         if let Some(product) = project.product_id.as_ref().filter(|_| {
             self.purpose != Purpose::Keep
                 && id.ownership(Owned::Project, &project.tags) == Ownership::Ours
