@@ -118,18 +118,22 @@ impl Fleet {
         waited
     }
 
-    /// The shortest time in which AWS takes the calls that it took until now.
+    /// The shortest time in which AWS takes the calls that it took until now: that of the region with the most of them.
     fn limits_allow(&self) -> f64 {
-        let by_service = self.by_service(0);
-        let regions = share(self.platforms.regions(self.projects), 1.0);
-        let regional = LIMITS.map(|(service, rate)| (service, f64::from(rate), regions));
-        let all = regional.into_iter().chain([("iam", f64::from(IAM_LIMIT), 1.0)]);
-        all.map(|(service, rate, regions)| {
-            let calls = share(by_service.get(service).copied().unwrap_or_default(), regions);
-            // A full bucket holds the calls of two seconds.
-            calls / rate - 2.0
-        })
-        .fold(0.0, f64::max)
+        let calls = self.harness.sandbox.look_at_journal(0, |entries| {
+            let mut calls = BTreeMap::<(String, String), usize>::new();
+            for entry in entries {
+                // IAM is one for all regions.
+                let region = if entry.service == "iam" { "" } else { &entry.region };
+                *calls.entry((entry.service.clone(), region.to_owned())).or_default() += 1;
+            }
+            calls
+        });
+        let rates = || LIMITS.into_iter().chain([("iam", IAM_LIMIT)]);
+        let rate = |service: &str| rates().find(|(name, _)| *name == service).map(|(_, rate)| f64::from(rate));
+        // A full bucket holds the calls of two seconds.
+        let times = calls.iter().filter_map(|((service, _), calls)| Some(share(*calls, rate(service)?) - 2.0));
+        times.fold(0.0, f64::max)
     }
 
     /// Adds some, one after the other.

@@ -51,7 +51,7 @@ impl Platforms {
     }
 
     /// In how many regions so many projects are.
-    pub(super) fn regions(self, projects: usize) -> usize {
+    fn regions(self, projects: usize) -> usize {
         match self {
             Self::Own => projects.div_ceil(IN_A_REGION),
             Self::Shared(platforms) => platforms.min(REGIONS.len()),

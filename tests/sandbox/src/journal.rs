@@ -22,6 +22,8 @@ pub struct Entry {
     pub transport: &'static str,
     /// The service by its signing name, or `jenkins`.
     pub service: String,
+    /// The region that it was signed for; empty for Jenkins.
+    pub region: String,
     /// The operation; for Jenkins the method and what the path asks for; empty where the request names none.
     pub operation: String,
     /// The access key id, or the Jenkins user; empty for an unsigned request.
@@ -76,6 +78,7 @@ impl Entry {
             at,
             transport,
             service: String::new(),
+            region: String::new(),
             operation: String::new(),
             caller: String::new(),
             method: request.method().to_string(),

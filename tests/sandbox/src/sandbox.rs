@@ -235,7 +235,8 @@ impl Sandbox {
         let fault = trouble.before.as_ref().or(trouble.after.as_ref()).map(What::name);
         let delayed = trouble.delay_before + trouble.delay_after > Duration::ZERO;
         let fault = fault.or(delayed.then_some("delayed"));
-        let entry = Entry { service, operation, caller, fault, ..Entry::asked(transport, self.now(), request) };
+        let region = asked.region().to_owned();
+        let entry = Entry { service, region, operation, caller, fault, ..Entry::asked(transport, self.now(), request) };
         (lock(&self.inner.journal).open(entry), trouble)
     }
 
@@ -358,6 +359,14 @@ impl fmt::Debug for Sandbox {
 }
 
 impl Asked {
+    /// The region that a call to AWS is signed for.
+    fn region(&self) -> &str {
+        match self {
+            Self::Aws(address) => address.credential.as_ref().map_or("", |credential| &credential.region),
+            Self::Jenkins { .. } => "",
+        }
+    }
+
     /// Service and operation, as the journal has them.
     fn name(&self) -> (&str, &str) {
         match self {
