@@ -1,9 +1,10 @@
 //! Which object is reconciled next. It stands alone since nothing here is about objects: it knows keys, moments and names of
 //! places, no Kubernetes, no AWS and no clock, and it runs nothing.
 //!
-//! Two lanes, first come, first served: what a user waits for, and routine looks. The user lane goes first; a part of the
-//! slots is left to it by routine looks, and a routine look has its turn after a few users in a row. A place is a remote
-//! side that several objects share: one that does not answer holds a part of the slots and no more.
+//! Two lanes: what a user waits for, and routine looks. The user lane goes first; a part of the slots is left to it by routine
+//! looks, and a routine look has its turn after a few users in a row. A place is a remote side that several objects share:
+//! one that does not answer holds a part of the slots and no more. In a lane the place goes first that has the fewest worked
+//! on, so that nobody waits for a thousand of another place that came before; then first come, first served.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -84,10 +85,15 @@ impl<K: Ord + Clone> Queue<K> {
         }
     }
 
-    /// The first to have come of those whose places are free.
-    fn first(&self, is_free: impl Fn(&Places) -> bool) -> Option<&K> {
-        let groups = self.0.iter().filter(|(places, _)| is_free(places));
-        groups.filter_map(|(_, group)| group.first()).min_by_key(|(arrival, _)| *arrival).map(|(_, key)| key)
+    /// The first to have come of all.
+    fn first(&self) -> Option<&K> {
+        self.0.values().filter_map(BTreeSet::first).min_by_key(|(arrival, _)| *arrival).map(|(_, key)| key)
+    }
+
+    /// The first to have come of those whose places have the fewest worked on; `None` of `busy`: they are not free.
+    fn next(&self, busy: impl Fn(&Places) -> Option<usize>) -> Option<&K> {
+        let groups = self.0.iter().filter_map(|(places, group)| Some((busy(places)?, group.first()?)));
+        groups.min_by_key(|(busy, (arrival, _))| (*busy, *arrival)).map(|(_, (_, key))| key)
     }
 
     fn len(&self) -> usize {
@@ -146,9 +152,9 @@ impl<K: Ord + Clone> Scheduler<K> {
             return None;
         }
         let lane = self.next_lane()?;
-        let free = |places: &Places| self.has_room(lane, places);
+        let busy = |places: &Places| self.has_room(lane, places).then(|| self.busiest(places));
         let queue = if lane == Lane::User { &self.users } else { &self.routine };
-        let key = queue.first(free)?.clone();
+        let key = queue.next(busy)?.clone();
         self.take_out(&key);
         self.in_a_row = if lane == Lane::User && !self.routine.0.is_empty() { self.in_a_row + 1 } else { 0 };
         self.running += 1;
@@ -218,7 +224,7 @@ impl<K: Ord + Clone> Scheduler<K> {
 
     /// Since when the key waits in a lane that has waited there for longest.
     pub fn waiting_since(&self, lane: Lane) -> Option<Instant> {
-        let key = if lane == Lane::User { self.users.first(|_| true) } else { self.routine.first(|_| true) };
+        let key = if lane == Lane::User { self.users.first() } else { self.routine.first() };
         match self.entries.get(key?)?.state {
             State::Waiting { since, .. } => Some(since),
             _ => None,
@@ -235,7 +241,7 @@ impl<K: Ord + Clone> Scheduler<K> {
 
     /// The lane whose turn it is, of those in which something may be begun.
     fn next_lane(&self) -> Option<Lane> {
-        let may = |lane: Lane, queue: &Queue<K>| queue.first(|places| self.has_room(lane, places)).is_some();
+        let may = |lane: Lane, queue: &Queue<K>| queue.0.keys().any(|places| self.has_room(lane, places));
         let routine = self.running_routine < self.most(0) && may(Lane::Routine, &self.routine);
         match (may(Lane::User, &self.users), routine) {
             (true, true) if self.in_a_row >= FOR_USERS_IN_A_ROW => Some(Lane::Routine),
@@ -257,6 +263,11 @@ impl<K: Ord + Clone> Scheduler<K> {
             all < self.most(narrower) && (lane == Lane::User || routine < self.most(narrower + 1))
         };
         places.iter().enumerate().all(room)
+    }
+
+    /// How many are worked on in the busiest of these places.
+    fn busiest(&self, places: &Places) -> usize {
+        places.iter().filter_map(|place| self.busy.get(place)).map(|busy| busy.all).max().unwrap_or_default()
     }
 
     /// Lets those wait whose moment has come.

@@ -107,6 +107,17 @@ fn what_is_stuck_in_a_narrow_place_leaves_room_in_the_wide_one_around_it() {
 }
 
 #[test]
+fn who_comes_after_many_of_another_place_does_not_wait_for_them() {
+    let now = Instant::now();
+    let mut scheduler = Scheduler::new(4);
+    ["a", "b", "c", "d", "e"].iter().for_each(|key| scheduler.ask(*key, Lane::User, places(&["one"]), now));
+    ["x", "y"].iter().for_each(|key| scheduler.ask(*key, Lane::User, places(&["other"]), now));
+    assert_eq!(begin(&mut scheduler, now), ["a", "x", "b", "y"]);
+    scheduler.ended(&"x", Again::OnChange, Lane::User, places(&["other"]), now);
+    assert_eq!(begin(&mut scheduler, now), ["c"], "in each place first come, first served");
+}
+
+#[test]
 fn routine_looks_leave_a_part_of_each_place_to_its_own_users() {
     let now = Instant::now();
     let mut scheduler = Scheduler::new(16);

@@ -616,7 +616,7 @@ async fn a_platform_that_is_being_deleted_takes_no_project_from_the_first_moment
     let gone = |harness: &Harness| harness.kubernetes.object("mlopsplatforms", "", "main").is_none();
     harness.until("the platform gone", Duration::from_mins(30), gone).await;
     assert!(
-        project_says(&harness, "late", "Ready=False/PlatformNotFound"),
+        project_says(&harness, "late", "Ready=False/PlatformMissing"),
         "{:?}",
         harness.conditions_of("mlopsprojects", NAMESPACE, "late")
     );
