@@ -45,7 +45,7 @@ BUILDS = "builds[number,actions[parameters[name,value]]]{0,200}"
 YOUNG = 300  # seconds for which a claim may be somebody's who is at it: twice as long as the function runs at most
 ENOUGH = 75  # seconds that must be left to begin with an event
 KEPT = 30 * 24 * 3600  # seconds for which claims are kept: twice as long as any queue keeps a message
-ALIVE = 4 * 24 * 3600  # seconds after an event for which its message comes again: 291 times, mostly a quarter of an hour apart
+ALIVE = 2 * 3600  # seconds after its last coming for which a message is taken to come again: it comes each quarter of an hour
 PAGE = 100  # old claims that are removed at once
 FIRST_WAIT, LONGEST_WAIT = 60, 900  # seconds until a message comes again: after its first failure, and by its queue
 HOLDS = 60  # seconds for which an event that cannot be started holds the later ones of its group without another attempt
@@ -401,7 +401,7 @@ class Run:
             if held_for is not None and held_for >= HOLDS:
                 self.bucket.remove(event.hold)
             return "its jobs were started before"
-        self.bucket.write(event.key, event.document(), IfNoneMatch="*")
+        self.bucket.write(event.key, event.document())
         try:
             self.work_all_off(route)
             self.bucket.remove(event.hold)
@@ -414,13 +414,14 @@ class Run:
         return "served"
 
     def held_back(self):
-        """An event that an earlier one of its group holds is written down, so that it is started in its turn, and comes again."""
+        """An event that an earlier one of its group holds is written down, each time anew, so that it is started in its turn
+        as long as its message comes again."""
         event, hold = self.event, self.bucket.content(self.event.hold)
         if hold is None or hold["event"] >= event.name or event.status not in hold["statuses"]:
             return
         if self.finished(event, hold["jobs"]):
             return
-        self.bucket.write(event.key, event.document(), IfNoneMatch="*")
+        self.bucket.write(event.key, event.document())
         kind = Refused if hold["refused"] else Unavailable
         error = kind(f"it waits behind event {hold['id']} of its group: {hold['text']}")
         # The run that starts that one starts this one, too.
@@ -436,9 +437,14 @@ class Run:
         other jobs go on."""
         folder, mine = f"events/{self.event.group}/", self.event.name
         seen, failed, errors = set(), {}, {}
-        while waiting := [name for name in self.bucket.list(folder) if name not in seen]:
-            for name in waiting:
+        while waiting := {name: age for name, (_, age) in self.bucket.list(folder).items() if name not in seen}:
+            for name, age in waiting.items():
                 seen.add(name)
+                if name != mine and age >= ALIVE:
+                    # Its message has died, and waits for a person who sends it again or does not.
+                    if self.outlived(name):
+                        self.bucket.remove(folder + name)
+                    continue
                 if error := self.work_off(folder + name, route, failed):
                     errors[name] = error
                 self.served = self.served or (name == mine and not error)
@@ -455,9 +461,7 @@ class Run:
         # Another run has just finished it otherwise.
         if found is not None:
             event = Event(found)
-            # One whose message has died waits for a person, who sends it again or does not.
-            is_due = event.name == self.event.name or not self.outlived(event.name, ALIVE)
-            if is_due and event.status in route.statuses and (error := self.start(event, route, failed)):
+            if event.status in route.statuses and (error := self.start(event, route, failed)):
                 return error
         self.bucket.remove(key)
         return None
@@ -531,9 +535,9 @@ class Run:
             raise Unavailable(f"{job} is being started for event {event.id} by somebody else, or was until just now: {WAITS}")
         return tag
 
-    def outlived(self, name, kept=KEPT):
-        """Whether something named after an event is older than what is kept, or than so many seconds."""
-        oldest = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(self.bucket.now - kept))
+    def outlived(self, name):
+        """Whether something named after an event is older than what is kept."""
+        oldest = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(self.bucket.now - KEPT))
         return name < oldest
 
     def clean(self):
