@@ -219,7 +219,8 @@ impl Platforms {
         match (platform_of(object), spec.get("platform")) {
             (Some(name), _) => match self.watched.platform(name).flatten() {
                 Some(platform) => of(object::spec(&platform.object())),
-                None => Places::from([]),
+                // One place for all, so that they do not go before what there is work for.
+                None => Places::from([String::new()]),
             },
             (None, Some(own)) => of(own),
             (None, None) => of(spec),

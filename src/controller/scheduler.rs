@@ -91,7 +91,7 @@ impl<K: Ord + Clone> Queue<K> {
     }
 
     /// The first to have come of those whose places have the fewest worked on; `None` of `busy`: they are not free.
-    fn next(&self, busy: impl Fn(&Places) -> Option<usize>) -> Option<&K> {
+    fn next(&self, busy: impl Fn(&Places) -> Option<(usize, usize)>) -> Option<&K> {
         let groups = self.0.iter().filter_map(|(places, group)| Some((busy(places)?, group.first()?)));
         groups.min_by_key(|(busy, (arrival, _))| (*busy, *arrival)).map(|(_, (_, key))| key)
     }
@@ -152,7 +152,7 @@ impl<K: Ord + Clone> Scheduler<K> {
             return None;
         }
         let lane = self.next_lane()?;
-        let busy = |places: &Places| self.has_room(lane, places).then(|| self.busiest(places));
+        let busy = |places: &Places| self.has_room(lane, places).then(|| self.load(places));
         let queue = if lane == Lane::User { &self.users } else { &self.routine };
         let key = queue.next(busy)?.clone();
         self.take_out(&key);
@@ -265,9 +265,10 @@ impl<K: Ord + Clone> Scheduler<K> {
         places.iter().enumerate().all(room)
     }
 
-    /// How many are worked on in the busiest of these places.
-    fn busiest(&self, places: &Places) -> usize {
-        places.iter().filter_map(|place| self.busy.get(place)).map(|busy| busy.all).max().unwrap_or_default()
+    /// How many are worked on in the busiest of these places, and in all of them: of two that share one, the other counts.
+    fn load(&self, places: &Places) -> (usize, usize) {
+        let busy = || places.iter().filter_map(|place| self.busy.get(place)).map(|busy| busy.all);
+        (busy().max().unwrap_or_default(), busy().sum())
     }
 
     /// Lets those wait whose moment has come.

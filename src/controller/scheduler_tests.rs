@@ -103,7 +103,7 @@ fn what_is_stuck_in_a_narrow_place_leaves_room_in_the_wide_one_around_it() {
     let mut scheduler = Scheduler::new(8);
     ["a", "b", "c", "d", "e"].iter().for_each(|key| scheduler.ask(*key, Lane::User, places(&["account", "dead"]), now));
     scheduler.ask("neighbour", Lane::User, places(&["account", "jenkins"]), now);
-    assert_eq!(begin(&mut scheduler, now), ["a", "b", "c", "d", "neighbour"]);
+    assert_eq!(begin(&mut scheduler, now), ["a", "neighbour", "b", "c", "d"]);
 }
 
 #[test]
@@ -115,6 +115,15 @@ fn who_comes_after_many_of_another_place_does_not_wait_for_them() {
     assert_eq!(begin(&mut scheduler, now), ["a", "x", "b", "y"]);
     scheduler.ended(&"x", Again::OnChange, Lane::User, places(&["other"]), now);
     assert_eq!(begin(&mut scheduler, now), ["c"], "in each place first come, first served");
+}
+
+#[test]
+fn regions_with_one_jenkins_have_their_turns_alike() {
+    let now = Instant::now();
+    let mut scheduler = Scheduler::new(16);
+    ["a", "b", "c", "d", "e"].iter().for_each(|key| scheduler.ask(*key, Lane::User, places(&["one", "jenkins"]), now));
+    ["x", "y"].iter().for_each(|key| scheduler.ask(*key, Lane::User, places(&["other", "jenkins"]), now));
+    assert_eq!(begin(&mut scheduler, now), ["a", "x", "b", "y", "c", "d", "e"]);
 }
 
 #[test]

@@ -9,7 +9,7 @@ use super::{Reconciled, Subject};
 use crate::controller::api::ApiError;
 use crate::controller::dereference::JenkinsAccess;
 use crate::controller::finalizer::set_finalizer;
-use crate::controller::platforms::{self, Found, PlatformState};
+use crate::controller::platforms::{self, Found, PlatformState, platform_of};
 use crate::controller::{dereference, object};
 use crate::crd::platform::ConfigMapRef;
 use crate::crd::status::Reason;
@@ -31,10 +31,13 @@ pub(super) async fn apply(subject: &Subject<'_>) -> Result<Option<Reconciled>, A
         Err(problem) => {
             let Subject { object, key, context, .. } = subject;
             if !object::is_finalized(&object.metadata) {
-                // Who comes too late for a seat waits for one.
                 match problem.reason {
-                    Reason::TooManyProjects => context.platforms.unseat(key),
-                    _ => context.platforms.refuse(key),
+                    // Who comes too late, or before the platform, keeps his turn.
+                    Reason::TooManyProjects | Reason::PlatformMissing | Reason::PlatformNotReady => {
+                        context.platforms.unseat(key);
+                    }
+                    _ if platform_of(object).is_some() => context.platforms.refuse(key),
+                    _ => context.platforms.unseat(key),
                 }
             }
             Ok(Some(Reconciled::refused(problem)))
