@@ -170,6 +170,9 @@ impl Budgets {
             if too_long || caller.as_ref().is_some_and(|caller| !self.may_wait(caller, place, wait)) {
                 let wait = if too_long { wait } else { wait.max(AGAIN) };
                 budget.meters.withheld.inc();
+                if let Some(caller) = &caller {
+                    caller.begun().waited += elapsed(begun, now);
+                }
                 let until = now.saturating_add(SignedDuration::try_from(wait).unwrap_or_default()).unwrap_or(now);
                 return Err(Withheld { place: place.clone(), wait, until });
             }
@@ -189,13 +192,15 @@ impl Budgets {
     }
 
     /// Whether a reconcile may wait so long. One that the service has not answered yet loses nothing where it comes again
-    /// later; one that has begun and did so would take the calls from others for what it has read already.
+    /// later; one that has begun and did so would take the calls from others for what it has read already. It goes on until it has waited
+    /// for long, all its calls together, lest a few accounts hold all slots.
     fn may_wait(&self, caller: &Caller, place: &Place, wait: Duration) -> bool {
         if *caller.stopping.borrow() {
             return false;
         }
-        let Begun { permits, services, .. } = &mut *caller.begun();
-        if wait <= SHORT || permits.contains_key(&place.account) || services.contains(place) {
+        let Begun { permits, services, waited } = &mut *caller.begun();
+        let goes_on = services.contains(place) && *waited < LONGEST_WAIT;
+        if wait <= SHORT || permits.contains_key(&place.account) || goes_on {
             return true;
         }
         let permit = self.account(&format!("{:?} {}", caller.lane, place.account)).try_acquire_owned();

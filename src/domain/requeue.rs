@@ -28,6 +28,8 @@ const LAST_RETRY: Duration = Duration::from_hours(6);
 /// What AWS is working on is left alone for so many times as long as the calls of the look at it had to wait: looks at what is
 /// not ready would take the turns of calls that bring something about.
 const LEFT_ALONE: u32 = 2;
+/// The longest time for which it is left alone for that.
+const LONGEST_ALONE: Duration = Duration::from_mins(1);
 /// Within this of its time, a resource counts as due: timers are not exact.
 pub const TOLERANCE: Duration = Duration::from_millis(20);
 
@@ -66,12 +68,11 @@ pub fn requeue_after(
     };
     let wishes = report.outcomes().iter().filter_map(|(kind, outcome)| {
         let pace = pace(*kind);
-        let mut wish = delay(outcome, report.now, pace.failures, chance)?;
-        if matches!(outcome, Outcome::Waiting { until: None, .. }) {
-            wish = wish.max(waited * LEFT_ALONE);
-        }
+        let wish = delay(outcome, report.now, pace.failures, chance)?;
         // One whose rest has ended in the meantime is due.
-        Some(pace.rests_until.map_or(wish, |until| at(until, report.now)))
+        let wish = pace.rests_until.map_or(wish, |until| at(until, report.now));
+        let is_worked_on = matches!(outcome, Outcome::Waiting { until: None, .. });
+        Some(if is_worked_on { wish.max((waited * LEFT_ALONE).min(LONGEST_ALONE)) } else { wish })
     });
     wishes.fold(fallback, Duration::min)
 }
@@ -290,12 +291,17 @@ mod tests {
             ("a wait that just began", waiting(0), 3, 6),
             ("a wait of 100 s, which is longer anyway", waiting(100), 3, 10),
             ("a wait for a known moment", waiting_until(2), 3, 2),
+            ("calls that waited for minutes, all together", waiting(0), 400, 60),
             ("a call that failed", faulted(FaultKind::Unavailable, 0), 3, 1),
         ];
         for (name, outcome, waited, expected) in rows {
-            let (report, pace) = (report(vec![outcome]), |_| Pace { failures: 1, rests_until: None });
-            let again = requeue_after(&report, pace, DEEP_CHECK, Duration::from_secs(waited), 0.0);
-            assert_eq!(again.as_secs(), expected, "{name}");
+            let report = report(vec![outcome.clone()]);
+            // It rests as long as it would be left alone anyway, as each resource does that waits.
+            for rests in [None, delay(&outcome, now(), 1, 0.0).map(|rest| ago(-rest.as_secs().cast_signed()))] {
+                let pace = |_| Pace { failures: 1, rests_until: rests };
+                let again = requeue_after(&report, pace, DEEP_CHECK, Duration::from_secs(waited), 0.0);
+                assert_eq!(again.as_secs(), expected, "{name}");
+            }
         }
     }
 
