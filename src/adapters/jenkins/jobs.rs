@@ -69,7 +69,11 @@ impl Actuator<JenkinsJobs> for JenkinsJobsActuator<'_> {
             client.outer_folder_changes(path);
         }
         match action {
-            Action::CreateFolder { path, document } => drop(client.create(id, path, document).await?),
+            Action::CreateFolder { path, document } => {
+                client.create(id, path, document).await?;
+                // Who looked in the meantime may have found it absent.
+                client.outer_folder_changes(path);
+            }
             Action::CreateJob { path, document } => {
                 client.create(id, path, document).await?;
                 return Ok(not_built(path));

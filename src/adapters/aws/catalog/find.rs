@@ -108,7 +108,8 @@ impl CatalogProductActuator {
         let look = T::described(self, candidate);
         let one = T::sighted(self).get_or_young(AGE, candidate.to_owned(), Box::pin(look)).await?;
         let whose = one.map(|one| id.ownership(T::OWNED, one.tags()));
-        Ok(matches!(whose, None | Some(Ownership::Foreign | Ownership::Unmarked)))
+        // Of one that was not there nothing is known: reads lag.
+        Ok(matches!(whose, Some(Ownership::Foreign | Ownership::Unmarked)))
     }
 }
 
