@@ -129,7 +129,10 @@ fn the_api_server_takes_the_examples_and_refuses_what_aws_or_jenkins_would_refus
         "DELETION",
         "FOLDER",
         "JENKINS",
+        "STUDIO",
         "STACK",
+        "PRODUCT",
+        "LOGS",
         "MESSAGE",
     ];
     assert_eq!(header, shown);
