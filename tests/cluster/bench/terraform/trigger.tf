@@ -10,6 +10,11 @@ resource "aws_cloudformation_stack" "trigger" {
     JenkinsSecret  = var.jenkins_secret
   }
   tags = { team = "ml" }
+
+  # CloudFormation shows it as asterisks, which the provider takes for a change each time.
+  lifecycle {
+    ignore_changes = [parameters["JenkinsSecret"]]
+  }
 }
 
 resource "aws_s3_object" "route" {
