@@ -172,9 +172,10 @@ impl Platforms {
         {
             // One reconcile that could not see something says nothing against it. A version of another template does: what
             // is given to a project is judged by the present one.
-            let version = version_name(&Sha256::of(parts.shared.platform.catalog.template.text.as_bytes()));
-            let same = known.target.as_ref().filter(|target| target.artifact_name == version);
-            parts.target = parts.target.take().or_else(|| same.cloned());
+            let template = &parts.shared.platform.catalog.template.text;
+            let version = || version_name(&Sha256::of(template.as_bytes()));
+            let known_target = || known.target.clone().filter(|target| target.artifact_name == version());
+            parts.target = parts.target.take().or_else(known_target);
             parts.bucket = parts.bucket.take().or_else(|| known.bucket.clone());
             parts.jenkins_usable = parts.jenkins_usable.or(known.jenkins_usable);
         }

@@ -31,13 +31,12 @@ pub(super) async fn apply(subject: &Subject<'_>) -> Result<Option<Reconciled>, A
         Err(problem) => {
             let Subject { object, key, context, .. } = subject;
             if !object::is_finalized(&object.metadata) {
-                match problem.reason {
-                    // Who comes too late, or before the platform, keeps his turn.
-                    Reason::TooManyProjects | Reason::PlatformMissing | Reason::PlatformNotReady => {
-                        context.platforms.unseat(key);
-                    }
-                    _ if platform_of(object).is_some() => context.platforms.refuse(key),
-                    _ => context.platforms.unseat(key),
+                // Who comes too late, or before the platform, keeps his turn.
+                let waits = [Reason::TooManyProjects, Reason::PlatformMissing, Reason::PlatformNotReady];
+                if platform_of(object).is_some() && !waits.contains(&problem.reason) {
+                    context.platforms.refuse(key);
+                } else {
+                    context.platforms.unseat(key);
                 }
             }
             Ok(Some(Reconciled::refused(problem)))

@@ -99,9 +99,7 @@ impl CatalogProductActuator {
         }
         Ok(Lookup { resource: ours.or(claimed), twin, missing })
     }
-}
 
-impl CatalogProductActuator {
     /// Whether a candidate was somebody else's when it was looked at a few minutes ago, if not now: a mark is there from the
     /// beginning, and stays.
     async fn is_somebody_elses<T: Sought>(&self, id: &Identity, candidate: &str) -> Result<bool, Fault> {
