@@ -4,7 +4,6 @@
 
 use std::time::Duration;
 
-use aws_credential_types::provider::SharedCredentialsProvider;
 use mlops_sandbox::{Fault, Settings, What};
 use serde_json::Value;
 use tokio::time::sleep;
@@ -161,9 +160,7 @@ async fn a_job_is_back_within_ten_minutes_though_something_else_of_its_project_i
 
 /// The configuration of a client with which a person of the account works.
 fn person(harness: &Harness) -> aws_config::SdkConfig {
-    let keys = SharedCredentialsProvider::new(aws_sdk_sagemaker::config::Credentials::for_tests());
-    let config = aws::config(&harness.sandbox, harness.clock).into_builder().credentials_provider(keys);
-    config.region(aws_config::Region::new(REGION)).build()
+    aws::person(&harness.sandbox, harness.clock, REGION)
 }
 
 #[tokio::test(start_paused = true)]

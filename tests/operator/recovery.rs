@@ -4,12 +4,12 @@
 
 use std::time::Duration;
 
-use aws_credential_types::provider::SharedCredentialsProvider;
 use mlops_operator::domain::identity::Owned;
 use mlops_sandbox::aws::{Call, Caller, sagemaker, service_catalog};
 use mlops_sandbox::{Fault, Settings, What, World};
 use serde_json::{Value, json};
 
+use crate::harness::aws;
 use crate::harness::operator::{ACCOUNT, NAMESPACE, REGION};
 use crate::harness::story::{NAME, Story, manifest};
 
@@ -159,10 +159,7 @@ async fn deletion_without_jenkins() {
 
 /// S3 as somebody else uses it.
 fn s3(story: &Story) -> aws_sdk_s3::Client {
-    let keys = aws_sdk_s3::config::Credentials::for_tests();
-    let config = crate::harness::aws::config(&story.harness.sandbox, story.harness.clock).into_builder();
-    let config = config.credentials_provider(SharedCredentialsProvider::new(keys));
-    aws_sdk_s3::Client::new(&config.region(aws_config::Region::new(REGION)).build())
+    aws_sdk_s3::Client::new(&aws::person(&story.harness.sandbox, story.harness.clock, REGION))
 }
 
 async fn fill(story: &Story, bucket: &str, prefix: &str, objects: usize) {

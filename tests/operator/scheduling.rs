@@ -4,7 +4,6 @@
 
 use std::time::Duration;
 
-use aws_credential_types::provider::SharedCredentialsProvider;
 use mlops_operator::metrics::Metrics;
 use mlops_sandbox::Settings;
 use serde_json::{Value, json};
@@ -287,10 +286,7 @@ async fn what_is_changed_behind_a_shared_answer_is_mended_within_the_hour() {
     let group = status["project"]["modelPackageGroup"].as_str().unwrap().to_owned();
     let bucket = status["placement"]["bucket"].as_str().unwrap().to_owned();
     let prefix = |key: &str| key.ends_with(&format!("{group}.json"));
-    let keys = aws_sdk_s3::config::Credentials::for_tests();
-    let config = aws::config(&harness.sandbox, harness.clock).into_builder();
-    let config = config.credentials_provider(SharedCredentialsProvider::new(keys));
-    let s3 = aws_sdk_s3::Client::new(&config.region(aws_config::Region::new(REGION)).build());
+    let s3 = aws_sdk_s3::Client::new(&aws::person(&harness.sandbox, harness.clock, REGION));
     let listed = s3.list_objects_v2().bucket(&bucket).send().await.unwrap();
     let key = listed.contents().iter().filter_map(|object| object.key()).find(|key| prefix(key)).unwrap().to_owned();
     s3.delete_object().bucket(&bucket).key(&key).send().await.unwrap();
