@@ -13,61 +13,15 @@ use kube::core::{DynamicObject, PartialObjectMeta, Selector, SelectorExt};
 use kube::runtime::reflector::{ObjectRef, Store};
 use serde_json::Value;
 
-use crate::controller::dereference::JenkinsAccess;
 use crate::controller::object::{self, Key, Kind};
+use crate::controller::platform_state::{Heard, PlatformState, Standing};
 use crate::controller::scheduler::Places;
 use crate::controller::seats::Seats;
 use crate::controller::stored::Stored;
-use crate::crd::identifiers::Sha256;
 use crate::crd::mlops_platform::AllowedNamespaces;
-use crate::crd::platform::{ConfigMapRef, FolderPolicy};
+use crate::crd::platform::FolderPolicy;
 use crate::crd::project::DataPolicy;
 use crate::domain::grants::matches;
-use crate::domain::validate::SharedPlatform;
-use crate::resources::artifact_bucket::ReadyBucket;
-use crate::resources::catalog::{ProvisioningTarget, version_name};
-
-/// What is known of a platform.
-#[derive(Clone)]
-pub struct PlatformState {
-    /// The generation of its spec that the rest speaks of.
-    pub generation: i64,
-    /// How it stands, as its conditions say.
-    pub standing: Standing,
-    /// What it is made of; absent: its spec or what the spec names cannot be used.
-    pub parts: Option<PlatformParts>,
-}
-
-/// What projects on a platform are made with.
-#[derive(Clone)]
-pub struct PlatformParts {
-    pub shared: SharedPlatform,
-    pub access: JenkinsAccess,
-    /// Where its template stands, if it is one of its own.
-    pub own_template: Option<ConfigMapRef>,
-    /// What projects are launched from; absent: not yet there.
-    pub target: Option<ProvisioningTarget>,
-    /// Where projects' routes lie; absent: not yet there.
-    pub bucket: Option<ReadyBucket>,
-    /// Whether Jenkins takes jobs; absent: not known this time.
-    pub jenkins_usable: Option<bool>,
-}
-
-/// How a platform stands.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Standing {
-    Ready,
-    NotReady {
-        /// Whether a person must act.
-        stalled: bool,
-        /// The platform's own sentence.
-        message: String,
-    },
-    /// `spec.suspend` is true: nothing is done for its projects either.
-    Suspended,
-    /// It is being deleted.
-    Deleting,
-}
 
 /// What a project finds of the platform that it names.
 pub enum Found {
@@ -115,19 +69,20 @@ impl Watched {
 pub struct Platforms {
     watched: Watched,
     changed: UnboundedSender<Key>,
-    known: Mutex<BTreeMap<String, Arc<PlatformState>>>,
+    known: Mutex<BTreeMap<String, Known>>,
     /// Platforms of which their projects did not hear, since they were not yet known.
     news: Mutex<BTreeSet<String>>,
     /// Which projects have a seat where platforms take so many.
     seats: Seats,
 }
 
-impl PlatformState {
-    /// Changes when something does that projects are made from.
-    pub fn version(&self) -> String {
-        let token = self.parts.as_ref().map_or("", |parts| parts.access.credentials.token.fingerprint.as_str());
-        format!("|platform {} {token}", self.generation)
-    }
+/// What is known of one platform, and who heard of it.
+struct Known {
+    state: Arc<PlatformState>,
+    /// What its projects that are as declared were told last; absent: they were told of nothing yet.
+    heard: Option<Heard>,
+    /// Projects that have found it not Ready: each change is news to them.
+    waiting: BTreeSet<Key>,
 }
 
 impl Platforms {
@@ -157,37 +112,56 @@ impl Platforms {
         }
     }
 
-    /// The state of the platform of this name, if it was told.
-    pub fn state(&self, name: &str) -> Option<Arc<PlatformState>> {
-        self.known().get(name).cloned()
+    /// The same for a project, which is brought back by the next change of a platform that it finds not Ready.
+    pub fn find_for(&self, project: &Key, name: &str) -> Found {
+        let found = self.find(name);
+        let Found::Known(state) = &found else { return found };
+        if state.standing == Standing::Ready {
+            return found;
+        }
+        let mut known = self.known();
+        let Some(known) = known.get_mut(name) else { return found };
+        known.waiting.insert(project.clone());
+        // What was told meanwhile does not bring it back. That the platform goes may not have been told at all.
+        if state.standing == Standing::Deleting { found } else { Found::Known(known.state.clone()) }
     }
 
-    /// Tells how a platform is now. Projects on it that this concerns are reconciled. `was_ready`: so it was before this
-    /// reconcile, by its present spec: for projects that are as declared the first that is told of it is no news then.
+    /// The state of the platform of this name, if it was told.
+    pub fn state(&self, name: &str) -> Option<Arc<PlatformState>> {
+        self.known().get(name).map(|known| known.state.clone())
+    }
+
+    /// Tells how a platform is now. Projects on it that this concerns are reconciled: all of them, or those alone that are not
+    /// as declared or have found it not Ready. What passes by itself is no news to the others, as an update of the trigger:
+    /// a thousand projects would be observed and written twice for it. `was_ready`: so it was before this reconcile, by its
+    /// present spec: for projects that are as declared the first that is told of it is no news then.
     pub fn tell(&self, name: &str, mut state: PlatformState, was_ready: bool) {
-        let before = self.state(name);
-        if let (Some(parts), Some(before)) = (&mut state.parts, &before)
-            && before.generation == state.generation
-            && let Some(known) = &before.parts
-        {
-            // One reconcile that could not see something says nothing against it. A version of another template does: what
-            // is given to a project is judged by the present one.
-            let template = &parts.shared.platform.catalog.template.text;
-            let version = || version_name(&Sha256::of(template.as_bytes()));
-            let known_target = || known.target.clone().filter(|target| target.artifact_name == version());
-            parts.target = parts.target.take().or_else(known_target);
-            parts.bucket = parts.bucket.take().or_else(|| known.bucket.clone());
-            parts.jenkins_usable = parts.jenkins_usable.or(known.jenkins_usable);
+        let mut known = self.known();
+        let before = known.remove(name);
+        if let Some(before) = &before {
+            state.complete(&before.state);
         }
-        let concerns = before.as_ref().is_none_or(|before| differs(before, &state));
-        let news_to_all = before.is_some() || !was_ready || state.standing != Standing::Ready;
-        self.known().insert(name.to_owned(), Arc::new(state));
-        if concerns && news_to_all && !is_complete(&self.watched.projects) {
+        let (passes, now) = (state.standing.passes(), state.heard());
+        let concerns = before.as_ref().is_none_or(|before| before.state.heard() != now);
+        let (heard, mut waiting) = match before {
+            Some(before) => (before.heard, before.waiting),
+            None if was_ready && (passes || state.standing == Standing::Ready) => {
+                (Some(now.taken_for_known()), BTreeSet::new())
+            }
+            None => (None, BTreeSet::new()),
+        };
+        let is_for_all = !passes && heard.as_ref().is_none_or(|heard| heard.differs_from(&now));
+        let found_it = if concerns { std::mem::take(&mut waiting) } else { BTreeSet::new() };
+        let heard = if is_for_all { Some(now) } else { heard.map(|heard| heard.with(&now, passes)) };
+        known.insert(name.to_owned(), Known { state: Arc::new(state), heard, waiting });
+        drop(known);
+        if is_for_all && !is_complete(&self.watched.projects) {
             // Those that are not yet known learn of it when they are.
             self.news().insert(name.to_owned());
         }
         if concerns {
-            self.wake(|project| project.stands_on(name) && (news_to_all || !project.is_ready));
+            let needs = |project: &Stored| is_for_all || !project.is_ready || found_it.contains(&project.key());
+            self.wake(|project| project.stands_on(name) && needs(project));
         }
     }
 
@@ -248,7 +222,12 @@ impl Platforms {
 
     /// A project of this namespace is gone: another one may have its place, and a platform that is being deleted may go.
     pub fn project_gone(&self, namespace: &str) {
-        self.namespace_changed(namespace);
+        self.wake(|project| {
+            project.metadata.namespace.as_deref() == Some(namespace)
+                && project.names_a_platform()
+                && !project.is_ready
+                && project.metadata.deletion_timestamp.is_none()
+        });
         self.wake_of(&self.watched.platforms, |platform| platform.metadata.deletion_timestamp.is_some());
     }
 
@@ -357,7 +336,7 @@ impl Platforms {
         })
     }
 
-    fn known(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, Arc<PlatformState>>> {
+    fn known(&self) -> MutexGuard<'_, BTreeMap<String, Known>> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -369,18 +348,6 @@ where
     K::DynamicType: Eq + std::hash::Hash + Clone,
 {
     store.wait_until_ready().now_or_never().is_some()
-}
-
-/// Whether projects would do anything else.
-fn differs(before: &PlatformState, now: &PlatformState) -> bool {
-    let seen = |state: &PlatformState| {
-        let parts = state.parts.as_ref();
-        parts.map(|parts| {
-            let artifact = parts.target.as_ref().map(|target| (target.product_id.clone(), target.artifact_id.clone()));
-            (artifact, parts.bucket.clone(), parts.jenkins_usable, parts.access.credentials.token.fingerprint.clone())
-        })
-    };
-    before.generation != now.generation || before.standing != now.standing || seen(before) != seen(now)
 }
 
 /// The platform that a project names.
@@ -396,4 +363,171 @@ pub fn stands_on(project: &DynamicObject, platform: &str) -> bool {
 /// The platform that a project says its resources were made on.
 pub fn made_on(project: &DynamicObject) -> Option<&str> {
     project.data.pointer("/status/placement/platform")?.as_str()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use futures::channel::mpsc::{UnboundedReceiver, unbounded};
+    use jiff::Timestamp;
+    use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+    use kube::core::ApiResource;
+    use kube::runtime::reflector::store::Writer;
+    use kube::runtime::watcher::Event;
+    use serde_json::json;
+
+    use super::*;
+    use crate::crd::{MlopsPlatform, MlopsProject};
+
+    /// A register of projects: on the platform `main` one as declared and one that is being made, on another two, of which one is
+    /// being deleted.
+    struct Register {
+        platforms: Platforms,
+        changed: UnboundedReceiver<Key>,
+        _objects: (Writer<Stored>, Writer<Stored>, Writer<PartialObjectMeta<Namespace>>),
+    }
+
+    impl Register {
+        fn new() -> Self {
+            let (mut projects, mut platforms, namespaces) =
+                (Writer::new(Kind::Project), Writer::new(Kind::Platform), Writer::new(()));
+            let (to, changed) = unbounded();
+            let watched = Watched {
+                projects: projects.as_reader(),
+                platforms: platforms.as_reader(),
+                namespaces: namespaces.as_reader(),
+            };
+            let main = DynamicObject::new("main", &ApiResource::erase::<MlopsPlatform>(&()));
+            for event in [Event::Init, Event::InitApply(Stored::of(&main)), Event::InitDone] {
+                platforms.apply_watcher_event(&event);
+            }
+            projects.apply_watcher_event(&Event::Init);
+            for (name, platform, is_ready) in
+                [("declared", "main", true), ("in-the-making", "main", false), ("elsewhere", "other", false)]
+            {
+                let mut project = project(name, platform);
+                project.is_ready = is_ready;
+                projects.apply_watcher_event(&Event::InitApply(project));
+            }
+            let mut goes = project("goes", "other");
+            goes.metadata.deletion_timestamp = Some(Time(Timestamp::UNIX_EPOCH));
+            projects.apply_watcher_event(&Event::InitApply(goes));
+            projects.apply_watcher_event(&Event::InitDone);
+            Self { platforms: Platforms::new(watched, to), changed, _objects: (projects, platforms, namespaces) }
+        }
+
+        /// The projects that are brought back by what is told.
+        fn tell(&mut self, generation: i64, standing: Standing, was_ready: bool) -> Vec<String> {
+            self.platforms.tell("main", PlatformState { generation, standing, parts: None }, was_ready);
+            self.woken()
+        }
+
+        fn woken(&mut self) -> Vec<String> {
+            let mut woken = Vec::new();
+            while let Ok(key) = self.changed.try_recv() {
+                woken.push(key.name);
+            }
+            woken.sort();
+            woken
+        }
+    }
+
+    fn project(name: &str, platform: &str) -> Stored {
+        let resource = ApiResource::erase::<MlopsProject>(&());
+        let mut project = DynamicObject::new(name, &resource).within("ml-team");
+        project.data = json!({"spec": {"platformRef": {"name": platform}}});
+        Stored::of(&project)
+    }
+
+    fn not_ready(stalled: bool, message: &str) -> Standing {
+        Standing::NotReady { stalled, message: message.to_owned() }
+    }
+
+    const ALL: [&str; 2] = ["declared", "in-the-making"];
+    const SOME: [&str; 1] = ["in-the-making"];
+    const NONE: [&str; 0] = [];
+
+    #[test]
+    fn who_is_brought_back_by_what_is_told_of_a_platform() {
+        use Standing::{Deleting, Ready, Suspended};
+        type Told = (i64, Standing, &'static [&'static str]);
+        let passing = || not_ready(false, "the trigger is being updated");
+        let rows: [(&str, bool, Vec<Told>); 9] = [
+            ("it was Ready before the operator started", true, vec![(1, Ready, &SOME)]),
+            ("it was not", false, vec![(1, Ready, &ALL)]),
+            ("the same again is no news", true, vec![(1, Ready, &SOME), (1, Ready, &NONE)]),
+            (
+                "what passes concerns who is not as declared",
+                true,
+                vec![
+                    (1, Ready, &SOME),
+                    (1, passing(), &SOME),
+                    (1, not_ready(false, "another step"), &SOME),
+                    (1, Ready, &SOME),
+                ],
+            ),
+            ("so it does after a start", true, vec![(1, passing(), &SOME), (1, Ready, &SOME)]),
+            ("unless it was not Ready then", false, vec![(1, passing(), &SOME), (1, Ready, &ALL)]),
+            (
+                "another spec concerns all, once it is there",
+                true,
+                vec![(1, Ready, &SOME), (2, passing(), &SOME), (2, Ready, &ALL), (3, Ready, &ALL)],
+            ),
+            (
+                "what waits for a person concerns all, and so does its end",
+                true,
+                vec![
+                    (1, Ready, &SOME),
+                    (1, not_ready(true, "a role is missing"), &ALL),
+                    (1, passing(), &SOME),
+                    (1, Ready, &ALL),
+                ],
+            ),
+            (
+                "so do its suspension and its deletion",
+                true,
+                vec![(1, Ready, &SOME), (2, Suspended, &ALL), (2, Deleting, &ALL)],
+            ),
+        ];
+        for (case, was_ready, told) in rows {
+            let mut register = Register::new();
+            for (n, (generation, standing, expected)) in told.into_iter().enumerate() {
+                assert_eq!(register.tell(generation, standing, was_ready), expected, "{case}, {n}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_project_that_has_found_its_platform_not_ready_hears_of_each_change_once() {
+        let mut register = Register::new();
+        register.tell(1, Standing::Ready, true);
+        let key = project("declared", "main").key();
+        register.platforms.find_for(&key, "main");
+        assert_eq!(register.tell(1, not_ready(false, "it is updated"), true), SOME, "it found it Ready");
+        register.platforms.find_for(&key, "main");
+        assert_eq!(register.tell(1, not_ready(false, "it is updated"), true), NONE);
+        assert_eq!(register.tell(1, Standing::Ready, true), ALL);
+        assert_eq!(register.tell(1, not_ready(false, "once more"), true), SOME);
+        assert_eq!(register.tell(1, Standing::Ready, true), SOME);
+        assert_eq!(register.tell(2, Standing::Suspended, true), ALL);
+        register.platforms.find_for(&key, "main");
+        assert_eq!(
+            register.tell(3, not_ready(false, "it goes on, and is updated"), true),
+            ALL,
+            "it has said Suspended"
+        );
+    }
+
+    #[test]
+    fn a_project_that_goes_makes_room_for_those_of_its_namespace_that_wait() {
+        let mut register = Register::new();
+        register.platforms.project_gone("other");
+        assert_eq!(register.woken(), NONE);
+        register.platforms.project_gone("ml-team");
+        assert_eq!(
+            register.woken(),
+            ["elsewhere", "in-the-making"],
+            "neither those that are as declared nor those that go"
+        );
+    }
 }

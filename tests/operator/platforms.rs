@@ -7,6 +7,7 @@ use std::time::Duration;
 use mlops_sandbox::{Fault, Settings, What};
 use serde_json::{Value, json};
 
+use crate::harness::aws;
 use crate::harness::operator::{ACCOUNT, Harness, NAMESPACE, REGION};
 use crate::harness::story::Story;
 
@@ -559,6 +560,49 @@ async fn a_status_that_was_tampered_with_leads_nowhere() {
         merge(&harness, "mlopsprojects", NAMESPACE, "fares", &at);
         harness.until("Ready again", LONG, |harness| project_says(harness, "fares", READY)).await;
     }
+}
+
+/// A platform with a Ready project on it, whose trigger somebody has deleted: it makes another one, which takes a minute.
+async fn without_trigger() -> Harness {
+    let harness = with_project().await;
+    let cloudformation = aws_sdk_cloudformation::Client::new(&aws::person(&harness.sandbox, harness.clock, REGION));
+    let stacks = cloudformation.describe_stacks().send().await.unwrap();
+    let names = stacks.stacks().iter().filter_map(|stack| stack.stack_name());
+    let trigger = names.into_iter().find(|name| name.ends_with("-model-trigger")).unwrap().to_owned();
+    cloudformation.delete_stack().stack_name(&trigger).send().await.unwrap();
+    harness.sandbox.world(|world| world.settings.stack = Duration::from_mins(1));
+    let now = json!({"metadata": {"annotations": {"mlops-operator.io/reconcile-requested-at": "now"}}});
+    merge(&harness, "mlopsplatforms", "", "main", &now);
+    harness.until("not Ready", LONG, |harness| platform_says(harness, "Ready=Unknown/Progressing")).await;
+    harness
+}
+
+/// A thousand projects would be observed and written twice for each update of a trigger.
+#[tokio::test(start_paused = true)]
+async fn a_platform_that_is_not_ready_for_a_moment_leaves_its_ready_projects_alone() {
+    let harness = without_trigger().await;
+    let from = harness.sandbox.requests();
+    let project = |harness: &Harness| harness.kubernetes.object("mlopsprojects", NAMESPACE, "fares").unwrap();
+    let before = project(&harness);
+    assert!(project_says(&harness, "fares", READY));
+    harness.until("the platform Ready", LONG, |harness| platform_says(harness, READY)).await;
+    tokio::time::sleep(Duration::from_mins(1)).await;
+    assert_eq!(project(&harness), before);
+    let journal = harness.sandbox.journal_after(from);
+    let observed: Vec<_> = journal.iter().filter(|entry| entry.operation == "DescribeProject").collect();
+    assert!(observed.is_empty(), "the project was observed: {observed:#?}");
+}
+
+/// One that is looked at meanwhile says so, and is back as soon as the platform is.
+#[tokio::test(start_paused = true)]
+async fn a_project_that_finds_its_platform_not_ready_for_a_moment_waits_for_it() {
+    let harness = without_trigger().await;
+    assert!(project_says(&harness, "fares", READY));
+    merge(&harness, "mlopsprojects", NAMESPACE, "fares", &json!({"spec": {"description": "other"}}));
+    harness.until("it waits", LONG, |harness| project_says(harness, "fares", "Ready=Unknown/PlatformNotReady")).await;
+    harness.until("the platform Ready", LONG, |harness| platform_says(harness, READY)).await;
+    let took = harness.until("the project Ready", LONG, |harness| project_says(harness, "fares", READY)).await;
+    assert!(took < Duration::from_secs(10), "{took:?}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -9,7 +9,8 @@ use super::{Reconciled, Subject};
 use crate::controller::api::ApiError;
 use crate::controller::dereference::JenkinsAccess;
 use crate::controller::finalizer::set_finalizer;
-use crate::controller::platforms::{self, Found, PlatformState, platform_of};
+use crate::controller::platform_state::{self, PlatformState};
+use crate::controller::platforms::{Found, platform_of};
 use crate::controller::{dereference, object};
 use crate::crd::platform::ConfigMapRef;
 use crate::crd::status::Reason;
@@ -97,7 +98,7 @@ async fn make(subject: &Subject<'_>, valid: Valid) -> Result<Reconciled, ApiErro
         set_finalizer(&context.api(key), object, true).await?;
         // From here on it keeps its platform from going: unless that has begun to go meanwhile.
         if let Some(name) = &placement.platform
-            && !matches!(context.platforms.find(name), Found::Known(state) if state.standing != platforms::Standing::Deleting)
+            && !matches!(context.platforms.find(name), Found::Known(state) if state.standing != platform_state::Standing::Deleting)
         {
             return Ok(Reconciled::refused(validate::going(name)));
         }
@@ -152,13 +153,13 @@ async fn project(
 fn standing(subject: &Subject<'_>, state: &PlatformState) -> Standing {
     let name = state.parts.as_ref().map_or("", |parts| parts.shared.name.as_str());
     let platform = match &state.standing {
-        platforms::Standing::Ready => Outcome::InSync { output: (), changed: false },
-        platforms::Standing::NotReady { stalled, message } => {
+        platform_state::Standing::Ready => Outcome::InSync { output: (), changed: false },
+        platform_state::Standing::NotReady { stalled, message } => {
             not_ready(subject, stalled.then_some(ASK), format!("{name} is not Ready: {message}"))
         }
         // A project on a suspended platform comes no further than here.
-        platforms::Standing::Suspended => Outcome::Interrupted,
-        platforms::Standing::Deleting => {
+        platform_state::Standing::Suspended => Outcome::Interrupted,
+        platform_state::Standing::Deleting => {
             let hint = "delete this project too, and make it anew on another platform where it is still needed";
             not_ready(subject, Some(hint), format!("{name} is being deleted, and waits for this project to go"))
         }

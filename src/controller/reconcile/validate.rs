@@ -7,7 +7,8 @@ use serde_json::json;
 
 use super::Subject;
 use crate::controller::object::{self, Kind};
-use crate::controller::platforms::{Admission, Found, PlatformState, Standing, platform_of};
+use crate::controller::platform_state::{PlatformState, Standing};
+use crate::controller::platforms::{Admission, Found, platform_of};
 use crate::controller::startup::FINGERPRINT_SECRET;
 use crate::crd::MlopsPlatformSpec;
 use crate::crd::mlops_platform::AllowedNamespaces;
@@ -68,8 +69,8 @@ pub(super) fn project(subject: &Subject<'_>) -> Result<Validation, Problem> {
 
 /// The same for a project that shares the platform of this name.
 fn on_platform(subject: &Subject<'_>, name: &str) -> Result<Validation, Problem> {
-    let Subject { context, writer, .. } = subject;
-    let state = match context.platforms.find(name) {
+    let Subject { key, context, writer, .. } = subject;
+    let state = match context.platforms.find_for(key, name) {
         Found::Unknown => return Ok(Validation::Unknown),
         Found::Absent => {
             return Err(Problem::new(
