@@ -56,6 +56,7 @@ struct State {
     /// The secrets of the object, the former ones last.
     secrets: Vec<Secret>,
     deletion_is_meant: bool,
+    is_unused: bool,
     /// When everything is looked at, whatever is taken for granted.
     deep_check: Option<Timestamp>,
     /// Whether this is a routine look between two deep checks.
@@ -346,6 +347,16 @@ impl ObjectMemory {
     /// Notes that it is. What is deleted later, the CRD included, changes nothing about it.
     pub fn mean_deletion(&self) {
         self.state().deletion_is_meant = true;
+    }
+
+    /// Whether it is known that no other object stands on this one, nor ever will.
+    pub fn is_unused(&self) -> bool {
+        self.state().is_unused
+    }
+
+    /// Notes that.
+    pub fn note_unused(&self) {
+        self.state().is_unused = true;
     }
 
     /// Notes the secrets that the object has now. Some of those that it had stay known, since the remote side may still

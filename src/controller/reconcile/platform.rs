@@ -189,14 +189,14 @@ pub(super) async fn delete(subject: &Subject<'_>) -> Result<Reconciled, ApiError
     Ok(Reconciled::observed(Phase::Delete, summary, scope.take_applied()))
 }
 
-/// What keeps a platform that is being deleted: the projects that stand on it. The API server is asked once more before
-/// none counts, since the watch may be behind.
+/// What keeps a platform that is being deleted: the projects that stand on it. The API server is asked once before none counts,
+/// since the watch may be behind; no project begins on it from then on.
 async fn in_use(subject: &Subject<'_>) -> Result<Option<Problem>, ApiError> {
-    let Subject { key, context, .. } = subject;
+    let Subject { key, context, memory, .. } = subject;
     let watched = context.platforms.projects_on(&key.name);
     let mut projects: Vec<Key> =
         watched.iter().filter(|project| keeps(subject, &project.object())).map(|project| project.key()).collect();
-    if projects.is_empty() {
+    if projects.is_empty() && !memory.is_unused() {
         let api: Api<DynamicObject> =
             Api::all_with(context.dependencies.client.clone(), context.resource(Kind::Project));
         let mut page = ListParams::default().limit(PAGE);
@@ -216,6 +216,7 @@ async fn in_use(subject: &Subject<'_>) -> Result<Option<Problem>, ApiError> {
         }
     }
     if projects.is_empty() {
+        memory.note_unused();
         return Ok(None);
     }
     projects.sort();
