@@ -21,8 +21,9 @@ tokio::task_local! {
 /// A look that may take answers of others.
 #[derive(Clone)]
 struct Look {
-    /// How old they may be.
-    within: Duration,
+    /// They must have been asked for since then; absent: at any time. It is a moment and not an age, since whoever waits for
+    /// an answer that somebody else has asked for would find it too old as soon as it is there.
+    since: Option<Instant>,
     /// Whether it took one.
     used: Arc<AtomicBool>,
 }
@@ -35,7 +36,8 @@ pub async fn sharing<T>(look: impl Future<Output = T>) -> (T, bool) {
 /// The same with answers that are younger than so, and than [`AGE`] in any case.
 pub async fn sharing_within<T>(age: Duration, look: impl Future<Output = T>) -> (T, bool) {
     let used = Arc::new(AtomicBool::new(false));
-    let found = LOOK.scope(Look { within: age.min(AGE), used: used.clone() }, look).await;
+    let since = Instant::now().checked_sub(age.min(AGE));
+    let found = LOOK.scope(Look { since, used: used.clone() }, look).await;
     (found, used.load(Ordering::Acquire))
 }
 
@@ -49,9 +51,9 @@ fn note() {
     let _ = LOOK.try_with(|look| look.used.store(true, Ordering::Release));
 }
 
-/// How old an answer may be here.
-fn oldest() -> Duration {
-    LOOK.try_with(|look| look.within).unwrap_or_default()
+/// Whether an answer that was asked for at this moment will do here.
+fn is_young(asked: Instant) -> bool {
+    LOOK.try_with(|look| look.since.is_none_or(|since| asked > since)).unwrap_or_default()
 }
 
 /// Answers by what was asked for; clones share them.
@@ -99,7 +101,7 @@ impl<K: Eq + Hash, V: Clone> Answers<K, V> {
             }
             let asked = Instant::now();
             let answer = ask.await?;
-            self.keep(key, asked, answer.clone());
+            keep(&self.known(key), asked, answer.clone());
             return Ok(answer);
         }
         let known = self.known(key);
@@ -107,16 +109,18 @@ impl<K: Eq + Hash, V: Clone> Answers<K, V> {
             Ok(held) => (held, false),
             Err(_) => (known.lock().await, true),
         };
-        if let Some((_, answer)) = held.as_ref().filter(|(asked, _)| asked.elapsed() < oldest()) {
+        if let Some((_, answer)) = held.as_ref().filter(|(asked, _)| is_young(*asked)) {
             note();
             return Ok(answer.clone());
         }
+        let asked = Instant::now();
         if waited {
             // The one before has failed: those that waited for it do not fail one after the other.
             drop(held);
-            return ask.await;
+            let answer = ask.await?;
+            keep(&known, asked, answer.clone());
+            return Ok(answer);
         }
-        let asked = Instant::now();
         let answer = ask.await?;
         *held = Some((asked, answer.clone()));
         Ok(answer)
@@ -154,15 +158,16 @@ impl<K: Eq + Hash, V: Clone> Answers<K, V> {
         all.entry(key).or_default().clone()
     }
 
-    fn keep(&self, key: K, asked: Instant, answer: V) {
-        // One that somebody waits for is left to that one.
-        if let Ok(mut held) = self.known(key).try_lock() {
-            *held = Some((asked, answer));
-        }
-    }
-
     fn all(&self) -> MutexGuard<'_, HashMap<K, Answer<V>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Keeps an answer for others.
+fn keep<V>(known: &Answer<V>, asked: Instant, answer: V) {
+    // One that somebody asks for just now is left to that one.
+    if let Ok(mut held) = known.try_lock() {
+        *held = Some((asked, answer));
     }
 }
 
@@ -204,6 +209,36 @@ mod tests {
         let younger = |age| sharing_within(age, answers.get("folder", async { Ok::<_, ()>(0) }));
         assert_eq!(younger(AGE).await, (Ok(4), true));
         assert_eq!(younger(AGE / 2).await, (Ok(0), false), "who needs a younger one asks anew");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_waits_for_an_answer_takes_it_however_long_it_was_under_way() {
+        let (answers, asked) = (Answers::default(), AtomicU32::new(0));
+        let ask = || async {
+            tokio::time::sleep(Duration::from_mins(1)).await;
+            Ok::<_, ()>(asked.fetch_add(1, Ordering::AcqRel) + 1)
+        };
+        let soon = Duration::from_secs(1);
+        let later = async {
+            tokio::time::sleep(soon / 2).await;
+            sharing_within(soon, answers.get("folder", ask())).await
+        };
+        let both = futures::join!(sharing_within(soon, answers.get("folder", ask())), later);
+        assert_eq!(both, ((Ok(1), false), (Ok(1), true)));
+        assert_eq!(sharing_within(soon, answers.get("folder", ask())).await, (Ok(2), false), "it was asked for before");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn those_who_waited_in_vain_ask_at_once_and_others_share_what_that_brings() {
+        let answers: Answers<&str, u32> = Answers::default();
+        let fails = sharing(answers.get("folder", async {
+            tokio::time::sleep(AGE / 10).await;
+            Err("refused")
+        }));
+        let waits = sharing(answers.get("folder", async { Ok::<_, &str>(1) }));
+        let both = futures::join!(fails, waits);
+        assert_eq!(both, ((Err("refused"), false), (Ok(1), false)));
+        assert_eq!(sharing(answers.get("folder", async { Ok::<_, ()>(2) })).await, (Ok(1), true));
     }
 
     #[tokio::test(start_paused = true)]
