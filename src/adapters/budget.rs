@@ -8,7 +8,7 @@ use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use crate::adapters::aws::clients::PLACES;
@@ -103,7 +103,6 @@ pub struct Sent {
 pub struct Withheld {
     place: Place,
     wait: Duration,
-    until: Timestamp,
 }
 
 impl fmt::Debug for Budgets {
@@ -114,10 +113,8 @@ impl fmt::Debug for Budgets {
 
 impl fmt::Display for Withheld {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&named(&self.place))?;
-        // Halves of a second are of no use to anybody.
-        let until = self.until.round(jiff::Unit::Second).unwrap_or(self.until);
-        write!(f, " takes no more calls for now; the next may go at {until}")
+        // Not until when: a condition would be written anew at each attempt, and be news to all projects of a platform.
+        write!(f, "{} takes no more calls for now", named(&self.place))
     }
 }
 
@@ -173,8 +170,7 @@ impl Budgets {
                 if let Some(caller) = &caller {
                     caller.begun().waited += elapsed(begun, now);
                 }
-                let until = now.saturating_add(SignedDuration::try_from(wait).unwrap_or_default()).unwrap_or(now);
-                return Err(Withheld { place: place.clone(), wait, until });
+                return Err(Withheld { place: place.clone(), wait });
             }
             // Others may leave, and the rate may rise.
             tokio::time::sleep(wait.min(SHORT)).await;
@@ -407,7 +403,7 @@ mod tests {
 
     #[test]
     fn a_call_that_was_not_sent_is_a_fault_that_says_why() {
-        let (wait, until) = (Duration::from_secs(40), "2026-03-01T12:00:40Z".parse().unwrap());
+        let wait = Duration::from_secs(40);
         let server =
             Place { remote: JENKINS.to_owned(), account: "ci.example/jenkins".to_owned(), region: String::new() };
         let rows = [
@@ -416,8 +412,8 @@ mod tests {
             (server, "Jenkins at ci.example/jenkins takes no more calls for now"),
         ];
         for (place, said) in rows {
-            let fault = Withheld { place, wait, until }.fault("look");
-            assert_eq!(fault.message, format!("could not look: {said}; the next may go at 2026-03-01T12:00:40Z"));
+            let fault = Withheld { place, wait }.fault("look");
+            assert_eq!(fault.message, format!("could not look: {said}"));
             assert_eq!((fault.kind, fault.retry_after, fault.unsent), (FaultKind::Throttled, Some(wait), true));
         }
     }

@@ -10,9 +10,9 @@ use crate::domain::identity::digest;
 use crate::domain::recent::Recent;
 use crate::template_lint::{self, Finding, JudgedFor};
 
-/// How many judgements are remembered: as many projects with templates of their own as one operator has. One more costs a
-/// judgement, no memory: the texts are not kept.
-const JUDGEMENTS: usize = 4096;
+/// How many judgements are remembered: more than one operator has projects with templates of their own, since projects that
+/// are looked at in turn would otherwise all be judged anew each time. The texts are not kept.
+const JUDGEMENTS: usize = 16 * 1024;
 
 /// Characters of each text of a finding that are kept.
 const LONGEST_TEXT: usize = 512;

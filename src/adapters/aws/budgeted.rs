@@ -396,8 +396,7 @@ mod tests {
         let begun = Instant::now();
         let error = connector.call(HttpRequest::empty()).await.unwrap_err();
         let said = source(&error);
-        assert!(said.starts_with("SageMaker in account 111122223333 and eu-west-1 takes no more calls"), "{said}");
-        assert!(said.ends_with("at 2026-03-01T12:01:00Z"), "{said}");
+        assert_eq!(said, "SageMaker in account 111122223333 and eu-west-1 takes no more calls for now");
         assert_eq!(begun.elapsed(), Duration::ZERO);
     }
 
