@@ -204,7 +204,7 @@ async fn first_build() {
     story.tell("team", "has no Jenkinsfile in example/taxi-build yet");
     story.harness.sandbox.world(|world| {
         world.jenkins.polling = true;
-        world.jenkins.without_jenkinsfile.insert((url.to_owned(), "*/main".to_owned()));
+        world.jenkins.without_jenkinsfile.insert((url.to_owned(), "refs/heads/main".to_owned()));
     });
     story.tell("user", "applies the project");
     story.harness.apply(manifest());
@@ -219,8 +219,8 @@ async fn first_build() {
     story.tell("team", "commits a Jenkinsfile to example/taxi-build, and commits to example/taxi-preprocess");
     story.harness.sandbox.world(|world| {
         world.jenkins.without_jenkinsfile.clear();
-        world.jenkins.commit(url, "*/main");
-        world.jenkins.commit("https://github.com/example/taxi-preprocess.git", "*/main");
+        world.jenkins.commit(url, "refs/heads/main");
+        world.jenkins.commit("https://github.com/example/taxi-preprocess.git", "refs/heads/main");
     });
     story.pass(Duration::from_hours(3)).await;
     assert_eq!((built(&story, &preprocess).len(), built(&story, &modelbuild).len()), (2, 1));
@@ -234,10 +234,22 @@ async fn first_build() {
     story.harness.stop().await;
     story.harness.start();
     story.tell("team", "commits to that branch");
-    story.harness.sandbox.world(|world| world.jenkins.commit(url, "*/release"));
+    story.harness.sandbox.world(|world| world.jenkins.commit(url, "refs/heads/release"));
     story.pass(Duration::from_hours(2)).await;
     assert_eq!(built(&story, &modelbuild), [failed(true), ok(true), ok(false)]);
     assert_eq!(story.condition("JobsReady").1, "InSync");
+
+    story.chapter("It changes once more: polling would go on with the branch of the last build");
+    story.tell("user", "edits repositories.build.branch");
+    story.harness.edit(json!({"spec": {"repositories": {"build": {"branch": "main"}}}})).await;
+    story.until("the build", LONG, |story| built(story, &modelbuild).len() == 4).await;
+    story.tell("team", "commits to that branch, and to the one before");
+    story.harness.sandbox.world(|world| {
+        world.jenkins.commit(url, "refs/heads/main");
+        world.jenkins.commit(url, "refs/heads/release");
+    });
+    story.pass(Duration::from_hours(2)).await;
+    assert_eq!(built(&story, &modelbuild)[3..], [ok(true), ok(false)]);
 
     story.chapter("A user who may start no builds: Jenkins builds the new job itself at its first poll");
     story.tell("admin", "takes Item/Build from the operator's user");

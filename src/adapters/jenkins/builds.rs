@@ -21,13 +21,17 @@ impl JenkinsClient {
     /// What is seen of a job's builds; `None`: it is gone.
     pub(super) async fn builds(&self, path: &[String]) -> Result<Option<Builds>, Fault> {
         let attempt = format!("look at the builds of job \"{}\"", path.join("/"));
-        let Some(job) = self.json(&attempt, &item_path(path), TREE).await? else { return Ok(None) };
-        self.permitted(path, read(&job)).await.map(Some)
+        Ok(self.json(&attempt, &item_path(path), TREE).await?.map(|job| read(&job)))
     }
 
-    /// The same builds; if one must be started, with what is in its way.
-    pub(super) async fn permitted(&self, path: &[String], mut builds: Builds) -> Result<Builds, Fault> {
-        if builds.lack_a_checkout() {
+    /// The same builds; if one must be started, as where the job `has_moved` to another source, with what is in its way.
+    pub(super) async fn permitted(
+        &self,
+        path: &[String],
+        mut builds: Builds,
+        has_moved: bool,
+    ) -> Result<Builds, Fault> {
+        if builds.may_lack_one(has_moved) {
             builds.refusal = self.refusal_to_start(path).await?;
         }
         Ok(builds)

@@ -7,7 +7,7 @@ use std::time::Duration;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use http::header::{AUTHORIZATION, CONTENT_TYPE, COOKIE, HOST, RETRY_AFTER, SET_COOKIE};
+use http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, COOKIE, HOST, RETRY_AFTER, SET_COOKIE, USER_AGENT};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode};
 use serde_json::Value;
 use tokio::sync::Semaphore;
@@ -36,6 +36,8 @@ const READ_TIMEOUT: Duration = Duration::from_secs(10);
 const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 /// Larger answers are refused.
 pub(super) const MAX_BODY: usize = 8 * 1024 * 1024;
+/// What calls: firewalls refuse who does not say so (rule NoUserAgent_HEADER of AWS WAF's core rule set).
+const AGENT: &str = concat!("mlops-operator/", env!("CARGO_PKG_VERSION"));
 /// Writes of one client at once: Jenkins locks the parent of what is written.
 const WRITES_AT_ONCE: usize = 2;
 
@@ -78,6 +80,13 @@ struct Call {
     method: Method,
     target: String,
     body: Option<String>,
+}
+
+impl Call {
+    /// Asks for next to nothing: whether somebody answers, and what.
+    fn presence() -> Self {
+        Self { method: Method::GET, target: "/api/json?tree=mode".to_owned(), body: None }
+    }
 }
 
 impl JenkinsClient {
@@ -259,7 +268,8 @@ impl JenkinsClient {
                 if body.len() > MAX_BODY {
                     return Err(errors::too_large(attempt));
                 }
-                Ok(Answer { status: parts.status, headers: parts.headers, body })
+                let answer = Answer { status: parts.status, headers: parts.headers, body };
+                if self.is_starting(&answer).await { Err(errors::starting(attempt)) } else { Ok(answer) }
             }
             Ok(Err(error)) => Err(self.silent(attempt, errors::no_answer(attempt, error.as_ref())?)),
             Err(_) => Err(self.silent(attempt, Silence::TooSlow)),
@@ -268,18 +278,42 @@ impl JenkinsClient {
 
     /// A call as a request to this server, as this user.
     fn request(&self, call: &Call) -> http::Result<Request<Bytes>> {
+        let mut request = self.unauthorized(call)?;
+        request.headers_mut().insert(AUTHORIZATION, self.authorization.clone());
+        if call.method == Method::POST && call.body.is_none() {
+            // Where there is no body, hyper sends no length, and some servers insist on one (411).
+            request.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
+        }
+        Ok(request)
+    }
+
+    /// The same call as nobody.
+    fn unauthorized(&self, call: &Call) -> http::Result<Request<Bytes>> {
         Request::builder()
             .method(&call.method)
             .uri(format!("{}{}", self.base.text(), call.target))
             .header(HOST, self.base.authority())
-            .header(AUTHORIZATION, self.authorization.clone())
+            .header(USER_AGENT, AGENT)
             .body(Bytes::from(call.body.clone().unwrap_or_default()))
+    }
+
+    /// Whether a refusal is that of a Jenkins which loads its jobs: until it has, it knows no users (`User.Scanner`, since
+    /// 2.524 after `JOB_CONFIG_ADAPTED`) and refuses valid tokens, and tells who has none that it is starting.
+    async fn is_starting(&self, answer: &Answer) -> bool {
+        let is_jenkins = answer.headers.contains_key("x-jenkins");
+        let about_the_user = answer.status == StatusCode::UNAUTHORIZED
+            || answer.status == StatusCode::FORBIDDEN && !is_jenkins && !answer.text().contains("No valid crumb");
+        if !about_the_user {
+            return false;
+        }
+        let Ok(request) = self.unauthorized(&Call::presence()) else { return false };
+        let answer = tokio::time::timeout(READ_TIMEOUT, self.transport.clone().oneshot(request)).await;
+        matches!(answer, Ok(Ok(response)) if response.status() == StatusCode::SERVICE_UNAVAILABLE)
     }
 
     /// After an outage: asks for next to nothing, as anybody's call may be slow by itself. Whatever comes is an answer.
     async fn try_whether_it_answers(&self, attempt: &str) -> Result<(), Fault> {
-        let call = Call { method: Method::GET, target: "/api/json?tree=mode".to_owned(), body: None };
-        let request = self.request(&call).map_err(|_| errors::no_connection(attempt))?;
+        let request = self.request(&Call::presence()).map_err(|_| errors::no_connection(attempt))?;
         let silence = match tokio::time::timeout(READ_TIMEOUT, self.transport.clone().oneshot(request)).await {
             Ok(Err(error)) => errors::no_answer(attempt, error.as_ref()).ok(),
             Ok(Ok(_)) => None,

@@ -56,6 +56,12 @@ pub(super) fn refusal(attempt: &str, answer: &Answer) -> Fault {
     }
 }
 
+/// Jenkins refuses the token and is not up yet.
+pub(super) fn starting(attempt: &str) -> Fault {
+    Fault::new(FaultKind::Unavailable, format!("could not {attempt}: Jenkins is starting, and knows no users yet"))
+        .hint("it is asked again by itself; if this lasts, look at its log")
+}
+
 /// Whether a post was done: 2xx, or a redirect that does not lead to the login page.
 pub(super) fn done(answer: &Answer) -> bool {
     let location = answer.header("location").unwrap_or_default();

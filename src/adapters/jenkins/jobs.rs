@@ -50,8 +50,9 @@ impl<'a> JenkinsJobsActuator<'a> {
 }
 
 impl Actuator<JenkinsJobs> for JenkinsJobsActuator<'_> {
-    async fn observe(&self, id: &Identity, _: &Attempts) -> Result<Observed, Fault> {
-        let (folders, items) = self.client.folders_and_items(id, self.delete_folders, self.builds).await?;
+    async fn observe(&self, id: &Identity, attempts: &Attempts) -> Result<Observed, Fault> {
+        let builds = self.builds.then_some(attempts);
+        let (folders, items) = self.client.folders_and_items(id, self.delete_folders, builds).await?;
         Ok(Observed { folders, items, delete_folders: self.delete_folders })
     }
 

@@ -11,10 +11,11 @@ use super::builds::{self, TREE};
 use super::client::JenkinsClient;
 use super::folders::{is_folder, looking_at};
 use super::jobs::{JOB_CLASSES, PIPELINE_CLASS, READS_AT_ONCE, list, text};
+use crate::domain::external_resource::Attempts;
 use crate::domain::fault::{Fault, FaultKind};
 use crate::domain::identity::{Identity, Ownership};
 use crate::resources::jenkins_jobs::excess::excess;
-use crate::resources::jenkins_jobs::first_build::Builds;
+use crate::resources::jenkins_jobs::first_build::{Builds, has_moved};
 use crate::resources::jenkins_jobs::marker::{self, Marker, PROOF, ownership};
 use crate::resources::jenkins_jobs::{ObservedFolder, ObservedItem, item_path, may_be_a_job, xml};
 
@@ -35,12 +36,12 @@ pub(super) struct Part {
 
 impl JenkinsClient {
     /// Follows the folder path as far as it exists, then observes what is where the jobs belong. With `closely`, folders that
-    /// may be deleted are looked into; with `builds`, the builds of each job are told.
+    /// may be deleted are looked into; with `builds`, which tells what builds were started, those of each job are told.
     pub(super) async fn folders_and_items(
         &self,
         id: &Identity,
         closely: bool,
-        builds: bool,
+        builds: Option<&Attempts>,
     ) -> Result<(Vec<ObservedFolder>, Vec<ObservedItem>), Fault> {
         let path = &id.placement.jenkins_folder;
         let mut folders = Vec::new();
@@ -50,7 +51,7 @@ impl JenkinsClient {
             return Ok((folders, self.items(id, found, builds).await?));
         };
         // Reading the root proves that a folder which is not found is absent, not the whole of Jenkins hidden.
-        let young = if builds { YOUNG } else { Duration::ZERO };
+        let young = if builds.is_some() { YOUNG } else { Duration::ZERO };
         self.outer_folder(&[], young).await?;
         for depth in 1..=outer {
             let Some(folder) = self.outer_folder(&path[..depth], young).await? else {
@@ -62,7 +63,7 @@ impl JenkinsClient {
                 return Ok((folders, Vec::new()));
             }
         }
-        let Some(Part { folder, items }) = self.innermost(id, path, builds).await? else {
+        let Some(Part { folder, items }) = self.innermost(id, path, builds.is_some()).await? else {
             return Ok((folders, Vec::new()));
         };
         let holds_jobs = folder.is_folder;
@@ -123,7 +124,12 @@ impl JenkinsClient {
         Ok(folder)
     }
 
-    async fn items(&self, id: &Identity, found: Vec<Found>, builds: bool) -> Result<Vec<ObservedItem>, Fault> {
+    async fn items(
+        &self,
+        id: &Identity,
+        found: Vec<Found>,
+        builds: Option<&Attempts>,
+    ) -> Result<Vec<ObservedItem>, Fault> {
         if found.len() > MOST_ITEMS {
             let what = format!(
                 "could not list the jobs of folder \"{}\": more than {MOST_ITEMS} items there have names that begin and end like those of this project's jobs",
@@ -136,7 +142,12 @@ impl JenkinsClient {
         Ok(items.into_iter().flatten().collect())
     }
 
-    async fn item(&self, id: &Identity, found: Found, builds: bool) -> Result<Option<ObservedItem>, Fault> {
+    async fn item(
+        &self,
+        id: &Identity,
+        found: Found,
+        attempts: Option<&Attempts>,
+    ) -> Result<Option<ObservedItem>, Fault> {
         let Found { path, marker, is_job, is_pipeline, builds: told } = found;
         let name = path.last().cloned().unwrap_or_default();
         let ours = ownership(id, &path, &marker) == Ownership::Ours;
@@ -151,10 +162,17 @@ impl JenkinsClient {
         if let Some(excess) = excess(&job, &declared) {
             return Ok(Some(ObservedItem { excess: Some(excess), ..item }));
         }
-        let builds = match told {
-            _ if !builds => None,
-            Some(told) => Some(self.permitted(&path, told).await?),
-            None => self.builds(&path).await?,
+        let builds = match (attempts, told) {
+            (None, _) => None,
+            (Some(_), Some(told)) => Some(told),
+            (Some(_), None) => self.builds(&path).await?,
+        };
+        let builds = match (attempts, builds) {
+            (Some(attempts), Some(builds)) => {
+                let has_moved = has_moved(&item.name, &builds, attempts);
+                Some(self.permitted(&path, builds, has_moved).await?)
+            }
+            _ => None,
         };
         Ok(Some(ObservedItem { job: Some(job), declared, lacks, builds, ..item }))
     }

@@ -222,11 +222,11 @@ fn correct(
     let applied = item.marker.as_ref().is_some_and(|marker| marker.hash == hash);
     let reason = if applied { Reason::Drifted } else { Reason::SpecChanged };
     let summary = format!("update job \"{name}\": {}", listed(&fields));
-    // A job of which nobody has written down what was built gets a build only for a source that the operator gave it.
+    // A job gets a build only for a source that the operator gave it.
     let moves = source_of(name, live) != source_of(name, &settled.job);
     let action = Action::UpdateJob { path, job: Box::new(settled.job), marker, put_back: settled.put_back };
     let mut step = Step::new(action, Change::Update, reason, summary);
-    step.intent = if moves { due(name, attempts) } else { None };
+    step.intent = if moves { due(name, item, attempts) } else { None };
     // What Jenkins drops for want of a plugin is told as that, however often it was written.
     (Some(if lacks.is_empty() { step } else { step.retrying_failure() }), settled.left)
 }

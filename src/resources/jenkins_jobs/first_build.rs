@@ -1,8 +1,10 @@
-//! Which job gets a build from the operator, and why. Polling compares a repository with what the last successful build
-//! has checked out, or the last build where none succeeded (`WorkflowJob.poll`). Where that build ended before a checkout,
-//! since there was no Jenkinsfile yet or the credentials were wrong, polling never builds again. So each new job gets one
-//! build, and one more whenever such a job has got another source. It stands alone since what it starts runs: never
-//! twice for one source. What a build does is the Jenkinsfile's; Jenkins itself builds a new job at its first poll.
+//! Which job gets a build from the operator, and why. Polling compares what the last successful build has checked out, or
+//! the last build where none succeeded, with the repository, branch and credential of that build, not with the job's
+//! present ones (`WorkflowJob.poll`). Where that build ended before a checkout, since there was no Jenkinsfile yet or the
+//! credentials were wrong, polling never builds again; and where the job has got another source since, it goes on with
+//! the old one. So each new job gets one build, and one more whenever it has got another source. It stands alone since
+//! what it starts runs: never twice for one source. What a build does is the Jenkinsfile's; Jenkins itself builds a new
+//! job at its first poll.
 
 use super::job::PipelineJob;
 use super::{Action, ObservedItem, inside};
@@ -42,10 +44,21 @@ pub struct Refusal {
 }
 
 impl Builds {
-    /// Whether polling has nothing to compare with, and nothing is on its way.
-    pub fn lack_a_checkout(&self) -> bool {
-        self.buildable && !self.under_way && !self.checkout
+    /// Whether one may have to be started of a job that has, or has not, got another source: whoever may not, is told so.
+    pub fn may_lack_one(&self, has_moved: bool) -> bool {
+        self.buildable && !self.under_way && (!self.checkout || has_moved)
     }
+}
+
+/// What is written down of a job with builds that gets another source: with the number of the next build, which is of it.
+fn moved(next: u64) -> String {
+    format!("moved@{next}")
+}
+
+/// Whether a job has got another source, and no build since.
+pub fn has_moved(name: &str, builds: &Builds, attempts: &Attempts) -> bool {
+    let known = attempts.intent(&intent_of(name)).and_then(|intent| intent.id.as_deref());
+    builds.any && known == Some(&moved(builds.next))
 }
 
 /// What is to be done about the builds of one job.
@@ -69,11 +82,13 @@ pub(super) fn judge(
     attempts: &Attempts,
 ) -> Finding {
     let (Some(builds), Some(live)) = (&item.builds, &item.job) else { return Finding::Fine };
-    if !builds.buildable || builds.checkout {
+    let polls = !live.poll_schedule.is_empty();
+    if !builds.buildable || builds.checkout && !(polls && has_moved(name, builds, attempts)) {
         return Finding::Fine;
     }
     // Where nothing polls, nothing has to be compared.
-    let told = || if builds.ended && !live.poll_schedule.is_empty() { Finding::NoCheckout } else { Finding::Fine };
+    let is_lost = builds.ended && polls && !builds.checkout;
+    let told = || if is_lost { Finding::NoCheckout } else { Finding::Fine };
     let source = source_of(name, job);
     let intent = attempts.intent(&intent_of(name));
     let Some(known) = intent.and_then(|intent| intent.id.as_deref()).or((!builds.any).then_some("")) else {
@@ -102,7 +117,9 @@ pub(super) fn judge(
     }
     let n = intent.map_or(0, |intent| intent.n) + i32::from(!unanswered);
     let intent = Intent { resource: intent_of(name), n, id: Some(asked(&source, builds.next)) };
-    let (reason, why) = if builds.any {
+    let (reason, why) = if builds.checkout {
+        (Reason::SpecChanged, "polling goes by its last build, which was of another repository, branch or credential")
+    } else if builds.any {
         (Reason::SpecChanged, "no build of it came to a checkout, and none was started for its present source")
     } else {
         (Reason::Missing, "it is new")
@@ -141,9 +158,11 @@ pub fn started(source: &str, number: u64) -> String {
 }
 
 /// What is written down before a job gets another source: that a build is due. `None`: what is written down says it already.
-pub(super) fn due(name: &str, attempts: &Attempts) -> Option<Intent> {
-    let resource = intent_of(name);
-    attempts.intent(&resource).is_none().then_some(Intent { resource, n: 0, id: Some(String::new()) })
+pub(super) fn due(name: &str, item: &ObservedItem, attempts: &Attempts) -> Option<Intent> {
+    let (resource, known) = (intent_of(name), attempts.intent(&intent_of(name)));
+    let id = moved(item.builds.as_ref()?.next);
+    let says_it = known.is_some_and(|known| known.id.as_deref().is_some_and(|known| known.is_empty() || known == id));
+    (!says_it).then(|| Intent { resource, n: known.map_or(0, |known| known.n + 1), id: Some(id) })
 }
 
 /// What is written down before a job is made in the place of one that had builds: that a build is due. `None`: nothing is
@@ -178,7 +197,7 @@ mod tests {
         let parameter = Parameter { kind: ParameterKind::Text, default: String::new() };
         PipelineJob {
             repositories: vec!["https://git/build.git".into()],
-            branches: vec!["*/main".into()],
+            branches: vec!["refs/heads/main".into()],
             credentials_id: "git".into(),
             poll_schedule: "* * * * *".into(),
             parameters: [("P".to_owned(), parameter)].into(),
@@ -192,6 +211,10 @@ mod tests {
 
     fn failed() -> Builds {
         Builds { any: true, ended: true, next: 2, ..new() }
+    }
+
+    fn built() -> Builds {
+        Builds { checkout: true, ..failed() }
     }
 
     /// What comes of it, with what is written down about it: `None` is nothing.
@@ -227,9 +250,31 @@ mod tests {
             ("a job that was not looked at", None, None, "fine"),
             ("one that takes no builds", Some(Builds { buildable: false, ..new() }), None, "fine"),
             ("one in the queue", Some(Builds { under_way: true, ..new() }), None, "fine"),
-            ("one that has checked out", Some(Builds { checkout: true, ..failed() }), None, "fine"),
+            ("one that has checked out", Some(built()), None, "fine"),
+            ("one that has checked out, as it was just made", Some(built()), Some((1, "")), "fine"),
+            ("one that has checked out this source", Some(built()), Some((1, source)), "fine"),
+            ("one that has got another source", Some(built()), Some((0, "moved@2")), "SpecChanged 1@2"),
+            (
+                "the same, and somebody has built it since",
+                Some(Builds { next: 3, ..built() }),
+                Some((0, "moved@2")),
+                "fine",
+            ),
+            ("the same while one runs", Some(Builds { under_way: true, ..built() }), Some((0, "moved@2")), "fine"),
+            (
+                "the same where the user may start no builds",
+                Some(Builds { refusal: Some(refused.clone()), ..built() }),
+                Some((0, "moved@2")),
+                "no",
+            ),
             ("only builds without a checkout, of which nothing is written down", Some(failed()), None, "no checkout"),
-            ("such builds of a job that has got another source", Some(failed()), Some((0, "")), "SpecChanged 1@2"),
+            (
+                "such builds of a job that has got another source",
+                Some(failed()),
+                Some((0, "moved@2")),
+                "SpecChanged 1@2",
+            ),
+            ("such builds of a job that is made anew", Some(failed()), Some((0, "")), "SpecChanged 1@2"),
             ("only such builds, and this source was built", Some(failed()), Some((1, source)), "no checkout"),
             (
                 "only such builds, and another source was built",
@@ -250,7 +295,9 @@ mod tests {
         }
         let without = PipelineJob { parameters: Default::default(), ..job() };
         assert_eq!(told(Some(failed()), &without, Some((0, ""))), "no checkout", "a job without parameters");
+        assert_eq!(told(Some(built()), &without, Some((0, "moved@2"))), "fine", "one that has checked out");
         let unpolled = PipelineJob { poll_schedule: String::new(), ..job() };
+        assert_eq!(told(Some(built()), &unpolled, Some((0, "moved@2"))), "fine", "nothing goes on with another source");
         assert_eq!(
             told(Some(failed()), &unpolled, Some((1, &started(&source_of(NAME, &unpolled), 1)))),
             "fine",
@@ -280,7 +327,7 @@ mod tests {
         type Edit = (fn(&mut PipelineJob), bool);
         let edits: [Edit; 6] = [
             (|job| job.repositories = vec!["https://git/other.git".into()], true),
-            (|job| job.branches = vec!["*/release".into()], true),
+            (|job| job.branches = vec!["refs/heads/release".into()], true),
             (|job| job.credentials_id.clear(), true),
             (|job| job.description.push('x'), false),
             (|job| job.poll_schedule.push('x'), false),

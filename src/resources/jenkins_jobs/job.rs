@@ -102,7 +102,9 @@ impl PipelineJob {
             parameters: parameters(role, project, project_ref),
             poll_schedule: representable(project.jenkins.poll_schedule.trim()),
             repositories: vec![representable(url.trim())],
-            branches: vec![representable(&format!("*/{}", branch.trim()))],
+            // In full: Git polling takes `*/main` for `feature/main` too (BranchSpec), and where that is another commit it
+            // builds at each poll.
+            branches: vec![representable(&format!("refs/heads/{}", branch.trim()))],
             credentials_id: representable(project.jenkins.git_credentials_id.trim()),
             script_path: "jenkins/Jenkinsfile".into(),
             lightweight: true,

@@ -291,8 +291,8 @@ fn remark(output: &Jobs) -> Option<Remark> {
     };
     let forbidden = |refusal: &Refusal| {
         let message = format!(
-            "{}; polling compares with the first build of {}: give the user hudson.model.Item.Build there, or start them \
-             by hand",
+            "{}; polling goes on with the present branch only after a build of {}: give the user hudson.model.Item.Build \
+             there, or start them by hand",
             refusal.why,
             quoted(output.forbidden.iter().map(|(job, _)| job))
         );

@@ -187,7 +187,7 @@ impl Seen {
             job.is_some_and(|(_, config)| config.walk().iter().any(|it| it.name == element && it.text == text))
         };
         (url.is_null() || says("url", url.as_str().unwrap()))
-            && branch.is_none_or(|branch| says("name", &format!("*/{}", branch.as_str().unwrap())))
+            && branch.is_none_or(|branch| says("name", &format!("refs/heads/{}", branch.as_str().unwrap())))
     }
 
     /// Whether the jobs stand below a folder that is, or lies in, this path.
