@@ -25,8 +25,8 @@ fn actions(policy: &Value) -> BTreeSet<String> {
     texts.map(|action| action.as_str().unwrap().to_owned()).collect()
 }
 
-/// The IAM actions that a call needs. Most are called as the operation is; S3's are not (service authorization
-/// reference of Amazon S3).
+/// The IAM actions that a call needs. Most are called as the operation is; S3's are not, and some calls need further ones
+/// (service authorization references of Amazon S3 and AWS Service Catalog).
 fn needed(call: &str) -> Vec<String> {
     let (service, operation) = call.split_once(' ').unwrap();
     let named: &[&str] = match (service, operation) {
@@ -41,6 +41,13 @@ fn needed(call: &str) -> Vec<String> {
         ("s3", "PutPublicAccessBlock") => &["PutBucketPublicAccessBlock"],
         // CloudFormation asks for these of whoever tags a stack that he makes or changes.
         ("cloudformation", "CreateStack" | "UpdateStack") => &[operation, "TagResource"],
+        // Service Catalog does so, too, of portfolios and products.
+        ("servicecatalog", "CreatePortfolio" | "CreateProduct") => &[operation, "TagResource"],
+        ("servicecatalog", "UpdatePortfolio" | "UpdateProduct") => &[operation, "TagResource", "UntagResource"],
+        // Whoever names a launch role in a constraint passes it to Service Catalog.
+        ("servicecatalog", "CreateConstraint" | "UpdateConstraint") => {
+            return vec![format!("{service}:{operation}"), "iam:PassRole".to_owned()];
+        }
         ("tagging", _) => return vec![format!("tag:{operation}")],
         _ => &[operation],
     };
@@ -52,8 +59,8 @@ const RARE: &[(&str, &str)] = &[
     ("cloudformation:ContinueUpdateRollback", "a rollback failed"),
     ("cloudformation:DescribeStackEvents", "a stack failed: why"),
     ("cloudformation:UntagResource", "CloudFormation asks for it of whoever takes a tag off a stack"),
+    ("cloudformation:ValidateTemplate", "Service Catalog reads a template as whoever makes a product of it"),
     ("codestar-connections:GetConnection", "a connection from before that service got its new name"),
-    ("iam:PassRole", "roles.stack is given"),
     ("s3:ListAllMyBuckets", "a bucket that answers 403: whose is it"),
     ("servicecatalog:CreateProvisioningArtifact", "a new version of the project template"),
     ("servicecatalog:DeleteProvisioningArtifact", "the old one is not needed any more"),

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 const ACCOUNT: &str = "111122223333";
 const REGION: &str = "eu-central-1";
 const ROLE: &str = "arn:aws:iam::111122223333:role/some";
+const LAUNCH_ROLE: &str = "arn:aws:iam::111122223333:role/launches";
 const KEY: &str = "arn:aws:kms:eu-central-1:111122223333:key/0a1b";
 const BOUNDARY: &str = "arn:aws:iam::111122223333:policy/bounds";
 const CONNECTION: &str =
@@ -70,6 +71,8 @@ fn made(file: &str, given: &Given) -> Stack {
     Stack { world, kinds, outputs }
 }
 
+/// What the operator's role needs to be told: whom it passes.
+const PASSED: [(&str, &str); 2] = [("StackRoleArns", ROLE), ("LaunchRoleArns", LAUNCH_ROLE)];
 /// What the roles of a team's projects need to be told.
 const TEAM: [(&str, &str); 3] =
     [("ConnectionArns", CONNECTION), ("Repositories", "team/taxi-*,team/fares"), ("ProjectNames", "taxi-*")];
@@ -105,7 +108,7 @@ fn the_operators_role_is_made_for_each_way_of_trust_and_each_right() {
         &[("OidcProvider", "oidc.eks.eu-central-1.amazonaws.com/id/EXAMPLE")],
     ];
     for mut given in combinations(&choices) {
-        given.push(("StackRoleArns", ROLE));
+        given.extend(PASSED);
         let stack = made("operator-role", &given);
         let has = |pair: (&str, &str)| usize::from(given.contains(&pair));
         assert_eq!(stack.kinds["AWS::IAM::Policy"], 1 + has(("DeletesData", "true")) + has(("KmsKeyArn", KEY)));
@@ -168,9 +171,11 @@ fn jenkins_gets_a_user_or_a_role() {
 #[test]
 fn what_cannot_serve_is_refused_before_anything_is_made() {
     let cases: &[(&str, Given, &str)] = &[
-        ("operator-role", vec![("StackRoleArns", ROLE), ("Trust", "Irsa")], "Irsa needs OidcProvider"),
-        ("operator-role", vec![], "[StackRoleArns] must have values"),
-        ("operator-role", vec![("StackRoleArns", ROLE), ("Namespace", "a\"b")], "Namespace"),
+        ("operator-role", [PASSED.as_slice(), &[("Trust", "Irsa")]].concat(), "Irsa needs OidcProvider"),
+        ("operator-role", vec![PASSED[1]], "[StackRoleArns] must have values"),
+        ("operator-role", vec![PASSED[0]], "[LaunchRoleArns] must have values"),
+        ("operator-role", vec![PASSED[0], ("LaunchRoleArns", "*")], "LaunchRoleArns"),
+        ("operator-role", [PASSED.as_slice(), &[("Namespace", "a\"b")]].concat(), "Namespace"),
         ("project-roles", vec![TEAM[1], TEAM[2], ("ConnectionArns", "github")], "ConnectionArns"),
         ("project-roles", vec![TEAM[0], TEAM[2]], "[Repositories] must have values"),
         ("project-roles", vec![TEAM[0], TEAM[2], ("Repositories", "*")], "Repositories"),
@@ -457,11 +462,13 @@ fn the_operator_makes_stacks_as_the_stack_role_alone_and_deletes_what_carries_an
         &[("cloudformation:rolearn", ROLE), ("aws:resourcetag/mlops-operator.io/object", "0a")];
     const OWNED: &[(&str, &str)] = &[("aws:resourcetag/mlops-operator.io/object", "0a")];
     const TO_STACKS: &[(&str, &str)] = &[("iam:passedtoservice", "cloudformation.amazonaws.com")];
+    const TO_CATALOG: &[(&str, &str)] = &[("iam:passedtoservice", "servicecatalog.amazonaws.com")];
     const TO_LAMBDA: &[(&str, &str)] = &[("iam:passedtoservice", "lambda.amazonaws.com")];
     let stack = made(
         "operator-role",
         &vec![
             ("StackRoleArns", "arn:aws:iam::111122223333:role/some,arn:aws:iam::111122223333:role/second"),
+            ("LaunchRoleArns", "arn:aws:iam::111122223333:role/launches,arn:aws:iam::111122223333:role/second"),
             ("DeletesData", "true"),
         ],
     );
@@ -495,6 +502,14 @@ fn the_operator_makes_stacks_as_the_stack_role_alone_and_deletes_what_carries_an
             (OPERATOR, "iam:PassRole", "arn:aws:iam::111122223333:role/second", TO_STACKS, true),
             (OPERATOR, "iam:PassRole", ROLE, TO_LAMBDA, false),
             (OPERATOR, "iam:PassRole", "arn:aws:iam::111122223333:role/Admin", TO_STACKS, false),
+            (OPERATOR, "iam:PassRole", LAUNCH_ROLE, TO_CATALOG, true),
+            (OPERATOR, "iam:PassRole", "arn:aws:iam::111122223333:role/second", TO_CATALOG, true),
+            (OPERATOR, "iam:PassRole", LAUNCH_ROLE, TO_STACKS, false),
+            (OPERATOR, "iam:PassRole", ROLE, TO_CATALOG, false),
+            (OPERATOR, "iam:PassRole", "arn:aws:iam::111122223333:role/Admin", TO_CATALOG, false),
+            (OPERATOR, "servicecatalog:TagResource", PRODUCT, AS_ITSELF, true),
+            (OPERATOR, "servicecatalog:UntagResource", PRODUCT, &[], true),
+            (OPERATOR, "cloudformation:ValidateTemplate", "*", &[], true),
             (OPERATOR, "iam:CreateRole", "arn:aws:iam::111122223333:role/mlops-x", &[], false),
             (
                 OPERATOR,

@@ -1,4 +1,5 @@
-"""docs/setup.md is run from top to bottom: its own shell blocks in bash, with an AWS CLI that reaches no AWS.
+"""docs/setup.md is run from top to bottom: its own shell blocks in bash, with an AWS CLI that reaches no AWS. Of two
+alternatives one is run, and in a second run the other.
 
 So a command that the CLI does not know, a parameter that the API or the template refuses, a variable that no earlier step
 has set, or a step in the wrong order fails here.
@@ -18,6 +19,11 @@ HERE = pathlib.Path(__file__).parent
 ROOT = HERE.parents[2]
 GUIDE = (ROOT / "docs" / "setup.md").read_text()
 SHELL = re.findall(r"^```sh\n(.*?)^```", GUIDE, re.DOTALL | re.MULTILINE)
+# Where the page says "either ... or": what the shell blocks of each have in them, and no other block.
+ALTERNATIVES = [
+    (["ProjectNames='taxi-*'\n"], ["LaunchRoleName=", "get-role --role-name AmazonSageMakerServiceCatalogProductsUseRole"]),
+    (["Trust=PodIdentity", "create-pod-identity-association"], ["Trust=Irsa", "eks.amazonaws.com/role-arn"]),
+]
 TRIGGER = {
     "Tags": [{"Key": "mlops-operator.io/object", "Value": "ml-team/taxi-fares"}],
     "Outputs": [
@@ -39,6 +45,10 @@ class Bench(unittest.TestCase):
         for name in ("kubectl", "helm"):
             self.program(name, f'echo "{name} $*" >> "$OTHERS"')
         self.state, self.others = self.folder / "state.json", self.folder / "others.txt"
+        self.start_anew()
+
+    def start_anew(self):
+        self.others.write_text("")
         stacks = {"mlops-0a1b2c3d4e5f60718293-model-trigger": TRIGGER}
         self.state.write_text(json.dumps({"stacks": stacks, "calls": [], "commands": []}))
 
@@ -67,11 +77,22 @@ class Bench(unittest.TestCase):
 
 
 class Guide(Bench):
-    def test_every_command_works_in_the_order_of_the_page(self):
-        done = self.run_shell("\n".join(SHELL))
+    def test_every_command_works_in_the_order_of_the_page_with_one_of_each_two_alternatives(self):
+        for taken, case in enumerate(("the first of each", "the second of each")):
+            left_out = [sign for pair in ALTERNATIVES for sign in pair[1 - taken]]
+            for sign in left_out:
+                self.assertEqual(sum(sign in block for block in SHELL), 1, sign)
+            with self.subTest(case=case):
+                self.start_anew()
+                self.run_page([block for block in SHELL if not any(sign in block for sign in left_out)])
+                annotated = 'role-arn: "arn:aws:iam::111122223333:role/RoleArn"' in (self.folder / "values.yaml").read_text()
+                self.assertEqual(annotated, "Trust=Irsa" not in left_out)
+
+    def run_page(self, blocks):
+        done = self.run_shell("\n".join(blocks))
         self.assertEqual(done.returncode, 0, done.stderr)
         state = json.loads(self.state.read_text())
-        self.assertEqual(len(state["commands"]), len(re.findall(r"\baws [a-z0-9-]+ [a-z-]+", "\n".join(SHELL))))
+        self.assertEqual(len(state["commands"]), len(re.findall(r"\baws [a-z0-9-]+ [a-z-]+", "\n".join(blocks))))
         made = {"mlops-connection", "mlops-project-roles-ml-team", "mlops-jenkins-taxi-fares", "mlops-operator"}
         self.assertEqual(made, {*state["stacks"]} - {"mlops-0a1b2c3d4e5f60718293-model-trigger"})
         self.assertIn("helm install mlops-operator", self.others.read_text())
@@ -85,7 +106,7 @@ class Guide(Bench):
             self.assertIn(f"examples/aws/{template.name}", "\n".join(SHELL))
 
     def test_the_values_are_ones_that_the_chart_has(self):
-        [values] = re.findall(r"<<VALUES\n(.*?)^VALUES$", GUIDE, re.DOTALL | re.MULTILINE)
+        values = "".join(re.findall(r"<<VALUES\n(.*?)^VALUES$", GUIDE, re.DOTALL | re.MULTILINE))
         chart = (ROOT / "charts" / "mlops-operator" / "values.yaml").read_text()
         for key in re.findall(r"^ *(?:- )?([a-zA-Z]+):", values, re.MULTILINE):
             self.assertRegex(chart, rf"(?m)^[ #]*{key}:")
@@ -96,6 +117,7 @@ class Wall(Bench):
 
     def test_what_aws_does_not_take_fails(self):
         deploy = "aws cloudformation deploy --stack-name s --template-file examples/aws"
+        role = "arn:aws:iam::111122223333:role/r"
         cases = {
             "an operation that is not there": "aws sts get-caller-id",
             "an option that is not there": "aws iam get-role --rolename x",
@@ -104,7 +126,7 @@ class Wall(Bench):
             "a parameter that the template lacks": f"{deploy}/connection.yaml --parameter-overrides Name=x",
             "a value that the template refuses": f"{deploy}/connection.yaml --parameter-overrides ProviderType=CVS",
             "a parameter without value": f"{deploy}/jenkins-user.yaml --capabilities CAPABILITY_IAM",
-            "roles without consent": f"{deploy}/operator-role.yaml --parameter-overrides StackRoleArns=arn:aws:iam::111122223333:role/r",
+            "roles without consent": f"{deploy}/operator-role.yaml --parameter-overrides StackRoleArns={role} LaunchRoleArns={role}",
             "a stack that nobody made": "aws cloudformation describe-stacks --stack-name none",
             "a variable that nobody set": 'aws iam get-role --role-name "$NOBODY"',
         }

@@ -33,10 +33,13 @@ def granted(statements):
 
 
 class OperatorRole(unittest.TestCase):
-    stack_role = "arn:aws:iam::*:role/REPLACE-WITH-roles.stack"
+    given = {
+        "StackRoleArns": "arn:aws:iam::*:role/REPLACE-WITH-roles.stack",
+        "LaunchRoleArns": "arn:aws:iam::*:role/REPLACE-WITH-roles.launch",
+    }
 
     def test_its_policy_is_the_one_of_the_documentation(self):
-        ours = example("operator-role", StackRoleArns=self.stack_role).statements()
+        ours = example("operator-role", **self.given).statements()
         documented = {one["Sid"]: one for one in DOCUMENTED[0]["Statement"]}
         self.assertEqual(ours.keys(), documented.keys())
         for sid, statement in documented.items():
@@ -44,19 +47,26 @@ class OperatorRole(unittest.TestCase):
                 self.assertEqual(ours[sid], statement)
 
     def test_it_deletes_data_only_on_request_and_then_as_documented(self):
-        self.assertNotIn("DeleteData", example("operator-role", StackRoleArns=self.stack_role).statements())
-        ours = example("operator-role", StackRoleArns=self.stack_role, DeletesData="true").statements()["DeleteData"]
+        self.assertNotIn("DeleteData", example("operator-role", **self.given).statements())
+        ours = example("operator-role", **self.given, DeletesData="true").statements()["DeleteData"]
         self.assertEqual(ours, {"Sid": "DeleteData"} | DOCUMENTED[1])
 
+    def test_each_role_is_passed_to_its_own_service_alone(self):
+        statements = example("operator-role", **self.given).statements().values()
+        passed = {one["Resource"]: one["Condition"] for one in statements if "iam:PassRole" in listed(one["Action"])}
+        services = {"StackRoleArns": "cloudformation.amazonaws.com", "LaunchRoleArns": "servicecatalog.amazonaws.com"}
+        wanted = {self.given[name]: {"StringEquals": {"iam:PassedToService": one}} for name, one in services.items()}
+        self.assertEqual(passed, wanted)
+
     def test_it_uses_a_key_only_where_one_is_named(self):
-        self.assertNotIn("ArtifactsKey", example("operator-role", StackRoleArns=self.stack_role).statements())
-        ours = example("operator-role", StackRoleArns=self.stack_role, KmsKeyArn="arn:k").statements()["ArtifactsKey"]
+        self.assertNotIn("ArtifactsKey", example("operator-role", **self.given).statements())
+        ours = example("operator-role", **self.given, KmsKeyArn="arn:k").statements()["ArtifactsKey"]
         self.assertEqual(ours["Resource"], "arn:k")
         for action in ours["Action"]:
             self.assertIn(f"`{action}`", PERMISSIONS)
 
     def trust(self, **given):
-        [(_, role)] = example("operator-role", StackRoleArns=self.stack_role, **given).resources("AWS::IAM::Role")
+        [(_, role)] = example("operator-role", **self.given, **given).resources("AWS::IAM::Role")
         document = role["AssumeRolePolicyDocument"]
         [statement] = (json.loads(document) if isinstance(document, str) else document)["Statement"]
         return statement
@@ -217,7 +227,7 @@ class JenkinsUser(unittest.TestCase):
 class LeastPrivilege(unittest.TestCase):
     def test_no_example_grants_all_of_a_service_or_what_can_be_narrowed_everywhere(self):
         stacks = [
-            example("operator-role", StackRoleArns="arn:r", DeletesData="true", KmsKeyArn="arn:k"),
+            example("operator-role", StackRoleArns="arn:r", LaunchRoleArns="arn:l", DeletesData="true", KmsKeyArn="arn:k"),
             example("project-roles", ConnectionArns=CONNECTION, Repositories=["team/x"], ProjectNames="taxi-*", ProjectBucketArns=["arn:aws:s3:::b*"], KmsKeyArn="arn:k"),
             example("jenkins-user", **PROJECT, DeploysEndpoints="true", KmsKeyArn="arn:k"),
         ]

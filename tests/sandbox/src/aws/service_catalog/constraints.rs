@@ -43,6 +43,15 @@ fn answer(world: &World, call: &Call<'_>, id: &str, kept: &Kept<Constraint>, con
     })
 }
 
+/// Whether the caller may pass a launch role to Service Catalog, which CreateConstraint and UpdateConstraint ask ("Actions,
+/// resources, and condition keys for AWS Service Catalog"). The role need not exist for that.
+fn may_pass(world: &World, call: &Call<'_>, role_arn: &str) -> Result<(), Refusal> {
+    if world.iam.denied(&call.caller.principal, "iam:PassRole").is_none() {
+        return Ok(());
+    }
+    world.iam.pass_role(call.caller, role_arn).map_err(|refusal| Refusal::new("AccessDeniedException", refusal.message))
+}
+
 /// Checks the parameters of a constraint of this type.
 fn check(world: &World, call: &Call<'_>, kind: &str, parameters: &str) -> Result<(), Refusal> {
     let wrong = || input::invalid(format!("The parameters of the {kind} constraint are not valid."));
@@ -54,6 +63,7 @@ fn check(world: &World, call: &Call<'_>, kind: &str, parameters: &str) -> Result
                 if !role {
                     return Err(input::invalid(format!("{arn} is not the ARN of a role.")));
                 }
+                may_pass(world, call, arn)?;
                 // The role need not exist; one that is only being made known is refused.
                 if arn.split(':').nth(4) == Some(&call.caller.account) && world.propagating(arn) {
                     return Err(input::invalid(format!("{arn}: profile does not exist")));

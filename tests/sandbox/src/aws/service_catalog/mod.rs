@@ -97,6 +97,7 @@ impl State {
 
 /// Answers one call.
 pub fn call(world: &mut World, call: &Call<'_>) -> Outcome {
+    may_tag(world, call)?;
     input::check(call)?;
     let token = ["IdempotencyToken", "ProvisionToken", "UpdateToken", "TerminateToken"]
         .iter()
@@ -111,6 +112,25 @@ pub fn call(world: &mut World, call: &Call<'_>) -> Outcome {
         state(world, call).answers.insert(token, answer.clone());
     }
     Ok(answer)
+}
+
+/// Whether the caller may do what a call does beside its own action: put tags on portfolios and products, and take them
+/// off ("Actions, resources, and condition keys for AWS Service Catalog"). That action itself is asked for where calls come in.
+fn may_tag(world: &World, call: &Call<'_>) -> Result<(), Refusal> {
+    let needed: &[(&str, &str)] = match call.operation {
+        "CreatePortfolio" | "CreateProduct" => &[("Tags", "servicecatalog:TagResource")],
+        "UpdatePortfolio" | "UpdateProduct" => {
+            &[("AddTags", "servicecatalog:TagResource"), ("RemoveTags", "servicecatalog:UntagResource")]
+        }
+        _ => &[],
+    };
+    let given = |member: &str| call.input[member].as_array().is_some_and(|items| !items.is_empty());
+    for (member, action) in needed {
+        if let Some(refusal) = world.iam.denied(&call.caller.principal, action).filter(|_| given(member)) {
+            return Err(refusal);
+        }
+    }
+    Ok(())
 }
 
 fn route(world: &mut World, call: &Call<'_>) -> Outcome {

@@ -291,6 +291,68 @@ fn a_constraint_is_one_of_a_kind_and_needs_a_known_association() {
 }
 
 #[test]
+fn who_names_a_launch_role_must_be_allowed_to_pass_it() {
+    let mut bench = Bench::new(quick());
+    let (portfolio, (product, _)) = (bench.portfolio("p"), bench.product("q"));
+    bench.done("AssociateProductWithPortfolio", json!({"PortfolioId": portfolio, "ProductId": product}));
+    let principal = bench.caller.principal.clone();
+    let refused = |outcome: Outcome, role: &str| {
+        let refusal = outcome.unwrap_err();
+        let words = format!("is not authorized to perform: iam:PassRole on resource: {role} ");
+        assert_eq!(refusal.code, "AccessDeniedException");
+        assert!(refusal.message.contains(&words), "{refusal}");
+    };
+    bench.world.iam.deny(&principal, "iam:PassRole");
+    for role in [LAUNCH_ROLE, "arn:aws:iam::111122223333:role/nobody"] {
+        refused(bench.constraint(&portfolio, &product, "c", role), role);
+    }
+    bench.world.iam.allow(&principal, "iam:PassRole");
+    let made = bench.constraint(&portfolio, &product, "c", LAUNCH_ROLE).unwrap();
+    let id = text(&made["ConstraintDetail"]["ConstraintId"]);
+    bench.world.iam.deny(&principal, "iam:PassRole");
+    let change = json!({"Id": id, "Parameters": json!({"RoleArn": LAUNCH_ROLE}).to_string()});
+    refused(bench.call("UpdateConstraint", change), LAUNCH_ROLE);
+    bench.done("UpdateConstraint", json!({"Id": id, "Description": "passes no role"}));
+    bench.done("DeleteConstraint", json!({"Id": id}));
+}
+
+#[test]
+fn who_tags_portfolios_and_products_must_be_allowed_to() {
+    let mut bench = Bench::new(quick());
+    let (portfolio, (product, _)) = (bench.portfolio("p"), bench.product("q"));
+    let principal = bench.caller.principal.clone();
+    let tags = json!([{"Key": "team", "Value": "a"}]);
+    let made = json!({"DisplayName": "team", "ProviderName": "platform", "IdempotencyToken": "r", "Tags": tags});
+    let added = |id: &str| json!({"Id": id, "AddTags": tags});
+    let removed = |id: &str| json!({"Id": id, "RemoveTags": ["team"]});
+    let cases = [
+        ("TagResource", "CreatePortfolio", made),
+        ("TagResource", "CreateProduct", product_input("fares", "r")),
+        ("TagResource", "UpdatePortfolio", added(&portfolio)),
+        ("TagResource", "UpdateProduct", added(&product)),
+        ("UntagResource", "UpdatePortfolio", removed(&portfolio)),
+        ("UntagResource", "UpdateProduct", removed(&product)),
+    ];
+    for (name, operation, input) in cases {
+        let action = format!("servicecatalog:{name}");
+        bench.world.iam.deny(&principal, &action);
+        let refusal = bench.call(operation, input.clone()).expect_err(operation);
+        assert_eq!(refusal.code, "AccessDeniedException", "{operation}");
+        assert!(refusal.message.contains(&action), "{refusal}");
+        bench.world.iam.allow(&principal, &action);
+        bench.done(operation, input);
+    }
+    for name in ["TagResource", "UntagResource"] {
+        bench.world.iam.deny(&principal, &format!("servicecatalog:{name}"));
+    }
+    bench.done("CreatePortfolio", json!({"DisplayName": "plain", "ProviderName": "platform", "IdempotencyToken": "s"}));
+    bench.done(
+        "UpdatePortfolio",
+        json!({"Id": portfolio, "Description": "changes no tag", "AddTags": [], "RemoveTags": []}),
+    );
+}
+
+#[test]
 fn only_principals_of_the_portfolio_have_a_launch_path() {
     let slow = Settings { iam_propagation: Duration::from_secs(10), ..quick() };
     let mut bench = Bench::new(slow);
