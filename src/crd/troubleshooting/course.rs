@@ -110,7 +110,8 @@ pub(super) const THROTTLED: Explanation = Explanation {
     remedy: "Wait. If it lasts for an hour, see what else calls the service in the same account, and give the operator an account or a quota that suffices: [How fast AWS and Jenkins are called](../running.md#how-fast-aws-and-jenkins-are-called).",
     command: r#"LEADER=$(kubectl -n mlops-system get lease mlops-operator -o jsonpath='{.spec.holderIdentity}')
 kubectl -n mlops-system port-forward "pod/$LEADER" 8081 &
-curl -s http://127.0.0.1:8081/metrics | grep mlops_operator_budget"#,
+curl -s --retry 10 --retry-connrefused --retry-delay 1 http://127.0.0.1:8081/metrics | grep mlops_operator_budget
+kill %1"#,
 };
 
 pub(super) const UNAVAILABLE: Explanation = Explanation {
