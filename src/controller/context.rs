@@ -47,6 +47,9 @@ pub struct Dependencies {
     pub chance: Arc<dyn Fn() -> f64 + Send + Sync>,
 }
 
+/// What is remembered of an object, with its uid: another one of the same name has nothing to do with it.
+type Remembered = (Option<String>, Arc<ObjectMemory>);
+
 pub struct Context {
     /// What the operator was started with.
     pub dependencies: Dependencies,
@@ -70,7 +73,7 @@ pub struct Context {
     kinds: Kinds,
     /// True once the operator is stopping.
     pub stopping: watch::Receiver<bool>,
-    memories: Mutex<BTreeMap<Key, Arc<ObjectMemory>>>,
+    memories: Mutex<BTreeMap<Key, Remembered>>,
 }
 
 impl Context {
@@ -164,12 +167,20 @@ impl Context {
             let ours = seal::holds(&self.fingerprints, &key.owner(&self.cluster), &uid, &status);
             Arc::new(ObjectMemory::new(if ours { status.intents } else { Vec::new() }))
         };
-        memories.entry(key.clone()).or_insert_with(fresh).clone()
+        let uid = object.uid();
+        match memories.get(&key) {
+            Some((known, memory)) if *known == uid => memory.clone(),
+            _ => {
+                let memory = fresh();
+                memories.insert(key, (uid, memory.clone()));
+                memory
+            }
+        }
     }
 
     /// What is remembered of an object, if anything.
     pub fn known(&self, key: &Key) -> Option<Arc<ObjectMemory>> {
-        self.memories.lock().unwrap_or_else(PoisonError::into_inner).get(key).cloned()
+        self.memories.lock().unwrap_or_else(PoisonError::into_inner).get(key).map(|(_, memory)| memory.clone())
     }
 
     /// Forgets an object that is gone.
