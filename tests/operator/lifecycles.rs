@@ -251,6 +251,21 @@ async fn first_build() {
     story.pass(Duration::from_hours(2)).await;
     assert_eq!(built(&story, &modelbuild)[3..], [ok(true), ok(false)]);
 
+    story.chapter("A branch without a Jenkinsfile: its build fails, and polling goes on with the branch before it");
+    let dev = (url.to_owned(), "refs/heads/dev".to_owned());
+    story.harness.sandbox.world(|world| world.jenkins.without_jenkinsfile.insert(dev));
+    story.tell("user", "edits repositories.build.branch");
+    story.harness.edit(json!({"spec": {"repositories": {"build": {"branch": "dev"}}}})).await;
+    story.until("the remark", Duration::from_hours(2), |story| story.condition("JobsReady").1 == "NoCheckout").await;
+    assert_eq!((story.ready(), built(&story, &modelbuild)[5..].to_vec()), (true, vec![failed(true)]));
+    story.tell("team", "commits a Jenkinsfile to it, and starts a build by hand");
+    story.harness.sandbox.world(|world| world.jenkins.without_jenkinsfile.clear());
+    let build = format!("/job/ml/job/taxi-fares/job/{modelbuild}/buildWithParameters");
+    story.harness.jenkins("POST", &build, "").await;
+    story.pass(Duration::from_mins(75)).await;
+    assert_eq!(built(&story, &modelbuild)[6..], [ok(true)]);
+    assert_eq!(story.condition("JobsReady").1, "InSync");
+
     story.chapter("A user who may start no builds: Jenkins builds the new job itself at its first poll");
     story.tell("admin", "takes Item/Build from the operator's user");
     story.harness.sandbox.world(|world| {
@@ -266,6 +281,10 @@ async fn first_build() {
     story.pass(Duration::from_mins(75)).await;
     assert_eq!(built(&story, &preprocess), [ok(false)]);
     assert_eq!(story.condition("JobsReady").1, "InSync");
+    story.tell("user", "edits repositories.preprocess.branch");
+    story.harness.edit(json!({"spec": {"repositories": {"preprocess": {"branch": "release"}}}})).await;
+    story.until("the remark", LONG, |story| story.condition("JobsReady").1 == "AccessDenied").await;
+    assert!(story.ready());
     story.end("first-build").await;
 }
 

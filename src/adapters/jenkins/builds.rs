@@ -10,12 +10,12 @@ use super::jobs::{is_ours, list, moved, text};
 use crate::domain::external_resource::RecordedIds;
 use crate::domain::fault::{Fault, FaultKind};
 use crate::domain::identity::Identity;
-use crate::resources::jenkins_jobs::first_build::{Builds, Refusal, intent_of, started};
+use crate::resources::jenkins_jobs::first_build::{Builds, Refusal, intent_of, moved as moved_to, started};
 use crate::resources::jenkins_jobs::item_path;
 
 /// What is asked of a job. A checkout of Git leaves its revision in the build (hudson.plugins.git.util.BuildData).
 pub(super) const TREE: &str = "buildable,inQueue,nextBuildNumber,lastBuild[building,actions[lastBuiltRevision[SHA1]]],\
-    lastCompletedBuild[actions[lastBuiltRevision[SHA1]]],lastSuccessfulBuild[actions[lastBuiltRevision[SHA1]]]";
+    lastCompletedBuild[number,actions[lastBuiltRevision[SHA1]]],lastSuccessfulBuild[number,actions[lastBuiltRevision[SHA1]]]";
 
 impl JenkinsClient {
     /// What is seen of a job's builds; `None`: it is gone.
@@ -24,14 +24,22 @@ impl JenkinsClient {
         Ok(self.json(&attempt, &item_path(path), TREE).await?.map(|job| read(&job)))
     }
 
-    /// The same builds; if one must be started, as where the job `has_moved` to another source, with what is in its way.
-    pub(super) async fn permitted(
-        &self,
-        path: &[String],
-        mut builds: Builds,
-        has_moved: bool,
-    ) -> Result<Builds, Fault> {
-        if builds.may_lack_one(has_moved) {
+    /// What is written down of a job that has just got another source. A build that has begun since it was looked at may
+    /// have the number that the next one had.
+    pub(super) async fn moved_to_another_source(&self, path: &[String]) -> RecordedIds {
+        let attempt = format!("look at the builds of job \"{}\"", path.join("/"));
+        let next = match self.json(&attempt, &item_path(path), "nextBuildNumber").await {
+            Ok(Some(job)) => job.get("nextBuildNumber").and_then(Value::as_u64),
+            // What was written down before says that one is due.
+            _ => None,
+        };
+        let name = path.last().map(String::as_str).unwrap_or_default();
+        next.map(|next| (intent_of(name), moved_to(next))).into_iter().collect()
+    }
+
+    /// The same builds; if one must be started, as where one `is_due`, with what is in its way.
+    pub(super) async fn permitted(&self, path: &[String], mut builds: Builds, is_due: bool) -> Result<Builds, Fault> {
+        if builds.may_lack_one(is_due) {
             builds.refusal = self.refusal_to_start(path).await?;
         }
         Ok(builds)
@@ -96,6 +104,7 @@ pub(super) fn read(job: &Value) -> Builds {
     let build = |member: &str| job.get(member).filter(|build| build.is_object());
     let (last, completed) = (build("lastBuild"), build("lastCompletedBuild"));
     let successful = build("lastSuccessfulBuild");
+    let number = |build: &Value| build.get("number").and_then(Value::as_u64).unwrap_or_default();
     let checked_out = |build: &Value| {
         list(build, "actions").iter().any(|action| action.get("lastBuiltRevision").is_some_and(Value::is_object))
     };
@@ -104,8 +113,8 @@ pub(super) fn read(job: &Value) -> Builds {
         under_way: is(job, "inQueue") || last.is_some_and(|build| is(build, "building")),
         next: job.get("nextBuildNumber").and_then(Value::as_u64).unwrap_or_default(),
         any: last.is_some(),
-        ended: completed.is_some(),
-        succeeded: successful.is_some(),
+        ended: completed.map(number),
+        succeeded: successful.map(number),
         // Of a build that runs, nobody can tell yet whether it will come to one.
         checkout: match successful {
             Some(build) => checked_out(build),

@@ -15,7 +15,7 @@ use crate::domain::fault::{Fault, FaultKind};
 use crate::domain::identity::{Identity, Ownership};
 use crate::domain::text::one_line;
 use crate::resources::jenkins_jobs::document::{self, Element};
-use crate::resources::jenkins_jobs::first_build::intent_of;
+use crate::resources::jenkins_jobs::first_build::{intent_of, source_of};
 use crate::resources::jenkins_jobs::marker::{self, ownership};
 use crate::resources::jenkins_jobs::{Action, Desired, JenkinsJobs, Observed, item_path, xml};
 
@@ -86,10 +86,15 @@ impl Actuator<JenkinsJobs> for JenkinsJobsActuator<'_> {
                 if !is_ours(id, path, live.text_at(&["description"])) {
                     return Err(moved(&attempt));
                 }
+                let name = path.last().map(String::as_str).unwrap_or_default();
+                let moves = source_of(name, &xml::read(&live).0) != source_of(name, job);
                 xml::patch(&mut live, job, marker);
                 let answer = client.post(&attempt, &file, &[], Some(written(&attempt, &live)?)).await?;
                 if !errors::done(&answer) {
                     return Err(errors::refusal(&attempt, &answer));
+                }
+                if moves {
+                    return Ok(client.moved_to_another_source(path).await);
                 }
             }
             Action::ReplaceJob { path, document } => {

@@ -15,7 +15,7 @@ use crate::domain::external_resource::Attempts;
 use crate::domain::fault::{Fault, FaultKind};
 use crate::domain::identity::{Identity, Ownership};
 use crate::resources::jenkins_jobs::excess::excess;
-use crate::resources::jenkins_jobs::first_build::{Builds, has_moved};
+use crate::resources::jenkins_jobs::first_build::{Builds, is_due};
 use crate::resources::jenkins_jobs::marker::{self, Marker, PROOF, ownership};
 use crate::resources::jenkins_jobs::{ObservedFolder, ObservedItem, item_path, may_be_a_job, xml};
 
@@ -169,8 +169,8 @@ impl JenkinsClient {
         };
         let builds = match (attempts, builds) {
             (Some(attempts), Some(builds)) => {
-                let has_moved = has_moved(&item.name, &builds, attempts);
-                Some(self.permitted(&path, builds, has_moved).await?)
+                let is_due = is_due(&item.name, &job, &builds, attempts);
+                Some(self.permitted(&path, builds, is_due).await?)
             }
             _ => None,
         };

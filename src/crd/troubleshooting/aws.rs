@@ -25,7 +25,7 @@ pub(super) const CREDENTIALS_INVALID: Explanation = Explanation {
 };
 
 pub(super) const ACCESS_DENIED: Explanation = Explanation {
-    cause: "AWS, Jenkins or Kubernetes knows the operator and does not allow a call; the message names the call, and of Jenkins the permission. In a `JobsReady` that is True it is about first builds alone.",
+    cause: "AWS, Jenkins or Kubernetes knows the operator and does not allow a call; the message names the call, and of Jenkins the permission. In a `JobsReady` that is True it is about builds alone that the operator would start.",
     remedy: "Allow the call to the operator's role ([permissions.md](../permissions.md)), give the Jenkins user the permission, or let the ServiceAccount read the Secret (the chart's value `secrets.namespaces`). It is tried again every ten minutes.",
     command: AGAIN,
 };

@@ -57,7 +57,7 @@ pub(super) const JENKINS_ITEM_NOT_VISIBLE: Explanation = Explanation {
 };
 
 pub(super) const NO_CHECKOUT: Explanation = Explanation {
-    cause: "`JobsReady` is True, but no build of the jobs that the message names has come to a checkout, so that polling has nothing to compare with and builds no commit.",
-    remedy: "Once repository, credentials and `jenkins/Jenkinsfile` are right, start one build of each job by hand ([The first build](../jenkins.md#the-first-build)).",
+    cause: "`JobsReady` is True, but no build of the jobs that the message names has come to a checkout, so that polling has nothing to compare with and builds no commit. Or none has succeeded since the repository, branch or credential changed: polling goes by the last build that has, and so goes on with the former ones.",
+    remedy: "Where the message says that a build is started once another one has ended, wait for it. Else, once repository, credentials and `jenkins/Jenkinsfile` are right, start one build of each job by hand ([The first build](../jenkins.md#the-first-build)).",
     command: "kubectl -n ml-team get mlp taxi-fares -o jsonpath='{.status.jobs.items[*].url}'",
 };

@@ -89,7 +89,9 @@ fn built(
             Finding::Fine => {}
             Finding::Start(step) => steps.push(*step),
             Finding::Forbidden(refusal) => jobs.forbidden.push((name.clone(), refusal)),
+            Finding::Later => jobs.due.push(name.clone()),
             Finding::NoCheckout => jobs.without_checkout.push(name.clone()),
+            Finding::Behind => jobs.behind.push(name.clone()),
         }
     }
     if steps.is_empty() { Decision::InSync(jobs) } else { Decision::Act(steps) }
@@ -153,7 +155,8 @@ fn create(id: &Identity, desired: &Desired, name: &str, job: &PipelineJob, attem
 
 /// Whether nothing of what a declarative Jenkinsfile needs is in a job, and no build has shown that it does without.
 fn unmarked_as_declarative(item: &ObservedItem) -> bool {
-    item.lacks.contains(&xml::PLUGIN_OF_DECLARATIVE) && item.builds.as_ref().is_some_and(|builds| !builds.succeeded)
+    item.lacks.contains(&xml::PLUGIN_OF_DECLARATIVE)
+        && item.builds.as_ref().is_some_and(|builds| builds.succeeded.is_none())
 }
 
 /// The plugins that every Jenkinsfile needs and of whose parts nothing is in a job of ours.

@@ -3,7 +3,7 @@
 //! present ones (`WorkflowJob.poll`). Where that build ended before a checkout, since there was no Jenkinsfile yet or the
 //! credentials were wrong, polling never builds again; and where the job has got another source since, it goes on with
 //! the old one. So each new job gets one build, and one more whenever it has got another source. It stands alone since
-//! what it starts runs: never twice for one source. What a build does is the Jenkinsfile's; Jenkins itself builds a new
+//! what it starts runs: once for one change. What a build does is the Jenkinsfile's; Jenkins itself builds a new
 //! job at its first poll.
 
 use super::job::PipelineJob;
@@ -24,10 +24,10 @@ pub struct Builds {
     pub next: u64,
     /// Whether there is a build at all.
     pub any: bool,
-    /// Whether one has ended.
-    pub ended: bool,
-    /// Whether one has succeeded.
-    pub succeeded: bool,
+    /// The number of the last that has ended.
+    pub ended: Option<u64>,
+    /// The number of the last that has succeeded: polling goes by that one.
+    pub succeeded: Option<u64>,
     /// Whether the build that polling compares with has made a checkout.
     pub checkout: bool,
     /// Why the user may start none; looked at only where one may be wanted.
@@ -44,21 +44,26 @@ pub struct Refusal {
 }
 
 impl Builds {
-    /// Whether one may have to be started of a job that has, or has not, got another source: whoever may not, is told so.
-    pub fn may_lack_one(&self, has_moved: bool) -> bool {
-        self.buildable && !self.under_way && (!self.checkout || has_moved)
+    /// Whether one may have to be started of a job of which one is due, or not: whoever may not start it is told so.
+    pub fn may_lack_one(&self, is_due: bool) -> bool {
+        self.buildable && !self.under_way && (!self.checkout || is_due)
+    }
+
+    /// Whether builds of this number and later have ended, and polling still goes by one before them.
+    fn are_behind(&self, first: u64) -> bool {
+        self.ended.is_some_and(|ended| ended >= first) && self.succeeded.is_some_and(|succeeded| succeeded < first)
     }
 }
 
-/// What is written down of a job with builds that gets another source: with the number of the next build, which is of it.
-fn moved(next: u64) -> String {
+/// What is written down of a job that gets another source: the number of the next build, which is of it.
+pub fn moved(next: u64) -> String {
     format!("moved@{next}")
 }
 
 /// Whether a job has got another source, and no build since.
-pub fn has_moved(name: &str, builds: &Builds, attempts: &Attempts) -> bool {
+pub fn is_due(name: &str, job: &PipelineJob, builds: &Builds, attempts: &Attempts) -> bool {
     let known = attempts.intent(&intent_of(name)).and_then(|intent| intent.id.as_deref());
-    builds.any && known == Some(&moved(builds.next))
+    known.is_some_and(|known| Record::of(known, &source_of(name, job)).is_due(builds))
 }
 
 /// What is to be done about the builds of one job.
@@ -69,8 +74,12 @@ pub(super) enum Finding {
     Start(Box<Step<Action>>),
     /// One is to be started, and the user may not: why.
     Forbidden(Refusal),
+    /// One is to be started once the one that runs has ended.
+    Later,
     /// There was one, and none came to a checkout: a person must look.
     NoCheckout,
+    /// There was one of its present source, and none has succeeded: polling goes on with the former one.
+    Behind,
 }
 
 /// Judges the builds of a job that is as it should be. `folder`: where it is.
@@ -82,14 +91,20 @@ pub(super) fn judge(
     attempts: &Attempts,
 ) -> Finding {
     let (Some(builds), Some(live)) = (&item.builds, &item.job) else { return Finding::Fine };
-    let polls = !live.poll_schedule.is_empty();
-    if !builds.buildable || builds.checkout && !(polls && has_moved(name, builds, attempts)) {
+    if !builds.buildable {
         return Finding::Fine;
     }
-    // Where nothing polls, nothing has to be compared.
-    let is_lost = builds.ended && polls && !builds.checkout;
-    let told = || if is_lost { Finding::NoCheckout } else { Finding::Fine };
+    let polls = !live.poll_schedule.is_empty();
     let source = source_of(name, job);
+    if builds.checkout && !(polls && is_due(name, job, builds, attempts)) {
+        let known = attempts.intent(&intent_of(name)).and_then(|intent| intent.id.as_deref()).unwrap_or_default();
+        let first = Record::of(known, &source).number();
+        let is_behind = polls && !builds.under_way && first.is_some_and(|first| builds.are_behind(first));
+        return if is_behind { Finding::Behind } else { Finding::Fine };
+    }
+    // Where nothing polls, nothing has to be compared.
+    let is_lost = builds.ended.is_some() && polls && !builds.checkout;
+    let told = || if is_lost { Finding::NoCheckout } else { Finding::Fine };
     let intent = attempts.intent(&intent_of(name));
     let Some(known) = intent.and_then(|intent| intent.id.as_deref()).or((!builds.any).then_some("")) else {
         // A job whose builds nobody has written down: they are no concern of the operator's while its source stays.
@@ -103,10 +118,10 @@ pub(super) fn judge(
         Record::Started(number) if builds.under_way && builds.next <= number + 1 => return Finding::Fine,
         Record::Started(_) => return told(),
         Record::Asked(_) if !unanswered => return told(),
-        Record::Asked(_) | Record::Other => {}
+        Record::Asked(_) | Record::Moved(_) | Record::Other => {}
     }
     if builds.under_way {
-        return Finding::Fine;
+        return if builds.checkout { Finding::Later } else { Finding::Fine };
     }
     // Without parameters, Jenkins wants another form; the operator's jobs have some.
     if live.parameters.is_empty() {
@@ -136,15 +151,33 @@ enum Record {
     Asked(u64),
     /// It was started.
     Started(u64),
+    /// The job has got another source when this was the next number.
+    Moved(u64),
     /// Another source, or none yet.
     Other,
 }
 
 impl Record {
     fn of(known: &str, source: &str) -> Self {
+        if let Some(next) = known.strip_prefix("moved@").and_then(|next| next.parse().ok()) {
+            return Self::Moved(next);
+        }
         let Some(rest) = known.strip_prefix(source).filter(|rest| !rest.is_empty()) else { return Self::Other };
         let number = |sign| rest.strip_prefix(sign).and_then(|number: &str| number.parse().ok());
         number('@').map(Self::Asked).or(number('#').map(Self::Started)).unwrap_or(Self::Other)
+    }
+
+    /// The first build of the present source.
+    fn number(self) -> Option<u64> {
+        match self {
+            Self::Asked(number) | Self::Started(number) | Self::Moved(number) => Some(number),
+            Self::Other => None,
+        }
+    }
+
+    /// Whether that is still to come: it was not asked for, or the operator stopped before it was.
+    fn is_due(self, builds: &Builds) -> bool {
+        builds.any && matches!(self, Self::Asked(next) | Self::Moved(next) if next == builds.next)
     }
 }
 
@@ -160,8 +193,13 @@ pub fn started(source: &str, number: u64) -> String {
 /// What is written down before a job gets another source: that a build is due. `None`: what is written down says it already.
 pub(super) fn due(name: &str, item: &ObservedItem, attempts: &Attempts) -> Option<Intent> {
     let (resource, known) = (intent_of(name), attempts.intent(&intent_of(name)));
-    let id = moved(item.builds.as_ref()?.next);
-    let says_it = known.is_some_and(|known| known.id.as_deref().is_some_and(|known| known.is_empty() || known == id));
+    let builds = item.builds.as_ref()?;
+    let id = moved(builds.next);
+    let says_it = match known.and_then(|known| known.id.as_deref()) {
+        // Of one that was just made, the first build is due anyway. One that Jenkins has built itself has had it.
+        Some("") => !builds.checkout,
+        known => known == Some(&id),
+    };
     (!says_it).then(|| Intent { resource, n: known.map_or(0, |known| known.n + 1), id: Some(id) })
 }
 
@@ -181,7 +219,13 @@ pub fn intent_of(name: &str) -> String {
 
 /// A digest of what a job is built from.
 pub fn source_of(name: &str, job: &PipelineJob) -> String {
-    let parts = [&[name.to_owned(), job.credentials_id.clone()][..], &job.repositories[..], &job.branches[..]].concat();
+    // One branch in two spellings; a build for the other one alone would be for nothing.
+    let branches = job.branches.iter().map(|branch| match branch.strip_prefix("*/") {
+        Some(branch) => format!("refs/heads/{branch}"),
+        None => branch.clone(),
+    });
+    let branches: Vec<String> = branches.collect();
+    let parts = [&[name.to_owned(), job.credentials_id.clone()][..], &job.repositories[..], &branches[..]].concat();
     digest(&parts.iter().map(String::as_str).collect::<Vec<_>>())[..16].to_owned()
 }
 
@@ -210,11 +254,11 @@ mod tests {
     }
 
     fn failed() -> Builds {
-        Builds { any: true, ended: true, next: 2, ..new() }
+        Builds { any: true, ended: Some(1), next: 2, ..new() }
     }
 
     fn built() -> Builds {
-        Builds { checkout: true, ..failed() }
+        Builds { checkout: true, succeeded: Some(1), ..failed() }
     }
 
     /// What comes of it, with what is written down about it: `None` is nothing.
@@ -227,6 +271,8 @@ mod tests {
             Finding::Fine => "fine".into(),
             Finding::Forbidden(refusal) => refusal.why,
             Finding::NoCheckout => "no checkout".into(),
+            Finding::Later => "later".into(),
+            Finding::Behind => "behind".into(),
             Finding::Start(step) => {
                 let Step { intent, reason, .. } = *step;
                 let Intent { n, id, .. } = intent.unwrap();
@@ -239,7 +285,10 @@ mod tests {
     fn one_build_is_started_for_each_source_that_no_build_has_checked_out() {
         let source = source_of(NAME, &job());
         let (asked, begun) = (asked(&source, 1), started(&source, 1));
-        let (asked, source) = (Some((1, asked.as_str())), begun.as_str());
+        let (asked, next, begun_next) = (Some((1, asked.as_str())), super::asked(&source, 2), started(&source, 2));
+        let (asked_next, started_next) = (Some((1, next.as_str())), Some((1, begun_next.as_str())));
+        let twice = |succeeded| Builds { ended: Some(2), next: 3, succeeded, ..built() };
+        let source = begun.as_str();
         let refused = Refusal { why: "no".into(), lasting: true };
         let again = Builds { under_way: true, next: 3, ..failed() };
         let first = Builds { under_way: true, ..failed() };
@@ -260,13 +309,26 @@ mod tests {
                 Some((0, "moved@2")),
                 "fine",
             ),
-            ("the same while one runs", Some(Builds { under_way: true, ..built() }), Some((0, "moved@2")), "fine"),
+            ("the same while one runs", Some(Builds { under_way: true, ..built() }), Some((0, "moved@2")), "later"),
             (
                 "the same where the user may start no builds",
                 Some(Builds { refusal: Some(refused.clone()), ..built() }),
                 Some((0, "moved@2")),
                 "no",
             ),
+            ("the same, stopped before it was asked for", Some(built()), asked_next, "SpecChanged 1@2"),
+            (
+                "the same, and the user may start no builds",
+                Some(Builds { refusal: Some(refused.clone()), ..built() }),
+                asked_next,
+                "no",
+            ),
+            ("the same, and it has run", Some(twice(Some(2))), asked_next, "fine"),
+            ("the same, and it has failed", Some(twice(Some(1))), asked_next, "behind"),
+            ("one whose present source was built and has failed", Some(twice(Some(1))), started_next, "behind"),
+            ("the same without one that has succeeded before", Some(twice(None)), started_next, "fine"),
+            ("somebody has built it after it has moved, in vain", Some(twice(Some(1))), Some((0, "moved@2")), "behind"),
+            ("the same while one runs", Some(Builds { under_way: true, ..twice(Some(1)) }), started_next, "fine"),
             ("only builds without a checkout, of which nothing is written down", Some(failed()), None, "no checkout"),
             (
                 "such builds of a job that has got another source",
@@ -306,6 +368,27 @@ mod tests {
     }
 
     #[test]
+    fn a_job_that_gets_another_source_is_due_for_a_build() {
+        let item = |builds| ObservedItem { builds: Some(builds), ..ObservedItem::default() };
+        let of = |known: Option<&str>, builds| {
+            let intent = known.map(|id| Intent { resource: "Build modelbuild".into(), n: 4, id: Some(id.into()) });
+            let attempts = Attempts { intents: intent.into_iter().collect(), ..Attempts::default() };
+            due(NAME, &item(builds), &attempts).map(|Intent { n, id, .. }| format!("{n} {}", id.unwrap()))
+        };
+        let rows = [
+            ("nothing is written down", None, built(), Some("0 moved@2")),
+            ("another source was built", Some("0123456789abcdef#1"), built(), Some("5 moved@2")),
+            ("it is due already", Some("moved@2"), built(), None),
+            ("it was due, and somebody has built it", Some("moved@1"), built(), Some("5 moved@2")),
+            ("it was just made", Some(""), new(), None),
+            ("Jenkins has built it itself since it was made", Some(""), built(), Some("5 moved@2")),
+        ];
+        for (name, known, builds, expected) in rows {
+            assert_eq!(of(known, builds).as_deref(), expected, "{name}");
+        }
+    }
+
+    #[test]
     fn what_is_written_down_is_of_this_source_or_another() {
         let rows = [
             ("", Record::Other),
@@ -315,6 +398,8 @@ mod tests {
             ("0123#", Record::Other),
             ("0123é", Record::Other),
             ("4567#7", Record::Other),
+            ("moved@7", Record::Moved(7)),
+            ("moved@", Record::Other),
         ];
         for (known, expected) in rows {
             assert_eq!(Record::of(known, "0123"), expected, "{known}");
@@ -325,9 +410,10 @@ mod tests {
     fn another_source_is_another_repository_branch_or_credential_and_no_other_setting() {
         let source = source_of(NAME, &job());
         type Edit = (fn(&mut PipelineJob), bool);
-        let edits: [Edit; 6] = [
+        let edits: [Edit; 7] = [
             (|job| job.repositories = vec!["https://git/other.git".into()], true),
             (|job| job.branches = vec!["refs/heads/release".into()], true),
+            (|job| job.branches = vec!["*/main".into()], false),
             (|job| job.credentials_id.clear(), true),
             (|job| job.description.push('x'), false),
             (|job| job.poll_schedule.push('x'), false),

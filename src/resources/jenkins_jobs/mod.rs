@@ -182,6 +182,10 @@ pub struct Jobs {
     pub forbidden: Vec<(String, Refusal)>,
     /// Jobs of which no build came to a checkout, so that polling finds nothing.
     pub without_checkout: Vec<String>,
+    /// Jobs with another source than before, of which no build has succeeded since, so that polling goes on with the former one.
+    pub behind: Vec<String>,
+    /// Jobs with another source than before, which get a build once the present one has ended.
+    pub due: Vec<String>,
     /// Jobs without a successful build in which nothing is kept of the plugin for declarative Jenkinsfiles.
     pub unmarked: Vec<String>,
 }
@@ -307,22 +311,38 @@ fn remark(output: &Jobs) -> Option<Remark> {
         );
         (Reason::PluginMissing, message)
     };
-    let without_checkout = || {
-        let message = format!(
-            "no build of {} came to a checkout, so that polling has nothing to compare with and starts none: once repository, \
-             credentials and jenkins/Jenkinsfile are right, start one by hand",
-            names(&output.without_checkout)
-        );
-        (Reason::NoCheckout, message)
-    };
     let mut all: Vec<(Reason, String)> = output.left.iter().map(left).collect();
     all.extend((!output.unmarked.is_empty()).then(unmarked));
     all.extend(output.forbidden.first().map(|(_, refusal)| forbidden(refusal)));
-    all.extend((!output.without_checkout.is_empty()).then(without_checkout));
+    all.extend(polling(output));
     let reason = all.first()?.0;
     let message = all.into_iter().map(|(_, message)| message).collect::<Vec<_>>().join(". ");
-    let passing = output.forbidden.iter().any(|(_, refusal)| !refusal.lasting);
+    let passing = !output.due.is_empty() || output.forbidden.iter().any(|(_, refusal)| !refusal.lasting);
     Some(Remark { reason, message, passing })
+}
+
+/// What polling does not build, and why.
+fn polling(output: &Jobs) -> impl Iterator<Item = (Reason, String)> {
+    let Jobs { without_checkout, behind, due, .. } = output;
+    let sentences = [
+        (
+            without_checkout,
+            "no build of {} came to a checkout, so that polling has nothing to compare with and starts none: once repository, \
+             credentials and jenkins/Jenkinsfile are right, start one by hand",
+        ),
+        (
+            behind,
+            "no build of {} has succeeded since repository, branch or credential changed, so that polling goes on with the \
+             former ones: once the present ones are right, start one by hand",
+        ),
+        (
+            due,
+            "a build of {} is started once the one that runs has ended: until then polling goes on with the former \
+             repository, branch or credential",
+        ),
+    ];
+    let told = sentences.into_iter().filter(|(jobs, _)| !jobs.is_empty());
+    told.map(|(jobs, sentence)| (Reason::NoCheckout, sentence.replace("{}", &quoted(jobs.iter()))))
 }
 
 fn quoted<'a>(names: impl Iterator<Item = &'a String>) -> String {
