@@ -244,6 +244,8 @@ async fn reconcile(object: &DynamicObject, context: &Context, id: ReconcileId) -
     } else {
         object
     };
+    // What is there may be another object of that name.
+    let memory = context.memory(object);
     let deleting = object.metadata.deletion_timestamp.is_some();
     if object::is_let_go(&object.metadata) {
         context.forget(&key);
