@@ -121,7 +121,7 @@ pub(super) fn judge(
         Record::Asked(_) | Record::Moved(_) | Record::Other => {}
     }
     if builds.under_way {
-        return if builds.checkout { Finding::Later } else { Finding::Fine };
+        return if polls && record.is_due(builds) { Finding::Later } else { Finding::Fine };
     }
     // Without parameters, Jenkins wants another form; the operator's jobs have some.
     if live.parameters.is_empty() {
@@ -177,7 +177,15 @@ impl Record {
 
     /// Whether that is still to come: it was not asked for, or the operator stopped before it was.
     fn is_due(self, builds: &Builds) -> bool {
-        builds.any && matches!(self, Self::Asked(next) | Self::Moved(next) if next == builds.next)
+        let due = match self {
+            Self::Asked(next) => next == builds.next,
+            // None may have this number where somebody raises the next one.
+            Self::Moved(first) => {
+                first == builds.next || !builds.under_way && builds.ended.is_none_or(|ended| ended < first)
+            }
+            Self::Started(_) | Self::Other => false,
+        };
+        builds.any && due
     }
 }
 
@@ -190,17 +198,18 @@ pub fn started(source: &str, number: u64) -> String {
     format!("{source}#{number}")
 }
 
-/// What is written down before a job gets another source: that a build is due. `None`: what is written down says it already.
+/// What is written down before a job gets another source: that a build is due. `None`: what is written down says it already, of
+/// one without builds. Where it was noted and not yet written, the same once more.
 pub(super) fn due(name: &str, item: &ObservedItem, attempts: &Attempts) -> Option<Intent> {
     let (resource, known) = (intent_of(name), attempts.intent(&intent_of(name)));
     let builds = item.builds.as_ref()?;
     let id = moved(builds.next);
-    let says_it = match known.and_then(|known| known.id.as_deref()) {
-        // Of one that was just made, the first build is due anyway. One that Jenkins has built itself has had it.
-        Some("") => !builds.checkout,
-        known => known == Some(&id),
-    };
-    (!says_it).then(|| Intent { resource, n: known.map_or(0, |known| known.n + 1), id: Some(id) })
+    match known.map(|known| (known, known.id.as_deref().unwrap_or_default())) {
+        // Of one that was just made, the first build is due anyway. One that Jenkins builds itself has had it.
+        Some((_, "")) if !builds.any => None,
+        Some((known, written)) if written == id => Some(known.clone()),
+        known => Some(Intent { resource, n: known.map_or(0, |(known, _)| known.n + 1), id: Some(id) }),
+    }
 }
 
 /// What is written down before a job is made in the place of one that had builds: that a build is due. `None`: nothing is
@@ -303,12 +312,7 @@ mod tests {
             ("one that has checked out, as it was just made", Some(built()), Some((1, "")), "fine"),
             ("one that has checked out this source", Some(built()), Some((1, source)), "fine"),
             ("one that has got another source", Some(built()), Some((0, "moved@2")), "SpecChanged 1@2"),
-            (
-                "the same, and somebody has built it since",
-                Some(Builds { next: 3, ..built() }),
-                Some((0, "moved@2")),
-                "fine",
-            ),
+            ("the same, and somebody has built it since", Some(twice(Some(2))), Some((0, "moved@2")), "fine"),
             ("the same while one runs", Some(Builds { under_way: true, ..built() }), Some((0, "moved@2")), "later"),
             (
                 "the same where the user may start no builds",
@@ -337,6 +341,13 @@ mod tests {
                 "SpecChanged 1@2",
             ),
             ("such builds of a job that is made anew", Some(failed()), Some((0, "")), "SpecChanged 1@2"),
+            ("one that gets another source during such a build", Some(first.clone()), Some((0, "moved@2")), "later"),
+            (
+                "one that was due, and somebody has raised the next number",
+                Some(Builds { next: 9, ..built() }),
+                Some((0, "moved@2")),
+                "SpecChanged 1@9",
+            ),
             ("only such builds, and this source was built", Some(failed()), Some((1, source)), "no checkout"),
             (
                 "only such builds, and another source was built",
@@ -378,10 +389,11 @@ mod tests {
         let rows = [
             ("nothing is written down", None, built(), Some("0 moved@2")),
             ("another source was built", Some("0123456789abcdef#1"), built(), Some("5 moved@2")),
-            ("it is due already", Some("moved@2"), built(), None),
+            ("it is due already", Some("moved@2"), built(), Some("4 moved@2")),
             ("it was due, and somebody has built it", Some("moved@1"), built(), Some("5 moved@2")),
             ("it was just made", Some(""), new(), None),
             ("Jenkins has built it itself since it was made", Some(""), built(), Some("5 moved@2")),
+            ("Jenkins builds it just now", Some(""), Builds { under_way: true, ..failed() }, Some("5 moved@2")),
         ];
         for (name, known, builds, expected) in rows {
             assert_eq!(of(known, builds).as_deref(), expected, "{name}");

@@ -333,7 +333,7 @@ fn polling(output: &Jobs) -> impl Iterator<Item = (Reason, String)> {
         (
             behind,
             "no build of {} has succeeded since repository, branch or credential changed, so that polling goes on with the \
-             former ones: once the present ones are right, start one by hand",
+             former ones: once the present ones are right, start one by hand, a deploy job once there is a model to deploy",
         ),
         (
             due,
