@@ -159,23 +159,17 @@ impl Context {
     /// What is remembered of an object.
     pub fn memory(&self, object: &DynamicObject) -> Arc<ObjectMemory> {
         let mut memories = self.memories.lock().unwrap_or_else(PoisonError::into_inner);
-        let key = Key::of(object);
-        let fresh = || {
-            let status = object::status(object);
-            // Intents that somebody else has written would lead to somebody else's resources.
-            let uid = object.uid().unwrap_or_default();
-            let ours = seal::holds(&self.fingerprints, &key.owner(&self.cluster), &uid, &status);
-            Arc::new(ObjectMemory::new(if ours { status.intents } else { Vec::new() }))
-        };
-        let uid = object.uid();
-        match memories.get(&key) {
-            Some((known, memory)) if *known == uid => memory.clone(),
-            _ => {
-                let memory = fresh();
-                memories.insert(key, (uid, memory.clone()));
-                memory
-            }
+        let (key, uid) = (Key::of(object), object.uid());
+        if let Some((_, memory)) = memories.get(&key).filter(|(known, _)| *known == uid) {
+            return memory.clone();
         }
+        let status = object::status(object);
+        // Intents that somebody else has written would lead to somebody else's resources.
+        let owner = key.owner(&self.cluster);
+        let ours = seal::holds(&self.fingerprints, &owner, uid.as_deref().unwrap_or_default(), &status);
+        let memory = Arc::new(ObjectMemory::new(if ours { status.intents } else { Vec::new() }));
+        memories.insert(key, (uid, memory.clone()));
+        memory
     }
 
     /// What is remembered of an object, if anything.

@@ -236,16 +236,15 @@ async fn reconcile(object: &DynamicObject, context: &Context, id: ReconcileId) -
     }
     let memory = context.memory(object);
     let mut live;
-    let object = if memory.behind(version_of(object)) {
+    let (object, memory) = if memory.behind(version_of(object)) {
         // The watch may be behind, or tell of what was.
         live = traced("Get", context.api(&key).get(&key.name)).await?;
         object::lean(&mut live);
-        &live
+        // What is there may be another object of that name.
+        (&live, context.memory(&live))
     } else {
-        object
+        (object, memory)
     };
-    // What is there may be another object of that name.
-    let memory = context.memory(object);
     let deleting = object.metadata.deletion_timestamp.is_some();
     if object::is_let_go(&object.metadata) {
         context.forget(&key);
