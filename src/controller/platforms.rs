@@ -210,23 +210,18 @@ impl Platforms {
 
     /// A namespace is known from now on: what waited for that is reconciled.
     pub fn namespace_found(&self, namespace: &str) {
-        self.wake(|project| {
-            project.metadata.namespace.as_deref() == Some(namespace) && project.names_a_platform() && !project.is_ready
-        });
+        self.wake(|project| project.names_a_platform_in(namespace) && !project.is_ready);
     }
 
     /// A namespace has changed: its projects on platforms are reconciled.
     pub fn namespace_changed(&self, namespace: &str) {
-        self.wake(|project| project.metadata.namespace.as_deref() == Some(namespace) && project.names_a_platform());
+        self.wake(|project| project.names_a_platform_in(namespace));
     }
 
     /// A project of this namespace is gone: another one may have its place, and a platform that is being deleted may go.
     pub fn project_gone(&self, namespace: &str) {
         self.wake(|project| {
-            project.metadata.namespace.as_deref() == Some(namespace)
-                && project.names_a_platform()
-                && !project.is_ready
-                && project.metadata.deletion_timestamp.is_none()
+            project.names_a_platform_in(namespace) && !project.is_ready && project.metadata.deletion_timestamp.is_none()
         });
         self.wake_of(&self.watched.platforms, |platform| platform.metadata.deletion_timestamp.is_some());
     }
@@ -312,8 +307,7 @@ impl Platforms {
     pub fn refuse(&self, project: &Key) {
         if self.seats.refuse(project) {
             self.wake(|other| {
-                other.metadata.namespace.as_ref() == Some(&project.namespace)
-                    && other.names_a_platform()
+                other.names_a_platform_in(&project.namespace)
                     && !object::is_finalized(&other.metadata)
                     && other.key() != *project
             });

@@ -61,6 +61,11 @@ impl Stored {
         self.platform.is_some()
     }
 
+    /// Whether it is of this namespace and names a platform.
+    pub fn names_a_platform_in(&self, namespace: &str) -> bool {
+        self.metadata.namespace.as_deref() == Some(namespace) && self.names_a_platform()
+    }
+
     /// Whether it is a project that says that it stands on a platform: it names it, or says that its resources were made on it.
     pub fn stands_on(&self, platform: &str) -> bool {
         [&self.platform, &self.made_on].into_iter().flatten().any(|named| **named == *platform)
