@@ -73,6 +73,11 @@ impl Answer {
     pub(super) fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()
     }
+
+    /// Whether a post was refused for want of a crumb (CrumbFilter).
+    fn lacks_a_crumb(&self) -> bool {
+        self.status == StatusCode::FORBIDDEN && self.text().contains("No valid crumb")
+    }
 }
 
 /// A call, before credentials.
@@ -201,7 +206,7 @@ impl JenkinsClient {
         let _permit = self.writes.acquire().await.ok();
         let call = Call { method: Method::POST, target: target(path, query), body: xml };
         let answer = self.send(attempt, &call, None, WRITE_TIMEOUT).await?;
-        if answer.status != StatusCode::FORBIDDEN || !answer.text().contains("No valid crumb") {
+        if !answer.lacks_a_crumb() {
             return Ok(answer);
         }
         match self.crumb(attempt).await? {
@@ -302,7 +307,7 @@ impl JenkinsClient {
     async fn is_starting(&self, answer: &Answer) -> bool {
         let is_jenkins = answer.headers.contains_key("x-jenkins");
         let about_the_user = answer.status == StatusCode::UNAUTHORIZED
-            || answer.status == StatusCode::FORBIDDEN && !is_jenkins && !answer.text().contains("No valid crumb");
+            || answer.status == StatusCode::FORBIDDEN && !is_jenkins && !answer.lacks_a_crumb();
         if !about_the_user {
             return false;
         }

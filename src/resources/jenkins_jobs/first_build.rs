@@ -96,21 +96,20 @@ pub(super) fn judge(
     }
     let polls = !live.poll_schedule.is_empty();
     let source = source_of(name, job);
-    if builds.checkout && !(polls && is_due(name, job, builds, attempts)) {
-        let known = attempts.intent(&intent_of(name)).and_then(|intent| intent.id.as_deref()).unwrap_or_default();
-        let first = Record::of(known, &source).number();
-        let is_behind = polls && !builds.under_way && first.is_some_and(|first| builds.are_behind(first));
+    let intent = attempts.intent(&intent_of(name));
+    let known = intent.and_then(|intent| intent.id.as_deref());
+    let record = Record::of(known.unwrap_or_default(), &source);
+    if builds.checkout && !(polls && record.is_due(builds)) {
+        let is_behind = polls && !builds.under_way && record.number().is_some_and(|first| builds.are_behind(first));
         return if is_behind { Finding::Behind } else { Finding::Fine };
     }
     // Where nothing polls, nothing has to be compared.
     let is_lost = builds.ended.is_some() && polls && !builds.checkout;
     let told = || if is_lost { Finding::NoCheckout } else { Finding::Fine };
-    let intent = attempts.intent(&intent_of(name));
-    let Some(known) = intent.and_then(|intent| intent.id.as_deref()).or((!builds.any).then_some("")) else {
+    if known.is_none() && builds.any {
         // A job whose builds nobody has written down: they are no concern of the operator's while its source stays.
         return told();
-    };
-    let record = Record::of(known, &source);
+    }
     // What was asked for when this was the next number has not come to be: the operator stopped before it asked.
     let unanswered = record == Record::Asked(builds.next);
     match record {
