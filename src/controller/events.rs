@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 
 use crate::controller::api::{MANAGER, traced};
 use crate::domain::events::EventNote;
+use crate::domain::recent::Recent;
 use crate::telemetry::spans::ReconcileId;
 
 /// Longest note and action of an event, in bytes.
@@ -21,9 +22,16 @@ const ACTION: usize = 120;
 /// The annotation of an event that names the reconcile which published it, the last one where it is a repeated one.
 pub const RECONCILE_ID: &str = "mlops-operator.io/reconcile-id";
 
+/// How many objects' events are remembered at once: beyond that, a repeated one of an object that had none for longest is a new
+/// event. The recorder keeps each event as a whole, and looks through all that it has whenever it publishes one.
+const REMEMBERED: usize = 64;
+
 /// Publishes events; one per process, since it merges repeated ones.
 pub struct Publisher {
-    recorder: Recorder,
+    client: Client,
+    reporter: Reporter,
+    /// By the uids of the objects.
+    recorders: Mutex<Recent<String, Recorder>>,
     ids: Ids,
 }
 
@@ -49,7 +57,19 @@ impl Publisher {
             let (client, known) = (client.clone(), known.clone());
             async move { client.send(annotated(request, &known).await?).await }
         });
-        Self { recorder: Recorder::new(Client::new(annotating, namespace), reporter), ids }
+        let client = Client::new(annotating, namespace);
+        Self { client, reporter, recorders: Mutex::new(Recent::new(REMEMBERED)), ids }
+    }
+
+    /// The recorder of an object, which knows its last events.
+    fn recorder(&self, uid: &str) -> Recorder {
+        let mut recorders = self.recorders.lock().unwrap_or_else(PoisonError::into_inner);
+        let uid = uid.to_owned();
+        recorders.get(&uid).unwrap_or_else(|| {
+            let recorder = Recorder::new(self.client.clone(), self.reporter.clone());
+            recorders.keep(uid, recorder.clone());
+            recorder
+        })
     }
 
     /// Publishes events. One that cannot be published is logged and lost: events are a courtesy.
@@ -58,6 +78,7 @@ impl Publisher {
             return;
         }
         let uid = about.uid.clone().unwrap_or_default();
+        let recorder = self.recorder(&uid);
         self.ids.all().insert(uid.clone(), id);
         for event_note in event_notes {
             let EventNote { warning, reason, note } = event_note;
@@ -70,7 +91,7 @@ impl Publisher {
                 note: Some(note),
                 secondary: None,
             };
-            if let Err(error) = traced("PublishEvent", self.recorder.publish(&event, about)).await {
+            if let Err(error) = traced("PublishEvent", recorder.publish(&event, about)).await {
                 tracing::debug!(%error, "an event was lost");
             }
         }
@@ -108,9 +129,11 @@ mod tests {
     use super::*;
     use crate::telemetry::spans::Reconcile;
 
-    #[tokio::test]
-    async fn a_repeated_event_is_one_object_that_names_the_last_reconcile() {
-        let sent: Arc<Mutex<Vec<(Method, Value)>>> = Arc::default();
+    type Sent = Arc<Mutex<Vec<(Method, Value)>>>;
+
+    /// A publisher, and what it sends.
+    fn publisher() -> (Publisher, Sent) {
+        let sent = Sent::default();
         let kept = sent.clone();
         let api = tower::service_fn(move |request: Request<Body>| {
             let kept = kept.clone();
@@ -121,14 +144,28 @@ mod tests {
                 Ok::<_, kube::Error>(Response::new(Body::from(bytes)))
             }
         });
-        let publisher = Publisher::new(Client::new(api, "default"), "operator-0");
+        (Publisher::new(Client::new(api, "default"), "operator-0"), sent)
+    }
+
+    fn about(name: &str) -> ObjectReference {
         let text = |text: &str| Some(text.to_owned());
-        let about =
-            ObjectReference { name: text("taxi"), namespace: text("a"), uid: text("u"), ..ObjectReference::default() };
-        let note = EventNote { warning: false, reason: "Suspended".to_owned(), note: "it rests".to_owned() };
-        let ids = [(); 2].map(|()| Reconcile::begin("project", "a", "taxi", "u").id);
+        ObjectReference { name: text(name), namespace: text("a"), uid: text(name), ..ObjectReference::default() }
+    }
+
+    fn note() -> EventNote {
+        EventNote { warning: false, reason: "Suspended".to_owned(), note: "it rests".to_owned() }
+    }
+
+    fn id() -> ReconcileId {
+        Reconcile::begin("project", "a", "taxi", "u").id
+    }
+
+    #[tokio::test]
+    async fn a_repeated_event_is_one_object_that_names_the_last_reconcile() {
+        let (publisher, sent) = publisher();
+        let ids = [(); 2].map(|()| id());
         for id in ids {
-            publisher.publish(&about, id, vec![note.clone()]).await;
+            publisher.publish(&about("taxi"), id, vec![note()]).await;
         }
         assert!(publisher.ids.all().is_empty(), "nobody is publishing");
         let sent = sent.lock().unwrap();
@@ -140,5 +177,19 @@ mod tests {
             assert_eq!(event["metadata"]["annotations"][RECONCILE_ID], id.to_string());
             assert_eq!((&event["note"], &event["action"]), (&json!("it rests"), &json!("it rests")));
         }
+    }
+
+    #[tokio::test]
+    async fn of_many_objects_only_the_last_ones_are_remembered() {
+        let (publisher, sent) = publisher();
+        for n in 0..=REMEMBERED {
+            publisher.publish(&about(&format!("taxi-{n}")), id(), vec![note()]).await;
+        }
+        assert_eq!(publisher.recorders.lock().unwrap().len(), REMEMBERED);
+        for again in [format!("taxi-{REMEMBERED}"), "taxi-0".to_owned()] {
+            publisher.publish(&about(&again), id(), vec![note()]).await;
+        }
+        let methods: Vec<Method> = sent.lock().unwrap().iter().map(|(method, _)| method.clone()).collect();
+        assert_eq!(methods[REMEMBERED + 1..], [Method::PATCH, Method::POST], "what was forgotten is a new event");
     }
 }
