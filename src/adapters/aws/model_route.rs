@@ -40,8 +40,17 @@ const REMEMBERED: usize = 20_000;
 type Version = (String, Option<aws_smithy_types::DateTime>);
 /// Versions by the keys of objects.
 type Listing = Arc<BTreeMap<String, Version>>;
-/// Objects as they were when they were looked at, with the version that a listing gave them then, by bucket and key.
-type Seen = Recent<(String, String), (Version, ObservedObject)>;
+/// Objects as they were when they were looked at, by bucket and key.
+type Seen = Recent<(String, String), Known>;
+
+/// An object as it was when it was looked at, without what the listing says of it, too.
+#[derive(Clone)]
+struct Known {
+    /// The version that the listing gave it then: that of this content.
+    version: Version,
+    sha256: Option<Sha256>,
+    mark: Option<String>,
+}
 
 /// What is known of the routes in the buckets of a place; clones share it.
 #[derive(Clone)]
@@ -137,15 +146,17 @@ impl ModelRouteActuator {
     async fn object(&self, id: &Identity, key: String, version: Version) -> Result<Option<ObservedObject>, Fault> {
         let place = (id.placement.bucket.to_string(), key.clone());
         if may_share()
-            && let Some((known, object)) = self.routes.objects().get(&place)
-            && known == version
+            && let Some(Known { sha256, mark, .. }) =
+                self.routes.objects().get(&place).filter(|known| known.version == version)
         {
-            return Ok(Some(object));
+            return Ok(Some(ObservedObject { key, sha256, mark, etag: version.0 }));
         }
         let object = self.head(id, key).await?;
         // What was written since it was listed is remembered by the next look.
-        if let Some(object) = object.as_ref().filter(|object| object.etag == version.0) {
-            self.routes.objects().keep(place, (version, object.clone()));
+        if let Some(ObservedObject { sha256, mark, etag, .. }) = &object
+            && *etag == version.0
+        {
+            self.routes.objects().keep(place, Known { version, sha256: sha256.clone(), mark: mark.clone() });
         }
         Ok(object)
     }
