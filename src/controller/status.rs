@@ -200,7 +200,7 @@ impl<'a> StatusWriter<'a> {
             traced("PatchStatus", self.api.patch_status(&self.name, &parameters, &Patch::Apply(&body))).await?;
         let served = Served::of(&written);
         self.memory.publish(served.version);
-        self.memory.written(status.intents.clone());
+        self.memory.written(&status.intents);
         self.metrics.status_written();
         *self.served() = served;
         Ok(true)

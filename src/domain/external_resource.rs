@@ -173,7 +173,7 @@ impl<A, O> Decision<A, O> {
 
 /// What was attempted before, as far as deciding needs it. All of it may be lost: then the answer must still be right,
 /// only later.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Attempts {
     /// The intents of this object, from the status.
     pub intents: Vec<Intent>,

@@ -41,7 +41,7 @@ struct Status(Mutex<Vec<Intent>>);
 impl IntentJournal for Status {
     async fn persist(&self, memory: &ObjectMemory) -> Result<(), Fault> {
         *self.0.lock().unwrap() = memory.intents();
-        memory.written(memory.intents());
+        memory.written(&memory.intents());
         Ok(())
     }
 }

@@ -142,7 +142,7 @@ impl IntentJournal for Written {
 
     async fn persist(&self, memory: &ObjectMemory) -> Result<(), Fault> {
         self.written.lock().unwrap().push(memory.intents());
-        memory.written(memory.intents());
+        memory.written(&memory.intents());
         Ok(())
     }
 }

@@ -4,13 +4,14 @@
 
 use std::any::Any;
 use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::crd::status::{Intent, Reason};
-use crate::domain::external_resource::{Amount, Attempts, Glance, RecordedIds, ResourceKind, StepKey};
+use crate::crd::status::Intent;
+use crate::domain::external_resource::{Attempts, Glance, ResourceKind};
 use crate::domain::requeue::{DEEP_CHECK, SLOW_RETRY};
 use crate::domain::scrubber::Scrubber;
 use crate::domain::secret::Secret;
@@ -18,11 +19,14 @@ use crate::domain::time::elapsed;
 
 mod acts;
 mod glances;
+mod intents;
 mod trouble;
+mod unsettled;
 
 pub use acts::{Act, After};
 use glances::Glances;
-use trouble::Trouble;
+use intents::Intents;
+use unsettled::Unsettled;
 
 /// For how long something seen in sync that has something about it that may pass is taken for granted, and the account.
 /// Everything else is until the deep check, whatever the rest of the object is doing.
@@ -43,11 +47,10 @@ pub struct ObjectMemory {
 
 #[derive(Default)]
 struct State {
-    revision: String,
-    /// The revision of the object with which everything was last found as it should be.
-    settled: Option<String>,
-    intents: Vec<Intent>,
-    written: Vec<Intent>,
+    /// Digests of the revision that is worked on, and of that with which everything was last found as it should be.
+    revision: Option<u64>,
+    settled: Option<u64>,
+    intents: Intents,
     /// How many calls of the Kubernetes API in a row have failed.
     failures: u32,
     /// The version that the object has had since this process last wrote its status.
@@ -61,26 +64,23 @@ struct State {
     deep_check: Option<Timestamp>,
     /// Whether this is a routine look between two deep checks.
     between: bool,
-    kinds: BTreeMap<ResourceKind, ResourceState>,
+    /// A map holds room for eleven where there is one: hence the boxes.
+    kinds: BTreeMap<ResourceKind, Box<ResourceState>>,
 }
 
 #[derive(Default)]
 struct ResourceState {
-    attempts: Attempts,
-    trouble: Trouble,
-    rest: Option<Rest>,
-    waiting: Option<(Reason, &'static str, Timestamp)>,
-    acts: BTreeMap<StepKey, Act>,
     kept: Option<Kept>,
     glances: Glances,
+    rest: Option<Box<Rest>>,
+    unsettled: Unsettled,
     /// What it was made from when it was last observed.
     inputs: Option<u64>,
     /// Whether it was ever observed to exist.
     seen: bool,
-    /// What stays around it now that it is gone.
-    left: Option<String>,
-    /// What has been removed of it since it was last as it should be.
-    removed: Amount,
+    /// Both as [`Attempts`] has them.
+    recorded: bool,
+    asked_anew: bool,
 }
 
 struct Kept {
@@ -93,8 +93,8 @@ struct Kept {
     until: Timestamp,
     /// Whether there is something about it that may pass.
     passing: bool,
-    /// What lists showed right before it was observed.
-    glance: Option<Glance>,
+    /// What lists showed right before it was observed, where they show all of it.
+    glance: Option<Box<Glance>>,
 }
 
 /// What was found, and until when nothing else is to be expected.
@@ -105,11 +105,17 @@ struct Rest {
     until: Timestamp,
 }
 
+/// Of a revision: it holds within one process.
+fn digest(revision: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    revision.hash(&mut hasher);
+    hasher.finish()
+}
+
 impl ObjectMemory {
     /// A memory that starts from the intents in the status.
     pub fn new(intents: Vec<Intent>) -> Self {
-        let state = State { intents: intents.clone(), written: intents, ..State::default() };
-        Self { state: Mutex::new(state) }
+        Self { state: Mutex::new(State { intents: Intents::of_status(intents), ..State::default() }) }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -125,35 +131,32 @@ impl ObjectMemory {
     /// for granted and what seemed to have no effect.
     pub fn begin(&self, revision: &str) {
         let mut state = self.state();
-        if state.revision != revision {
-            revision.clone_into(&mut state.revision);
+        if state.revision.replace(digest(revision)) != Some(digest(revision)) {
             for kind in state.kinds.values_mut() {
                 kind.kept = None;
                 kind.glances.forget();
                 kind.rest = None;
-                kind.acts.clear();
-                kind.trouble = Trouble::default();
-                kind.attempts.asked_anew = true;
-                kind.attempts.failed_creations = 0;
-                kind.attempts.once.clear();
-                kind.attempts.failed_changes = 0;
+                kind.asked_anew = true;
+                kind.unsettled.ask_anew();
             }
         }
     }
 
     /// Everything is as this revision of the object says.
-    pub fn settles(&self, revision: String) {
-        self.state().settled = Some(revision);
+    pub fn settles(&self, revision: &str) {
+        self.state().settled = Some(digest(revision));
     }
 
-    /// The revision with which everything was last as it should be, in this process.
-    pub fn settled(&self) -> Option<String> {
-        self.state().settled.clone()
+    /// Whether everything was last as it should be with this revision; `None`: it never was, in this process.
+    pub fn has_settled(&self, revision: &str) -> Option<bool> {
+        self.state().settled.map(|settled| settled == digest(revision))
     }
 
     /// Ends a reconcile that came to something.
     pub fn end(&self) {
-        self.state().failures = 0;
+        let mut state = self.state();
+        state.failures = 0;
+        state.kinds.values_mut().for_each(|kind| kind.unsettled.tidy());
     }
 
     /// Ends one that the Kubernetes API broke off. Answers how many have ended so in a row.
@@ -167,57 +170,27 @@ impl ObjectMemory {
     pub fn attempts(&self, kind: ResourceKind) -> Attempts {
         let mut state = self.state();
         let known = state.kinds.entry(kind).or_default();
-        let mut attempts = known.attempts.clone();
-        attempts.done = known.acts.keys().cloned().collect();
-        attempts.last_act = known.acts.values().map(|act| act.at).max();
-        attempts.propagating_since = known.trouble.propagating_since;
-        attempts.stuck = known.trouble.stuck;
-        attempts.intents.clone_from(&state.intents);
+        let mut attempts = known.unsettled.attempts.clone();
+        (attempts.recorded, attempts.asked_anew) = (known.recorded, known.asked_anew);
+        attempts.done = known.unsettled.acts.keys().cloned().collect();
+        attempts.last_act = known.unsettled.acts.values().map(|act| act.at).max();
+        attempts.propagating_since = known.unsettled.trouble.propagating_since;
+        attempts.stuck = known.unsettled.trouble.stuck;
+        attempts.intents = state.intents.all();
         attempts
     }
 
     /// Notes whether the status has the resource as made.
     pub fn recorded(&self, kind: ResourceKind, recorded: bool) {
-        self.of(kind, |state| state.attempts.recorded = recorded);
-    }
-
-    /// All intents, as the status is to have them.
-    pub fn intents(&self) -> Vec<Intent> {
-        self.state().intents.clone()
-    }
-
-    /// Whether an intent is in the status already; it is noted in any case.
-    pub fn intend(&self, intent: &Intent) -> bool {
-        let mut state = self.state();
-        match state.intents.iter_mut().find(|known| known.resource == intent.resource) {
-            Some(known) if known.n == intent.n => {}
-            Some(known) => known.clone_from(intent),
-            None => state.intents.push(intent.clone()),
-        }
-        state.written.iter().any(|known| known.resource == intent.resource && known.n == intent.n)
-    }
-
-    /// Notes that the status has these intents.
-    pub fn written(&self, intents: Vec<Intent>) {
-        self.state().written = intents;
-    }
-
-    /// Notes ids that an act has told.
-    pub fn learn(&self, recorded_ids: RecordedIds) {
-        let mut state = self.state();
-        for (resource, id) in recorded_ids {
-            match state.intents.iter_mut().find(|known| known.resource == resource) {
-                Some(known) => known.id = Some(id),
-                None => state.intents.push(Intent { resource, n: 0, id: Some(id) }),
-            }
-        }
+        self.of(kind, |state| state.recorded = recorded);
     }
 
     /// Notes whether an observation found the resource.
     pub fn saw(&self, kind: ResourceKind, exists: bool, now: Timestamp) {
         self.of(kind, |state| {
             state.seen |= exists;
-            state.attempts.absent_since = if exists { None } else { state.attempts.absent_since.or(Some(now)) };
+            let attempts = &mut state.unsettled.attempts;
+            attempts.absent_since = if exists { None } else { attempts.absent_since.or(Some(now)) };
         });
     }
 
@@ -231,36 +204,30 @@ impl ObjectMemory {
     /// Notes which ids an observation found to exist, and which not.
     pub fn sighted(&self, kind: ResourceKind, sightings: &[(String, bool)], now: Timestamp) {
         self.of(kind, |state| {
+            let attempts = &mut state.unsettled.attempts;
             let missing: Vec<&String> = sightings.iter().filter(|(_, exists)| !exists).map(|(id, _)| id).collect();
-            state.attempts.missing_since.retain(|id, _| missing.contains(&id));
+            attempts.missing_since.retain(|id, _| missing.contains(&id));
             for id in missing {
-                state.attempts.missing_since.entry(id.clone()).or_insert(now);
+                attempts.missing_since.entry(id.clone()).or_insert(now);
             }
-            state.attempts.sighted.extend(sightings.iter().filter(|(_, exists)| *exists).map(|(id, _)| id.clone()));
+            attempts.sighted.extend(sightings.iter().filter(|(_, exists)| *exists).map(|(id, _)| id.clone()));
         });
     }
 
     /// Notes what an observation found that matters only once it lasts.
     pub fn noticed(&self, kind: ResourceKind, notices: &[&'static str], now: Timestamp) {
         self.of(kind, |state| {
-            state.attempts.noticed_since.retain(|notice, _| notices.contains(notice));
+            let attempts = &mut state.unsettled.attempts;
+            attempts.noticed_since.retain(|notice, _| notices.contains(notice));
             for notice in notices {
-                state.attempts.noticed_since.entry(notice).or_insert(now);
+                attempts.noticed_since.entry(notice).or_insert(now);
             }
         });
     }
 
     /// The resource is as it should be: what was tried on the way counts no longer.
     pub fn reached(&self, kind: ResourceKind) {
-        self.of(kind, |state| {
-            state.acts.clear();
-            state.trouble = Trouble::default();
-            state.waiting = None;
-            state.attempts.failed_creations = 0;
-            state.attempts.last_failed_creation = None;
-            state.attempts.failed_changes = 0;
-            state.removed = Amount::default();
-        });
+        self.of(kind, |state| state.unsettled.reach());
     }
 
     /// Notes a digest of what a resource is made from: what was kept of one made from something else counts no longer.
@@ -293,7 +260,7 @@ impl ObjectMemory {
             Some(deep_check) if !soon => deep_check,
             _ => now.saturating_add(KEEP_PASSING).unwrap_or(now),
         };
-        let glance = of_kind.glances.before.take();
+        let glance = of_kind.glances.before.take().filter(|glance| glance.whole.is_some());
         of_kind.kept = Some(Kept { output, at: now, observed: now, until, passing, glance });
     }
 
@@ -305,7 +272,7 @@ impl ObjectMemory {
             // Where everything is as declared, nothing is acted on between deep checks.
             let account = |kept: &&Kept| between && kind == ResourceKind::Prerequisites && !kept.passing;
             let kept = state.kept.as_ref().filter(|kept| holds(kept) || account(kept))?;
-            state.trouble.forget_fault();
+            state.unsettled.trouble.forget_fault();
             match &kept.output {
                 None => Some(None),
                 Some(output) => output.downcast_ref::<O>().map(|output| Some(output.clone())),
@@ -315,12 +282,12 @@ impl ObjectMemory {
 
     /// Notes what stays around a resource that is gone, for people; `None`: nothing does, or it is not gone.
     pub fn leaves(&self, kind: ResourceKind, left: Option<String>) {
-        self.of(kind, |state| state.left = left);
+        self.of(kind, |state| state.unsettled.left = left);
     }
 
     /// What stays around resources that are gone, in the order of their kinds.
     pub fn left(&self) -> Vec<String> {
-        self.state().kinds.values().filter_map(|state| state.left.clone()).collect()
+        self.state().kinds.values().filter_map(|state| state.unsettled.left.clone()).collect()
     }
 
     /// Whether the object is known to have changed since version `seen`: what is cached of it is then behind.
@@ -398,6 +365,7 @@ const _: () = assert!(KEEP_PASSING.as_secs() < SLOW_RETRY.as_secs() * 3 / 4);
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::external_resource::StepKey;
 
     fn key() -> StepKey {
         StepKey::new("DeleteStack", &["stack"])

@@ -265,7 +265,7 @@ async fn reconcile(object: &DynamicObject, context: &Context, id: ReconcileId) -
     };
     let (again, settled) = finish::finish(&subject, reconciled, waited).await?;
     if settled {
-        memory.settles(object::revision(object));
+        memory.settles(&object::revision(object));
     }
     Ok((again, settled))
 }
@@ -289,10 +289,8 @@ async fn work(subject: &Subject<'_>, deleting: bool) -> Result<Option<Reconciled
 
 /// Whether a user waits for it: until what was asked for last, a deletion or a look included, has once been reached.
 fn lane(object: &DynamicObject, memory: &ObjectMemory) -> Lane {
-    let reached = match memory.settled() {
-        Some(revision) => revision == object::revision(object),
-        // Of what was asked of another process only the status tells.
-        None => object.metadata.deletion_timestamp.is_none() && object::is_ready(object),
-    };
+    // Of what was asked of another process only the status tells.
+    let by_status = || object.metadata.deletion_timestamp.is_none() && object::is_ready(object);
+    let reached = memory.has_settled(&object::revision(object)).unwrap_or_else(by_status);
     if reached { Lane::Routine } else { Lane::User }
 }

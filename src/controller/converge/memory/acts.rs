@@ -4,6 +4,7 @@
 use jiff::Timestamp;
 
 use super::ObjectMemory;
+use super::unsettled::Content;
 use crate::domain::external_resource::{ResourceKind, StepKey};
 
 /// How many actions of one resource are remembered: no resource has half as many at once. Beyond that the oldest is
@@ -34,36 +35,37 @@ impl ObjectMemory {
     /// Notes that an action was done, and what it was done after.
     pub fn acted(&self, kind: ResourceKind, key: &StepKey, after: After, now: Timestamp) {
         self.of(kind, |state| {
+            state.asked_anew = false;
+            state.glances.acted(now);
+            let Content { attempts, acts, trouble, .. } = &mut *state.unsettled;
             if after == After::FailedCreation {
                 // What comes now is a new resource.
-                state.acts.clear();
-                state.attempts.failed_creations += 1;
-                state.attempts.last_failed_creation = Some(now);
+                acts.clear();
+                attempts.failed_creations += 1;
+                attempts.last_failed_creation = Some(now);
             }
             if after == After::FailedChange {
-                state.attempts.failed_changes += 1;
+                attempts.failed_changes += 1;
             }
-            let act = state.acts.entry(key.clone()).or_insert(Act { at: now, reconciles: 0 });
+            let act = acts.entry(key.clone()).or_insert(Act { at: now, reconciles: 0 });
             *act = Act { at: now, reconciles: act.reconciles + 1 };
-            if state.acts.len() > MOST_ACTS {
-                let others = state.acts.iter().filter(|(one, _)| *one != key);
+            if acts.len() > MOST_ACTS {
+                let others = acts.iter().filter(|(one, _)| *one != key);
                 let oldest = others.min_by_key(|(_, act)| act.at).map(|(one, _)| one.clone());
-                oldest.map(|oldest| state.acts.remove(&oldest));
+                oldest.map(|oldest| acts.remove(&oldest));
             }
-            state.attempts.asked_anew = false;
-            state.glances.acted(now);
             // What goes on is not failing, however long it takes.
-            state.trouble.end_faults();
-            state.trouble.labours(1);
+            trouble.end_faults();
+            trouble.labours(1);
             if key.is_lasting() {
-                state.attempts.once.insert(key.clone());
+                attempts.once.insert(key.clone());
             }
         });
     }
 
     /// The act of that key in earlier reconciles, if its effect has not been observed since.
     pub fn act(&self, kind: ResourceKind, key: &StepKey) -> Option<Act> {
-        self.of(kind, |state| state.acts.get(key).copied())
+        self.of(kind, |state| state.unsettled.acts.get(key).copied())
     }
 }
 

@@ -21,7 +21,7 @@ const SOON: Duration = Duration::from_secs(1);
 #[derive(Default)]
 pub(super) struct Glances {
     /// The one right before the observation that is under way.
-    pub(super) before: Option<Glance>,
+    pub(super) before: Option<Box<Glance>>,
     /// When the last one was.
     last: Option<Timestamp>,
     /// When something was last done to the resource: a list of before that shows what is no more.
@@ -109,13 +109,13 @@ impl ObjectMemory {
         let of_kind = state.kinds.entry(kind).or_default();
         // No list is older than that.
         let is_newer = of_kind.glances.acted.is_none_or(|acted| elapsed(acted, now) > AGE);
-        of_kind.glances.before = glance.filter(|_| is_newer);
-        let glance = of_kind.glances.before.filter(|glance| glance.well && glance.whole.is_some())?;
+        of_kind.glances.before = glance.filter(|_| is_newer).map(Box::new);
+        let glance = of_kind.glances.before.as_ref().filter(|glance| glance.well && glance.whole.is_some())?;
         let holds = |kept: &&mut Kept| !kept.passing && elapsed(kept.observed, now) < LISTS_SUFFICE;
-        let kept = of_kind.kept.as_mut().filter(holds).filter(|kept| kept.glance == Some(glance))?;
+        let kept = of_kind.kept.as_mut().filter(holds).filter(|kept| kept.glance.as_ref() == Some(glance))?;
         let output = kept.output.as_ref().and_then(|output| <dyn Any>::downcast_ref::<O>(output.as_ref()).cloned())?;
         (kept.at, kept.until) = (now, deep_check?);
-        of_kind.trouble.forget_fault();
+        of_kind.unsettled.trouble.forget_fault();
         Some(output)
     }
 }

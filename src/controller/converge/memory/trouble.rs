@@ -3,6 +3,7 @@
 
 use jiff::Timestamp;
 
+use super::unsettled::Content;
 use super::{MOST_LEFT, ObjectMemory, ResourceState, Rest};
 use crate::crd::status::Reason;
 use crate::domain::external_resource::{Amount, ResourceKind};
@@ -20,7 +21,7 @@ const DOUBLING: u32 = 60;
 const TURN: u32 = 30;
 
 /// What is wrong with one resource. All of it ends when the resource is as it should be, or something else is asked for.
-#[derive(Default)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Trouble {
     faulted_since: Option<Timestamp>,
     /// The kind of the last fault, and since when there has been no other.
@@ -62,9 +63,9 @@ impl Trouble {
 impl ObjectMemory {
     /// How the resource is to be looked at.
     pub fn pace(&self, kind: ResourceKind) -> Pace {
-        self.of(kind, |state| Pace {
-            failures: state.trouble.failures.max(state.trouble.futility()),
-            rests_until: state.rest.as_ref().map(|rest| rest.until),
+        self.of(kind, |ResourceState { unsettled, rest, .. }| Pace {
+            failures: unsettled.trouble.failures.max(unsettled.trouble.futility()),
+            rests_until: rest.as_ref().map(|rest| rest.until),
         })
     }
 
@@ -88,7 +89,7 @@ impl ObjectMemory {
         outcome: &O,
         until: Option<Timestamp>,
     ) {
-        let rest = until.map(|until| Rest { wanted, outcome: Box::new(outcome.clone()), until });
+        let rest = until.map(|until| Box::new(Rest { wanted, outcome: Box::new(outcome.clone()), until }));
         self.of(kind, |state| state.rest = rest);
     }
 
@@ -96,7 +97,7 @@ impl ObjectMemory {
     /// first time since it was well, all others are observed anew.
     pub fn sickens(&self, kind: ResourceKind) {
         let mut state = self.state();
-        if std::mem::replace(&mut state.kinds.entry(kind).or_default().trouble.sick, true) {
+        if std::mem::replace(&mut state.kinds.entry(kind).or_default().unsettled.trouble.sick, true) {
             return;
         }
         for (_, other) in state.kinds.iter_mut().filter(|(other, _)| **other != kind) {
@@ -107,12 +108,13 @@ impl ObjectMemory {
     /// The remote side works on it: since when it has been in this stage of waiting.
     pub fn waits(&self, kind: ResourceKind, reason: Reason, stage: &'static str, now: Timestamp) -> Timestamp {
         self.of(kind, |state| {
-            let Trouble { sick, labour, .. } = state.trouble;
-            state.trouble = Trouble { sick, labour, ..Trouble::default() };
-            match state.waiting {
+            let Content { trouble, waiting, .. } = &mut *state.unsettled;
+            let Trouble { sick, labour, .. } = *trouble;
+            *trouble = Trouble { sick, labour, ..Trouble::default() };
+            match *waiting {
                 Some((known, of, since)) if known == reason && of == stage => since,
                 _ => {
-                    state.waiting = Some((reason, stage, now));
+                    *waiting = Some((reason, stage, now));
                     now
                 }
             }
@@ -121,7 +123,8 @@ impl ObjectMemory {
 
     /// AWS propagates what was made: since when it has done so without a break.
     pub fn propagates(&self, kind: ResourceKind, now: Timestamp) -> Timestamp {
-        self.of(kind, |ResourceState { trouble, .. }| {
+        self.of(kind, |state| {
+            let trouble = &mut state.unsettled.trouble;
             trouble.forget_fault();
             trouble.failures = trouble.failures.saturating_add(1);
             *trouble.propagating_since.get_or_insert(now)
@@ -130,7 +133,8 @@ impl ObjectMemory {
 
     /// The remote side has answered all that was asked, and a person is needed.
     pub fn stuck(&self, kind: ResourceKind, reason: Reason, now: Timestamp) {
-        self.of(kind, |ResourceState { trouble, .. }| {
+        self.of(kind, |state| {
+            let trouble = &mut state.unsettled.trouble;
             trouble.end_faults();
             if trouble.stuck.is_none_or(|(known, _)| known != reason) {
                 trouble.stuck = Some((reason, now));
@@ -142,7 +146,8 @@ impl ObjectMemory {
     /// else once they last, since when there have been only those.
     pub fn faulted(&self, kind: ResourceKind, fault: &Fault, now: Timestamp) -> Timestamp {
         let Fault { kind: fault, unsent, .. } = *fault;
-        self.of(kind, |ResourceState { trouble, .. }| {
+        self.of(kind, |state| {
+            let trouble = &mut state.unsettled.trouble;
             trouble.failures = trouble.failures.saturating_add(u32::from(!unsent));
             let since = *trouble.faulted_since.get_or_insert(now);
             if trouble.fault.is_none_or(|(known, _)| known != fault) {
@@ -158,14 +163,14 @@ impl ObjectMemory {
     /// Notes what a creation that failed has left.
     pub fn left_behind(&self, kind: ResourceKind, left: Vec<Left>) {
         self.of(kind, |state| {
-            let room = MOST_LEFT.saturating_sub(state.attempts.left_behind.len());
-            state.attempts.left_behind.extend(left.into_iter().take(room));
+            let room = MOST_LEFT.saturating_sub(state.unsettled.attempts.left_behind.len());
+            state.unsettled.attempts.left_behind.extend(left.into_iter().take(room));
         });
     }
 
     /// A creation has succeeded: what earlier ones have left was told. Of a resource that is gone it is told until the end.
     pub fn made(&self, kind: ResourceKind) {
-        self.of(kind, |state| state.attempts.left_behind.clear());
+        self.of(kind, |state| state.unsettled.attempts.left_behind.clear());
     }
 
     /// Notes that so much was removed, and answers how much it is in all.
@@ -173,18 +178,20 @@ impl ObjectMemory {
         self.of(kind, |state| {
             if amount != Amount::default() {
                 // What gets less comes to an end.
-                state.trouble.labour = 0;
+                state.unsettled.trouble.labour = 0;
             }
-            state.removed = state.removed.plus(amount);
-            state.removed
+            let removed = state.unsettled.removed.plus(amount);
+            state.unsettled.removed = removed;
+            removed
         })
     }
 
     /// Notes that a reconcile ended with more to do. Answers as how many failures that counts; 0: it may go on at once.
     pub fn unfinished(&self, kind: ResourceKind) -> u32 {
         self.of(kind, |state| {
-            state.trouble.labours(TURN);
-            state.trouble.futility()
+            let trouble = &mut state.unsettled.trouble;
+            trouble.labours(TURN);
+            trouble.futility()
         })
     }
 }
