@@ -19,6 +19,7 @@ pub mod events;
 pub mod finalizer;
 pub mod object;
 pub mod others;
+mod packed;
 pub mod platform_state;
 pub mod platforms;
 pub mod predicate;

@@ -1,6 +1,9 @@
 //! An `MlopsProject` or `MlopsPlatform` as it was watched: raw, so that one that does not parse spoils no list. This reads the few
 //! fields that the loop needs in any case, each by itself.
 
+use std::ops::Deref;
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::ResourceExt;
@@ -51,31 +54,46 @@ impl Kind {
     }
 }
 
+/// Which object. Clones share the names: ten places keep one of each object.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Key {
-    /// Empty for a platform, which is in none.
-    pub namespace: String,
-    pub name: String,
+pub struct Key(Arc<ObjectName>);
+
+impl Deref for Key {
+    type Target = ObjectName;
+
+    fn deref(&self) -> &ObjectName {
+        &self.0
+    }
 }
 
 impl Key {
+    /// A project in its namespace; of an empty one, a platform, which is in none.
+    pub fn new(namespace: &str, name: &str) -> Self {
+        let kind = if namespace.is_empty() { Kind::Platform } else { Kind::Project };
+        Self(Arc::new(ObjectName { kind: kind.id(), namespace: namespace.into(), name: name.into() }))
+    }
+
+    pub fn of_platform(name: &str) -> Self {
+        Self::new("", name)
+    }
+
     pub fn of(object: &DynamicObject) -> Self {
         Self::of_metadata(&object.metadata)
     }
 
     pub fn of_metadata(metadata: &ObjectMeta) -> Self {
-        let text = |text: &Option<String>| text.clone().unwrap_or_default();
-        Self { namespace: text(&metadata.namespace), name: text(&metadata.name) }
+        let (namespace, name) = (metadata.namespace.as_deref(), metadata.name.as_deref());
+        Self::new(namespace.unwrap_or_default(), name.unwrap_or_default())
     }
 
-    /// The kind of the object: what is in no namespace is a platform.
+    /// The kind of the object.
     pub fn kind(&self) -> Kind {
         if self.namespace.is_empty() { Kind::Platform } else { Kind::Project }
     }
 
     /// As metrics have it.
-    pub fn metric_name(&self) -> ObjectName {
-        ObjectName { kind: self.kind().id(), namespace: self.namespace.clone(), name: self.name.clone() }
+    pub fn metric_name(&self) -> Arc<ObjectName> {
+        self.0.clone()
     }
 
     /// As the owner of resources in a cluster of this id.

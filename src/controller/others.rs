@@ -11,7 +11,6 @@ use k8s_openapi::api::coordination::v1::Lease;
 use kube::ResourceExt;
 
 use crate::controller::context::Context;
-use crate::controller::object::Key;
 use crate::controller::shard::{Other, Overlap};
 use crate::domain::watch_selector::{LEASE, WatchSelector};
 
@@ -136,11 +135,10 @@ fn tell(context: &Context, told: &mut Vec<Overlap>) {
         return;
     }
     for Overlap { other, count, example } in &overlaps {
-        let Key { namespace, name } = example;
         let works = if other.first { "the other one" } else { "this one" };
         tracing::warn!(
             selector = %context.shard.selector(), other = %other.selector, lease = other.lease, objects = count,
-            example = %format!("{} {namespace}/{name}", example.kind().as_str()),
+            example = %format!("{} {}/{}", example.kind().as_str(), example.namespace, example.name),
             "two operators watch the same objects, and {works} works on them: let their selectors exclude each other"
         );
     }

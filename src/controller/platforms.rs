@@ -74,6 +74,8 @@ pub struct Platforms {
     news: Mutex<BTreeSet<String>>,
     /// Which projects have a seat where platforms take so many.
     seats: Seats,
+    /// Those that are in use: most objects share theirs with many.
+    places: Mutex<BTreeSet<Places>>,
 }
 
 /// What is known of one platform, and who heard of it.
@@ -88,14 +90,21 @@ struct Known {
 impl Platforms {
     /// Knows of no platform yet; `changed` gets the projects to reconcile.
     pub fn new(watched: Watched, changed: UnboundedSender<Key>) -> Self {
-        Self { watched, changed, known: Mutex::default(), news: Mutex::default(), seats: Seats::default() }
+        Self {
+            watched,
+            changed,
+            known: Mutex::default(),
+            news: Mutex::default(),
+            seats: Seats::default(),
+            places: Mutex::default(),
+        }
     }
 
     /// What is known of the platform of this name.
     pub fn find(&self, name: &str) -> Found {
         let Some(platform) = self.watched.platform(name) else { return Found::Unknown };
         let Some(platform) = platform else { return Found::Absent };
-        let goes = platform.metadata.deletion_timestamp.is_some();
+        let goes = platform.is_being_deleted;
         match self.state(name) {
             // Its own reconcile has not told that yet, and may be at it: nothing is begun on it any more.
             Some(state) if goes && state.standing != Standing::Deleting => {
@@ -104,8 +113,8 @@ impl Platforms {
             }
             Some(state) => Found::Known(state),
             // Nothing more will be told of it.
-            None if object::is_let_go(&platform.metadata) => {
-                let generation = platform.metadata.generation.unwrap_or(0);
+            None if platform.is_let_go() => {
+                let generation = platform.generation.unwrap_or(0);
                 Found::Known(Arc::new(PlatformState { generation, standing: Standing::Deleting, parts: None }))
             }
             None => Found::Unknown,
@@ -177,12 +186,23 @@ impl Platforms {
     /// A project cannot go on until its platform was reconciled, which may have been put off.
     pub fn asked_for(&self, name: &str) {
         if matches!(self.find(name), Found::Unknown) {
-            self.bring_back(Key { namespace: String::new(), name: name.to_owned() });
+            self.bring_back(Key::of_platform(name));
         }
     }
 
     /// The remote sides that an object shares with others: AWS account and region, and Jenkins, as the specs say.
     pub fn places(&self, object: &DynamicObject) -> Places {
+        let places = self.places_of(object);
+        let mut shared = self.places.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = shared.get(&places) {
+            return known.clone();
+        }
+        shared.retain(|known| Arc::strong_count(known) > 1);
+        shared.insert(places.clone());
+        places
+    }
+
+    fn places_of(&self, object: &DynamicObject) -> Places {
         let spec = object::spec(object);
         let text = |settings: &Value, path: &str| settings.pointer(path).and_then(Value::as_str).map(str::to_owned);
         let of = |settings: &Value| {
@@ -220,10 +240,8 @@ impl Platforms {
 
     /// A project of this namespace is gone: another one may have its place, and a platform that is being deleted may go.
     pub fn project_gone(&self, namespace: &str) {
-        self.wake(|project| {
-            project.names_a_platform_in(namespace) && !project.is_ready && project.metadata.deletion_timestamp.is_none()
-        });
-        self.wake_of(&self.watched.platforms, |platform| platform.metadata.deletion_timestamp.is_some());
+        self.wake(|project| project.names_a_platform_in(namespace) && !project.is_ready && !project.is_being_deleted);
+        self.wake_of(&self.watched.platforms, |platform| platform.is_being_deleted);
     }
 
     /// Whether all platforms are known that there are.
@@ -307,9 +325,7 @@ impl Platforms {
     pub fn refuse(&self, project: &Key) {
         if self.seats.refuse(project) {
             self.wake(|other| {
-                other.names_a_platform_in(&project.namespace)
-                    && !object::is_finalized(&other.metadata)
-                    && other.key() != *project
+                other.names_a_platform_in(&project.namespace) && !other.is_finalized && other.key() != *project
             });
         }
     }
@@ -363,8 +379,6 @@ pub fn made_on(project: &DynamicObject) -> Option<&str> {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use futures::channel::mpsc::{UnboundedReceiver, unbounded};
-    use jiff::Timestamp;
-    use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
     use kube::core::ApiResource;
     use kube::runtime::reflector::store::Writer;
     use kube::runtime::watcher::Event;
@@ -404,7 +418,7 @@ mod tests {
                 projects.apply_watcher_event(&Event::InitApply(project));
             }
             let mut goes = project("goes", "other");
-            goes.metadata.deletion_timestamp = Some(Time(Timestamp::UNIX_EPOCH));
+            goes.is_being_deleted = true;
             projects.apply_watcher_event(&Event::InitApply(goes));
             projects.apply_watcher_event(&Event::InitDone);
             Self { platforms: Platforms::new(watched, to), changed, _objects: (projects, platforms, namespaces) }
@@ -419,7 +433,7 @@ mod tests {
         fn woken(&mut self) -> Vec<String> {
             let mut woken = Vec::new();
             while let Ok(key) = self.changed.try_recv() {
-                woken.push(key.name);
+                woken.push(key.name.clone());
             }
             woken.sort();
             woken

@@ -80,6 +80,8 @@ impl EventFilter {
         let has_status = object.data.get("status").and_then(|status| status.as_object()).is_some_and(says);
         let now = Known { print: hasher.finish(), has_status };
         let key = Key::of(object);
+        // All that keep the key of an object share its names.
+        let key = self.known.get_key_value(&key).map_or(key, |(known, _)| known.clone());
         match self.known.insert(key.clone(), now) {
             Some(before) if before.print == now.print && (now.has_status || !before.has_status) => Relevance::Ignored,
             _ => Relevance::Changed(key),
@@ -111,7 +113,7 @@ mod tests {
     }
 
     fn x() -> Key {
-        Key { namespace: "team-a".into(), name: "x".into() }
+        Key::new("team-a", "x")
     }
 
     fn changed() -> Relevance {
@@ -156,7 +158,7 @@ mod tests {
         filter.evaluate(&Event::InitDone);
         let edited = object("x", &json!({"metadata": {"generation": 2}}));
         assert_eq!(filter.evaluate(&Event::InitApply(edited)), changed(), "a later list has news of it");
-        let new = Relevance::Changed(Key { name: "y".into(), ..x() });
+        let new = Relevance::Changed(Key::new("team-a", "y"));
         assert_eq!(filter.evaluate(&Event::Apply(object("y", &json!({})))), new, "it is new");
     }
 
@@ -167,11 +169,11 @@ mod tests {
         filter.evaluate(&Event::Apply(object("y", &json!({}))));
         filter.evaluate(&Event::Init);
         assert_eq!(filter.evaluate(&Event::InitApply(object("y", &json!({})))), Relevance::Ignored);
-        let gone = Relevance::Gone(vec![Key { namespace: "team-a".into(), name: "x".into() }]);
+        let gone = Relevance::Gone(vec![Key::new("team-a", "x")]);
         assert_eq!(filter.evaluate(&Event::InitDone), gone);
         assert_eq!(
             filter.evaluate(&Event::Delete(object("z", &json!({})))),
-            Relevance::Gone(vec![Key { namespace: "team-a".into(), name: "z".into() }])
+            Relevance::Gone(vec![Key::new("team-a", "z")])
         );
     }
 }

@@ -312,7 +312,7 @@ mod tests {
 
     #[test]
     fn only_named_keys_are_kept_and_none_that_is_too_long() {
-        let key = |name: &str| Key { namespace: "n".into(), name: name.into() };
+        let key = |name: &str| Key::new("n", name);
         let keys = |all: &[(&str, usize)]| all.iter().map(|(name, most)| ((*name).to_owned(), *most)).collect::<Keys>();
         let referrers = [
             (key("a"), keys(&[("token", 4), ("long", 3)])),

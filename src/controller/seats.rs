@@ -39,16 +39,13 @@ impl Seats {
         let has_taken = |key: &Key| taken.get(key).is_some_and(|on| on == platform);
         let has = object::is_finalized(&project.metadata) || has_taken(&key);
         let comes_before = |other: &Stored| {
-            if other.metadata.namespace != project.metadata.namespace
-                || other.metadata.name == project.metadata.name
-                || !other.stands_on(platform)
-                || object::is_let_go(&other.metadata)
-            {
+            if !other.is_beside(&key) || !other.stands_on(platform) || other.is_let_go() {
                 return false;
             }
-            let is_older = age(&other.metadata) < mine && !refused.contains(&other.key());
-            let sits = has_taken(&other.key());
-            object::is_finalized(&other.metadata) || if has { sits && is_older } else { sits || is_older }
+            let other_key = other.key();
+            let is_older = other.age() < mine && !refused.contains(&other_key);
+            let sits = has_taken(&other_key);
+            other.is_finalized || if has { sits && is_older } else { sits || is_older }
         };
         let is_free = projects.state_filter(comes_before).len() < most;
         if is_free {

@@ -204,7 +204,7 @@ impl Shard {
 
     /// Whose projects are that name a platform; `None`: not yet known.
     fn of_platform(&self, state: &State, name: &str, listed: bool) -> Option<Owner> {
-        let key = Key { namespace: String::new(), name: name.to_owned() };
+        let key = Key::of_platform(name);
         match state.seen.get(&key) {
             Some(seen) => Some(seen.found.owner()),
             // Where there is nobody else, nothing depends on it.

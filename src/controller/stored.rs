@@ -1,46 +1,50 @@
-//! An object as the watch keeps it: its text, and beside it the few fields by which objects are searched. A tree of JSON
-//! takes ten times the memory of its text, and all objects of the cluster are kept; one is read again when its turn comes.
+//! An object as the watch keeps it: its text, packed, and beside it the few fields by which objects are searched. All objects
+//! of the cluster are kept, and a tree of JSON takes thirty times the memory; one is read again when its turn comes.
 
 use std::borrow::Cow;
 
-use kube::Resource;
-use kube::core::{DynamicObject, ObjectMeta, TypeMeta};
+use jiff::Timestamp;
+use kube::core::{DynamicObject, TypeMeta};
 use kube::runtime::reflector::Lookup;
 use kube::runtime::watcher::Event;
+use kube::{Resource, ResourceExt};
 
 use crate::controller::object::{self, Key, Kind};
+use crate::controller::packed::{Packed, Packer};
 use crate::controller::platforms::{made_on, platform_of};
 use crate::crd::{MlopsPlatform, MlopsProject};
 
 /// See the module.
 #[derive(Clone, Debug)]
 pub struct Stored {
-    /// The object's metadata, as [`object::lean`] leaves them.
-    pub metadata: ObjectMeta,
-    /// The platform that it names, and the one that its status says it was made on, if it is a project.
-    platform: Option<Box<str>>,
-    made_on: Option<Box<str>>,
+    name: Box<str>,
+    namespace: Option<Box<str>>,
+    uid: Option<Box<str>>,
+    resource_version: Option<Box<str>>,
+    created: Option<Timestamp>,
+    /// `metadata.generation`.
+    pub generation: Option<i64>,
+    /// Whether it is being deleted.
+    pub is_being_deleted: bool,
+    /// Whether our finalizer is on it.
+    pub is_finalized: bool,
     /// Whether its status says that all is as the present spec says.
     pub is_ready: bool,
-    /// All but the metadata, as JSON.
-    text: Box<[u8]>,
+    /// The platform that it names, and the one that its status says it was made on, if that is another one.
+    platform: Option<Box<str>>,
+    made_on: Option<Box<str>>,
+    /// All of it, as [`object::lean`] leaves it: JSON.
+    text: Packed,
 }
 
 impl Stored {
-    /// For keeping.
+    /// One object, for keeping.
     pub fn of(object: &DynamicObject) -> Self {
-        Self {
-            metadata: object.metadata.clone(),
-            platform: platform_of(object).map(Box::from),
-            made_on: made_on(object).map(Box::from),
-            is_ready: object::is_ready(object),
-            // A tree of JSON can always be written.
-            text: serde_json::to_vec(&object.data).unwrap_or_default().into_boxed_slice(),
-        }
+        Keeper::default().stored(object)
     }
 
     pub fn key(&self) -> Key {
-        Key::of_metadata(&self.metadata)
+        Key::new(self.namespace.as_deref().unwrap_or_default(), &self.name)
     }
 
     /// The object as it was watched.
@@ -49,11 +53,24 @@ impl Stored {
             Kind::Platform => TypeMeta::resource::<MlopsPlatform>(),
             Kind::Project => TypeMeta::resource::<MlopsProject>(),
         };
-        DynamicObject {
-            types: Some(types),
-            metadata: self.metadata.clone(),
-            data: serde_json::from_slice(&self.text).unwrap_or_default(),
-        }
+        let object: Option<DynamicObject> = serde_json::from_slice(&self.text.unpack()).ok();
+        let (metadata, data) = object.map_or_else(Default::default, |object| (object.metadata, object.data));
+        DynamicObject { types: Some(types), metadata, data }
+    }
+
+    /// Whether it is another object of the namespace of this one.
+    pub fn is_beside(&self, key: &Key) -> bool {
+        self.namespace.as_deref().unwrap_or_default() == key.namespace && *self.name != *key.name
+    }
+
+    /// Whether it was let go: see [`object::is_let_go`].
+    pub fn is_let_go(&self) -> bool {
+        self.is_being_deleted && !self.is_finalized
+    }
+
+    /// What the older of two objects of a namespace has less of: times are whole seconds.
+    pub fn age(&self) -> (Option<Timestamp>, Option<&str>) {
+        (self.created, Some(&self.name))
     }
 
     /// Whether it names a platform.
@@ -63,7 +80,7 @@ impl Stored {
 
     /// Whether it is of this namespace and names a platform.
     pub fn names_a_platform_in(&self, namespace: &str) -> bool {
-        self.metadata.namespace.as_deref() == Some(namespace) && self.names_a_platform()
+        self.namespace.as_deref() == Some(namespace) && self.names_a_platform()
     }
 
     /// Whether it is a project that says that it stands on a platform: it names it, or says that its resources were made on it.
@@ -72,14 +89,41 @@ impl Stored {
     }
 }
 
-/// What happened, with the object as it is kept.
-pub(super) fn stored(event: &Event<DynamicObject>) -> Event<Stored> {
-    match event {
-        Event::Apply(object) => Event::Apply(Stored::of(object)),
-        Event::Delete(object) => Event::Delete(Stored::of(object)),
-        Event::InitApply(object) => Event::InitApply(Stored::of(object)),
-        Event::Init => Event::Init,
-        Event::InitDone => Event::InitDone,
+/// Makes objects into what is kept of them.
+#[derive(Default)]
+pub(super) struct Keeper(Packer);
+
+impl Keeper {
+    /// What happened, with the object as it is kept.
+    pub(super) fn keep(&mut self, event: &Event<DynamicObject>) -> Event<Stored> {
+        match event {
+            Event::Apply(object) => Event::Apply(self.stored(object)),
+            Event::Delete(object) => Event::Delete(self.stored(object)),
+            Event::InitApply(object) => Event::InitApply(self.stored(object)),
+            Event::Init => Event::Init,
+            Event::InitDone => Event::InitDone,
+        }
+    }
+
+    fn stored(&mut self, object: &DynamicObject) -> Stored {
+        let text = |text: &Option<String>| text.as_deref().map(Box::from);
+        let metadata = &object.metadata;
+        let (platform, is_ready) = (platform_of(object), object::is_ready(object));
+        Stored {
+            name: object.name_any().into(),
+            namespace: text(&metadata.namespace),
+            uid: text(&metadata.uid),
+            resource_version: text(&metadata.resource_version),
+            created: metadata.creation_timestamp.as_ref().map(|time| time.0),
+            generation: metadata.generation,
+            is_being_deleted: metadata.deletion_timestamp.is_some(),
+            is_finalized: object::is_finalized(metadata),
+            is_ready,
+            platform: platform.map(Box::from),
+            made_on: made_on(object).filter(|made_on| Some(*made_on) != platform).map(Box::from),
+            // A tree of JSON can always be written.
+            text: self.0.pack(serde_json::to_vec(object).unwrap_or_default(), is_ready),
+        }
     }
 }
 
@@ -106,19 +150,19 @@ impl Lookup for Stored {
     }
 
     fn name(&self) -> Option<Cow<'_, str>> {
-        self.metadata.name.as_deref().map(Cow::Borrowed)
+        Some(Cow::Borrowed(&self.name))
     }
 
     fn namespace(&self) -> Option<Cow<'_, str>> {
-        self.metadata.namespace.as_deref().map(Cow::Borrowed)
+        self.namespace.as_deref().map(Cow::Borrowed)
     }
 
     fn resource_version(&self) -> Option<Cow<'_, str>> {
-        self.metadata.resource_version.as_deref().map(Cow::Borrowed)
+        self.resource_version.as_deref().map(Cow::Borrowed)
     }
 
     fn uid(&self) -> Option<Cow<'_, str>> {
-        self.metadata.uid.as_deref().map(Cow::Borrowed)
+        self.uid.as_deref().map(Cow::Borrowed)
     }
 }
 

@@ -21,7 +21,7 @@ use crate::controller::others;
 use crate::controller::platforms::Watched;
 use crate::controller::predicate::{EventFilter, Relevance};
 use crate::controller::startup::Installation;
-use crate::controller::stored::{Stored, stored};
+use crate::controller::stored::{Keeper, Stored};
 use crate::controller::work::{Seen, Work};
 
 /// How many objects one list call asks for: each may have a megabyte before [`object::lean`] has seen it.
@@ -121,7 +121,7 @@ fn objects(
     lists: Arc<AtomicUsize>,
 ) -> impl Stream<Item = Seen> + Send + 'static {
     let api: Api<DynamicObject> = Api::all_with(context.dependencies.client.clone(), context.resource(kind));
-    let (mut filter, mut held) = (EventFilter::default(), Vec::new());
+    let (mut filter, mut held, mut keeper) = (EventFilter::default(), Vec::new(), Keeper::default());
     let (mut listed, seeing) = (false, context.clone());
     watcher(api, watcher::Config::default().page_size(PAGE))
         .default_backoff()
@@ -132,7 +132,7 @@ fn objects(
         })
         .flat_map(move |event| {
             if let Ok(event) = &event {
-                writer.apply_watcher_event(&stored(event));
+                writer.apply_watcher_event(&keeper.keep(event));
             }
             if matches!(event, Ok(Event::InitDone)) && !std::mem::replace(&mut listed, true) {
                 // The last kind to be listed makes the operator ready.

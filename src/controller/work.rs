@@ -173,7 +173,7 @@ impl Work {
             Ok((_, Ok(next))) => next,
             Ok((_, Err(error))) => self.retry(&key, &error),
             Err(error) => {
-                tracing::error!(namespace = key.namespace, name = key.name, %error, "a reconcile broke down: this is a fault of the operator");
+                tracing::error!(namespace = %key.namespace, name = %key.name, %error, "a reconcile broke down: this is a fault of the operator");
                 Next { again: Again::After(BROKEN), lane: Lane::Routine }
             }
         };
@@ -191,15 +191,14 @@ impl Work {
         self.stored(key).map_or_else(|| Places::from([]), |stored| self.context.platforms.places(&stored.object()))
     }
 
-    fn stored(&self, Key { namespace, name }: &Key) -> Option<Arc<Stored>> {
-        let reference = ObjectRef::new_with(name, self.kind);
-        self.objects.get(&if namespace.is_empty() { reference } else { reference.within(namespace) })
+    fn stored(&self, key: &Key) -> Option<Arc<Stored>> {
+        let reference = ObjectRef::new_with(&key.name, self.kind);
+        self.objects.get(&if key.namespace.is_empty() { reference } else { reference.within(&key.namespace) })
     }
 
     /// After a call of the Kubernetes API failed.
     fn retry(&self, key: &Key, error: &ApiError) -> Next {
-        let Key { namespace, name } = key;
-        tracing::warn!(namespace, name, %error, "a reconcile failed");
+        tracing::warn!(namespace = %key.namespace, name = %key.name, %error, "a reconcile failed");
         // An object that was forgotten in the meantime stays forgotten.
         let memory = self.context.known(key);
         if error.is_conflict()
@@ -239,7 +238,7 @@ pub(super) type Ended = Result<(Id, Result<Next, ApiError>), JoinError>;
 
 /// Whether nobody waits for it, as far as the object tells.
 fn is_reached(stored: &Stored) -> bool {
-    stored.metadata.deletion_timestamp.is_none() && stored.is_ready
+    !stored.is_being_deleted && stored.is_ready
 }
 
 #[cfg(test)]
@@ -248,7 +247,7 @@ mod tests {
 
     #[test]
     fn an_object_that_is_changed_all_the_time_goes_before_nobody() {
-        let key = |name: &str| Key { namespace: "ml-team".to_owned(), name: name.to_owned() };
+        let key = |name: &str| Key::new("ml-team", name);
         let (mut touches, begun) = (Touches::default(), Instant::now());
         let mut touch = |name: &str, second: u64| touches.are_too_many(&key(name), begun + Duration::from_secs(second));
         let first: Vec<bool> = (0..20).map(|second| touch("busy", second)).collect();

@@ -230,7 +230,7 @@ impl Metrics {
     }
 
     /// An object that was created at this moment has these conditions now.
-    pub fn stands(&self, name: ObjectName, created: Timestamp, conditions: &[Condition], now: Timestamp) {
+    pub fn stands(&self, name: Arc<ObjectName>, created: Timestamp, conditions: &[Condition], now: Timestamp) {
         let kind = name.kind;
         if let Some((after, took)) = self.objects.stands(name, created, conditions, now) {
             self.time_to_ready.get_or_create(&ReadyLabels { kind, after }).observe(took.as_secs_f64());

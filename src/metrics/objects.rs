@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -28,7 +28,7 @@ const STATUSES: [&str; 3] = ["true", "false", "unknown"];
 const KINDS: [&str; 2] = ["platform", "project"];
 
 /// An object.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ObjectName {
     /// `platform` or `project`.
     pub kind: &'static str,
@@ -49,7 +49,7 @@ struct Unready {
 struct Standing {
     ready: &'static str,
     unready: Option<Unready>,
-    shown: Vec<Shown>,
+    shown: Box<[Shown]>,
 }
 
 /// A condition that is shown, in as little memory as it takes.
@@ -63,7 +63,7 @@ struct Shown {
 /// All objects; see the module.
 #[derive(Debug)]
 pub(super) struct Objects {
-    standings: Mutex<BTreeMap<ObjectName, Standing>>,
+    standings: Mutex<BTreeMap<Arc<ObjectName>, Standing>>,
     each: AtomicBool,
 }
 
@@ -88,7 +88,7 @@ impl Objects {
     /// An object has these conditions now. Answers how long it was not Ready, and after what, where it has just become so.
     pub(super) fn stands(
         &self,
-        name: ObjectName,
+        name: Arc<ObjectName>,
         created: Timestamp,
         conditions: &[Condition],
         now: Timestamp,
@@ -122,7 +122,7 @@ impl Objects {
         self.lock().remove(name);
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<ObjectName, Standing>> {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<Arc<ObjectName>, Standing>> {
         self.standings.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -162,7 +162,8 @@ impl Collector for Objects {
         let declared = &table::CONDITION;
         let help = format!("{}.", declared.help);
         let mut family = encoder.encode_descriptor(declared.name, &help, None, MetricType::Gauge)?;
-        for (ObjectName { kind, namespace, name }, standing) in standings.iter() {
+        for (object, standing) in standings.iter() {
+            let ObjectName { kind, namespace, name } = &**object;
             for Shown { type_, status, reason } in &standing.shown {
                 let labels = [
                     ("kind", *kind),

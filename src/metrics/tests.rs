@@ -22,8 +22,8 @@ fn condition(type_: &str, status: &str, reason: &str, since: i64) -> Condition {
     }
 }
 
-fn taxi() -> ObjectName {
-    ObjectName { kind: "project", namespace: "ml-team".to_owned(), name: "taxi".to_owned() }
+fn taxi() -> Arc<ObjectName> {
+    Arc::new(ObjectName { kind: "project", namespace: "ml-team".into(), name: "taxi".into() })
 }
 
 /// Metrics of which each has something to tell.

@@ -220,8 +220,7 @@ async fn in_use(subject: &Subject<'_>) -> Result<Option<Problem>, ApiError> {
         return Ok(None);
     }
     projects.sort();
-    let named: Vec<String> =
-        projects.iter().take(NAMED).map(|Key { namespace, name }| format!("{namespace}/{name}")).collect();
+    let named: Vec<String> = projects.iter().take(NAMED).map(|key| format!("{}/{}", key.namespace, key.name)).collect();
     let further = match projects.len().saturating_sub(NAMED) {
         0 => String::new(),
         further => format!(" and {further} more"),
