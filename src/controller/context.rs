@@ -18,6 +18,7 @@ use crate::controller::platforms::{Platforms, Watched};
 use crate::controller::reference_watch::{Named, ReferenceWatch};
 use crate::controller::shard::{Other, Owner, Shard, Sharding};
 use crate::controller::startup::{Installation, Kinds};
+use crate::controller::stored::Stored;
 use crate::controller::template_judge::TemplateJudge;
 use crate::crd::status::Placement;
 use crate::domain::seal::{self, Seals};
@@ -147,10 +148,12 @@ impl Context {
     /// The other operators are these now: what that makes somebody else's is reconciled.
     pub fn meet(&self, others: Vec<Other>) {
         let objects = self.platforms.objects();
-        let before: Vec<Owner> = objects.iter().map(|stored| self.owner(&stored.object())).collect();
+        let owner =
+            |stored: &Stored| self.shard.owner_of(&stored.key(), stored.platform.as_deref(), self.platforms.listed());
+        let before: Vec<Owner> = objects.iter().map(|stored| owner(stored)).collect();
         self.shard.meet(others);
         for (stored, before) in objects.iter().zip(before) {
-            if self.owner(&stored.object()) != before {
+            if owner(stored) != before {
                 self.platforms.turned(&stored.key());
             }
         }

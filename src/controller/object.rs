@@ -54,7 +54,7 @@ impl Kind {
     }
 }
 
-/// Which object. Clones share the names: ten places keep one of each object.
+/// Which object. Clones share the names.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Key(Arc<ObjectName>);
 

@@ -1,14 +1,16 @@
 //! Text in little memory: deflated, with another text of its like as the dictionary, as all objects say much the same. It stands
 //! alone since it knows bytes only; what they say, and when they are needed again, is not its business.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, Status};
 
 /// A dictionary is replaced after so many texts: objects change, and so do the programs that write them.
 const RENEWED_AFTER: usize = 1000;
-/// The longest text that becomes a dictionary, in bytes: one is kept for each thousand texts, and deflate looks back no further.
-const LONGEST_DICTIONARY: usize = 32 * 1024;
+/// The longest text that becomes a dictionary, in bytes, and how many there are at most that texts still need: somebody may
+/// change what is typical as often as he likes.
+const LONGEST_DICTIONARY: usize = 16 * 1024;
+const DICTIONARIES: usize = 32;
 /// How much longer than the text deflate may make it, in bytes, before it is kept as it is.
 const SLACK: usize = 64;
 
@@ -47,11 +49,14 @@ pub(super) struct Packer {
     dictionary: Arc<[u8]>,
     /// How many texts the dictionary has served.
     served: usize,
+    /// The dictionaries before it that texts may still need.
+    former: Vec<Weak<[u8]>>,
 }
 
 impl Default for Packer {
     fn default() -> Self {
-        Self { deflate: Compress::new(Compression::default(), false), dictionary: Arc::new([]), served: RENEWED_AFTER }
+        let deflate = Compress::new(Compression::default(), false);
+        Self { deflate, dictionary: Arc::new([]), served: RENEWED_AFTER, former: Vec::new() }
     }
 }
 
@@ -59,15 +64,26 @@ impl Packer {
     /// Packs a text. `is_typical`: many others will be like it, so that it may become the dictionary.
     pub(super) fn pack(&mut self, text: Vec<u8>, is_typical: bool) -> Packed {
         if is_typical && self.served >= RENEWED_AFTER && text.len() <= LONGEST_DICTIONARY {
-            (self.dictionary, self.served) = (text.as_slice().into(), 0);
+            self.renew(&text);
         }
         self.served += 1;
         let length = text.len();
-        match self.deflated(&text) {
-            Some(bytes) if bytes.len() < length => {
-                Packed { bytes: bytes.into(), length, dictionary: Some(self.dictionary.clone()) }
-            }
-            _ => Packed { bytes: text.into(), length, dictionary: None },
+        let packed = self.deflated(&text).filter(|bytes| bytes.len() < length).map(|bytes| Packed {
+            bytes: bytes.into(),
+            length,
+            dictionary: Some(self.dictionary.clone()),
+        });
+        // The format has no checksum, and what is kept here decides what is made and deleted elsewhere.
+        let packed = packed.filter(|packed| packed.inflate().is_some_and(|again| again == text));
+        packed.unwrap_or_else(|| Packed { bytes: text.into(), length, dictionary: None })
+    }
+
+    /// Takes a text as the dictionary from now on, unless too many former ones are still needed.
+    fn renew(&mut self, text: &[u8]) {
+        self.former.retain(|former| former.strong_count() > 0);
+        if self.former.len() + 1 < DICTIONARIES {
+            self.former.push(Arc::downgrade(&self.dictionary));
+            (self.dictionary, self.served) = (text.into(), 0);
         }
     }
 
@@ -124,11 +140,33 @@ mod tests {
         assert_eq!(packed.unpack(), long);
     }
 
+    #[test]
+    fn there_are_never_many_dictionaries() {
+        let mut packer = Packer::default();
+        let mut texts = Vec::new();
+        for n in 0..100 {
+            packer.served = RENEWED_AFTER;
+            texts.push(packer.pack(object(n), true));
+        }
+        let dictionaries: std::collections::BTreeSet<_> =
+            texts.iter().flat_map(|packed| &packed.dictionary).map(Arc::as_ptr).collect();
+        assert_eq!(dictionaries.len(), DICTIONARIES);
+        for (n, packed) in texts.iter().enumerate() {
+            assert_eq!(packed.unpack(), object(n));
+        }
+        texts.clear();
+        let (before, text) = (packer.dictionary.clone(), object(1000));
+        packer.served = RENEWED_AFTER;
+        packer.pack(text, true);
+        assert!(!Arc::ptr_eq(&before, &packer.dictionary), "those that nobody needs are gone");
+    }
+
     proptest! {
         #[test]
-        fn every_text_comes_back(texts in prop::collection::vec((prop::collection::vec(any::<u8>(), 0..600), any::<bool>()), 1..20)) {
+        fn every_text_comes_back(texts in prop::collection::vec(("[a-d]{0,400}", 0..200_usize, any::<bool>()), 1..12)) {
             let mut packer = Packer { served: RENEWED_AFTER - 3, ..Packer::default() };
-            for (text, is_typical) in texts {
+            for (part, times, is_typical) in texts {
+                let text = part.repeat(times).into_bytes();
                 prop_assert_eq!(packer.pack(text.clone(), is_typical).unpack(), text);
             }
         }

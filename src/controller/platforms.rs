@@ -11,7 +11,6 @@ use k8s_openapi::api::core::v1::Namespace;
 use kube::ResourceExt;
 use kube::core::{DynamicObject, PartialObjectMeta, Selector, SelectorExt};
 use kube::runtime::reflector::{ObjectRef, Store};
-use serde_json::Value;
 
 use crate::controller::object::{self, Key, Kind};
 use crate::controller::platform_state::{Heard, PlatformState, Standing};
@@ -74,8 +73,6 @@ pub struct Platforms {
     news: Mutex<BTreeSet<String>>,
     /// Which projects have a seat where platforms take so many.
     seats: Seats,
-    /// Those that are in use: most objects share theirs with many.
-    places: Mutex<BTreeSet<Places>>,
 }
 
 /// What is known of one platform, and who heard of it.
@@ -90,14 +87,7 @@ struct Known {
 impl Platforms {
     /// Knows of no platform yet; `changed` gets the projects to reconcile.
     pub fn new(watched: Watched, changed: UnboundedSender<Key>) -> Self {
-        Self {
-            watched,
-            changed,
-            known: Mutex::default(),
-            news: Mutex::default(),
-            seats: Seats::default(),
-            places: Mutex::default(),
-        }
+        Self { watched, changed, known: Mutex::default(), news: Mutex::default(), seats: Seats::default() }
     }
 
     /// What is known of the platform of this name.
@@ -190,35 +180,13 @@ impl Platforms {
         }
     }
 
-    /// The remote sides that an object shares with others: AWS account and region, and Jenkins, as the specs say.
-    pub fn places(&self, object: &DynamicObject) -> Places {
-        let places = self.places_of(object);
-        let mut shared = self.places.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = shared.get(&places) {
-            return known.clone();
-        }
-        shared.retain(|known| Arc::strong_count(known) > 1);
-        shared.insert(places.clone());
-        places
-    }
-
-    fn places_of(&self, object: &DynamicObject) -> Places {
-        let spec = object::spec(object);
-        let text = |settings: &Value, path: &str| settings.pointer(path).and_then(Value::as_str).map(str::to_owned);
-        let of = |settings: &Value| {
-            let account = text(settings, "/aws/accountId").unwrap_or_default();
-            let region = text(settings, "/aws/region").unwrap_or_default();
-            let jenkins = text(settings, "/jenkins/url").unwrap_or_default();
-            Places::from([format!("{account} {region}"), jenkins])
-        };
-        match (platform_of(object), spec.get("platform")) {
-            (Some(name), _) => match self.watched.platform(name).flatten() {
-                Some(platform) => of(object::spec(&platform.object())),
-                // One place for all, so that they do not go before what there is work for.
-                None => Places::from([String::new()]),
-            },
-            (None, Some(own)) => of(own),
-            (None, None) => of(spec),
+    /// The remote sides that an object shares with others.
+    pub fn places(&self, stored: &Stored) -> Places {
+        let Some(platform) = &stored.platform else { return stored.places.clone() };
+        match self.watched.platform(platform).flatten() {
+            Some(platform) => platform.places.clone(),
+            // One place for all, so that they do not go before what there is work for.
+            None => Places::from([String::new()]),
         }
     }
 

@@ -132,12 +132,17 @@ impl Shard {
 
     /// Whose an object is that was seen, labels and all.
     pub fn owner(&self, object: &DynamicObject, listed: bool) -> Owner {
-        let (key, state) = (Key::of(object), self.state());
-        match of_labels(object) {
-            true => state.seen.get(&key).map(|seen| seen.found.owner()),
-            false => self.of_platform(&state, platform_of(object).unwrap_or_default(), listed),
-        }
-        .unwrap_or(Owner::Unknown)
+        self.owner_of(&Key::of(object), platform_of(object), listed)
+    }
+
+    /// Whose an object of this key is that was seen, one that names this platform, if it names any.
+    pub fn owner_of(&self, key: &Key, platform: Option<&str>, listed: bool) -> Owner {
+        let state = self.state();
+        let found = match platform.filter(|_| key.kind() == Kind::Project) {
+            None => state.seen.get(key).map(|seen| seen.found.owner()),
+            Some(platform) => self.of_platform(&state, platform, listed),
+        };
+        found.unwrap_or(Owner::Unknown)
     }
 
     /// Takes note of an object with all its labels. Whether it is somebody else's now than before, or whether the projects

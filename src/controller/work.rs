@@ -173,7 +173,7 @@ impl Work {
             Ok((_, Ok(next))) => next,
             Ok((_, Err(error))) => self.retry(&key, &error),
             Err(error) => {
-                tracing::error!(namespace = %key.namespace, name = %key.name, %error, "a reconcile broke down: this is a fault of the operator");
+                tracing::error!(namespace = key.namespace.as_str(), name = key.name.as_str(), %error, "a reconcile broke down: this is a fault of the operator");
                 Next { again: Again::After(BROKEN), lane: Lane::Routine }
             }
         };
@@ -188,7 +188,7 @@ impl Work {
 
     /// The remote sides that an object shares with others, as far as they are known.
     fn places(&self, key: &Key) -> Places {
-        self.stored(key).map_or_else(|| Places::from([]), |stored| self.context.platforms.places(&stored.object()))
+        self.stored(key).map_or_else(|| Places::from([]), |stored| self.context.platforms.places(&stored))
     }
 
     fn stored(&self, key: &Key) -> Option<Arc<Stored>> {
@@ -198,7 +198,7 @@ impl Work {
 
     /// After a call of the Kubernetes API failed.
     fn retry(&self, key: &Key, error: &ApiError) -> Next {
-        tracing::warn!(namespace = %key.namespace, name = %key.name, %error, "a reconcile failed");
+        tracing::warn!(namespace = key.namespace.as_str(), name = key.name.as_str(), %error, "a reconcile failed");
         // An object that was forgotten in the meantime stays forgotten.
         let memory = self.context.known(key);
         if error.is_conflict()

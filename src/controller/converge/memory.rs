@@ -105,6 +105,12 @@ struct Rest {
     until: Timestamp,
 }
 
+impl State {
+    fn tidy(&mut self) {
+        self.kinds.values_mut().for_each(|kind| kind.unsettled.tidy());
+    }
+}
+
 /// Of a revision: it holds within one process.
 fn digest(revision: &str) -> u64 {
     let mut hasher = DefaultHasher::new();
@@ -156,13 +162,14 @@ impl ObjectMemory {
     pub fn end(&self) {
         let mut state = self.state();
         state.failures = 0;
-        state.kinds.values_mut().for_each(|kind| kind.unsettled.tidy());
+        state.tidy();
     }
 
     /// Ends one that the Kubernetes API broke off. Answers how many have ended so in a row.
     pub fn broken_off(&self) -> u32 {
         let mut state = self.state();
         state.failures = state.failures.saturating_add(1);
+        state.tidy();
         state.failures
     }
 
