@@ -2,8 +2,8 @@
 //! those that show the status gone, which is a restored backup or a person.
 //! It also notices objects that are gone, so that nothing about them is kept.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
-use std::hash::{DefaultHasher, Hash, Hasher};
 
 use kube::ResourceExt;
 use kube::core::DynamicObject;
@@ -11,6 +11,7 @@ use kube::runtime::watcher::Event;
 use serde_json::{Map, Value};
 
 use crate::controller::object::Key;
+use crate::domain::external_resource::digest_of;
 
 /// What an event is worth.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,20 +70,23 @@ impl EventFilter {
     }
 
     fn changed(&mut self, object: &DynamicObject) -> Relevance {
-        let mut hasher = DefaultHasher::new();
         let metadata = &object.metadata;
-        (&metadata.uid, metadata.generation, metadata.deletion_timestamp.is_some()).hash(&mut hasher);
-        (object.labels(), object.annotations(), object.finalizers()).hash(&mut hasher);
+        let print = digest_of(&(
+            (&metadata.uid, metadata.generation, metadata.deletion_timestamp.is_some()),
+            (object.labels(), object.annotations(), object.finalizers()),
+        ));
         // A status that somebody wiped holds what the CRD has by default, and nothing else.
         let says = |status: &Map<String, Value>| {
             status.iter().any(|(key, value)| key != "observedGeneration" || value.as_i64() != Some(-1))
         };
         let has_status = object.data.get("status").and_then(|status| status.as_object()).is_some_and(says);
-        let now = Known { print: hasher.finish(), has_status };
-        let key = Key::of(object);
+        let now = Known { print, has_status };
         // All that keep the key of an object share its names.
-        let key = self.known.get_key_value(&key).map_or(key, |(known, _)| known.clone());
-        match self.known.insert(key.clone(), now) {
+        let (key, before) = match self.known.entry(Key::of(object)) {
+            Entry::Occupied(mut known) => (known.key().clone(), Some(known.insert(now))),
+            Entry::Vacant(unknown) => (unknown.insert_entry(now).key().clone(), None),
+        };
+        match before {
             Some(before) if before.print == now.print && (now.has_status || !before.has_status) => Relevance::Ignored,
             _ => Relevance::Changed(key),
         }

@@ -6,8 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use jiff::Timestamp;
-use kube::core::{DynamicObject, ObjectMeta};
+use kube::core::DynamicObject;
 use kube::runtime::reflector::Store;
 
 use crate::controller::object::{self, Key};
@@ -31,7 +30,8 @@ impl Seats {
     /// Takes a seat for a project on a platform that takes so many of one namespace, unless as many others of the namespace
     /// have one or come before it. One that has taken a seat gives it up only for older ones.
     pub fn take(&self, projects: &Store<Stored>, project: &DynamicObject, platform: &str, most: usize) -> bool {
-        let (key, mine) = (Key::of(project), age(&project.metadata));
+        let key = Key::of(project);
+        let mine = (project.metadata.creation_timestamp.as_ref().map(|time| time.0), key.name.as_str());
         // Held until the end: who is judged at the same time sees what comes of this.
         let mut judged = self.judged();
         let Judged { taken, refused } = &mut *judged;
@@ -75,14 +75,10 @@ impl Seats {
     }
 }
 
-/// What the older of two projects of a namespace has less of: times are whole seconds.
-fn age(metadata: &ObjectMeta) -> (Option<Timestamp>, Option<&str>) {
-    (metadata.creation_timestamp.as_ref().map(|time| time.0), metadata.name.as_deref())
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+    use jiff::Timestamp;
     use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
     use kube::core::ApiResource;
     use kube::runtime::reflector::store::Writer;

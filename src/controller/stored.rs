@@ -73,8 +73,8 @@ impl Stored {
     }
 
     /// What the older of two objects of a namespace has less of: times are whole seconds.
-    pub fn age(&self) -> (Option<Timestamp>, Option<&str>) {
-        (self.created, Some(&self.key.name))
+    pub fn age(&self) -> (Option<Timestamp>, &str) {
+        (self.created, &self.key.name)
     }
 
     /// Whether it names a platform.

@@ -4,14 +4,13 @@
 
 use std::any::Any;
 use std::collections::BTreeMap;
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
 
 use crate::crd::status::Intent;
-use crate::domain::external_resource::{Attempts, Glance, ResourceKind};
+use crate::domain::external_resource::{Attempts, Glance, ResourceKind, digest_of};
 use crate::domain::requeue::{DEEP_CHECK, SLOW_RETRY};
 use crate::domain::scrubber::Scrubber;
 use crate::domain::secret::Secret;
@@ -111,13 +110,6 @@ impl State {
     }
 }
 
-/// Of a revision: it holds within one process.
-fn digest(revision: &str) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    revision.hash(&mut hasher);
-    hasher.finish()
-}
-
 impl ObjectMemory {
     /// A memory that starts from the intents in the status.
     pub fn new(intents: Vec<Intent>) -> Self {
@@ -136,8 +128,8 @@ impl ObjectMemory {
     /// Begins a reconcile. A revision other than the last one (spec, Secrets, a request to reconcile) drops what was taken
     /// for granted and what seemed to have no effect.
     pub fn begin(&self, revision: &str) {
-        let mut state = self.state();
-        if state.revision.replace(digest(revision)) != Some(digest(revision)) {
+        let (mut state, now) = (self.state(), Some(digest_of(&revision)));
+        if std::mem::replace(&mut state.revision, now) != now {
             for kind in state.kinds.values_mut() {
                 kind.kept = None;
                 kind.glances.forget();
@@ -150,12 +142,12 @@ impl ObjectMemory {
 
     /// Everything is as this revision of the object says.
     pub fn settles(&self, revision: &str) {
-        self.state().settled = Some(digest(revision));
+        self.state().settled = Some(digest_of(&revision));
     }
 
     /// Whether everything was last as it should be with this revision; `None`: it never was, in this process.
     pub fn has_settled(&self, revision: &str) -> Option<bool> {
-        self.state().settled.map(|settled| settled == digest(revision))
+        self.state().settled.map(|settled| settled == digest_of(&revision))
     }
 
     /// Ends a reconcile that came to something.
@@ -279,7 +271,7 @@ impl ObjectMemory {
             // Where everything is as declared, nothing is acted on between deep checks.
             let account = |kept: &&Kept| between && kind == ResourceKind::Prerequisites && !kept.passing;
             let kept = state.kept.as_ref().filter(|kept| holds(kept) || account(kept))?;
-            state.unsettled.trouble.forget_fault();
+            state.unsettled.forget_fault();
             match &kept.output {
                 None => Some(None),
                 Some(output) => output.downcast_ref::<O>().map(|output| Some(output.clone())),

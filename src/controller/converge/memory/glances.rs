@@ -115,7 +115,7 @@ impl ObjectMemory {
         let kept = of_kind.kept.as_mut().filter(holds).filter(|kept| kept.glance.as_ref() == Some(glance))?;
         let output = kept.output.as_ref().and_then(|output| <dyn Any>::downcast_ref::<O>(output.as_ref()).cloned())?;
         (kept.at, kept.until) = (now, deep_check?);
-        of_kind.unsettled.trouble.forget_fault();
+        of_kind.unsettled.forget_fault();
         Some(output)
     }
 }

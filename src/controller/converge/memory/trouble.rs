@@ -180,9 +180,9 @@ impl ObjectMemory {
                 // What gets less comes to an end.
                 state.unsettled.trouble.labour = 0;
             }
-            let removed = state.unsettled.removed.plus(amount);
-            state.unsettled.removed = removed;
-            removed
+            let removed = &mut state.unsettled.removed;
+            *removed = removed.plus(amount);
+            *removed
         })
     }
 

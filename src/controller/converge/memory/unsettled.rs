@@ -69,6 +69,13 @@ impl Unsettled {
         (*failed_creations, *failed_changes, *last_failed_creation) = (0, 0, None);
     }
 
+    /// No call fails any more. Asked of each resource in each reconcile, it makes nothing.
+    pub(super) fn forget_fault(&mut self) {
+        if let Some(content) = &mut self.0 {
+            content.trouble.forget_fault();
+        }
+    }
+
     /// Lets go of the memory that holds nothing.
     pub(super) fn tidy(&mut self) {
         self.0.take_if(|content| **content == *NOTHING);
@@ -83,7 +90,8 @@ mod tests {
     fn a_resource_that_is_as_it_should_be_takes_no_memory() {
         let mut unsettled = Unsettled::default();
         assert_eq!(*unsettled, Content::default());
-        assert!(unsettled.0.is_none(), "reading makes nothing");
+        unsettled.forget_fault();
+        assert!(unsettled.0.is_none(), "neither reading nor forgetting makes anything");
         unsettled.waiting = Some((Reason::Propagating, "stack", Timestamp::UNIX_EPOCH));
         unsettled.attempts.failed_changes = 2;
         unsettled.tidy();
