@@ -71,7 +71,7 @@ fn wanted(world: &mut World, stack: &Stack, name: &str) -> Result<Option<Wanted>
     let pseudo = stack.pseudo();
     let mut scope = Scope::new(&stack.applied.template, &stack.applied.parameters, &pseudo)?;
     scope.made = stack.made();
-    scope.exports = exports::all(world, &stack.account, &stack.region);
+    scope.exports = exports::all(world, &stack.account, &stack.region, &stack.applied.template);
     let Some(declared) = stack.applied.template.resources.get(name) else { return Ok(None) };
     let Some(kind) = resources::find(&declared.kind) else {
         return Err(format!("Unrecognized resource type: {}", declared.kind));
@@ -206,7 +206,7 @@ pub(super) fn outputs(world: &mut World, stack: &Stack) -> Result<Vec<Value>, St
     let pseudo = stack.pseudo();
     let mut scope = Scope::new(&stack.applied.template, &stack.applied.parameters, &pseudo)?;
     scope.made = stack.made();
-    scope.exports = exports::all(world, &stack.account, &stack.region);
+    scope.exports = exports::all(world, &stack.account, &stack.region, &stack.applied.template);
     let mut outputs: Vec<Value> = Vec::new();
     for (name, output) in &stack.applied.template.outputs {
         if !scope.holds(output.condition.as_deref())? {

@@ -219,7 +219,7 @@ fn work_out(world: &mut World, call: &Call<'_>, mut stack: Stack, creates: bool)
     let unchanged = !creates && applied.same_as(&stack.applied) && !PAUSED.contains(&stack.status);
     let draft = Stack { applied: applied.clone(), ..stack.clone() };
     let needs = dependencies(&draft)?;
-    let exports = exports::all(world, &stack.account, &stack.region);
+    let exports = exports::all(world, &stack.account, &stack.region, &draft.applied.template);
     let changes = changes(&stack, &draft, &needs, exports).map_err(invalid)?;
     let name = call.text("ChangeSetName").to_owned();
     let id = format!(

@@ -28,8 +28,11 @@ fn export(output: &Value) -> Option<(String, String)> {
     Some((text("ExportName")?, text("OutputValue")?))
 }
 
-/// What can be imported in a region.
-pub(super) fn all(world: &mut World, account: &str, region: &str) -> Exports {
+/// What a stack with this template can import in its region; nothing where its template imports nothing, as most do.
+pub(super) fn all(world: &mut World, account: &str, region: &str, template: &Template) -> Exports {
+    if !template.text.contains("ImportValue") {
+        return Exports::new();
+    }
     let state = &world.region(account, region).cloudformation;
     state.stacks.values().filter(|stack| !stack.gone()).flat_map(|stack| &stack.outputs).filter_map(export).collect()
 }
@@ -109,7 +112,7 @@ pub(super) fn imported(stack: &Stack) -> BTreeSet<String> {
 
 /// The first name that a stack imports and nobody exports, in a sentence.
 pub(super) fn missing(world: &mut World, stack: &Stack) -> Option<String> {
-    let exports = all(world, &stack.account, &stack.region);
+    let exports = all(world, &stack.account, &stack.region, &stack.applied.template);
     imported(stack).into_iter().find(|name| !exports.contains_key(name)).map(|name| no_such_export(&name))
 }
 

@@ -1,6 +1,7 @@
 //! The values of a stack's parameters: what was given, what is kept, what the template's default is, and whether
 //! the template's own constraints allow it.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 use regex::Regex;
@@ -13,6 +14,9 @@ pub(super) type Values = BTreeMap<String, String>;
 
 /// What CloudFormation shows instead of a NoEcho value.
 pub(super) const MASK: &str = "****";
+
+/// How many expressions a thread keeps.
+const MOST_KEPT: usize = 100;
 
 /// The values for a template: `given` as in the request, `previous` those of the stack that is updated.
 ///
@@ -112,14 +116,30 @@ fn check(key: &str, parameter: &Parameter, value: &str) -> Result<(), String> {
         return refused(format!("must contain at most {most} characters"));
     }
     if let Some(pattern) = &parameter.allowed_pattern {
-        // The whole value must match, as in CloudFormation.
-        let whole = Regex::new(&format!("^(?:{pattern})$"))
-            .map_err(|_| format!("Parameter '{key}': AllowedPattern {pattern} is not a valid expression"))?;
+        let whole = whole(pattern)
+            .ok_or_else(|| format!("Parameter '{key}': AllowedPattern {pattern} is not a valid expression"))?;
         if items.iter().any(|item| !whole.is_match(item)) {
             return refused(format!("must match pattern {pattern}"));
         }
     }
     Ok(())
+}
+
+/// The expression that a whole value must match, as in CloudFormation; `None`: it is no expression. Kept, since every stack of
+/// a template has the same ones, and to compile one costs more than all else of a stack's creation.
+fn whole(pattern: &str) -> Option<Regex> {
+    thread_local!(static KEPT: RefCell<BTreeMap<String, Regex>> = const { RefCell::new(BTreeMap::new()) });
+    KEPT.with_borrow_mut(|kept| {
+        if let Some(known) = kept.get(pattern) {
+            return Some(known.clone());
+        }
+        let made = Regex::new(&format!("^(?:{pattern})$")).ok()?;
+        if kept.len() >= MOST_KEPT {
+            kept.clear();
+        }
+        kept.insert(pattern.to_owned(), made.clone());
+        Some(made)
+    })
 }
 
 #[cfg(test)]

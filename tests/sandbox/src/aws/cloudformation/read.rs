@@ -1,6 +1,7 @@
 //! The operations that look. A stack made less than `read_after_write` ago is not yet found by its name (whoever has
 //! its id finds it at once, as Service Catalog does); lists lag by `list_lag`.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -17,8 +18,8 @@ use crate::world::World;
 /// How much one page holds.
 const PAGE: usize = 100;
 
-fn young(world: &World, at: Timestamp, delay: Duration) -> bool {
-    Duration::try_from(world.now.duration_since(at)).unwrap_or_default() < delay
+fn young(now: Timestamp, at: Timestamp, delay: Duration) -> bool {
+    Duration::try_from(now.duration_since(at)).unwrap_or_default() < delay
 }
 
 /// One page of items; the token is the number of the first item of the next page.
@@ -34,11 +35,12 @@ pub(super) fn page(call: &Call<'_>, member: &str, items: Vec<Value>) -> Outcome 
 
 /// The stack of a name, or of an id even when it is deleted.
 fn find(world: &mut World, call: &Call<'_>, name: &str) -> Result<Stack, Refusal> {
-    let delay = world.settings.read_after_write;
+    let (now, delay) = (world.now, world.settings.read_after_write);
     let state = &world.region(&call.caller.account, call.region).cloudformation;
-    let found = state.living(name).or_else(|| state.stacks.get(name)).cloned();
+    let found = state.stacks.get(name).or_else(|| state.living(name));
     found
-        .filter(|stack| stack.id == name || !young(world, stack.created, delay))
+        .filter(|stack| stack.id == name || !young(now, stack.created, delay))
+        .cloned()
         .ok_or_else(|| invalid(format!("Stack with id {name} does not exist")))
 }
 
@@ -47,10 +49,10 @@ pub(super) fn describe(world: &mut World, call: &Call<'_>) -> Outcome {
     if !name.is_empty() {
         return Ok(json!({"Stacks": [shown(&find(world, call, name)?, world.now)]}));
     }
-    let delay = world.settings.list_lag;
-    let state = world.region(&call.caller.account, call.region).cloudformation.clone();
-    let stacks = state.stacks.values().filter(|stack| !stack.gone() && !young(world, stack.created, delay));
-    page(call, "Stacks", stacks.map(|stack| shown(stack, world.now)).collect())
+    let (now, delay) = (world.now, world.settings.list_lag);
+    let state = &world.region(&call.caller.account, call.region).cloudformation;
+    let stacks = state.stacks.values().filter(|stack| !stack.gone() && !young(now, stack.created, delay));
+    page(call, "Stacks", stacks.map(|stack| shown(stack, now)).collect())
 }
 
 fn shown(stack: &Stack, now: Timestamp) -> Value {
@@ -80,19 +82,19 @@ fn shown(stack: &Stack, now: Timestamp) -> Value {
 
 pub(super) fn list(world: &mut World, call: &Call<'_>) -> Outcome {
     let wanted = listed(call, "StackStatusFilter");
-    let delay = world.settings.list_lag;
-    let state = world.region(&call.caller.account, call.region).cloudformation.clone();
+    let (now, delay) = (world.now, world.settings.list_lag);
+    let state = &world.region(&call.caller.account, call.region).cloudformation;
     let stacks = state
         .stacks
         .values()
-        .filter(|stack| !young(world, stack.created, delay))
+        .filter(|stack| !young(now, stack.created, delay))
         .filter(|stack| wanted.is_empty() || wanted.iter().any(|status| status == stack.status))
         .map(|stack| {
             json!({
                 "StackId": stack.id, "StackName": stack.name, "TemplateDescription": stack.applied.template.description,
                 "CreationTime": stack.created.to_string(), "LastUpdatedTime": stack.updated.map(|at| at.to_string()),
                 "DeletionTime": stack.deleted.map(|at| at.to_string()), "StackStatus": stack.status, "StackStatusReason": stack.reason,
-                "DriftInformation": drift::of_stack(stack, world.now),
+                "DriftInformation": drift::of_stack(stack, now),
             })
         })
         .collect();
@@ -173,17 +175,17 @@ pub(super) fn policy(world: &mut World, call: &Call<'_>) -> Outcome {
 }
 
 pub(super) fn template(world: &mut World, call: &Call<'_>) -> Outcome {
-    let text = match call.text("ChangeSetName") {
-        "" => find(world, call, named(call)?)?.applied.template.text,
-        _ => change_sets::find(world, call)?.1.applied.template.text,
+    let template = match call.text("ChangeSetName") {
+        "" => find(world, call, named(call)?)?.applied.template,
+        _ => change_sets::find(world, call)?.1.applied.template,
     };
-    Ok(json!({"TemplateBody": text, "StagesAvailable": ["Original", "Processed"]}))
+    Ok(json!({"TemplateBody": template.text, "StagesAvailable": ["Original", "Processed"]}))
 }
 
 /// The template that a request gives, or that of the stack it names.
-fn given(world: &mut World, call: &Call<'_>) -> Result<Template, Refusal> {
+fn given(world: &mut World, call: &Call<'_>) -> Result<Arc<Template>, Refusal> {
     if let Some(text) = template_text(world, call)? {
-        return parsed(&text);
+        return parsed(&text).map(Arc::new);
     }
     match call.text("StackName") {
         "" => Err(invalid("Either Template URL or Template Body must be specified.")),

@@ -1,7 +1,9 @@
 //! What a request must fulfil before anything starts: names, the template's text, capabilities, the role, and the
 //! client token.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{Method, Request};
@@ -19,6 +21,9 @@ use super::template::{Template, scalar, texts};
 use crate::aws::iam::{Source, Trust};
 use crate::aws::{Call, Caller, Refusal, s3};
 use crate::world::World;
+
+/// How many templates a thread keeps.
+const MOST_KEPT: usize = 50;
 
 /// A refusal in CloudFormation's usual code.
 pub(super) fn invalid(message: impl Into<String>) -> Refusal {
@@ -134,6 +139,22 @@ fn location(url: &str, region: &str) -> Option<(String, String)> {
     Some((bucket.to_owned(), key.to_owned()))
 }
 
+/// The same as [`parsed`], for a stack: thousands may be made from one text, and share what was read from it.
+fn shared(text: &str) -> Result<Arc<Template>, Refusal> {
+    thread_local!(static KEPT: RefCell<Vec<Arc<Template>>> = const { RefCell::new(Vec::new()) });
+    KEPT.with_borrow_mut(|kept| {
+        if let Some(known) = kept.iter().find(|one| one.text == text) {
+            return Ok(Arc::clone(known));
+        }
+        let made = Arc::new(parsed(text)?);
+        if kept.len() >= MOST_KEPT {
+            kept.clear();
+        }
+        kept.push(Arc::clone(&made));
+        Ok(made)
+    })
+}
+
 /// Parses a template and checks what can be checked without parameters.
 pub(super) fn parsed(text: &str) -> Result<Template, Refusal> {
     let template = Template::parse(text).map_err(invalid)?;
@@ -231,7 +252,7 @@ pub(super) fn applied(world: &mut World, call: &Call<'_>, before: Option<&Applie
         }
         (None, _) => return Err(invalid("Either Template URL or Template Body must be specified.")),
     };
-    let template = parsed(&text)?;
+    let template = shared(&text)?;
     let capabilities = listed(call, "Capabilities");
     let parameters = parameters::resolve(&template, call.list("Parameters"), before.map(|before| &before.parameters))
         .map_err(invalid)?;

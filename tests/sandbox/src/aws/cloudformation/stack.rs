@@ -2,6 +2,7 @@
 //! moves from one status to the next stands in `lifecycle`.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -21,7 +22,8 @@ use crate::world::World;
 /// What a stack is made from.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Applied {
-    pub(super) template: Template,
+    /// Shared: a stack is copied each time that somebody looks at it.
+    pub(super) template: Arc<Template>,
     pub(super) parameters: Values,
     pub(super) tags: BTreeMap<String, String>,
     pub(super) capabilities: Vec<String>,
