@@ -1,9 +1,10 @@
 //! S3, for the model route: an object whose metadata holds its owner's mark. It is found by the project's name; each
 //! write and deletion is of the content that was seen and of no other, so that another owner's is never touched. In a routine
-//! look one listing serves all projects of a bucket: an object that it shows unchanged is as it was when it was looked at.
+//! look one listing serves all projects of a bucket.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::ops::Bound;
+use std::sync::Arc;
 
 use aws_sdk_s3::Client;
 use aws_sdk_s3::primitives::ByteStream;
@@ -20,7 +21,6 @@ use crate::crd::status::Reason;
 use crate::domain::external_resource::{Actuator, Attempts, Depth, Glance, RecordedIds, digest_of};
 use crate::domain::fault::{Fault, FaultKind};
 use crate::domain::identity::Identity;
-use crate::domain::recent::Recent;
 use crate::resources::artifact_bucket::Observed as Bucketed;
 use crate::resources::model_route::{
     Action, Desired, ModelRoute, Observed, ObservedObject, all_routes, folder, group_of,
@@ -33,43 +33,18 @@ const OBJECT: &str = "mlops-operator-object";
 /// Routes of one project that are looked at: those of SageMaker projects that it has had.
 const MOST: usize = 20;
 
-/// Objects that were looked at, of which no more are remembered: beyond it each look at one is a call.
-const REMEMBERED: usize = 20_000;
+/// Routes in a bucket that one list shows to all: beyond it each project's are listed by themselves.
+const MOST_SHARED: usize = 20_000;
 
-/// What a listing tells of an object: its entity tag, and when it was written, since metadata may change alone.
-type Version = (String, Option<aws_smithy_types::DateTime>);
-/// Versions by the keys of objects.
-type Listing = Arc<BTreeMap<String, Version>>;
-/// Objects as they were when they were looked at, by bucket and key.
-type Seen = Recent<(String, String), Known>;
-
-/// An object as it was when it was looked at, without what the listing says of it, too.
-#[derive(Clone)]
-struct Known {
-    /// The version that the listing gave it then: that of this content.
-    version: Version,
-    sha256: Option<Sha256>,
-    mark: Option<String>,
-}
+/// By the keys of objects what a listing tells of them: a digest of the entity tag, and of when it was written, since metadata
+/// may change alone.
+type Listing = Arc<BTreeMap<Box<str>, u64>>;
 
 /// What is known of the routes in the buckets of a place; clones share it.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub struct Routes {
     /// By the name of the bucket and what keys begin with.
     listings: Answers<(String, String), Listing>,
-    objects: Arc<Mutex<Seen>>,
-}
-
-impl Default for Routes {
-    fn default() -> Self {
-        Self { listings: Answers::default(), objects: Arc::new(Mutex::new(Recent::new(REMEMBERED))) }
-    }
-}
-
-impl Routes {
-    fn objects(&self) -> MutexGuard<'_, Seen> {
-        self.objects.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 /// The actuator of the model route.
@@ -86,25 +61,23 @@ impl ModelRouteActuator {
         Self { client: aws.s3.clone(), routes: aws.routes.clone(), buckets: ArtifactBucketActuator::new(aws) }
     }
 
-    /// What may be routes of the project; none where there is no such bucket of the account.
-    async fn listed(&self, id: &Identity) -> Result<Vec<(String, Version)>, Fault> {
+    /// The keys of what may be routes of the project; none where there is no such bucket of the account.
+    async fn listed(&self, id: &Identity) -> Result<Vec<String>, Fault> {
         let listing = if may_share() { self.all_listed(id).await? } else { None };
         let listing = match listing {
             Some(listing) => listing,
             None => Box::pin(self.list(id, &folder(id), MOST)).await?,
         };
-        let own = listing.range(folder(id)..).take_while(|(key, _)| key.starts_with(&folder(id)));
-        let own = own.filter(|(key, _)| group_of(id, key).is_some()).take(MOST);
-        Ok(own.map(|(key, version)| (key.clone(), version.clone())).collect())
+        Ok(own(id, &listing).into_iter().map(|(key, _)| key.to_owned()).collect())
     }
 
     /// All routes of the bucket, as one list shows them to all; `None`: there are more than it shows.
     async fn all_listed(&self, id: &Identity) -> Result<Option<Listing>, Fault> {
         let prefix = all_routes(id);
         let question = (Bucket::of(id).name.to_owned(), prefix.clone());
-        let shared = self.routes.listings.get(question, Box::pin(self.list(id, &prefix, REMEMBERED))).await?;
+        let shared = self.routes.listings.get(question, Box::pin(self.list(id, &prefix, MOST_SHARED))).await?;
         // One that is not complete says nothing of what it lacks.
-        Ok(Some(shared).filter(|shared| shared.len() < REMEMBERED))
+        Ok(Some(shared).filter(|shared| shared.len() < MOST_SHARED))
     }
 
     /// All objects whose keys begin so, a page beyond `most` at most.
@@ -131,8 +104,7 @@ impl ModelRouteActuator {
                 }
             };
             listing.extend(answer.contents().iter().filter_map(|object| {
-                let version = (object.e_tag().unwrap_or_default().to_owned(), object.last_modified().copied());
-                Some((object.key()?.to_owned(), version))
+                Some((object.key()?.into(), digest_of(&(object.e_tag(), object.last_modified()))))
             }));
             token = answer.next_continuation_token().map(str::to_owned);
             if token.is_none() || listing.len() >= most {
@@ -141,31 +113,12 @@ impl ModelRouteActuator {
         }
     }
 
-    /// An object as it is, or as it was when it was looked at last, where a routine look finds it unchanged. `None`: it went
-    /// in the meantime.
-    async fn object(&self, id: &Identity, key: String, version: Version) -> Result<Option<ObservedObject>, Fault> {
-        let place = (id.placement.bucket.to_string(), key.clone());
-        if may_share()
-            && let Some(Known { sha256, mark, .. }) =
-                self.routes.objects().get(&place).filter(|known| known.version == version)
-        {
-            return Ok(Some(ObservedObject { key, sha256, mark, etag: version.0 }));
-        }
-        let object = self.head(id, key).await?;
-        // What was written since it was listed is remembered by the next look.
-        if let Some(ObservedObject { sha256, mark, etag, .. }) = &object
-            && *etag == version.0
-        {
-            self.routes.objects().keep(place, Known { version, sha256: sha256.clone(), mark: mark.clone() });
-        }
-        Ok(object)
-    }
-
     async fn is_elsewhere(&self, id: &Identity) -> Result<bool, Fault> {
         let unusable = self.buckets.unusable(id).await?;
         Ok(matches!(unusable, Some(Bucketed::Absent | Bucketed::Foreign | Bucketed::Elsewhere(_))))
     }
 
+    /// An object as it is; `None`: it went in the meantime.
     async fn head(&self, id: &Identity, key: String) -> Result<Option<ObservedObject>, Fault> {
         let bucket = Bucket::of(id);
         let head = self
@@ -218,6 +171,15 @@ impl ModelRouteActuator {
     }
 }
 
+/// What may be routes of the project.
+fn own<'a>(id: &Identity, listing: &'a Listing) -> Vec<(&'a str, u64)> {
+    let folder = folder(id);
+    let from = (Bound::Included(&*folder), Bound::Unbounded);
+    let own = listing.range::<str, _>(from).map(|(key, version)| (&**key, *version));
+    let own = own.take_while(|(key, _)| key.starts_with(&folder));
+    own.filter(|(key, _)| group_of(id, key).is_some()).take(MOST).collect()
+}
+
 /// The fault of a conditional call: what is there is not what was seen, so it is looked at again.
 fn changed<E: ProvideErrorMetadata>(permission: &str, attempt: &str, error: &Failure<E>) -> Fault {
     let fault = refused(permission, attempt, error);
@@ -232,20 +194,18 @@ fn changed<E: ProvideErrorMetadata>(permission: &str, attempt: &str, error: &Fai
 impl Actuator<ModelRoute> for ModelRouteActuator {
     async fn observe(&self, id: &Identity, _tried: &Attempts) -> Result<Observed, Fault> {
         let mut objects = Vec::new();
-        for (key, version) in self.listed(id).await? {
-            objects.extend(self.object(id, key, version).await?);
+        for key in self.listed(id).await? {
+            objects.extend(self.head(id, key).await?);
         }
         Ok(Observed { objects })
     }
 
     async fn glance(&self, id: &Identity, desired: &Desired, depth: Depth) -> Result<Option<Glance>, Fault> {
-        // An observation takes what the list shows unchanged from it anyway.
-        if depth == Depth::Whole {
-            return Ok(None);
-        }
         let Some(listing) = self.all_listed(id).await? else { return Ok(None) };
-        let well = listing.contains_key(&desired.key);
-        Ok(Some(Glance { standing: digest_of(&well), well, whole: None }))
+        let well = listing.contains_key(&*desired.key);
+        // Whoever writes an object, its content or its metadata alone, gives it another version.
+        let whole = (depth == Depth::Whole).then(|| digest_of(&own(id, &listing)));
+        Ok(Some(Glance { standing: digest_of(&well), well, whole }))
     }
 
     async fn act(&self, id: &Identity, action: &Action) -> Result<RecordedIds, Fault> {
