@@ -1,7 +1,8 @@
 //! What a resource decides to do: steps, what tells one from another, and what is written down before or counted after. Apart
 //! from the contract of resources, which speaks of deciding; nothing here does anything.
 
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::hash::{BuildHasher, Hash, RandomState};
+use std::sync::LazyLock;
 
 use crate::crd::status::{Intent, Reason};
 use crate::domain::text::message;
@@ -68,11 +69,11 @@ impl StepKey {
     }
 }
 
-/// A digest that differs where the value differs. It is stable within a process, and never leaves it.
+/// A digest that differs where the value differs. It is stable within a process, and never leaves it: its key is random, so that
+/// nobody can find names that have the same one.
 pub fn digest_of(value: &impl Hash) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    value.hash(&mut hasher);
-    hasher.finish()
+    static KEY: LazyLock<RandomState> = LazyLock::new(RandomState::new);
+    KEY.hash_one(value)
 }
 
 /// One action to take.

@@ -40,18 +40,19 @@ const AGAIN: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs
 #[derive(Clone, Default)]
 pub struct Index {
     /// Projects by name.
-    projects: Answers<(), List<Listed>>,
+    projects: Answers<(), List<Project>>,
     /// What Service Catalog provisioned, by id.
     provisioned: Answers<(), List<Listed>>,
     /// Digests of tags by the ARN of the project, in lower case.
     tags: Answers<(), List<u64>>,
 }
 
-/// `None`: the operator may not read the list, or it is too long.
-type List<T> = Option<Arc<BTreeMap<String, T>>>;
+/// Items by digests of their names, since only those are looked up that are known. `None`: the operator may not read the list,
+/// or it is too long.
+type List<T> = Option<Arc<BTreeMap<u64, T>>>;
 
 /// What a list shows of one item.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 struct Listed {
     /// Whether nothing is being done to it, and nothing has failed.
     well: bool,
@@ -59,20 +60,26 @@ struct Listed {
     standing: u64,
     /// Digest of everything that the list shows of it.
     all: u64,
-    /// Empty but for projects.
-    arn: String,
+}
+
+/// What a list shows of one project.
+#[derive(Clone, Copy, Debug)]
+struct Project {
+    listed: Listed,
+    /// Digest of its ARN, in lower case.
+    arn: u64,
 }
 
 /// What the lists show of the project of that name, of which Service Catalog provisioned that. `None`: the projects may not
 /// be listed, or that cannot be done in time.
 pub(super) async fn glance(aws: &Aws, name: &str, provisioned: Option<&str>, depth: Depth) -> Option<Glance> {
     let Ok(projects) = aws.index.projects.get((), listed(projects(aws))).await;
-    let Some(project) = projects?.get(name).cloned() else {
+    let Some(&Project { listed: project, arn }) = projects?.get(&digest_of(&name)) else {
         return Some(Glance { standing: digest_of(&"absent"), well: false, whole: None });
     };
     let Ok(products) = aws.index.provisioned.get((), listed(products(aws))).await;
     let product = match (&products, provisioned) {
-        (Some(products), Some(id)) => Some(products.get(id)),
+        (Some(products), Some(id)) => Some(products.get(&digest_of(&id))),
         // What is not known cannot be said to be wrong.
         _ => None,
     };
@@ -81,7 +88,7 @@ pub(super) async fn glance(aws: &Aws, name: &str, provisioned: Option<&str>, dep
     let whole = match (product.flatten(), depth) {
         (Some(product), Depth::Whole) => {
             let Ok(tags) = aws.index.tags.get((), listed(tags(aws))).await;
-            let tags = tags.as_ref().and_then(|tags| tags.get(&project.arn).copied());
+            let tags = tags.as_ref().and_then(|tags| tags.get(&arn).copied());
             tags.map(|tags| digest_of(&(project.all, product.all, tags)))
         }
         _ => None,
@@ -109,7 +116,7 @@ async fn listed<T>(list: impl Future<Output = Result<List<T>, Fault>>) -> Result
 /// for again by itself: what was read so far is not thrown away.
 async fn paged<T, P>(page: impl Fn(Option<String>) -> P) -> Result<List<T>, Fault>
 where
-    P: Future<Output = Result<(Vec<(String, T)>, Option<String>), Fault>>,
+    P: Future<Output = Result<(Vec<(u64, T)>, Option<String>), Fault>>,
 {
     let (mut all, mut token, mut again) = (BTreeMap::new(), None, AGAIN.0);
     for _ in 0..MOST_PAGES {
@@ -134,7 +141,7 @@ where
     Ok(None)
 }
 
-async fn projects(aws: &Aws) -> Result<List<Listed>, Fault> {
+async fn projects(aws: &Aws) -> Result<List<Project>, Fault> {
     let item = |project: &ProjectSummary| {
         let status = project.project_status().map_or("", |status| status.as_str());
         // Records of projects that are gone, beside which another one of that name may be.
@@ -146,9 +153,9 @@ async fn projects(aws: &Aws) -> Result<List<Listed>, Fault> {
             well: matches!(Status::parse(status), Status::CreateCompleted | Status::UpdateCompleted),
             standing,
             all: digest_of(&(standing, project.project_description())),
-            arn: project.project_arn()?.to_lowercase(),
         };
-        Some((project.project_name()?.to_owned(), listed))
+        let arn = digest_of(&project.project_arn()?.to_lowercase());
+        Some((digest_of(&project.project_name()?), Project { listed, arn }))
     };
     paged(|token| async move {
         let asked = aws.sagemaker.list_projects().max_results(PAGE).set_next_token(token).send().await;
@@ -166,9 +173,8 @@ async fn products(aws: &Aws) -> Result<List<Listed>, Fault> {
             well: ProductStatus::parse(status) == ProductStatus::Available,
             standing: digest_of(&(status, product.status_message())),
             all: digest_of(&(status, product.status_message(), version, product.last_record_id())),
-            arn: String::new(),
         };
-        Some((product.id()?.to_owned(), listed))
+        Some((digest_of(&product.id()?), listed))
     };
     let list = paged(|token| async move {
         let everybodys = AccessLevelFilter::builder().key(AccessLevelFilterKey::Account).value("self").build();
@@ -188,7 +194,7 @@ async fn products(aws: &Aws) -> Result<List<Listed>, Fault> {
 async fn tags(aws: &Aws) -> Result<List<u64>, Fault> {
     let item = |resource: &ResourceTagMapping| {
         let tags: BTreeMap<&str, &str> = resource.tags().iter().map(|tag| (tag.key(), tag.value())).collect();
-        Some((resource.resource_arn()?.to_lowercase(), digest_of(&tags)))
+        Some((digest_of(&resource.resource_arn()?.to_lowercase()), digest_of(&tags)))
     };
     paged(|token| async move {
         let request = aws.tagging.get_resources().resource_type_filters("sagemaker:project").resources_per_page(PAGE);
