@@ -2,7 +2,7 @@
 //! so that there are as many series as there are objects. It stands apart from the counters, which never forget; it writes no
 //! status and reads no clock.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -48,22 +48,44 @@ struct Unready {
 #[derive(Debug)]
 struct Standing {
     ready: &'static str,
-    unready: Option<Unready>,
-    shown: Box<[Shown]>,
+    /// Of most objects there is none.
+    unready: Option<Box<Unready>>,
+    shown: Arc<[Shown]>,
 }
 
-/// A condition that is shown, in as little memory as it takes.
-#[derive(Debug)]
+/// A condition that is shown.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Shown {
     type_: Box<str>,
     status: &'static str,
     reason: Box<str>,
 }
 
+#[derive(Debug, Default)]
+struct Standings {
+    each: BTreeMap<Arc<ObjectName>, Standing>,
+    /// What is shown of objects: of thousands that are Ready it is the same, and is kept once.
+    shown: BTreeSet<Arc<[Shown]>>,
+}
+
+impl Standings {
+    /// What is shown, as all have it of which it is the same.
+    fn shared(&mut self, shown: Vec<Shown>) -> Arc<[Shown]> {
+        if let Some(known) = self.shown.get(&shown[..]) {
+            return known.clone();
+        }
+        // What no object shows any more is only known here.
+        self.shown.retain(|known| Arc::strong_count(known) > 1);
+        let shown: Arc<[Shown]> = shown.into();
+        self.shown.insert(shown.clone());
+        shown
+    }
+}
+
 /// All objects; see the module.
 #[derive(Debug)]
 pub(super) struct Objects {
-    standings: Mutex<BTreeMap<Arc<ObjectName>, Standing>>,
+    standings: Mutex<Standings>,
     each: AtomicBool,
 }
 
@@ -96,8 +118,8 @@ impl Objects {
         let ready = conditions.iter().find(|condition| condition.type_ == ConditionType::Ready.as_str())?;
         let status = status_of(ready);
         let mut standings = self.lock();
-        let unready = match standings.get(&name) {
-            Some(standing) => standing.unready,
+        let unready = match standings.each.get(&name) {
+            Some(standing) => standing.unready.as_deref().copied(),
             None if elapsed(created, now) < NEW => Some(Unready { since: created, after: "creation" }),
             None if status == "true" => None,
             None => Some(Unready { since: ready.last_transition_time.0, after: "change" }),
@@ -112,17 +134,17 @@ impl Objects {
             status: status_of(condition),
             reason: snake(&condition.reason).into(),
         });
-        let standing = Standing { ready: status, unready, shown: shown.collect() };
-        standings.insert(name, standing);
+        let shown = standings.shared(shown.collect());
+        standings.each.insert(name, Standing { ready: status, unready: unready.map(Box::new), shown });
         took
     }
 
     /// An object is gone, or somebody else's.
     pub(super) fn gone(&self, name: &ObjectName) {
-        self.lock().remove(name);
+        self.lock().each.remove(name);
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<Arc<ObjectName>, Standing>> {
+    fn lock(&self) -> MutexGuard<'_, Standings> {
         self.standings.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -146,7 +168,7 @@ impl Collector for Objects {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
         let standings = self.lock();
         let mut counts: BTreeMap<(&str, &str), i64> = BTreeMap::new();
-        for (name, standing) in standings.iter() {
+        for (name, standing) in &standings.each {
             *counts.entry((name.kind, standing.ready)).or_default() += 1;
         }
         let declared = &table::OBJECTS;
@@ -162,9 +184,9 @@ impl Collector for Objects {
         let declared = &table::CONDITION;
         let help = format!("{}.", declared.help);
         let mut family = encoder.encode_descriptor(declared.name, &help, None, MetricType::Gauge)?;
-        for (object, standing) in standings.iter() {
+        for (object, standing) in &standings.each {
             let ObjectName { kind, namespace, name } = &**object;
-            for Shown { type_, status, reason } in &standing.shown {
+            for Shown { type_, status, reason } in &*standing.shown {
                 let labels = [
                     ("kind", *kind),
                     ("object_namespace", namespace),
