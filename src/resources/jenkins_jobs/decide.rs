@@ -10,7 +10,7 @@ use super::first_build::{Finding, due, due_anew, judge, source_of};
 use super::job::{ParameterKind, PipelineJob};
 use super::marker::{Marker, PROOF, is_shared, ownership};
 use super::{
-    Action, Desired, JenkinsJobs, Jobs, Observed, ObservedFolder, ObservedItem, UPDATE, compare, looked_up,
+    Action, Desired, JenkinsJobs, Jobs, Noted, Observed, ObservedFolder, ObservedItem, UPDATE, compare, looked_up,
     may_be_a_job, xml,
 };
 use crate::crd::status::{Placement, Reason};
@@ -79,22 +79,26 @@ fn built(
     left: Vec<(String, Vec<String>)>,
 ) -> Decision<Action, Jobs> {
     let mut steps = Vec::new();
-    let mut jobs = Jobs { urls: desired.urls(), left, ..Jobs::default() };
+    let mut noted = Noted { left, ..Noted::default() };
     for (name, job) in &desired.jobs {
         let Some(item) = observed.items.iter().find(|item| item.name == *name) else { continue };
         if unmarked_as_declarative(item) {
-            jobs.unmarked.push(name.clone());
+            noted.unmarked.push(name.clone());
         }
         match judge(&desired.folder, name, job, item, attempts) {
             Finding::Fine => {}
             Finding::Start(step) => steps.push(*step),
-            Finding::Forbidden(refusal) => jobs.forbidden.push((name.clone(), refusal)),
-            Finding::Later => jobs.due.push(name.clone()),
-            Finding::NoCheckout => jobs.without_checkout.push(name.clone()),
-            Finding::Behind => jobs.behind.push(name.clone()),
+            Finding::Forbidden(refusal) => noted.forbidden.push((name.clone(), refusal)),
+            Finding::Later => noted.due.push(name.clone()),
+            Finding::NoCheckout => noted.without_checkout.push(name.clone()),
+            Finding::Behind => noted.behind.push(name.clone()),
         }
     }
-    if steps.is_empty() { Decision::InSync(jobs) } else { Decision::Act(steps) }
+    if !steps.is_empty() {
+        return Decision::Act(steps);
+    }
+    let noted = (noted != Noted::default()).then(|| Box::new(noted));
+    Decision::InSync(Jobs { urls: desired.urls(), noted })
 }
 
 /// What is wrong where a part of the folder path is something else.

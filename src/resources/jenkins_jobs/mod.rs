@@ -176,6 +176,13 @@ pub fn may_be_a_job(name: &str, project_name: &str) -> bool {
 pub struct Jobs {
     /// URLs of the jobs, in the order preprocess, modelbuild, modeldeploy, modeldeploy-endpoint; each with a trailing slash.
     pub urls: Vec<String>,
+    /// What is worth knowing about them. It is kept of each project, and of most there is none.
+    pub noted: Option<Box<Noted>>,
+}
+
+/// What is worth knowing about jobs that are as declared.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Noted {
     /// Jobs whose Jenkinsfiles take away again what was put back, each with the fields that are left to them.
     pub left: Vec<(String, Vec<String>)>,
     /// Jobs that should have a build, which the user may not start, each with what was answered.
@@ -266,7 +273,7 @@ impl ExternalResource for JenkinsJobs {
     }
 
     fn remark(output: &Jobs) -> Option<Remark> {
-        remark(output)
+        output.noted.as_deref().and_then(remark)
     }
 
     fn whereabouts(placement: &Placement, _status: &MlopsProjectStatus) -> Option<String> {
@@ -282,8 +289,8 @@ fn role_name(url: &str) -> &str {
     RepositoryRole::ALL.iter().map(|role| role.suffix()).find(ends).unwrap_or_default()
 }
 
-/// What is worth knowing about jobs that are as declared: each sentence with what to do, the first with its reason.
-fn remark(output: &Jobs) -> Option<Remark> {
+/// The same in sentences, each with what to do, the first with its reason.
+fn remark(noted: &Noted) -> Option<Remark> {
     let names = |jobs: &[String]| quoted(jobs.iter());
     let left = |(job, fields): &(String, Vec<String>)| {
         let fields = listed(fields);
@@ -298,7 +305,7 @@ fn remark(output: &Jobs) -> Option<Remark> {
             "{}; polling goes on with the present branch only after a build of {}: give the user hudson.model.Item.Build \
              there, or start them by hand",
             refusal.why,
-            quoted(output.forbidden.iter().map(|(job, _)| job))
+            quoted(noted.forbidden.iter().map(|(job, _)| job))
         );
         (Reason::AccessDenied, message)
     };
@@ -307,23 +314,23 @@ fn remark(output: &Jobs) -> Option<Remark> {
             "Jenkins keeps nothing of plugin {} in {}, so it lacks the plugin, or it is not active: install it there, and \
              start builds, unless those Jenkinsfiles are scripts, which do without",
             xml::PLUGIN_OF_DECLARATIVE,
-            names(&output.unmarked)
+            names(&noted.unmarked)
         );
         (Reason::PluginMissing, message)
     };
-    let mut all: Vec<(Reason, String)> = output.left.iter().map(left).collect();
-    all.extend((!output.unmarked.is_empty()).then(unmarked));
-    all.extend(output.forbidden.first().map(|(_, refusal)| forbidden(refusal)));
-    all.extend(polling(output));
+    let mut all: Vec<(Reason, String)> = noted.left.iter().map(left).collect();
+    all.extend((!noted.unmarked.is_empty()).then(unmarked));
+    all.extend(noted.forbidden.first().map(|(_, refusal)| forbidden(refusal)));
+    all.extend(polling(noted));
     let reason = all.first()?.0;
     let message = all.into_iter().map(|(_, message)| message).collect::<Vec<_>>().join(". ");
-    let passing = !output.due.is_empty() || output.forbidden.iter().any(|(_, refusal)| !refusal.lasting);
+    let passing = !noted.due.is_empty() || noted.forbidden.iter().any(|(_, refusal)| !refusal.lasting);
     Some(Remark { reason, message, passing })
 }
 
 /// What polling does not build, and why.
-fn polling(output: &Jobs) -> impl Iterator<Item = (Reason, String)> {
-    let Jobs { without_checkout, behind, due, .. } = output;
+fn polling(noted: &Noted) -> impl Iterator<Item = (Reason, String)> {
+    let Noted { without_checkout, behind, due, .. } = noted;
     let sentences = [
         (
             without_checkout,

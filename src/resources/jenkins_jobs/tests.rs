@@ -326,8 +326,9 @@ fn what_a_jenkins_names_makes_no_long_message_and_no_line_of_its_own() {
     assert!(told[1].starts_with("update job \"sagemaker-taxi-p-1-preprocess\": parameter P000"), "{}", told[1]);
     assert!(told[1].ends_with(" and 130 more") && told[1].len() < 3000, "{}", told[1]);
 
-    let mut jobs = Jobs { left: vec![("job".into(), vec![])], ..Jobs::default() };
-    jobs.left[0].1 = (0..30).map(|n| format!("parameter P{n}")).collect();
+    let fields = (0..30).map(|n| format!("parameter P{n}")).collect();
+    let noted = Noted { left: vec![("job".into(), fields)], ..Noted::default() };
+    let jobs = Jobs { urls: vec![], noted: Some(Box::new(noted)) };
     let message = JenkinsJobs::remark(&jobs).unwrap().message;
     assert!(message.contains("parameter P19 and 10 more; take that out"), "{message}");
 }
