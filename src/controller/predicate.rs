@@ -69,6 +69,12 @@ impl EventFilter {
         }
     }
 
+    /// The key of an object. All that keep it share its names.
+    pub fn key_of(&self, object: &DynamicObject) -> Key {
+        let key = Key::of(object);
+        self.known.get_key_value(&key).map(|(known, _)| known.clone()).unwrap_or(key)
+    }
+
     fn changed(&mut self, object: &DynamicObject) -> Relevance {
         let metadata = &object.metadata;
         let print = digest_of(&(
@@ -81,7 +87,6 @@ impl EventFilter {
         };
         let has_status = object.data.get("status").and_then(|status| status.as_object()).is_some_and(says);
         let now = Known { print, has_status };
-        // All that keep the key of an object share its names.
         let (key, before) = match self.known.entry(Key::of(object)) {
             Entry::Occupied(mut known) => (known.key().clone(), Some(known.insert(now))),
             Entry::Vacant(unknown) => (unknown.insert_entry(now).key().clone(), None),

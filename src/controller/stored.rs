@@ -43,7 +43,7 @@ pub struct Stored {
 impl Stored {
     /// One object, for keeping.
     pub fn of(object: &DynamicObject) -> Self {
-        Keeper::default().stored(object)
+        Keeper::default().stored(object, Key::of(object))
     }
 
     pub fn key(&self) -> Key {
@@ -98,23 +98,27 @@ impl Stored {
 pub(super) struct Keeper(Packer);
 
 impl Keeper {
-    /// What happened, with the object as it is kept.
-    pub(super) fn keep(&mut self, event: &Event<DynamicObject>) -> Event<Stored> {
+    /// What happened, with the object as it is kept, by the key that `key_of` gives.
+    pub(super) fn keep(
+        &mut self,
+        event: &Event<DynamicObject>,
+        key_of: impl Fn(&DynamicObject) -> Key,
+    ) -> Event<Stored> {
         match event {
-            Event::Apply(object) => Event::Apply(self.stored(object)),
-            Event::Delete(object) => Event::Delete(self.stored(object)),
-            Event::InitApply(object) => Event::InitApply(self.stored(object)),
+            Event::Apply(object) => Event::Apply(self.stored(object, key_of(object))),
+            Event::Delete(object) => Event::Delete(self.stored(object, key_of(object))),
+            Event::InitApply(object) => Event::InitApply(self.stored(object, key_of(object))),
             Event::Init => Event::Init,
             Event::InitDone => Event::InitDone,
         }
     }
 
-    fn stored(&mut self, object: &DynamicObject) -> Stored {
+    fn stored(&mut self, object: &DynamicObject, key: Key) -> Stored {
         let text = |text: &Option<String>| text.as_deref().map(Box::from);
         let metadata = &object.metadata;
         let (platform, is_ready) = (platform_of(object), object::is_ready(object));
         Stored {
-            key: Key::of(object),
+            key,
             uid: text(&metadata.uid),
             resource_version: text(&metadata.resource_version),
             created: metadata.creation_timestamp.as_ref().map(|time| time.0),

@@ -131,8 +131,10 @@ fn objects(
             object::lean(object);
         })
         .flat_map(move |event| {
+            let mut relevance = Relevance::Ignored;
             if let Ok(event) = &event {
-                writer.apply_watcher_event(&keeper.keep(event));
+                relevance = filter.evaluate(event);
+                writer.apply_watcher_event(&keeper.keep(event, |object| filter.key_of(object)));
             }
             if matches!(event, Ok(Event::InitDone)) && !std::mem::replace(&mut listed, true) {
                 // The last kind to be listed makes the operator ready.
@@ -140,7 +142,7 @@ fn objects(
                     context.dependencies.readiness.ready();
                 }
             }
-            futures::stream::iter(sift(&context, &mut filter, &mut held, event))
+            futures::stream::iter(sift(&context, relevance, &mut held, event))
         })
 }
 
@@ -201,7 +203,7 @@ async fn stopped(mut stop: watch::Receiver<bool>) {
 /// only then is it where the objects are looked up, and the list may be begun anew before that.
 fn sift(
     context: &Context,
-    filter: &mut EventFilter,
+    relevance: Relevance,
     held: &mut Vec<Seen>,
     event: Result<Event<DynamicObject>, watcher::Error>,
 ) -> Vec<Seen> {
@@ -213,7 +215,7 @@ fn sift(
         }
     };
     let mut seen = Vec::new();
-    match filter.evaluate(&event) {
+    match relevance {
         Relevance::Ignored => {}
         Relevance::Found(key) => seen.push(Seen::Found(key)),
         Relevance::Changed(key) => seen.push(Seen::Changed(key)),
