@@ -14,7 +14,7 @@ use crate::domain::external_resource::{Attempts, Glance, ResourceKind, digest_of
 use crate::domain::requeue::{DEEP_CHECK, SLOW_RETRY};
 use crate::domain::scrubber::Scrubber;
 use crate::domain::secret::Secret;
-use crate::domain::time::elapsed;
+use crate::domain::time::{Moment, elapsed};
 
 mod acts;
 mod glances;
@@ -86,10 +86,10 @@ struct Kept {
     /// `None`: it is gone, as wanted.
     output: Option<Box<dyn Any + Send>>,
     /// When it was seen to be so: observed, or confirmed by lists.
-    at: Timestamp,
+    at: Moment,
     /// When it was observed.
-    observed: Timestamp,
-    until: Timestamp,
+    observed: Moment,
+    until: Moment,
     /// Whether there is something about it that may pass.
     passing: bool,
     /// What lists showed right before it was observed, where they show all of it.
@@ -171,8 +171,8 @@ impl ObjectMemory {
         let known = state.kinds.entry(kind).or_default();
         let mut attempts = known.unsettled.attempts.clone();
         (attempts.recorded, attempts.asked_anew) = (known.recorded, known.asked_anew);
-        attempts.done = known.unsettled.acts.keys().cloned().collect();
-        attempts.last_act = known.unsettled.acts.values().map(|act| act.at).max();
+        attempts.done = known.unsettled.acts.iter().map(|(key, _)| key.clone()).collect();
+        attempts.last_act = known.unsettled.acts.iter().map(|(_, act)| act.at).max();
         attempts.propagating_since = known.unsettled.trouble.propagating_since;
         attempts.stuck = known.unsettled.trouble.stuck;
         attempts.intents = state.intents.all();
@@ -260,6 +260,7 @@ impl ObjectMemory {
             _ => now.saturating_add(KEEP_PASSING).unwrap_or(now),
         };
         let glance = of_kind.glances.before.take().filter(|glance| glance.whole.is_some());
+        let (now, until) = (now.into(), until.into());
         of_kind.kept = Some(Kept { output, at: now, observed: now, until, passing, glance });
     }
 
@@ -267,7 +268,10 @@ impl ObjectMemory {
     pub fn kept<O: Clone + 'static>(&self, kind: ResourceKind, now: Timestamp) -> Option<Option<O>> {
         let between = self.state().between;
         self.of(kind, |state| {
-            let holds = |kept: &&Kept| now < kept.until && elapsed(now, kept.until) <= DEEP_CHECK;
+            let holds = |kept: &&Kept| {
+                let until = kept.until.into();
+                now < until && elapsed(now, until) <= DEEP_CHECK
+            };
             // Where everything is as declared, nothing is acted on between deep checks.
             let account = |kept: &&Kept| between && kind == ResourceKind::Prerequisites && !kept.passing;
             let kept = state.kept.as_ref().filter(|kept| holds(kept) || account(kept))?;

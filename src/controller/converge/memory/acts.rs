@@ -47,12 +47,16 @@ impl ObjectMemory {
             if after == After::FailedChange {
                 attempts.failed_changes += 1;
             }
-            let act = acts.entry(key.clone()).or_insert(Act { at: now, reconciles: 0 });
-            *act = Act { at: now, reconciles: act.reconciles + 1 };
-            if acts.len() > MOST_ACTS {
-                let others = acts.iter().filter(|(one, _)| *one != key);
-                let oldest = others.min_by_key(|(_, act)| act.at).map(|(one, _)| one.clone());
-                oldest.map(|oldest| acts.remove(&oldest));
+            match acts.iter_mut().find(|(one, _)| one == key) {
+                Some((_, act)) => *act = Act { at: now, reconciles: act.reconciles + 1 },
+                None => {
+                    if acts.len() >= MOST_ACTS {
+                        let oldest = acts.iter().enumerate().min_by_key(|(_, (_, act))| act.at).map(|(n, _)| n);
+                        oldest.map(|oldest| acts.swap_remove(oldest));
+                    }
+                    acts.reserve_exact(1);
+                    acts.push((key.clone(), Act { at: now, reconciles: 1 }));
+                }
             }
             // What goes on is not failing, however long it takes.
             trouble.end_faults();
@@ -65,7 +69,7 @@ impl ObjectMemory {
 
     /// The act of that key in earlier reconciles, if its effect has not been observed since.
     pub fn act(&self, kind: ResourceKind, key: &StepKey) -> Option<Act> {
-        self.of(kind, |state| state.unsettled.acts.get(key).copied())
+        self.of(kind, |state| state.unsettled.acts.iter().find(|(one, _)| one == key).map(|(_, act)| *act))
     }
 }
 

@@ -10,7 +10,7 @@ use super::{Kept, ObjectMemory};
 use crate::adapters::sharing::AGE;
 use crate::domain::external_resource::{Glance, ResourceKind};
 use crate::domain::requeue::{DEEP_CHECK, TOLERANCE, shortened, since_shallow_check};
-use crate::domain::time::elapsed;
+use crate::domain::time::{Moment, elapsed};
 
 /// For how long lists alone may confirm a resource: what they do not show of it is found after that.
 const LISTS_SUFFICE: Duration = Duration::from_hours(24);
@@ -23,9 +23,9 @@ pub(super) struct Glances {
     /// The one right before the observation that is under way.
     pub(super) before: Option<Box<Glance>>,
     /// When the last one was.
-    last: Option<Timestamp>,
+    last: Option<Moment>,
     /// When something was last done to the resource: a list of before that shows what is no more.
-    acted: Option<Timestamp>,
+    acted: Option<Moment>,
     /// How it stood when it was last seen not to stand well: an observation has judged that already.
     unwell: Option<u64>,
 }
@@ -33,7 +33,7 @@ pub(super) struct Glances {
 impl Glances {
     /// Something was done to the resource.
     pub(super) fn acted(&mut self, now: Timestamp) {
-        *self = Self { acted: Some(now), last: self.last, ..Self::default() };
+        *self = Self { acted: Some(now.into()), last: self.last, ..Self::default() };
     }
 
     /// Nothing that was seen counts any more; what was done has been done.
@@ -59,7 +59,7 @@ impl ObjectMemory {
             }
             state.deep_check = now.saturating_add(shortened(DEEP_CHECK, chance)).ok();
             for kept in state.kinds.values_mut().filter_map(|kind| kind.kept.as_mut()) {
-                kept.until = now;
+                kept.until = now.into();
             }
         }
     }
@@ -80,7 +80,8 @@ impl ObjectMemory {
         self.of(kind, |state| {
             let Some(kept) = &state.kept else { return false };
             // What lies ahead is of a clock that was set back.
-            let seen = [Some(kept.at), state.glances.last].into_iter().flatten().filter(|seen| *seen <= now).max();
+            let seen = [Some(kept.at), state.glances.last].into_iter().flatten().map(Timestamp::from);
+            let seen = seen.filter(|seen| *seen <= now).max();
             seen.is_none_or(|seen| elapsed(seen, now) > since_shallow_check(now))
         })
     }
@@ -89,7 +90,7 @@ impl ObjectMemory {
     pub fn glanced(&self, kind: ResourceKind, glance: Option<Glance>, now: Timestamp) -> bool {
         self.of(kind, |state| {
             let Some(glance) = glance else { return false };
-            state.glances.last = Some(now);
+            state.glances.last = Some(now.into());
             let before = std::mem::replace(&mut state.glances.unwell, (!glance.well).then_some(glance.standing));
             !glance.well && before != Some(glance.standing)
         })
@@ -108,13 +109,13 @@ impl ObjectMemory {
         let deep_check = state.deep_check;
         let of_kind = state.kinds.entry(kind).or_default();
         // No list is older than that.
-        let is_newer = of_kind.glances.acted.is_none_or(|acted| elapsed(acted, now) > AGE);
+        let is_newer = of_kind.glances.acted.is_none_or(|acted| elapsed(acted.into(), now) > AGE);
         of_kind.glances.before = glance.filter(|_| is_newer).map(Box::new);
         let glance = of_kind.glances.before.as_ref().filter(|glance| glance.well && glance.whole.is_some())?;
-        let holds = |kept: &&mut Kept| !kept.passing && elapsed(kept.observed, now) < LISTS_SUFFICE;
+        let holds = |kept: &&mut Kept| !kept.passing && elapsed(kept.observed.into(), now) < LISTS_SUFFICE;
         let kept = of_kind.kept.as_mut().filter(holds).filter(|kept| kept.glance.as_ref() == Some(glance))?;
         let output = kept.output.as_ref().and_then(|output| <dyn Any>::downcast_ref::<O>(output.as_ref()).cloned())?;
-        (kept.at, kept.until) = (now, deep_check?);
+        (kept.at, kept.until) = (now.into(), deep_check?.into());
         of_kind.unsettled.forget_fault();
         Some(output)
     }

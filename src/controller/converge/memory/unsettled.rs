@@ -1,7 +1,6 @@
 //! What one process remembers of a resource that is not as it should be: what was tried, what went wrong, what it waits for.
 //! It stands alone since of most resources there is nothing of it, and then it takes no memory. It decides nothing.
 
-use std::collections::BTreeMap;
 use std::ops::{Deref, DerefMut};
 use std::sync::LazyLock;
 
@@ -19,7 +18,8 @@ pub(super) struct Content {
     pub(super) attempts: Attempts,
     pub(super) trouble: Trouble,
     pub(super) waiting: Option<(Reason, &'static str, Timestamp)>,
-    pub(super) acts: BTreeMap<StepKey, Act>,
+    /// No map: there is seldom more than one, and a map holds room for eleven.
+    pub(super) acts: Vec<(StepKey, Act)>,
     /// What stays around it now that it is gone.
     pub(super) left: Option<String>,
     /// What has been removed of it since it was last as it should be.
