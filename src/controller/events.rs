@@ -24,7 +24,7 @@ pub const RECONCILE_ID: &str = "mlops-operator.io/reconcile-id";
 
 /// How many objects' events are remembered at once: beyond that, a repeated one of an object that had none for longest is a new
 /// event. The recorder keeps each event as a whole, and looks through all that it has whenever it publishes one.
-const REMEMBERED: usize = 256;
+const REMEMBERED: usize = 128;
 
 /// Publishes events; one per process, since it merges repeated ones.
 pub struct Publisher {
