@@ -150,6 +150,15 @@ mod tests {
     }
 
     #[test]
+    fn all_that_keep_the_key_of_an_object_share_its_names() {
+        let mut filter = EventFilter::default();
+        let Relevance::Changed(first) = filter.evaluate(&Event::Apply(object("x", &json!({})))) else { panic!("new") };
+        let later = filter.key_of(&object("x", &json!({"metadata": {"generation": 2}})));
+        assert!(std::ptr::eq(&raw const *first, &raw const *later));
+        assert_eq!(filter.key_of(&object("y", &json!({}))), Key::new("team-a", "y"), "one that is not known");
+    }
+
+    #[test]
     fn a_status_that_was_there_and_is_gone_is_worth_a_reconcile() {
         let mut filter = EventFilter::default();
         let status = json!({"status": {"observedGeneration": 1}});

@@ -279,16 +279,50 @@ async fn idle_projects_share_what_a_listing_tells_of_all() {
     assert_eq!(heads.count(), 0, "one listing tells that no route has changed");
 }
 
+/// A person's S3, and bucket and key of the project's route.
+async fn route_of(harness: &Harness, project: &str) -> (aws_sdk_s3::Client, String, String) {
+    let status = harness.kubernetes.object("mlopsprojects", NAMESPACE, project).unwrap()["status"].clone();
+    let route = format!("{}.json", status["project"]["modelPackageGroup"].as_str().unwrap());
+    let bucket = status["placement"]["bucket"].as_str().unwrap().to_owned();
+    let s3 = aws_sdk_s3::Client::new(&aws::person(&harness.sandbox, harness.clock, REGION));
+    let listed = s3.list_objects_v2().bucket(&bucket).send().await.unwrap();
+    let key = listed.contents().iter().filter_map(|object| object.key()).find(|key| key.ends_with(&route));
+    (s3, bucket, key.unwrap().to_owned())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_route_that_is_overwritten_is_found_by_the_list_within_the_hour() {
+    let (harness, _) = idle_fleet().await;
+    let (s3, bucket, key) = route_of(&harness, "p3").await;
+    let head = s3.head_object().bucket(&bucket).key(&key).send().await.unwrap();
+    let content = s3.get_object().bucket(&bucket).key(&key).send().await.unwrap().body.collect().await.unwrap();
+    let write = |content: Vec<u8>, owner: String| {
+        let body = aws_sdk_s3::primitives::ByteStream::from(content);
+        s3.put_object().bucket(&bucket).key(&key).body(body).metadata("mlops-operator-owner", owner).send()
+    };
+    let versions =
+        |harness: &Harness| harness.sandbox.world(|world| world.s3.bucket(&bucket).unwrap().versions(&key).len());
+    let ours = head.metadata().unwrap()["mlops-operator-owner"].clone();
+
+    write(b"{}".into(), ours).await.unwrap();
+    let changed = versions(&harness);
+    // One hour to the next look, and ten minutes that an answer may be old.
+    harness.until("the content is back", Duration::from_mins(75), |harness| versions(harness) > changed).await;
+
+    // Long enough for a list to confirm what is back.
+    sleep(Duration::from_hours(3)).await;
+    write(content.to_vec(), "another owner".to_owned()).await.unwrap();
+    let said = |harness: &Harness| {
+        let conditions = harness.conditions_of("mlopsprojects", NAMESPACE, "p3");
+        conditions.iter().any(|condition| condition == "RouteReady=False/ForeignOwner")
+    };
+    harness.until("metadata alone is seen, too", Duration::from_mins(75), said).await;
+}
+
 #[tokio::test(start_paused = true)]
 async fn what_is_changed_behind_a_shared_answer_is_mended_within_the_hour() {
     let (harness, _) = idle_fleet().await;
-    let status = harness.kubernetes.object("mlopsprojects", NAMESPACE, "p3").unwrap()["status"].clone();
-    let group = status["project"]["modelPackageGroup"].as_str().unwrap().to_owned();
-    let bucket = status["placement"]["bucket"].as_str().unwrap().to_owned();
-    let prefix = |key: &str| key.ends_with(&format!("{group}.json"));
-    let s3 = aws_sdk_s3::Client::new(&aws::person(&harness.sandbox, harness.clock, REGION));
-    let listed = s3.list_objects_v2().bucket(&bucket).send().await.unwrap();
-    let key = listed.contents().iter().filter_map(|object| object.key()).find(|key| prefix(key)).unwrap().to_owned();
+    let (s3, bucket, key) = route_of(&harness, "p3").await;
     s3.delete_object().bucket(&bucket).key(&key).send().await.unwrap();
     let route = |harness: &Harness| {
         harness.sandbox.world(|world| {
