@@ -31,9 +31,8 @@ const FIRST_LEVEL: &str = "mode,nodeName,nodeDescription,numExecutors,quietingDo
 
 /// Sends a value as its request asks for it.
 pub(super) fn answer(ask: &Ask<'_>, value: &Value) -> Answer {
-    let deep = ask.field("depth").and_then(|depth| depth.parse::<u32>().ok()).unwrap_or(0) > 0;
     let picked = match ask.field("tree") {
-        None if deep => Ok(without_all_builds(value.clone())),
+        None if is_deep(ask) => Ok(without_all_builds(value.clone())),
         tree => tree::pick(value, tree.unwrap_or(FIRST_LEVEL)),
     };
     let picked = picked.map_err(|error| reply::broken(&error))?;
@@ -60,15 +59,35 @@ pub(super) fn asks_for(ask: &Ask<'_>, name: &str) -> bool {
     ask.field("tree").is_none_or(|tree| tree.contains(name) || tree.contains('*'))
 }
 
+/// How many folders deep a request may ask for what is in them: below that, nothing need be put together.
+fn levels(ask: &Ask<'_>) -> usize {
+    match ask.field("tree") {
+        Some(tree) => tree.matches("jobs").count() + tree.matches('*').count(),
+        None if is_deep(ask) => usize::MAX,
+        None => 1,
+    }
+}
+
+fn is_deep(ask: &Ask<'_>) -> bool {
+    ask.field("depth").and_then(|depth| depth.parse::<u32>().ok()).unwrap_or(0) > 0
+}
+
 /// The items in a folder (or at the root) that the caller may see.
 pub(super) fn items(world: &World, ask: &Ask<'_>, folder: &[String]) -> Vec<Value> {
+    items_in(world, ask, folder, levels(ask))
+}
+
+/// The same, so many folders deep, of which this is the first.
+fn items_in(world: &World, ask: &Ask<'_>, folder: &[String], levels: usize) -> Vec<Value> {
     let Some(siblings) = world.jenkins.siblings(folder) else { return Vec::new() };
     let path = |child: &Item| [folder, std::slice::from_ref(&child.name)].concat();
     siblings
         .values()
         .map(path)
         .filter(|path| access::may(&world.jenkins, &ask.caller, Permission::ItemRead, path))
-        .filter_map(|path| world.jenkins.find(&path).map(|found| item(world, ask, &path, found)))
+        .filter_map(|path| {
+            world.jenkins.find(&path).map(|found| item_with(world, ask, &path, found, levels.saturating_sub(1)))
+        })
         .collect()
 }
 
@@ -89,6 +108,11 @@ fn class_of_builds(kind: ItemKind) -> &'static str {
 
 /// One item.
 pub(super) fn item(world: &World, ask: &Ask<'_>, path: &[String], item: &Item) -> Value {
+    item_with(world, ask, path, item, levels(ask))
+}
+
+/// The same, with what is in it so many folders deep.
+fn item_with(world: &World, ask: &Ask<'_>, path: &[String], item: &Item, levels: usize) -> Value {
     let mut value = json!({
         "_class": class(item.kind),
         "name": item.name,
@@ -98,17 +122,17 @@ pub(super) fn item(world: &World, ask: &Ask<'_>, path: &[String], item: &Item) -
         "description": item.config.child_text("description"),
         "url": format!("{}/", url_path(&ask.base, path)),
     });
-    let more = if item.is_folder() { folder(world, ask, path) } else { job(world, ask, path, item) };
+    let more = if item.is_folder() { folder(world, ask, path, levels) } else { job(world, ask, path, item) };
     if let (Some(value), Value::Object(more)) = (value.as_object_mut(), more) {
         value.extend(more);
     }
     value
 }
 
-fn folder(world: &World, ask: &Ask<'_>, path: &[String]) -> Value {
+fn folder(world: &World, ask: &Ask<'_>, path: &[String], levels: usize) -> Value {
     let mut members = views::members(world, ask, path);
-    if asks_for(ask, "jobs") {
-        members["jobs"] = items(world, ask, path).into();
+    if levels > 0 {
+        members["jobs"] = items_in(world, ask, path, levels).into();
     }
     members
 }
