@@ -203,7 +203,8 @@ impl Actuator<ModelRoute> for ModelRouteActuator {
     async fn glance(&self, id: &Identity, desired: &Desired, depth: Depth) -> Result<Option<Glance>, Fault> {
         let Some(listing) = self.all_listed(id).await? else { return Ok(None) };
         let well = listing.contains_key(&*desired.key);
-        // Whoever writes an object, its content or its metadata alone, gives it another version.
+        // Whoever writes an object gives it another entity tag, or where the content is the same, from one second to the next,
+        // another time. What that does not show is found within a day.
         let whole = (depth == Depth::Whole).then(|| digest_of(&own(id, &listing)));
         Ok(Some(Glance { standing: digest_of(&well), well, whole }))
     }
